@@ -1,0 +1,1 @@
+//! Policy component: office-hours.

@@ -1,0 +1,1 @@
+//! Provider component: openai.

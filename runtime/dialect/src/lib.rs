@@ -1,0 +1,1 @@
+//! The wire dialects: scanning, splicing, usage, errors. Pure functions on bytes.

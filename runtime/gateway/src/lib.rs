@@ -1,0 +1,1 @@
+//! The data plane: the way of one request, one file a stage.

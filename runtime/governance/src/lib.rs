@@ -1,0 +1,1 @@
+//! Accounts, effective policy, limits, prices. Pure: time and randomness are arguments.

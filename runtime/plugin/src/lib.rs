@@ -1,0 +1,1 @@
+//! The component host: wasmtime engine, pools, limits, compile cache, folder watch.

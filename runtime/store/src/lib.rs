@@ -1,0 +1,1 @@
+//! What outlives the process, behind one trait; sled is the embedded engine.

@@ -1,0 +1,1 @@
+//! The HTTP client towards vendors: pools, TLS, coalescing bodies.

@@ -1,0 +1,1 @@
+//! Upstream credentials: envelope encryption and master keys.

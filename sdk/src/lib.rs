@@ -1,0 +1,1 @@
+//! What a guest author depends on: bindings, macros, test harness.

@@ -1,0 +1,1 @@
+//! End-to-end tests on the real binary, with an upstream simulator and real clients.
