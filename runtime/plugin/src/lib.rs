@@ -1,1 +1,32 @@
 //! The component host: wasmtime engine, pools, limits, compile cache, folder watch.
+//!
+//! `Components::open` loads a folder of components and keeps it loaded: a file dropped in is compiled, checked and
+//! published as a new `Generation`; a bad file leaves the last good one serving. A `Component` with an operator's
+//! configuration is a `Configured`; all calls to guests go through it. Calls are synchronous and short (a time limit ends them),
+//! so they may be made from an async worker.
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")
+)]
+
+mod component;
+mod configured;
+mod error;
+mod manifest;
+mod plan;
+mod registry;
+mod types;
+mod views;
+
+pub use component::Component;
+pub use configured::{AnswerFilter, Configured, Translator};
+pub use error::{ErrorKind, FilterError, PluginError, PrepareError, TranslateError};
+pub use manifest::{
+    Credential, CredentialField, Endpoint, Manifest, Model, Price, UsagePointers,
+};
+pub use registry::{Components, ComponentsConfig, Generation, Isolation};
+pub use types::{
+    Amendment, Answer, CatalogueRequest, CommitAfter, Denial, Edit, Failure, FailureKind, Interface,
+    Judgement, Kind, Plan, Replacement, Segment, SignHead, UpstreamStream, Verdict, Window,
+};
+pub use views::{CallView, CandidatesView, FailedAnswerView, MacSource, OutcomeView, RequestView};
