@@ -1,0 +1,194 @@
+//! The real clients: installs them once, runs them headless with a home of their own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::places;
+
+/// Whether the operator of this run asked to go without the real clients; says so when he did.
+pub fn skipped() -> bool {
+    let skipped = std::env::var("TOLLGATE_SKIP_CLIENTS").is_ok_and(|value| value == "1");
+    if skipped {
+        println!("SKIPPED: real clients are not run because TOLLGATE_SKIP_CLIENTS=1");
+    }
+    skipped
+}
+
+/// Where the installed clients are.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    node: PathBuf,
+    python: PathBuf,
+}
+
+/// What a client that has been run left behind.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Whether it ended with status 0.
+    pub success: bool,
+    /// Standard output.
+    pub output: String,
+    /// Standard error.
+    pub errors: String,
+}
+
+impl Clients {
+    /// Installs what is missing or of another version, and says where it is. Takes a lock: tests run side by side.
+    ///
+    /// # Errors
+    /// When npm or pip is missing or fails, with what it said.
+    pub fn ensure() -> Result<Self> {
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients");
+        let folder = places::target().join("clients");
+        fs::create_dir_all(&folder)?;
+        let lock = fs::File::create(folder.join("lock"))?;
+        lock.lock()?;
+        let clients = Self {
+            node: folder.join("node"),
+            python: folder.join("python"),
+        };
+        let package = fs::read_to_string(sources.join("package.json"))?;
+        if stale(&clients.node, &package) {
+            fresh(&clients.node)?;
+            fs::copy(
+                sources.join("package.json"),
+                clients.node.join("package.json"),
+            )?;
+            let npm = [
+                "install",
+                "--no-audit",
+                "--no-fund",
+                "--no-package-lock",
+                "--loglevel=error",
+            ];
+            install(Command::new("npm").args(npm).current_dir(&clients.node))?;
+            stamp(&clients.node, &package)?;
+        }
+        let requirements = fs::read_to_string(sources.join("requirements.txt"))?;
+        if stale(&clients.python, &requirements) {
+            fresh(&clients.python)?;
+            // Into a folder of our own rather than a virtual environment: Debian splits `venv` into a package apart.
+            let pip = [
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--no-warn-conflicts",
+                "--root-user-action=ignore",
+                "--target",
+            ];
+            let list = sources.join("requirements.txt");
+            install(
+                Command::new("python3")
+                    .args(pip)
+                    .arg(&clients.python)
+                    .arg("-r")
+                    .arg(list),
+            )?;
+            stamp(&clients.python, &requirements)?;
+        }
+        Ok(clients)
+    }
+
+    /// A Python script of `tests/clients` with the SDKs on its path.
+    pub fn python(&self, script: &str) -> Command {
+        let mut command = Command::new("python3");
+        command.arg(
+            Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("clients")
+                .join(script),
+        );
+        clean(&mut command)
+            .env("PYTHONPATH", &self.python)
+            .env("PYTHONDONTWRITEBYTECODE", "1");
+        command
+    }
+
+    /// A command-line client by name (`codex`, `claude`).
+    pub fn node(&self, name: &str) -> Command {
+        let mut command = Command::new(self.node.join("node_modules/.bin").join(name));
+        clean(&mut command);
+        command
+    }
+}
+
+/// No environment but the path: nothing of the machine's own settings, proxies or credentials.
+fn clean(command: &mut Command) -> &mut Command {
+    command
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+}
+
+/// Runs a command to its end.
+///
+/// # Errors
+/// When it cannot be started or does not end in three minutes (it is killed then).
+pub fn run(command: &mut Command, home: &Path) -> Result<Outcome> {
+    let file = |name: &str| home.join(format!("client-{name}.txt"));
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(fs::File::create(file("output"))?)
+        .stderr(fs::File::create(file("errors"))?)
+        .spawn()
+        .with_context(|| format!("cannot start {command:?}"))?;
+    let began = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break Some(status);
+        }
+        if began.elapsed() > Duration::from_secs(180) {
+            child.kill()?;
+            child.wait()?;
+            break None;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    let read = |name| -> Result<String> {
+        Ok(String::from_utf8_lossy(&fs::read(file(name))?).into_owned())
+    };
+    let outcome = Outcome {
+        success: status.is_some_and(|status| status.success()),
+        output: read("output")?,
+        errors: read("errors")?,
+    };
+    ensure!(status.is_some(), "it did not end: {outcome:?}");
+    Ok(outcome)
+}
+
+fn stale(folder: &Path, wanted: &str) -> bool {
+    fs::read_to_string(folder.join("installed.stamp"))
+        .ok()
+        .as_deref()
+        != Some(wanted)
+}
+
+fn stamp(folder: &Path, wanted: &str) -> Result<()> {
+    Ok(fs::write(folder.join("installed.stamp"), wanted)?)
+}
+
+fn fresh(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder)?;
+    }
+    Ok(fs::create_dir_all(folder)?)
+}
+
+fn install(command: &mut Command) -> Result<()> {
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("cannot run {command:?}"))?;
+    if !output.status.success() {
+        let said = [output.stdout, output.stderr].concat();
+        bail!(
+            "{command:?} failed ({}):\n{}",
+            output.status,
+            String::from_utf8_lossy(&said)
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,65 @@
+//! Where things are: the binary under test, the components, fixtures, recordings.
+
+use std::path::{Path, PathBuf};
+
+/// The workspace's root folder.
+pub fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("tests/ lies in the workspace")
+        .to_path_buf()
+}
+
+/// Where cargo puts what it builds: `CARGO_TARGET_DIR`, else `<workspace>/target`.
+pub fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from)
+}
+
+/// The gateway's binary: `TOLLGATE_BIN`, else the release build.
+///
+/// # Panics
+/// When it is not there: a test that skipped itself would say nothing.
+pub fn binary() -> PathBuf {
+    let path = std::env::var_os("TOLLGATE_BIN")
+        .map_or_else(|| target().join("release/tollgate"), PathBuf::from);
+    assert!(
+        path.is_file(),
+        "{} is missing: `cargo xtask test` builds it",
+        path.display()
+    );
+    path
+}
+
+/// A built component by its file stem, from `TOLLGATE_COMPONENTS`, else `<target>/components`.
+///
+/// # Panics
+/// When it is not there.
+pub fn component(name: &str) -> PathBuf {
+    let folder = std::env::var_os("TOLLGATE_COMPONENTS")
+        .map_or_else(|| target().join("components"), PathBuf::from);
+    let path = folder.join(format!("{name}.wasm"));
+    assert!(
+        path.is_file(),
+        "{} is missing: `cargo xtask test` builds it",
+        path.display()
+    );
+    path
+}
+
+/// The bytes of a file under `tests/fixtures`.
+///
+/// # Panics
+/// When it cannot be read.
+pub fn fixture(name: &str) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fixtures")
+        .join(name);
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The folder of recorded exchanges, if there is one: `TOLLGATE_RECORDINGS`, else `../shared/recordings`.
+pub fn recordings() -> Option<PathBuf> {
+    let path = std::env::var_os("TOLLGATE_RECORDINGS")
+        .map_or_else(|| workspace().join("../shared/recordings"), PathBuf::from);
+    path.is_dir().then_some(path)
+}

@@ -1,0 +1,184 @@
+//! A vendor to test against: speaks the dialects, remembers what it was sent, misbehaves on demand.
+//!
+//! It stands on bare sockets, not on an HTTP library, because its tests need answers that no library would write:
+//! cut in the middle of a chunk, split at any byte, without a length.
+
+mod answer;
+mod chat;
+mod connection;
+mod dialogue;
+mod embeddings;
+mod failures;
+mod messages;
+mod received;
+mod responses;
+mod tokens;
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+pub use answer::{Answer, Gate, Part};
+pub use failures::{anthropic_error, openai_error};
+pub use received::{Ending, Received};
+pub use tokens::{ANTHROPIC, EMBEDDING, OPENAI, Tokens};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::wire::PATIENCE;
+
+/// What the simulator's connections share.
+struct Shared {
+    queue: Mutex<VecDeque<Answer>>,
+    fallback: Mutex<Option<Answer>>,
+    received: Mutex<Vec<Arc<Received>>>,
+    /// Counts every change worth waiting for.
+    changes: watch::Sender<u64>,
+}
+
+impl Shared {
+    fn changed(&self) {
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    /// The answer for a request: scripted first, else what a vendor would say.
+    fn answer(&self, received: &Received) -> Answer {
+        if let Some(answer) = self.queue.lock().unwrap().pop_front() {
+            return answer;
+        }
+        if let Some(answer) = self.fallback.lock().unwrap().clone() {
+            return answer;
+        }
+        dialogue::answer(received)
+    }
+}
+
+/// A running upstream simulator. Stops when dropped.
+pub struct Simulator {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Simulator {
+    /// Starts on a free port.
+    ///
+    /// # Panics
+    /// When no port can be had.
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shared = Arc::new(Shared {
+            queue: Mutex::default(),
+            fallback: Mutex::default(),
+            received: Mutex::default(),
+            changes: watch::Sender::new(0),
+        });
+        let for_task = Arc::clone(&shared);
+        let task = tokio::spawn(async move {
+            let mut connections = tokio::task::JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                connections.spawn(connection::serve(stream, Arc::clone(&for_task)));
+            }
+        });
+        Self {
+            shared,
+            address,
+            task,
+        }
+    }
+
+    /// Where it listens, as a base URL without a trailing slash.
+    pub fn base_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The next request that has no answer yet gets this one.
+    pub fn script(&self, answer: Answer) {
+        self.shared.queue.lock().unwrap().push_back(answer);
+    }
+
+    /// Every request gets this answer from now on (scripted ones first); `None`: a vendor's own again.
+    pub fn always(&self, answer: Option<Answer>) {
+        *self.shared.fallback.lock().unwrap() = answer;
+    }
+
+    /// All requests received, in order.
+    pub fn received(&self) -> Vec<Arc<Received>> {
+        self.shared.received.lock().unwrap().clone()
+    }
+
+    /// The request received last.
+    ///
+    /// # Panics
+    /// When there was none.
+    pub fn last(&self) -> Arc<Received> {
+        self.received()
+            .pop()
+            .expect("the upstream received no request")
+    }
+
+    /// Forgets the requests received.
+    pub fn forget(&self) {
+        self.shared.received.lock().unwrap().clear();
+    }
+
+    /// Waits until `count` requests have been received and returns them all.
+    ///
+    /// # Panics
+    /// When that takes too long.
+    pub async fn wait_for(&self, count: usize) -> Vec<Arc<Received>> {
+        self.wait(&format!("{count} requests"), |received| {
+            received.len() >= count
+        })
+        .await
+    }
+
+    /// Waits until the request received last has been answered, or its sender has left.
+    ///
+    /// # Panics
+    /// When that takes too long.
+    pub async fn wait_for_ending(&self) -> Ending {
+        let ended = |received: &[Arc<Received>]| {
+            received.last().is_some_and(|last| last.ending().is_some())
+        };
+        let all = self.wait("an ending", ended).await;
+        all.last().unwrap().ending().unwrap()
+    }
+
+    async fn wait(
+        &self,
+        what: &str,
+        done: impl Fn(&[Arc<Received>]) -> bool,
+    ) -> Vec<Arc<Received>> {
+        let mut changes = self.shared.changes.subscribe();
+        let waiting = async {
+            loop {
+                let received = self.received();
+                if done(&received) {
+                    return received;
+                }
+                changes.changed().await.unwrap();
+            }
+        };
+        let Ok(received) = tokio::time::timeout(PATIENCE, waiting).await else {
+            panic!(
+                "the upstream waited in vain for {what}; received: {:?}",
+                self.received()
+            );
+        };
+        received
+    }
+}
