@@ -1,1 +1,36 @@
 //! The wire dialects: scanning, splicing, usage, errors. Pure functions on bytes.
+//!
+//! Nothing here waits, opens anything or knows an account. Same-dialect traffic is scanned and spliced, never parsed
+//! into a tree and written again, so what nobody edited leaves byte for byte as it came.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly"))]
+
+mod aggregate;
+mod document;
+mod edit;
+mod error;
+mod facts;
+mod invalid;
+pub mod models;
+mod operation;
+mod render;
+mod segments;
+mod stream;
+mod usage;
+
+pub use aggregate::{Aggregator, Incomplete};
+pub use document::Document;
+pub use edit::Edit;
+pub use error::{ApiError, ErrorKind};
+pub use facts::{Facts, facts};
+pub use invalid::Invalid;
+pub use models::ModelCard;
+pub use operation::{Dialect, Operation};
+pub use render::{Rendered, StreamPosition, render, stream_error};
+pub use segments::{
+    AnswerRewriter, Channel, Denied, Kind, Role, Segment, TextFilter, answer_segments, replace, replace_answer,
+    segments,
+};
+pub use stream::{
+    Commit, Ended, StreamFilter, StreamSummary, StreamTap, commit_check, first_event_failure, sniff_event_stream,
+};
+pub use usage::{Usage, UsageHints, read_usage};

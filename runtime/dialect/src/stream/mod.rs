@@ -1,0 +1,9 @@
+//! Event streams: read on the side, filtered, checked before the first byte is committed.
+
+mod filter;
+mod first;
+mod tap;
+
+pub use filter::StreamFilter;
+pub use first::{Commit, commit_check, first_event_failure, sniff_event_stream};
+pub use tap::{Ended, StreamSummary, StreamTap};
