@@ -1,1 +1,47 @@
 //! Accounts, effective policy, limits, prices. Pure: time and randomness are arguments.
+//!
+//! The control plane owns one [`Directory`]. An operation on it validates and returns [`Change`]s; the caller makes
+//! them durable and only then hands them to [`Directory::apply`]. The data plane never sees the directory: it reads
+//! an immutable [`Accounts`] snapshot, asks [`Counters`] for admission and settles the [`Admission`] it got.
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")
+)]
+
+mod account;
+mod attachment;
+mod calendar;
+mod codec;
+mod credential;
+mod directory;
+mod error;
+mod ids;
+mod key;
+mod limits;
+mod policy;
+mod price;
+mod random;
+mod record;
+mod snapshot;
+mod token;
+mod upstream;
+mod usage;
+mod window;
+
+pub use account::{Account, AccountPatch, Limits, LimitsPatch, NewAccount, Status};
+pub use attachment::{Attachment, AttachmentDraft};
+pub use calendar::{Day, Zone};
+pub use credential::CredentialRecord;
+pub use directory::Directory;
+pub use error::DirectoryError;
+pub use ids::{AccountId, KeyId, RequestIds};
+pub use key::{Key, NewKey};
+pub use limits::{Admission, Counters, Exceeded, Headroom, LimitKind, Spent};
+pub use policy::{ModelRule, Path, PathNode};
+pub use price::{ListPrice, Price, PriceError, Rates, Tokens, cost, hold};
+pub use random::{OsRandom, Random};
+pub use record::{Change, Record, RecordError, RecordKind};
+pub use snapshot::{Accounts, Caller};
+pub use token::{KeyHasher, KeyMac, Malformed, Secret, TokenKind};
+pub use upstream::{Upstream, UpstreamDraft, UpstreamModel};
+pub use usage::{PolicyAct, UsageDecodeError, UsageRow};

@@ -1,0 +1,335 @@
+//! The directory: accounts, keys, upstreams, policies and credentials in memory, and the one way to change them.
+//!
+//! An operation takes `&self`, validates, and returns changes. Nothing has happened yet: the caller stores them and
+//! then calls [`Directory::apply`], under one lock from the first to the last. What the store refuses, never was.
+
+mod accounts;
+mod keys;
+mod load;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use crate::account::Account;
+use crate::attachment::Attachment;
+use crate::credential::CredentialRecord;
+use crate::error::DirectoryError;
+use crate::ids::{AccountId, KeyId};
+use crate::key::Key;
+use crate::limits::Counters;
+use crate::policy::Path;
+use crate::record::Change;
+use crate::snapshot::{Accounts, Caller};
+use crate::upstream::Upstream;
+use crate::usage::UsageRow;
+
+/// The name of the root account, which never changes.
+pub(crate) const ROOT: &str = "root";
+
+/// Everything the operator has set up.
+#[derive(Debug, Default)]
+pub struct Directory {
+    root: Option<AccountId>,
+    nodes: HashMap<AccountId, Node>,
+    keys: HashMap<KeyId, Arc<Key>>,
+    upstreams: BTreeMap<String, Arc<Upstream>>,
+    attachments: BTreeMap<String, Arc<Attachment>>,
+    credentials: BTreeMap<String, Arc<CredentialRecord>>,
+    /// Counter slots are never used twice within a process: a late settlement must not hit a stranger.
+    next_slot: u32,
+    /// Kept up to date change by change; a snapshot is a copy of its table of pointers.
+    index: Accounts,
+}
+
+/// An account with what hangs on it.
+#[derive(Debug)]
+struct Node {
+    account: Arc<Account>,
+    slot: u32,
+    /// By name.
+    children: BTreeMap<String, AccountId>,
+    keys: BTreeSet<KeyId>,
+    /// In running order.
+    attachments: Vec<Arc<Attachment>>,
+}
+
+impl Directory {
+    /// The snapshot for the data plane.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Accounts> {
+        Arc::new(self.index.clone())
+    }
+
+    /// The root account; none before [`Directory::create_root`].
+    #[must_use]
+    pub fn root(&self) -> Option<&Arc<Account>> {
+        self.root.and_then(|id| self.get(id))
+    }
+
+    /// The account of this id.
+    #[must_use]
+    pub fn get(&self, id: AccountId) -> Option<&Arc<Account>> {
+        self.nodes.get(&id).map(|node| &node.account)
+    }
+
+    /// The account of this id or path (`root/dept/alice`).
+    ///
+    /// # Errors
+    /// [`DirectoryError::NotFound`].
+    pub fn account(&self, target: &str) -> Result<&Arc<Account>, DirectoryError> {
+        let found = match target.parse::<AccountId>() {
+            Ok(id) => Some(id),
+            Err(_) => self.by_path(target),
+        };
+        found
+            .and_then(|id| self.get(id))
+            .ok_or_else(|| DirectoryError::not_found("account", target))
+    }
+
+    fn by_path(&self, path: &str) -> Option<AccountId> {
+        let mut names = path.split('/');
+        let mut id = self.root.filter(|_| names.next() == Some(ROOT))?;
+        for name in names {
+            id = *self.nodes.get(&id)?.children.get(name)?;
+        }
+        Some(id)
+    }
+
+    /// All accounts, each parent before its children, siblings by name.
+    pub fn accounts(&self) -> impl Iterator<Item = &Arc<Account>> {
+        let start = self.root.into_iter().collect::<Vec<_>>();
+        self.walk(start).filter_map(|id| self.get(id))
+    }
+
+    /// The children of an account, by name.
+    pub fn children(&self, id: AccountId) -> impl Iterator<Item = &Arc<Account>> {
+        self.nodes
+            .get(&id)
+            .into_iter()
+            .flat_map(|node| node.children.values())
+            .filter_map(|child| self.get(*child))
+    }
+
+    /// Whether `id` is `ancestor` or lies under it.
+    #[must_use]
+    pub fn is_within(&self, id: AccountId, ancestor: AccountId) -> bool {
+        self.upward(id).any(|node| node.account.id == ancestor)
+    }
+
+    /// The names of an account's path, e.g. `root/dept/alice`.
+    #[must_use]
+    pub fn names(&self, id: AccountId) -> Option<String> {
+        let mut names: Vec<&str> = self.upward(id).map(|node| node.account.name.as_str()).collect();
+        names.reverse();
+        (!names.is_empty()).then(|| names.join("/"))
+    }
+
+    /// The effective policy of an account.
+    #[must_use]
+    pub fn path(&self, id: AccountId) -> Option<Arc<Path>> {
+        let mut nodes: Vec<&Node> = self.upward(id).collect();
+        nodes.reverse();
+        let parts: Vec<_> = nodes
+            .iter()
+            .map(|node| (&*node.account, node.slot, node.attachments.as_slice()))
+            .collect();
+        Path::new(&parts).map(Arc::new)
+    }
+
+    /// All keys, revoked ones too, oldest first.
+    #[must_use]
+    pub fn keys(&self) -> Vec<&Arc<Key>> {
+        let mut keys: Vec<_> = self.keys.values().collect();
+        keys.sort_unstable_by_key(|key| key.id);
+        keys
+    }
+
+    /// The key of this id.
+    #[must_use]
+    pub fn key(&self, id: KeyId) -> Option<&Arc<Key>> {
+        self.keys.get(&id)
+    }
+
+    /// All upstreams, by name.
+    pub fn upstreams(&self) -> impl Iterator<Item = &Arc<Upstream>> {
+        self.upstreams.values()
+    }
+
+    /// The upstream of this name.
+    #[must_use]
+    pub fn upstream(&self, name: &str) -> Option<&Arc<Upstream>> {
+        self.upstreams.get(name)
+    }
+
+    /// All policy attachments, by id.
+    pub fn attachments(&self) -> impl Iterator<Item = &Arc<Attachment>> {
+        self.attachments.values()
+    }
+
+    /// The policy attachment of this id.
+    #[must_use]
+    pub fn attachment(&self, id: &str) -> Option<&Arc<Attachment>> {
+        self.attachments.get(id)
+    }
+
+    /// All credentials, by name. Their values are sealed.
+    pub fn credentials(&self) -> impl Iterator<Item = &Arc<CredentialRecord>> {
+        self.credentials.values()
+    }
+
+    /// The credential of this name.
+    #[must_use]
+    pub fn credential(&self, name: &str) -> Option<&Arc<CredentialRecord>> {
+        self.credentials.get(name)
+    }
+
+    /// Counts again a request of before a restart. Rows must come in order of admission; those of other days are
+    /// ignored, as are requests that a limit refused. Nodes that were deleted since are skipped, their ancestors not.
+    pub fn seed(&self, counters: &Counters, row: &UsageRow<'_>, now_ms: u64) {
+        if !row.counted {
+            return;
+        }
+        let nodes = row.path.iter().filter_map(|id| self.nodes.get(id));
+        let slots = nodes.map(|node| (node.slot, node.account.limits.rpm.is_some()));
+        counters.seed(slots, row.admitted_ms, row.charged, now_ms);
+    }
+
+    /// Makes changes effective that an operation returned and that are now durable.
+    pub fn apply(&mut self, changes: &[Change]) {
+        for change in changes {
+            match change {
+                Change::Account(id, Some(account)) => self.set_account(*id, account),
+                Change::Account(id, None) => self.drop_account(*id),
+                Change::Key(id, key) => self.set_key(*id, key.as_ref()),
+                Change::Upstream(name, value) => set(&mut self.upstreams, name, value.as_ref()),
+                Change::Attachment(id, value) => self.set_attachment(id, value.as_ref()),
+                Change::Credential(name, value) => set(&mut self.credentials, name, value.as_ref()),
+            }
+        }
+    }
+
+    /// From a node up to the root.
+    fn upward(&self, id: AccountId) -> impl Iterator<Item = &Node> {
+        std::iter::successors(self.nodes.get(&id), |node| {
+            node.account.parent.and_then(|parent| self.nodes.get(&parent))
+        })
+    }
+
+    /// Depth first; no recursion, so that no depth is too deep.
+    fn walk(&self, mut stack: Vec<AccountId>) -> impl Iterator<Item = AccountId> {
+        std::iter::from_fn(move || {
+            let id = stack.pop()?;
+            if let Some(node) = self.nodes.get(&id) {
+                stack.extend(node.children.values().rev());
+            }
+            Some(id)
+        })
+    }
+
+    /// Recomputes what the data plane sees of a subtree.
+    fn reindex(&mut self, top: AccountId) {
+        let subtree: Vec<AccountId> = self.walk(vec![top]).collect();
+        for id in subtree {
+            let Some(node) = self.nodes.get(&id) else { continue };
+            if node.keys.is_empty() {
+                continue;
+            }
+            let Some(path) = self.path(id) else { continue };
+            for key in node.keys.iter().filter_map(|key| self.keys.get(key)) {
+                if key.revoked_ms.is_none() {
+                    let caller = Caller {
+                        key: key.id,
+                        label: key.label.as_str().into(),
+                        path: Arc::clone(&path),
+                    };
+                    self.index.insert(key.mac, Arc::new(caller));
+                }
+            }
+        }
+    }
+
+    fn set_account(&mut self, id: AccountId, account: &Arc<Account>) {
+        if let Some(node) = self.nodes.get_mut(&id) {
+            let old = std::mem::replace(&mut node.account, Arc::clone(account));
+            if let Some(parent) = old.parent.and_then(|parent| self.nodes.get_mut(&parent)) {
+                parent.children.remove(&old.name);
+            }
+        } else {
+            let node = Node {
+                account: Arc::clone(account),
+                slot: self.next_slot,
+                children: BTreeMap::new(),
+                keys: BTreeSet::new(),
+                attachments: Vec::new(),
+            };
+            self.next_slot += 1;
+            self.nodes.insert(id, node);
+        }
+        match account.parent {
+            None => self.root = Some(id),
+            Some(parent) => {
+                if let Some(parent) = self.nodes.get_mut(&parent) {
+                    parent.children.insert(account.name.clone(), id);
+                }
+            }
+        }
+        self.reindex(id);
+    }
+
+    fn drop_account(&mut self, id: AccountId) {
+        let Some(node) = self.nodes.remove(&id) else { return };
+        if let Some(parent) = node.account.parent.and_then(|parent| self.nodes.get_mut(&parent)) {
+            parent.children.remove(&node.account.name);
+        }
+    }
+
+    fn set_key(&mut self, id: KeyId, key: Option<&Arc<Key>>) {
+        if let Some(old) = self.keys.remove(&id) {
+            self.index.remove(&old.mac);
+            if let Some(node) = self.nodes.get_mut(&old.account) {
+                node.keys.remove(&id);
+            }
+        }
+        let Some(key) = key else { return };
+        self.keys.insert(id, Arc::clone(key));
+        if let Some(node) = self.nodes.get_mut(&key.account) {
+            node.keys.insert(id);
+        }
+        if key.revoked_ms.is_none()
+            && let Some(path) = self.path(key.account)
+        {
+            let caller = Caller { key: id, label: key.label.as_str().into(), path };
+            self.index.insert(key.mac, Arc::new(caller));
+        }
+    }
+
+    fn set_attachment(&mut self, id: &str, attachment: Option<&Arc<Attachment>>) {
+        let old = match attachment {
+            Some(new) => self.attachments.insert(id.to_owned(), Arc::clone(new)),
+            None => self.attachments.remove(id),
+        };
+        if let Some(old) = old
+            && let Some(node) = self.nodes.get_mut(&old.account)
+        {
+            node.attachments.retain(|attached| attached.id != id);
+            self.reindex(old.account);
+        }
+        if let Some(new) = attachment
+            && let Some(node) = self.nodes.get_mut(&new.account)
+        {
+            node.attachments.push(Arc::clone(new));
+            node.attachments.sort_by(|a, b| (a.order, &a.id).cmp(&(b.order, &b.id)));
+            self.reindex(new.account);
+        }
+    }
+}
+
+fn set<T>(table: &mut BTreeMap<String, Arc<T>>, name: &str, value: Option<&Arc<T>>) {
+    match value {
+        Some(value) => table.insert(name.to_owned(), Arc::clone(value)),
+        None => table.remove(name),
+    };
+}

@@ -1,0 +1,1 @@
+//! What operations on the directory refuse, change and keep.
