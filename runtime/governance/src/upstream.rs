@@ -26,10 +26,10 @@ pub struct Upstream {
     /// Models besides, or instead of, those the provider declares.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub models: Vec<UpstreamModel>,
-    /// Lower tiers are tried first.
-    #[serde(default)]
-    pub tier: u32,
-    /// Within a tier: higher is tried first.
+    /// A label for a class of upstreams, for example `premium`; routing policies read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier: Option<String>,
+    /// Higher is tried first.
     #[serde(default)]
     pub priority: i64,
     /// Handed to the provider component.
@@ -79,7 +79,7 @@ pub struct UpstreamDraft {
     /// See [`Upstream::models`].
     pub models: Vec<UpstreamModel>,
     /// See [`Upstream::tier`].
-    pub tier: u32,
+    pub tier: Option<String>,
     /// See [`Upstream::priority`].
     pub priority: i64,
     /// See [`Upstream::config`].
