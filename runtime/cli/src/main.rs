@@ -1,2 +1,48 @@
 //! The tollgate command.
-fn main() {}
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly"))]
+
+mod api;
+mod args;
+mod banner;
+mod configuration;
+mod doctor;
+mod init;
+mod logging;
+mod manage;
+mod money;
+mod report;
+mod secrets;
+mod serve;
+mod table;
+#[cfg(test)]
+mod tests;
+mod usage;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::{Cli, Command};
+
+/// The system's allocator gives every worker the same lock; this one does not.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match &cli.command {
+        Command::Serve(serve) => serve::run(&cli.place, serve),
+        Command::Init(init) => init::run(&cli.place, init),
+        Command::Doctor => doctor::run(&cli.place),
+        Command::Usage(usage) => usage::run(&cli.place, usage),
+        command => manage::run(&cli.place, command),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            // Causes on one line: the last one mostly says what to do.
+            eprintln!("tollgate: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The client of the management API: one request at a time, JSON both ways.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow, bail};
+use serde_json::Value;
+use tollgate_gateway::config::Config;
+use tollgate_gateway::control::data_dir::{DataDir, read_secret};
+
+/// A connection to a running gateway's management API.
+pub(crate) struct Api {
+    agent: ureq::Agent,
+    base: String,
+    token: String,
+}
+
+impl Api {
+    /// Finds the gateway: the address given, else the one that runs on the data directory, else the configured one.
+    /// The token comes from `TOLLGATE_TOKEN` or from the data directory.
+    ///
+    /// # Errors
+    /// There is no token, or its file is open to others.
+    pub(crate) fn find(config: &Config, management: Option<&str>) -> anyhow::Result<Self> {
+        let data = DataDir::at(&config.data.dir);
+        let base = match management {
+            Some(url) => url.trim_end_matches('/').to_owned(),
+            None => running_at(&data).unwrap_or_else(|| format!("http://{}", config.management.listen)),
+        };
+        if !base.starts_with("http://") {
+            bail!("--management must be http://HOST:PORT, not {base:?}");
+        }
+        let token = match std::env::var("TOLLGATE_TOKEN") {
+            Ok(token) if !token.trim().is_empty() => token.trim().to_owned(),
+            _ => read_secret(&data.management_token())?.ok_or_else(|| {
+                anyhow!(
+                    "no management token: set TOLLGATE_TOKEN, or run this where the gateway's data directory is ({} has none)",
+                    data.root().display()
+                )
+            })?,
+        };
+        Ok(Self::new(base, token))
+    }
+
+    /// A client for a known address.
+    pub(crate) fn new(base: String, token: String) -> Self {
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(Duration::from_secs(60)))
+            .proxy(None)
+            .max_redirects(0)
+            .user_agent(concat!("tollgate/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .into();
+        Self { agent, base, token }
+    }
+
+    /// Asks for something.
+    pub(crate) fn get(&self, path: &str) -> anyhow::Result<Value> {
+        self.send("GET", path, None)
+    }
+
+    /// Sends something.
+    pub(crate) fn send(&self, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
+        let request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.base))
+            .header("authorization", format!("Bearer {}", self.token))
+            .header("content-type", "application/json")
+            .body(body.map(Value::to_string).unwrap_or_default())
+            .context("the management address is not a URL")?;
+        let mut response = self
+            .agent
+            .run(request)
+            .map_err(|error| anyhow!("no gateway answers at {} ({error}); start one with `tollgate serve`", self.base))?;
+        let status = response.status();
+        let text = response.body_mut().with_config().limit(64 << 20).read_to_string().context("the answer broke off")?;
+        let value: Value = if text.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_str(&text)
+                .map_err(|_| anyhow!("{} did not answer as a Tollgate management API does (status {status})", self.base))?
+        };
+        if status.is_success() {
+            return Ok(value);
+        }
+        let error = &value["error"];
+        let message = error["message"].as_str().unwrap_or("no reason given");
+        match error["field"].as_str() {
+            Some(field) => bail!("{field}: {message}"),
+            None if status.as_u16() == 401 => bail!("{message} (from {})", self.base),
+            None => bail!("{message}"),
+        }
+    }
+}
+
+/// The management address that a running gateway wrote down, where it did.
+fn running_at(data: &DataDir) -> Option<String> {
+    let text = std::fs::read_to_string(data.addresses()).ok()?;
+    let value: Value = serde_json::from_str(&text).ok()?;
+    Some(format!("http://{}", value["management"].as_str()?))
+}
+
+/// Escapes one segment of a path.
+pub(crate) fn segment(text: &str) -> String {
+    escape(text, b"-._~")
+}
+
+/// Escapes a path of segments; slashes stay.
+pub(crate) fn path(text: &str) -> String {
+    escape(text, b"-._~/")
+}
+
+fn escape(text: &str, plain: &[u8]) -> String {
+    use std::fmt::Write as _;
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || plain.contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_leave_their_segment() {
+        assert_eq!(segment("a/b?c=ü"), "a%2Fb%3Fc%3D%C3%BC");
+        assert_eq!(path("root/a b"), "root/a%20b");
+    }
+}

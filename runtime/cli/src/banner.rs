@@ -1,0 +1,100 @@
+//! What `serve` prints once it listens: addresses, and for a quickstart the settings that clients need.
+
+use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use tollgate_gateway::control::Quickstart;
+
+/// The text for standard output.
+pub(crate) fn text(listen: SocketAddr, management: SocketAddr, quickstart: Option<&Quickstart>) -> String {
+    let base = format!("http://{}", reachable(listen));
+    let mut out = format!("Tollgate {}\n\n", env!("CARGO_PKG_VERSION"));
+    // Writing to a String cannot fail.
+    let _ = writeln!(out, "  Base URL    {base}/v1");
+    if let Some(quickstart) = quickstart {
+        let _ = writeln!(out, "  Key         {}", quickstart.key());
+    }
+    let _ = writeln!(out, "  Management  http://{}", reachable(management));
+    if let Some(quickstart) = quickstart {
+        let _ = writeln!(out, "  Token       in {}", quickstart.token_file.display());
+        if quickstart.models.is_empty() {
+            let _ = writeln!(out, "  Models      none: no upstream can be used, `tollgate doctor` says why");
+        } else {
+            let _ = writeln!(out, "  Models      {}", quickstart.models.join(", "));
+        }
+        let model = quickstart.models.first().map_or("MODEL", String::as_str);
+        out.push_str(&clients(&base, quickstart.key(), model));
+    }
+    out.push('\n');
+    out
+}
+
+fn clients(base: &str, key: &str, model: &str) -> String {
+    format!(
+        r#"
+Codex: put this into ~/.codex/config.toml, then `export TOLLGATE_API_KEY={key}`
+
+    model = "{model}"
+    model_provider = "tollgate"
+
+    [model_providers.tollgate]
+    name = "Tollgate"
+    base_url = "{base}/v1"
+    env_key = "TOLLGATE_API_KEY"
+    wire_api = "responses"
+
+Claude Code:
+
+    export ANTHROPIC_BASE_URL={base}
+    export ANTHROPIC_AUTH_TOKEN={key}
+    claude --model {model}
+
+OpenAI SDK:
+
+    export OPENAI_BASE_URL={base}/v1
+    export OPENAI_API_KEY={key}
+
+Anthropic SDK:
+
+    export ANTHROPIC_BASE_URL={base}
+    export ANTHROPIC_API_KEY={key}
+
+Try it:
+
+    curl {base}/v1/chat/completions -H 'authorization: Bearer {key}' \
+      -H 'content-type: application/json' \
+      -d '{{"model":"{model}","messages":[{{"role":"user","content":"hello"}}]}}'
+"#
+    )
+}
+
+/// An address that a client on this machine can connect to: "all interfaces" is none.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_are_never_sent_to_all_interfaces() {
+        assert_eq!(reachable("0.0.0.0:80".parse().unwrap()).to_string(), "127.0.0.1:80");
+        assert_eq!(reachable("[::]:80".parse().unwrap()).to_string(), "[::1]:80");
+    }
+
+    #[test]
+    fn the_settings_for_codex_are_toml_with_the_right_address() {
+        let text = clients("http://127.0.0.1:9", "tg-x", "echo");
+        let toml: String =
+            text.lines().skip_while(|l| !l.contains("model =")).take_while(|l| !l.starts_with("Claude")).collect::<Vec<_>>().join("\n");
+        let value: toml::Table = toml::from_str(&toml).unwrap();
+        assert_eq!(value["model_providers"]["tollgate"]["base_url"].as_str(), Some("http://127.0.0.1:9/v1"));
+        assert_eq!(value["model_providers"]["tollgate"]["wire_api"].as_str(), Some("responses"));
+    }
+}

@@ -1,0 +1,55 @@
+//! Money as people write it, to and from micro-units, without floating point.
+
+/// Micro-units in one unit.
+const MICRO: u64 = 1_000_000;
+
+/// Reads `12`, `12.5` or `0.000001`; at most six decimals.
+pub(crate) fn parse(text: &str) -> Result<u64, String> {
+    let bad = || format!("{text:?} is not an amount such as 12.50");
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
+    if whole.is_empty() || !digits(whole) || !digits(fraction) || text.ends_with('.') {
+        return Err(bad());
+    }
+    if fraction.len() > 6 {
+        return Err(format!("{text:?} has more than six decimals"));
+    }
+    let whole: u64 = whole.parse().map_err(|_| bad())?;
+    let fraction: u64 = format!("{fraction:0<6}").parse().map_err(|_| bad())?;
+    whole.checked_mul(MICRO).and_then(|w| w.checked_add(fraction)).ok_or_else(|| format!("{text:?} is too large"))
+}
+
+/// Writes micro-units with at least two decimals and no needless zeros beyond.
+pub(crate) fn show(micros: i128) -> String {
+    let sign = if micros < 0 { "-" } else { "" };
+    let micros = micros.unsigned_abs();
+    let unit = u128::from(MICRO);
+    let mut text = format!("{:06}", micros % unit);
+    while text.len() > 2 && text.ends_with('0') {
+        text.pop();
+    }
+    format!("{sign}{}.{text}", micros / unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_exact_both_ways() {
+        for (text, micros) in [("0", 0), ("12", 12_000_000), ("12.5", 12_500_000), ("0.000001", 1)] {
+            assert_eq!(parse(text).unwrap(), micros);
+        }
+        assert_eq!(show(12_500_000), "12.50");
+        assert_eq!(show(1), "0.000001");
+        assert_eq!(show(-1_234_500), "-1.2345");
+        assert_eq!(parse("18446744073709.551615").unwrap(), u64::MAX);
+    }
+
+    #[test]
+    fn what_is_no_amount_is_refused() {
+        for text in ["", "-1", "1.", ".5", "1,5", "1e3", "0.0000001", "99999999999999999999", "18446744073709.551616"] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! The OpenAPI 3.1 description, made from the table of routes.
+
+use axum::Json;
+use serde_json::{Map, Value, json};
+
+use crate::routes::{Route, table};
+use crate::schemas::schemas;
+
+pub(crate) async fn serve() -> Json<Value> {
+    Json(describe())
+}
+
+/// The whole description.
+pub(crate) fn describe() -> Value {
+    let mut paths: Map<String, Value> = Map::new();
+    for route in table() {
+        let entry = paths.entry(route.path.replace("{*", "{")).or_insert_with(|| json!({}));
+        entry[route.method] = operation(&route);
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Tollgate management API",
+            "version": env!("CARGO_PKG_VERSION"),
+            "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
+            "description": "Accounts, keys, credentials, upstreams, policies, components and usage of one Tollgate gateway. \
+                Money is in micro-units of the base currency, times are milliseconds since 1970 in UTC."
+        },
+        "security": [{ "managementToken": [] }],
+        "paths": paths,
+        "components": {
+            "securitySchemes": {
+                "managementToken": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "The management token (`tgm-…`), in the data directory's file `management-token`. \
+                        Inference keys are not accepted."
+                }
+            },
+            "schemas": schemas(),
+        }
+    })
+}
+
+fn operation(route: &Route) -> Value {
+    let mut parameters: Vec<Value> = route
+        .path
+        .split('/')
+        .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
+        .map(|name| {
+            json!({
+                "name": name.trim_start_matches('*'), "in": "path", "required": true, "schema": { "type": "string" }
+            })
+        })
+        .collect();
+    for (name, description) in route.query {
+        parameters.push(json!({
+            "name": name, "in": "query", "description": description, "schema": { "type": "string" }
+        }));
+    }
+    let (status, schema) = route.answer;
+    let success = match schema {
+        Some(name) => json!({ "description": "Done.", "content": content(name) }),
+        None => json!({ "description": "A page.", "content": { "text/html": {} } }),
+    };
+    let mut responses = json!({});
+    responses[status.to_string()] = success;
+    if !route.open {
+        responses["default"] = json!({ "description": "Refused; the error says why.", "content": content("Refusal") });
+    }
+    let mut operation = json!({
+        "operationId": route.id,
+        "summary": route.summary,
+        "parameters": parameters,
+        "responses": responses,
+    });
+    if let Some(name) = route.request {
+        operation["requestBody"] = json!({ "required": true, "content": content(name) });
+    }
+    if route.open {
+        operation["security"] = json!([]);
+    }
+    operation
+}
+
+fn content(schema: &str) -> Value {
+    json!({ "application/json": { "schema": { "$ref": format!("#/components/schemas/{schema}") } } })
+}

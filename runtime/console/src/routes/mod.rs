@@ -1,0 +1,177 @@
+//! The table of routes: the router and the OpenAPI description are both made from it.
+
+mod accounts;
+mod credentials;
+mod keys;
+mod policies;
+mod state;
+mod upstreams;
+mod usage;
+
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, Path, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::routing::{MethodRouter, delete, get, patch, post, put};
+use tollgate_gateway::control::Control;
+
+use crate::answer::Refusal;
+
+/// What every handler is given.
+type App = State<Arc<Control>>;
+
+/// The last part of a path: a name, an id or an account's path.
+struct Name(String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Name {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        Path::<String>::from_request_parts(parts, state)
+            .await
+            .map(|Path(name)| Self(name))
+            .map_err(|rejection| Refusal::new(StatusCode::BAD_REQUEST, rejection.body_text()))
+    }
+}
+
+/// One operation of the API.
+pub(crate) struct Route {
+    pub(crate) method: &'static str,
+    pub(crate) path: &'static str,
+    /// Needs no token.
+    pub(crate) open: bool,
+    /// The operation's name for generated clients.
+    pub(crate) id: &'static str,
+    pub(crate) summary: &'static str,
+    /// Names of query parameters with their descriptions.
+    pub(crate) query: &'static [(&'static str, &'static str)],
+    /// Schema of the request body.
+    pub(crate) request: Option<&'static str>,
+    /// Status of success, and the schema of its body.
+    pub(crate) answer: (u16, Option<&'static str>),
+    pub(crate) handler: MethodRouter<Arc<Control>>,
+}
+
+impl Route {
+    fn new(method: &'static str, path: &'static str, id: &'static str, handler: MethodRouter<Arc<Control>>) -> Self {
+        Self { method, path, open: false, id, summary: "", query: &[], request: None, answer: (200, None), handler }
+    }
+
+    fn says(mut self, summary: &'static str) -> Self {
+        self.summary = summary;
+        self
+    }
+
+    fn open(mut self) -> Self {
+        self.open = true;
+        self
+    }
+
+    fn query(mut self, query: &'static [(&'static str, &'static str)]) -> Self {
+        self.query = query;
+        self
+    }
+
+    fn takes(mut self, schema: &'static str) -> Self {
+        self.request = Some(schema);
+        self
+    }
+
+    fn gives(mut self, status: u16, schema: &'static str) -> Self {
+        self.answer = (status, Some(schema));
+        self
+    }
+}
+
+const ACCOUNT: (&str, &str) = ("account", "Only this account and all below it; an id, or a path such as `root/sales`.");
+
+/// Every operation.
+pub(crate) fn table() -> Vec<Route> {
+    vec![
+        Route::new("get", "/", "page", get(crate::page::page)).open().says("A page for browsers that says what this is."),
+        Route::new("get", "/api/openapi.json", "describe", get(crate::openapi::serve))
+            .open()
+            .says("This description.")
+            .gives(200, "Anything"),
+        Route::new("post", "/api/accounts", "createAccount", post(accounts::create))
+            .says("Adds an account below another.")
+            .takes("NewAccount")
+            .gives(201, "Account"),
+        Route::new("get", "/api/accounts", "listAccounts", get(accounts::list))
+            .says("The whole tree, each account after the one above it.")
+            .gives(200, "AccountList"),
+        Route::new("get", "/api/accounts/{*account}", "showAccount", get(accounts::show))
+            .says("One account, by id or path, with what takes effect on it.")
+            .gives(200, "Account"),
+        Route::new("patch", "/api/accounts/{*account}", "updateAccount", patch(accounts::update))
+            .says("Changes an account: what is absent stays, `null` unsets.")
+            .takes("AccountPatch")
+            .gives(200, "Account"),
+        Route::new("delete", "/api/accounts/{*account}", "deleteAccount", delete(accounts::delete))
+            .says("Deletes an account on which no account and no active key hangs. Its usage rows stay.")
+            .gives(200, "Deleted"),
+        Route::new("post", "/api/keys", "createKey", post(keys::create))
+            .says("Makes an inference key. The key itself is in this answer only.")
+            .takes("NewKey")
+            .gives(201, "IssuedKey"),
+        Route::new("get", "/api/keys", "listKeys", get(keys::list))
+            .says("Keys, revoked ones included, without their secrets.")
+            .query(&[ACCOUNT])
+            .gives(200, "KeyList"),
+        Route::new("delete", "/api/keys/{id}", "revokeKey", delete(keys::revoke))
+            .says("Revokes a key; felt by the next request.")
+            .gives(200, "Key"),
+        Route::new("put", "/api/credentials/{name}", "setCredential", put(credentials::set))
+            .says("Stores an upstream credential, replacing one of the same name. Its values never come out again.")
+            .takes("NewCredential")
+            .gives(200, "Credential"),
+        Route::new("get", "/api/credentials", "listCredentials", get(credentials::list))
+            .says("Names and field names of the credentials.")
+            .gives(200, "CredentialList"),
+        Route::new("delete", "/api/credentials/{name}", "deleteCredential", delete(credentials::delete))
+            .says("Forgets a credential that no upstream uses.")
+            .gives(200, "Deleted"),
+        Route::new("put", "/api/upstreams/{name}", "setUpstream", put(upstreams::set))
+            .says("Adds or replaces an upstream. Refused, with the old one left as it is, if its provider does not accept it.")
+            .takes("UpstreamDraft")
+            .gives(200, "Upstream"),
+        Route::new("get", "/api/upstreams", "listUpstreams", get(upstreams::list))
+            .says("Upstreams in the order in which they are tried.")
+            .gives(200, "UpstreamList"),
+        Route::new("get", "/api/upstreams/{name}", "showUpstream", get(upstreams::show))
+            .says("One upstream.")
+            .gives(200, "Upstream"),
+        Route::new("delete", "/api/upstreams/{name}", "deleteUpstream", delete(upstreams::delete))
+            .says("Removes an upstream. Requests under way finish.")
+            .gives(200, "Deleted"),
+        Route::new("put", "/api/policies/{id}", "attachPolicy", put(policies::attach))
+            .says("Attaches a policy to an account and all below it. Refused, with the old one left as it is, if the component does not accept the configuration.")
+            .takes("PolicyDraft")
+            .gives(200, "Policy"),
+        Route::new("get", "/api/policies", "listPolicies", get(policies::list))
+            .says("Attached policies.")
+            .gives(200, "PolicyList"),
+        Route::new("get", "/api/policies/{id}", "showPolicy", get(policies::show))
+            .says("One attached policy.")
+            .gives(200, "Policy"),
+        Route::new("delete", "/api/policies/{id}", "detachPolicy", delete(policies::detach))
+            .says("Detaches a policy.")
+            .gives(200, "Deleted"),
+        Route::new("get", "/api/components", "listComponents", get(state::components))
+            .says("Components that are loaded, and files that are not, with the reason.")
+            .gives(200, "ComponentList"),
+        Route::new("get", "/api/usage", "listUsage", get(usage::list))
+            .says("Usage rows, newest first, and the totals of all rows that fit the filter.")
+            .query(&[
+                ACCOUNT,
+                ("since", "From this moment on: RFC 3339, or milliseconds since 1970."),
+                ("until", "Before this moment."),
+                ("limit", "Rows to answer, at most 10000; 100 if absent. Totals count all."),
+            ])
+            .gives(200, "UsagePage"),
+        Route::new("get", "/api/status", "status", get(state::status))
+            .says("How the gateway is.")
+            .gives(200, "Status"),
+    ]
+}

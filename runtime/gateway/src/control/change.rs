@@ -1,0 +1,128 @@
+//! How a change is made: tried, stored, applied, published.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tollgate_governance::{Attachment, Change, DirectoryError, Upstream};
+use tollgate_plugin::Generation;
+use tollgate_store::{StoreError, records};
+use tollgate_vault::Credential;
+
+use super::error::ControlError;
+use super::{Control, State};
+use crate::config::Config;
+use crate::snapshot::{Problem, Snapshot, SnapshotInputs};
+
+impl From<DirectoryError> for ControlError {
+    fn from(error: DirectoryError) -> Self {
+        match error {
+            DirectoryError::Invalid { field, message } => Self::invalid(field, message),
+            DirectoryError::Conflict { field, message } => {
+                Self { field: Some(field.to_owned()), ..Self::conflict(message) }
+            }
+            DirectoryError::NotFound { .. } => Self::not_found(error.to_string()),
+        }
+    }
+}
+
+impl From<StoreError> for ControlError {
+    fn from(error: StoreError) -> Self {
+        Self::internal(error)
+    }
+}
+
+impl Control {
+    /// Stores changes, applies them and publishes what follows from them.
+    pub(super) fn commit(&self, state: &mut State, changes: &[Change]) -> Result<(), ControlError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        records::commit(&*self.store, &mut state.directory, changes)?;
+        self.publish(state);
+        Ok(())
+    }
+
+    /// Builds a snapshot of the present state and shows it to the data plane.
+    pub(super) fn publish(&self, state: &State) {
+        let snapshot = self.build(state, &Proposal::default());
+        for problem in &snapshot.problems {
+            if !self.snapshot.load().problems.contains(problem) {
+                tracing::warn!(what = %problem.what, why = %problem.why, "cannot be used");
+            }
+        }
+        self.snapshot.store(Arc::new(snapshot));
+    }
+
+    /// Takes over the components that are loaded now.
+    pub(super) fn components_changed(&self, generation: Arc<Generation>) {
+        let mut state = self.state.lock();
+        state.generation = generation;
+        self.publish(&state);
+    }
+
+    /// Tries a proposal without making it: refuses if something cannot be used with it that can be used without.
+    /// Components are asked whether they accept their configuration. `blame` names the field for a problem.
+    pub(super) fn try_out(
+        &self,
+        state: &State,
+        proposal: &Proposal,
+        concerns: impl Fn(&Problem) -> bool,
+        blame: impl Fn(&Problem) -> &'static str,
+    ) -> Result<(), ControlError> {
+        let trial = self.build(state, proposal);
+        match trial.problems.iter().find(|problem| concerns(problem)) {
+            None => Ok(()),
+            Some(problem) => Err(ControlError::invalid(blame(problem), problem.why.clone())),
+        }
+    }
+
+    fn build(&self, state: &State, proposal: &Proposal) -> Snapshot {
+        assemble(state, &self.config, proposal, Some(self.snapshot.load_full()))
+    }
+}
+
+/// Builds the snapshot that follows from a state and a proposed change of it.
+pub(super) fn assemble(
+    state: &State,
+    config: &Config,
+    proposal: &Proposal,
+    previous: Option<Arc<Snapshot>>,
+) -> Snapshot {
+    let mut credentials: HashMap<String, Arc<Credential>> = state.credentials.clone();
+    if let Some(credential) = &proposal.credential {
+        credentials.insert(credential.name().to_owned(), Arc::clone(credential));
+    }
+    let mut snapshot = Snapshot::build(SnapshotInputs {
+        accounts: state.directory.snapshot(),
+        upstreams: proposal.upstreams(state),
+        attachments: proposal.attachments(state),
+        generation: Arc::clone(&state.generation),
+        credentials,
+        config,
+        previous,
+    });
+    snapshot.problems.extend(state.sealed.iter().cloned());
+    snapshot
+}
+
+/// Records as they would be after a change.
+#[derive(Default)]
+pub(super) struct Proposal {
+    pub(super) upstream: Option<Arc<Upstream>>,
+    pub(super) attachment: Option<Arc<Attachment>>,
+    pub(super) credential: Option<Arc<Credential>>,
+}
+
+impl Proposal {
+    fn upstreams(&self, state: &State) -> Vec<Upstream> {
+        let new = self.upstream.as_ref();
+        let kept = state.directory.upstreams().filter(|old| new.is_none_or(|new| new.name != old.name));
+        kept.chain(new).map(|upstream| Upstream::clone(upstream)).collect()
+    }
+
+    fn attachments(&self, state: &State) -> Vec<Attachment> {
+        let new = self.attachment.as_ref();
+        let kept = state.directory.attachments().filter(|old| new.is_none_or(|new| new.id != old.id));
+        kept.chain(new).map(|attachment| Attachment::clone(attachment)).collect()
+    }
+}

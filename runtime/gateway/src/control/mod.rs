@@ -1,0 +1,155 @@
+//! The one owner of mutable state: every change goes through [`Control`], and the data plane sees it as a new snapshot.
+//!
+//! A change is validated, made durable, made effective in the directory, and published; in this order, under one lock.
+//! What the store or a component refuses never happened. The data plane takes no part: it loads snapshots.
+
+mod accounts;
+mod change;
+mod components;
+mod credentials;
+pub mod data_dir;
+mod error;
+mod keys;
+mod open;
+mod policies;
+mod quickstart;
+mod status;
+#[cfg(test)]
+mod tests;
+mod token;
+mod upstreams;
+mod usage;
+mod views;
+
+pub use credentials::CredentialRequest;
+pub use error::{ControlError, Kind, StartError};
+pub use keys::KeyRequest;
+pub use open::{Initialised, initialise, master_key_source};
+pub use quickstart::Quickstart;
+pub use usage::{UsageFilter, UsagePage};
+pub use views::{
+    AccountList, AccountView, ComponentList, ComponentView, CredentialList, CredentialView, Deleted, Effective,
+    FailedComponent, IssuedKey, KeyList, KeyView, LimitOf, ModelsOf, PolicyList, PolicyView, ProblemView, Status,
+    UpstreamList, UpstreamView,
+};
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use arc_swap::{ArcSwap, Guard};
+use parking_lot::Mutex;
+use tollgate_governance::{Counters, Directory, KeyHasher};
+use tollgate_plugin::{Components, Generation};
+use tollgate_store::{Store, Submitter, UsageWriter};
+use tollgate_vault::{Credential, Vault};
+
+use crate::config::Config;
+use crate::snapshot::{Problem, Snapshot};
+use data_dir::DataDir;
+
+/// Owner of everything that can change while the gateway runs.
+pub struct Control {
+    config: Config,
+    data: DataDir,
+    started_ms: u64,
+    store: Arc<dyn Store>,
+    vault: Vault,
+    hasher: KeyHasher,
+    gate: token::Gate,
+    components: Arc<Components>,
+    counters: Arc<Counters>,
+    usage: Submitter,
+    writer: Mutex<Option<UsageWriter>>,
+    state: Mutex<State>,
+    snapshot: ArcSwap<Snapshot>,
+}
+
+/// What the lock protects.
+struct State {
+    directory: Directory,
+    /// Opened credentials by name.
+    credentials: HashMap<String, Arc<Credential>>,
+    /// Credentials that the vault cannot open.
+    sealed: Vec<Problem>,
+    /// The components that the published snapshot was built with.
+    generation: Arc<Generation>,
+}
+
+impl Control {
+    /// The configuration this process was started with.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The data directory.
+    #[must_use]
+    pub fn data(&self) -> &DataDir {
+        &self.data
+    }
+
+    /// What the data plane reads; load it once a request.
+    #[must_use]
+    pub fn snapshot(&self) -> Guard<Arc<Snapshot>> {
+        self.snapshot.load()
+    }
+
+    /// The same, to be kept for longer than a request's few steps.
+    #[must_use]
+    pub fn snapshot_full(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// Limits and what counts against them.
+    #[must_use]
+    pub fn counters(&self) -> &Arc<Counters> {
+        &self.counters
+    }
+
+    /// Hashes bearer tokens for the look-up in the snapshot.
+    #[must_use]
+    pub fn hasher(&self) -> &KeyHasher {
+        &self.hasher
+    }
+
+    /// Takes usage rows; clone it for each worker.
+    #[must_use]
+    pub fn usage(&self) -> &Submitter {
+        &self.usage
+    }
+
+    /// Whether this is the management token. Compares in constant time.
+    #[must_use]
+    pub fn is_management_token(&self, token: &str) -> bool {
+        self.gate.admits(token)
+    }
+
+    /// Writes down where this process listens, for the command line on this machine.
+    ///
+    /// # Errors
+    /// The data directory cannot be written.
+    pub fn publish_addresses(&self, server: SocketAddr, management: SocketAddr) -> Result<(), StartError> {
+        let text = serde_json::json!({
+            "server": server.to_string(), "management": management.to_string(), "pid": std::process::id(),
+        });
+        data_dir::write_secret(&self.data.addresses(), &text.to_string())
+    }
+
+    /// Writes what is still on its way to the store and takes the addresses back. The last call before the process ends.
+    pub fn close(&self) {
+        // Best effort: a file that names a port nobody listens on only costs the command line a refused connection.
+        let _ = std::fs::remove_file(self.data.addresses());
+        drop(self.writer.lock().take());
+        if let Err(error) = self.store.flush() {
+            tracing::error!(%error, "the store could not be flushed");
+        }
+    }
+}
+
+/// Unix milliseconds.
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,233 @@
+//! The start: data directory, store, vault, components, directory, counters, first snapshot; in this order.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use tollgate_governance::{Counters, Directory, KeyHasher, OsRandom, Zone};
+use tollgate_plugin::{Components, ComponentsConfig, Isolation};
+use tollgate_store::{Durability, SledStore, Store, Table, UsageWriter, WriterOptions, records, usage};
+use tollgate_vault::{Credential, MASTER_KEY_VARIABLE, MasterKeySource, Vault};
+
+use super::change::{Proposal, assemble};
+use super::data_dir::{DataDir, SECRET_MODE, check_mode};
+use super::error::StartError;
+use super::token::{self, Gate};
+use super::{Control, State, now_ms};
+use crate::config::{self, Config};
+use crate::snapshot::Problem;
+
+/// Where the store keeps the sealed pepper of key hashes.
+const PEPPER: &[u8] = b"pepper";
+
+/// What a start finds or makes before anything runs.
+struct Foundation {
+    store: Arc<dyn Store>,
+    vault: Vault,
+    gate: Gate,
+    made_token: bool,
+}
+
+/// What `tollgate init` found or made.
+#[derive(Debug, Clone)]
+pub struct Initialised {
+    /// The data directory.
+    pub data: PathBuf,
+    /// Where the master key is.
+    pub master_key: String,
+    /// Where the management token is.
+    pub token_file: PathBuf,
+    /// Whether the token was made just now.
+    pub new_token: bool,
+}
+
+/// Makes what a first start would make, without starting. Nothing that is there is touched, except that `new_token`
+/// replaces the management token.
+///
+/// # Errors
+/// As [`Control::open`]; so too while a gateway runs on the data directory.
+pub fn initialise(config: &Config, new_token: bool) -> Result<Initialised, StartError> {
+    let data = DataDir::at(&config.data.dir);
+    let foundation = Foundation::lay(config, &data, new_token)?;
+    Ok(Initialised {
+        data: data.root().to_owned(),
+        master_key: master_key_source(&data)?.unwrap_or_default(),
+        token_file: data.management_token(),
+        new_token: foundation.made_token,
+    })
+}
+
+/// Where the master key comes from, in words; `None` where there is none yet.
+///
+/// # Errors
+/// Its file is open to others.
+pub fn master_key_source(data: &DataDir) -> Result<Option<String>, StartError> {
+    if std::env::var_os(MASTER_KEY_VARIABLE).is_some() {
+        return Ok(Some(format!("environment variable {MASTER_KEY_VARIABLE}")));
+    }
+    let file = data.master_key();
+    if !file.exists() {
+        return Ok(None);
+    }
+    check_mode(&file, SECRET_MODE)?;
+    Ok(Some(file.display().to_string()))
+}
+
+impl Foundation {
+    fn lay(config: &Config, data: &DataDir, new_token: bool) -> Result<Self, StartError> {
+        data.prepare()?;
+        let durability = match config.data.durable {
+            config::Durable::Process => Durability::Process,
+            config::Durable::PowerLoss => Durability::PowerLoss,
+        };
+        let store: Arc<dyn Store> =
+            Arc::new(SledStore::open(&data.store(), durability).map_err(|error| store_failed(data, error))?);
+        let vault = open_vault(&*store, data)?;
+        let (gate, made_token) = token::open(&*store, data, &mut OsRandom::new(), new_token)?;
+        Ok(Self { store, vault, gate, made_token })
+    }
+}
+
+/// Opens the vault; the stored pepper proves that this is the master key the store was made under.
+fn open_vault(store: &dyn Store, data: &DataDir) -> Result<Vault, StartError> {
+    let sealed = store.get(Table::Meta, PEPPER).map_err(|error| store_failed(data, error))?;
+    if sealed.is_some() && master_key_source(data)?.is_none() {
+        // The vault would make a new key, which opens nothing and hides that the old one is gone.
+        return Err(StartError::Vault(format!(
+            "the master key {} is gone; restore it, or set {MASTER_KEY_VARIABLE}. Without it the stored credentials cannot be opened",
+            data.master_key().display()
+        )));
+    }
+    let failed = |error: tollgate_vault::VaultError| StartError::Vault(error.to_string());
+    let vault = Vault::open(&MasterKeySource::environment_or_file(&data.master_key())).map_err(failed)?;
+    match sealed {
+        Some(sealed) => vault.with_pepper(&sealed).map_err(|error| match error {
+            tollgate_vault::VaultError::WrongMasterKey(_) => {
+                StartError::Vault("this master key is not the one under which the store was made".to_owned())
+            }
+            error => failed(error),
+        }),
+        None => {
+            let sealed = vault.seal_pepper().map_err(failed)?;
+            store.put(Table::Meta, PEPPER, &sealed).map_err(|error| store_failed(data, error))?;
+            Ok(vault)
+        }
+    }
+}
+
+fn store_failed(data: &DataDir, error: tollgate_store::StoreError) -> StartError {
+    StartError::Store { path: data.store(), reason: error.to_string() }
+}
+
+impl Control {
+    /// Opens everything and makes what a first start needs: keys, token, root account.
+    ///
+    /// # Errors
+    /// [`StartError`] says what to look at.
+    pub fn open(config: Config) -> Result<Arc<Self>, StartError> {
+        let data = DataDir::at(&config.data.dir);
+        let Foundation { store, vault, gate, .. } = Foundation::lay(&config, &data, false)?;
+        let started_ms = now_ms();
+        let mut directory = records::load(&*store).map_err(|error| StartError::State(error.to_string()))?;
+        if directory.root().is_none() {
+            let (_, changes) = directory
+                .create_root(started_ms, &mut OsRandom::new())
+                .map_err(|error| StartError::State(error.to_string()))?;
+            records::commit(&*store, &mut directory, &changes).map_err(|error| store_failed(&data, error))?;
+        }
+        let counters = Arc::new(Counters::new(zone(&config, &directory)?));
+        let seeded =
+            usage::seed(&*store, &directory, &counters, started_ms).map_err(|error| store_failed(&data, error))?;
+        let (credentials, sealed) = open_credentials(&vault, &directory);
+        let components = open_components(&config, &data)?;
+        let state = State { directory, credentials, sealed, generation: components.generation() };
+        let snapshot = assemble(&state, &config, &Proposal::default(), None);
+        for problem in &snapshot.problems {
+            tracing::warn!(what = %problem.what, why = %problem.why, "cannot be used");
+        }
+        let writer = UsageWriter::start(Arc::clone(&store), WriterOptions::default())
+            .map_err(|error| store_failed(&data, error))?;
+        let control = Arc::new(Self {
+            hasher: KeyHasher::new(vault.pepper()),
+            config,
+            data,
+            started_ms,
+            store,
+            vault,
+            gate,
+            components: Arc::clone(&components),
+            counters,
+            usage: writer.submitter(),
+            writer: Mutex::new(Some(writer)),
+            state: Mutex::new(state),
+            snapshot: ArcSwap::from_pointee(snapshot),
+        });
+        tracing::debug!(rows = seeded, "counted the usage of today");
+        control.follow_components();
+        Ok(control)
+    }
+
+    /// Publishes a new snapshot whenever components change. Holds no reference to itself, so that it can end.
+    fn follow_components(self: &Arc<Self>) {
+        let weak = Arc::downgrade(self);
+        self.components.subscribe(Box::new(move |generation| {
+            if let Some(control) = weak.upgrade() {
+                control.components_changed(generation);
+            }
+        }));
+        // What changed while the first snapshot was built was told to nobody.
+        let generation = self.components.generation();
+        let missed = !Arc::ptr_eq(&generation, &self.state.lock().generation);
+        if missed {
+            self.components_changed(generation);
+        }
+    }
+}
+
+/// The zone of calendar days: the root account's, else the configured one.
+pub(super) fn zone(config: &Config, directory: &Directory) -> Result<Zone, StartError> {
+    let root = directory.root().and_then(|root| root.time_zone.as_deref());
+    let name = root.unwrap_or(&config.governance.time_zone);
+    Zone::named(name)
+        .map_err(|error| StartError::Config { key: "governance.time_zone", reason: error.to_string() })
+}
+
+/// Opens what the vault can open; the rest is a problem of those credentials, not of the start.
+fn open_credentials(vault: &Vault, directory: &Directory) -> (HashMap<String, Arc<Credential>>, Vec<Problem>) {
+    let (mut open, mut sealed) = (HashMap::new(), Vec::new());
+    for record in directory.credentials() {
+        match vault.open_credential(&record.name, &record.sealed) {
+            Ok(credential) => {
+                open.insert(record.name.clone(), Arc::new(credential));
+            }
+            Err(error) => {
+                sealed.push(Problem { what: format!("credential `{}`", record.name), why: error.to_string() });
+            }
+        }
+    }
+    (open, sealed)
+}
+
+fn open_components(config: &Config, data: &DataDir) -> Result<Arc<Components>, StartError> {
+    let settings = &config.components;
+    std::fs::create_dir_all(&settings.dir)
+        .map_err(|source| StartError::File { path: settings.dir.clone(), source })?;
+    let isolation = |isolation: config::Isolation| match isolation {
+        config::Isolation::Pooled => Isolation::Pooled,
+        config::Isolation::PerRequest => Isolation::PerRequest,
+    };
+    Components::open(ComponentsConfig {
+        dir: settings.dir.clone(),
+        cache_dir: data.component_cache(),
+        isolation: isolation(settings.isolation),
+        isolation_of: settings.isolation_of.iter().map(|(name, level)| (name.clone(), isolation(*level))).collect(),
+        memoise: settings.memoise,
+        max_component_bytes: settings.max_component_bytes,
+        max_memory_bytes: settings.max_memory_bytes,
+        call_timeout: Duration::from_millis(settings.call_timeout_ms),
+    })
+    .map_err(|error| StartError::Components(error.to_string()))
+}

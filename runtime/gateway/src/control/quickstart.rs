@@ -1,0 +1,76 @@
+//! `serve --quickstart`: a key that works at once, and an upstream that answers without any vendor.
+
+use std::path::PathBuf;
+
+use tollgate_governance::{OsRandom, UpstreamDraft};
+
+use super::data_dir::{read_secret, write_secret};
+use super::error::{ControlError, StartError};
+use super::{Control, State, now_ms};
+
+/// The bundled provider that answers by itself.
+const ECHO: &str = "echo";
+/// What the key is called in lists.
+const LABEL: &str = "quickstart";
+
+/// What a person needs for a first request.
+pub struct Quickstart {
+    key: String,
+    /// Where the management token is.
+    pub token_file: PathBuf,
+    /// Models that can be asked for.
+    pub models: Vec<String>,
+}
+
+impl Quickstart {
+    /// The inference key.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+}
+
+impl From<StartError> for ControlError {
+    fn from(error: StartError) -> Self {
+        Self::internal(error)
+    }
+}
+
+impl Control {
+    /// Finds or makes the quickstart key, and registers the echo provider where there is no upstream at all.
+    ///
+    /// # Errors
+    /// The key's file is open to others or cannot be written.
+    pub fn quickstart(&self) -> Result<Quickstart, ControlError> {
+        let key = {
+            let mut state = self.state.lock();
+            self.quickstart_key(&mut state)?
+        };
+        let none = self.state.lock().directory.upstreams().next().is_none();
+        if none {
+            let draft = UpstreamDraft { provider: ECHO.to_owned(), ..UpstreamDraft::default() };
+            // Without its component the gateway still starts: a drop-in or an upstream can come later.
+            if let Err(error) = self.set_upstream(ECHO, draft) {
+                tracing::warn!(%error, "no echo upstream");
+            }
+        }
+        let models = self.snapshot.load().cards.keys().map(|model| model.to_string()).collect();
+        Ok(Quickstart { key, token_file: self.data.management_token(), models })
+    }
+
+    fn quickstart_key(&self, state: &mut State) -> Result<String, ControlError> {
+        let file = self.data.quickstart_key();
+        if let Some(key) = read_secret(&file)?
+            && state.directory.snapshot().find(&self.hasher.mac(&key)).is_some()
+        {
+            return Ok(key);
+        }
+        let (new, changes) =
+            state.directory.create_key("root", LABEL, &self.hasher, now_ms(), &mut OsRandom::new())?;
+        // The file first: if the process dies in between, the next start finds a key that nobody knows and makes a
+        // new one. The other way round a working key would be lost.
+        write_secret(&file, new.token.expose())?;
+        self.commit(state, &changes)?;
+        Ok(new.token.expose().to_owned())
+    }
+}

@@ -1,0 +1,31 @@
+//! How the gateway is, in one answer.
+
+use std::collections::BTreeMap;
+
+use super::views::{ProblemView, Status};
+use super::{Control, now_ms};
+
+impl Control {
+    /// Version, counts, and what cannot be used.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let state = self.state.lock();
+        let generation = self.components.generation();
+        let counts = BTreeMap::from([
+            ("accounts", state.directory.accounts().count()),
+            ("active_keys", state.directory.snapshot().len()),
+            ("credentials", state.directory.credentials().count()),
+            ("upstreams", state.directory.upstreams().count()),
+            ("policies", state.directory.attachments().count()),
+            ("components", generation.providers.len() + generation.policies.len()),
+            ("failed_components", generation.failed.len()),
+        ]);
+        Status {
+            version: env!("CARGO_PKG_VERSION"),
+            started_ms: self.started_ms,
+            now_ms: now_ms(),
+            counts,
+            problems: self.snapshot.load().problems.iter().map(ProblemView::from).collect(),
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Usage rows for people: filtered by subtree and time, with totals.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use tollgate_governance::{AccountId, Tokens, UsageRow};
+use tollgate_store::{Visit, usage};
+
+use super::Control;
+use super::error::ControlError;
+
+/// Which rows.
+#[derive(Debug, Clone, Default)]
+pub struct UsageFilter {
+    /// Only this account and all below it: id or path. An id may be of an account that is gone.
+    pub account: Option<String>,
+    /// Admitted at this moment or later. Unix milliseconds.
+    pub since_ms: Option<u64>,
+    /// Admitted before this moment. Unix milliseconds.
+    pub until_ms: Option<u64>,
+    /// Rows to answer; totals count all that fit.
+    pub limit: usize,
+}
+
+/// Rows and totals.
+#[derive(Debug, Clone, Serialize)]
+pub struct UsagePage {
+    /// Newest first.
+    pub rows: Vec<RowView>,
+    /// Of all rows that fit the filter.
+    pub totals: Totals,
+    /// The base currency.
+    pub currency: String,
+}
+
+/// Sums. They saturate; a sum of 64 bits of micro-units is more money than there is.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Totals {
+    /// Rows.
+    pub requests: u64,
+    /// Tokens.
+    pub usage: Tokens,
+    /// Micro-units.
+    pub charged: u64,
+}
+
+/// A row as the API shows it.
+#[derive(Debug, Clone, Serialize)]
+pub struct RowView {
+    request_id: String,
+    admitted_ms: u64,
+    ended_ms: u64,
+    account: String,
+    account_id: String,
+    tags: BTreeMap<String, String>,
+    key: String,
+    key_label: String,
+    operation: String,
+    dialect: String,
+    requested_model: String,
+    upstream_model: String,
+    provider: String,
+    upstream: String,
+    credential: String,
+    stream: bool,
+    status: u16,
+    error: String,
+    limited_by: String,
+    usage: UsageView,
+    charged: u64,
+    hold: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ttfb_ms: Option<u64>,
+    total_ms: u64,
+    retries: u32,
+    session: String,
+    policies: Vec<ActView>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct UsageView {
+    #[serde(flatten)]
+    tokens: Tokens,
+    estimated: bool,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct ActView {
+    component: String,
+    digest: String,
+}
+
+impl Control {
+    /// Rows that fit a filter, newest first. Reads the store: not for an async thread.
+    ///
+    /// # Errors
+    /// The account is unknown or the store fails.
+    pub fn usage_page(&self, filter: &UsageFilter) -> Result<UsagePage, ControlError> {
+        let top = filter.account.as_deref().map(|target| self.account_id(target)).transpose()?;
+        let range = filter.since_ms.unwrap_or(0)..filter.until_ms.unwrap_or(u64::MAX);
+        let mut page =
+            UsagePage { rows: Vec::new(), totals: Totals::default(), currency: self.config.governance.currency.clone() };
+        usage::scan(&*self.store, range, true, &mut |row| {
+            if top.is_none_or(|top| row.path.contains(&top)) {
+                page.totals.add(&row);
+                if page.rows.len() < filter.limit {
+                    page.rows.push(RowView::new(&row));
+                }
+            }
+            Visit::Continue
+        })?;
+        Ok(page)
+    }
+
+    /// History outlives accounts: an id need not exist any more, a path must.
+    fn account_id(&self, target: &str) -> Result<AccountId, ControlError> {
+        if let Ok(id) = target.parse() {
+            return Ok(id);
+        }
+        let state = self.state.lock();
+        let found = state.directory.account(target).map(|account| account.id);
+        found.map_err(|error| ControlError::invalid("account", error.to_string()))
+    }
+}
+
+impl Totals {
+    fn add(&mut self, row: &UsageRow<'_>) {
+        let Tokens { input, cache_read, cache_write_5m, cache_write_1h, output, reasoning } = row.tokens;
+        let sum = &mut self.usage;
+        for (total, more) in [
+            (&mut sum.input, input),
+            (&mut sum.cache_read, cache_read),
+            (&mut sum.cache_write_5m, cache_write_5m),
+            (&mut sum.cache_write_1h, cache_write_1h),
+            (&mut sum.output, output),
+            (&mut sum.reasoning, reasoning),
+            (&mut self.requests, 1),
+            (&mut self.charged, row.charged),
+        ] {
+            *total = total.saturating_add(more);
+        }
+    }
+}
+
+impl RowView {
+    fn new(row: &UsageRow<'_>) -> Self {
+        Self {
+            request_id: row.request.to_string(),
+            admitted_ms: row.admitted_ms,
+            ended_ms: row.ended_ms,
+            account: row.names.to_string(),
+            account_id: row.account().map(|id| id.to_string()).unwrap_or_default(),
+            tags: row.tags.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
+            key: row.key.to_string(),
+            key_label: row.key_label.to_string(),
+            operation: row.operation.to_string(),
+            dialect: row.dialect.to_string(),
+            requested_model: row.requested_model.to_string(),
+            upstream_model: row.upstream_model.to_string(),
+            provider: row.provider.to_string(),
+            upstream: row.upstream.to_string(),
+            credential: row.credential.to_string(),
+            stream: row.stream,
+            status: row.status,
+            error: row.error.to_string(),
+            limited_by: row.limited_by.to_string(),
+            usage: UsageView { tokens: row.tokens, estimated: row.estimated },
+            charged: row.charged,
+            hold: row.hold,
+            ttfb_ms: row.ttfb_ms,
+            total_ms: row.total_ms,
+            retries: row.retries,
+            session: row.session.to_string(),
+            policies: row
+                .policies
+                .iter()
+                .map(|act| ActView {
+                    component: act.component.to_string(),
+                    digest: act.digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+                })
+                .collect(),
+        }
+    }
+}

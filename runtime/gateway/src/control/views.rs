@@ -1,0 +1,251 @@
+//! What the management API answers: plain values, no secret among them.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use tollgate_governance::{Account, AccountId, Attachment, Key, KeyId, Upstream};
+
+use crate::snapshot::Problem;
+
+/// An account with what takes effect on it.
+#[derive(Debug, Clone, Serialize)]
+pub struct AccountView {
+    /// The record.
+    #[serde(flatten)]
+    pub account: Account,
+    /// Names from the root, `root/dept/alice`.
+    pub path: String,
+    /// What the whole path says together.
+    pub effective: Effective,
+}
+
+/// What takes effect on an account, and which account of its path decides it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Effective {
+    /// Whether every account of the path is active.
+    pub enabled: bool,
+    /// A model must pass all of these lists; none means no restriction.
+    pub models: Vec<ModelsOf>,
+    /// A request must fit all of these limits.
+    pub limits: Vec<LimitOf>,
+    /// Micro-units that the account's subtree spent today.
+    pub spent_today: u64,
+    /// Micro-units held for its running requests.
+    pub held: u64,
+}
+
+/// An allow-list and whose it is.
+#[derive(Debug, Clone, Serialize)]
+pub struct ModelsOf {
+    /// Path of the account that set it.
+    pub source: String,
+    /// Names and patterns.
+    pub models: Vec<String>,
+}
+
+/// A limit and whose it is.
+#[derive(Debug, Clone, Serialize)]
+pub struct LimitOf {
+    /// Path of the account that set it, and whose subtree it counts.
+    pub source: String,
+    /// `rpm` or `daily_limit`.
+    pub kind: &'static str,
+    /// Requests, or micro-units.
+    pub value: u64,
+}
+
+/// All accounts.
+#[derive(Debug, Clone, Serialize)]
+pub struct AccountList {
+    /// Each after the one above it.
+    pub accounts: Vec<AccountView>,
+}
+
+/// A key without its secret.
+#[derive(Debug, Clone, Serialize)]
+pub struct KeyView {
+    /// Its id.
+    pub id: KeyId,
+    /// Whose it is.
+    pub account: AccountId,
+    /// The account's path; empty if the account is gone.
+    pub path: String,
+    /// What people call it.
+    pub label: String,
+    /// Enough of the key to recognise it.
+    pub prefix: String,
+    /// Unix milliseconds.
+    pub created_ms: u64,
+    /// Unix milliseconds; absent while it works.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revoked_ms: Option<u64>,
+}
+
+impl KeyView {
+    pub(super) fn new(key: &Key, path: String) -> Self {
+        Self {
+            id: key.id,
+            account: key.account,
+            path,
+            label: key.label.clone(),
+            prefix: key.prefix.clone(),
+            created_ms: key.created_ms,
+            revoked_ms: key.revoked_ms,
+        }
+    }
+}
+
+/// Keys.
+#[derive(Debug, Clone, Serialize)]
+pub struct KeyList {
+    /// Oldest first.
+    pub keys: Vec<KeyView>,
+}
+
+/// A key at the one moment at which it is shown.
+#[derive(Serialize)]
+pub struct IssuedKey {
+    /// What stays known of it.
+    #[serde(flatten)]
+    pub view: KeyView,
+    /// The key itself.
+    #[serde(serialize_with = "exposed")]
+    pub key: tollgate_governance::Secret,
+}
+
+fn exposed<S: serde::Serializer>(key: &tollgate_governance::Secret, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(key.expose())
+}
+
+/// A credential's names.
+#[derive(Debug, Clone, Serialize)]
+pub struct CredentialView {
+    /// Its name.
+    pub name: String,
+    /// Names of its fields.
+    pub fields: Vec<String>,
+    /// Upstreams that use it.
+    pub used_by: Vec<String>,
+    /// Unix milliseconds.
+    pub created_ms: u64,
+    /// Unix milliseconds.
+    pub updated_ms: u64,
+}
+
+/// Credentials.
+#[derive(Debug, Clone, Serialize)]
+pub struct CredentialList {
+    /// By name.
+    pub credentials: Vec<CredentialView>,
+}
+
+/// An upstream and whether it can be used.
+#[derive(Debug, Clone, Serialize)]
+pub struct UpstreamView {
+    /// The record.
+    #[serde(flatten)]
+    pub upstream: Upstream,
+    /// Why it cannot be used now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+/// Upstreams.
+#[derive(Debug, Clone, Serialize)]
+pub struct UpstreamList {
+    /// Highest priority first.
+    pub upstreams: Vec<UpstreamView>,
+}
+
+/// An attached policy and whether it can be asked.
+#[derive(Debug, Clone, Serialize)]
+pub struct PolicyView {
+    /// The record.
+    #[serde(flatten)]
+    pub attachment: Attachment,
+    /// The account's path.
+    pub path: String,
+    /// Why it cannot be asked now; until then it denies everything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+/// Attached policies.
+#[derive(Debug, Clone, Serialize)]
+pub struct PolicyList {
+    /// By account, in the order in which they run.
+    pub policies: Vec<PolicyView>,
+}
+
+/// A loaded component.
+#[derive(Debug, Clone, Serialize)]
+pub struct ComponentView {
+    /// The manifest's id for a provider, the file's stem for a policy.
+    pub id: String,
+    /// `provider` or `policy`.
+    pub kind: &'static str,
+    /// The file in the components folder.
+    pub file: String,
+    /// SHA-256 of the file, in hex.
+    pub digest: String,
+    /// The interfaces it implements.
+    pub exports: Vec<&'static str>,
+    /// A provider's manifest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<tollgate_plugin::Manifest>,
+}
+
+/// A file that could not be loaded.
+#[derive(Debug, Clone, Serialize)]
+pub struct FailedComponent {
+    /// The file in the components folder.
+    pub file: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Components.
+#[derive(Debug, Clone, Serialize)]
+pub struct ComponentList {
+    /// What serves.
+    pub loaded: Vec<ComponentView>,
+    /// What does not. The last good version of a file may be serving all the same.
+    pub failed: Vec<FailedComponent>,
+}
+
+/// How the gateway is.
+#[derive(Debug, Clone, Serialize)]
+pub struct Status {
+    /// Of the gateway.
+    pub version: &'static str,
+    /// Unix milliseconds.
+    pub started_ms: u64,
+    /// Unix milliseconds.
+    pub now_ms: u64,
+    /// How many there are of each thing.
+    pub counts: BTreeMap<&'static str, usize>,
+    /// What cannot be used, and why.
+    pub problems: Vec<ProblemView>,
+}
+
+/// Something that cannot be used.
+#[derive(Debug, Clone, Serialize)]
+pub struct ProblemView {
+    /// For example ``upstream `main` ``.
+    pub what: String,
+    /// One sentence.
+    pub why: String,
+}
+
+impl From<&Problem> for ProblemView {
+    fn from(problem: &Problem) -> Self {
+        Self { what: problem.what.clone(), why: problem.why.clone() }
+    }
+}
+
+/// What was deleted.
+#[derive(Debug, Clone, Serialize)]
+pub struct Deleted {
+    /// Its name or id.
+    pub deleted: String,
+}
