@@ -1,0 +1,146 @@
+//! Builds every guest into a component, and only those whose sources changed.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use wit_component::ComponentEncoder;
+
+use crate::guest_toolchain::{GuestToolchain, TARGET};
+use crate::surface::Surface;
+use crate::tools::{self, say};
+
+/// A guest crate.
+pub(crate) struct Guest {
+    /// The component's name: the directory's.
+    pub(crate) name: String,
+    package: String,
+    dir: PathBuf,
+}
+
+impl Guest {
+    /// Where its component lies.
+    pub(crate) fn component(&self) -> PathBuf {
+        components_dir().join(format!("{}.wasm", self.name))
+    }
+
+    fn stamp(&self) -> PathBuf {
+        components_dir().join(".stamps").join(&self.name)
+    }
+
+    /// Whether the component was built from just this.
+    fn is_fresh(&self, digest: &str) -> bool {
+        let stamped = std::fs::read_to_string(self.stamp());
+        self.component().exists() && stamped.is_ok_and(|stamped| stamped == digest)
+    }
+}
+
+/// Where components are put.
+pub(crate) fn components_dir() -> PathBuf {
+    tools::target_dir().join("components")
+}
+
+/// Every guest of the workspace, in a stable order.
+pub(crate) fn guests() -> Result<Vec<Guest>> {
+    let mut guests = Vec::new();
+    for (folder, kind) in [
+        ("guest-providers", "provider"),
+        ("guest-policies", "policy"),
+    ] {
+        for dir in tools::sorted(&tools::root().join(folder))? {
+            if !dir.join("Cargo.toml").exists() {
+                continue;
+            }
+            let name = dir
+                .file_name()
+                .context("a directory has a name")?
+                .to_string_lossy()
+                .into_owned();
+            guests.push(Guest {
+                package: format!("{kind}-{name}"),
+                name,
+                dir,
+            });
+        }
+    }
+    Ok(guests)
+}
+
+/// Builds what is not up to date.
+pub(crate) fn run() -> Result<()> {
+    let started = Instant::now();
+    let toolchain = GuestToolchain::find_or_install()?;
+    let guests = guests()?;
+    let mut stale = Vec::new();
+    for guest in &guests {
+        let digest = sources(guest, &toolchain)?;
+        if !guest.is_fresh(&digest) {
+            stale.push((guest, digest));
+        }
+    }
+    if stale.is_empty() {
+        say(&format!("components: {} up to date", guests.len()));
+        return Ok(());
+    }
+    say(&format!(
+        "components: building {} of {} with {}",
+        stale.len(),
+        guests.len(),
+        toolchain.describe()
+    ));
+    let target_dir = tools::target_dir().join("guest");
+    let mut build = toolchain.build(&target_dir);
+    for (guest, _) in &stale {
+        build.args(["--package", &guest.package]);
+    }
+    tools::run(&mut build)?;
+    for (guest, digest) in &stale {
+        let module = guest.package.replace('-', "_");
+        let module = target_dir
+            .join(TARGET)
+            .join("guest")
+            .join(format!("{module}.wasm"));
+        let component = encode(&module)?;
+        let surface =
+            Surface::of(&component).with_context(|| format!("{} is no guest", guest.name))?;
+        tools::write_whole(&guest.component(), &component)?;
+        tools::write_whole(&guest.stamp(), digest.as_bytes())?;
+        println!(
+            "{:>9} bytes  {}: exports {}; imports {}",
+            component.len(),
+            guest.name,
+            surface.exports.join(", "),
+            surface.imports.join(", ")
+        );
+    }
+    say(&format!(
+        "components: done in {:.1} s",
+        started.elapsed().as_secs_f32()
+    ));
+    Ok(())
+}
+
+/// Wraps a core module, which carries the description of its interfaces, into a component.
+fn encode(module: &Path) -> Result<Vec<u8>> {
+    let bytes =
+        std::fs::read(module).with_context(|| format!("cannot read {}", module.display()))?;
+    ComponentEncoder::default()
+        .validate(true)
+        .module(&bytes)
+        .and_then(ComponentEncoder::encode)
+        .with_context(|| format!("cannot make a component of {}", module.display()))
+}
+
+/// A digest of all that goes into a component: the guest, the SDK, the contract, versions, compiler, and this file.
+fn sources(guest: &Guest, toolchain: &GuestToolchain) -> Result<String> {
+    let root = tools::root();
+    let mut files = vec![
+        root.join("Cargo.toml"),
+        root.join("Cargo.lock"),
+        root.join("xtask/src/components.rs"),
+    ];
+    for dir in [&guest.dir, &root.join("sdk"), &root.join("wit")] {
+        files.extend(tools::files_under(dir)?);
+    }
+    tools::digest(&files, &toolchain.describe())
+}
