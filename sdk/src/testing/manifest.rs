@@ -42,9 +42,26 @@ pub fn check_manifest(text: &str) -> Vec<String> {
     for (index, endpoint) in endpoints.iter().enumerate() {
         check_endpoint(&format!("endpoints[{index}]"), endpoint, &mut faults);
     }
-    for (index, model) in array(&manifest, "models").iter().enumerate() {
+    let models = array(&manifest, "models");
+    if models.is_empty() && manifest.get("any_model").and_then(Json::as_bool) != Some(true) {
+        faults.push(
+            "`models` is empty and `any_model` is not set: no request could be served".to_owned(),
+        );
+    }
+    for (index, model) in models.iter().enumerate() {
         check_model(&format!("models[{index}]"), model, &mut faults);
     }
+    let aliases = models.iter().flat_map(|model| array(model, "aliases"));
+    let names = models
+        .iter()
+        .filter_map(|model| model.get("id"))
+        .chain(aliases);
+    check_unique("models", names, &mut faults);
+    check_unique(
+        "endpoints",
+        endpoints.iter().filter_map(|endpoint| endpoint.get("name")),
+        &mut faults,
+    );
     faults
 }
 
@@ -57,10 +74,9 @@ fn check_endpoint(place: &str, endpoint: &Json, faults: &mut Vec<String>) {
         .and_then(Json::as_str)
         .unwrap_or_default();
     let scheme = base.starts_with("https://") || base.starts_with("http://");
-    // An endpoint that a responder answers needs no address.
-    if !(base.is_empty() || scheme) || base.ends_with('/') {
+    if !scheme || base.ends_with('/') || base.contains(['?', '#', ' ', '@']) {
         faults.push(format!(
-            "`{place}.base_url` must be an http(s) address without a trailing slash"
+            "`{place}.base_url` must be a plain http(s) address without a trailing slash"
         ));
     }
     check_operations(place, endpoint, true, faults);
@@ -109,6 +125,16 @@ fn check_operations(place: &str, of: &Json, required: bool, faults: &mut Vec<Str
     }
 }
 
+fn check_unique<'a>(place: &str, names: impl Iterator<Item = &'a Json>, faults: &mut Vec<String>) {
+    let mut seen = Vec::new();
+    for name in names {
+        if seen.contains(&name) {
+            faults.push(format!("`{place}` names {name} twice"));
+        }
+        seen.push(name);
+    }
+}
+
 fn array<'a>(of: &'a Json, name: &str) -> &'a [Json] {
     of.get(name).and_then(Json::as_array).unwrap_or_default()
 }
@@ -125,13 +151,14 @@ mod tests {
     fn every_fault_is_named_with_its_place() {
         let faults = check_manifest(
             r#"{"id":"a","name":"A","endpoints":[{"name":"x","base_url":"https://x/","operations":["chat"]}],
-                "models":[{"id":"m","price":{"currency":"USD","input":1.5}}]}"#,
+                "models":[{"id":"m","price":{"currency":"USD","input":1.5}},{"id":"n","aliases":["m"]}]}"#,
         );
         let expected = [
-            "`endpoints[0].base_url` must be an http(s) address without a trailing slash",
+            "`endpoints[0].base_url` must be a plain http(s) address without a trailing slash",
             "`endpoints[0].operations` names \"chat\", which no host knows",
             "`models[0].price.input` must be whole micro-units per million tokens",
             "`models[0].price.output` is missing",
+            "`models` names \"m\" twice",
         ];
         assert_eq!(faults, expected);
     }

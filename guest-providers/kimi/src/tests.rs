@@ -1,0 +1,106 @@
+//! What keeps the adapter true to the vendor's documentation.
+
+use super::*;
+use tollgate_guest::{Edit, testing};
+
+#[test]
+fn the_manifest_is_one_that_a_host_accepts() {
+    assert_eq!(testing::check_manifest(&Kimi.describe()), [""; 0]);
+}
+
+#[test]
+fn each_dialect_has_its_path_and_the_key_is_only_named() {
+    for (operation, path) in [
+        ("chat-completions", "/v1/chat/completions"),
+        ("messages", "/anthropic/v1/messages"),
+    ] {
+        let plan = Kimi
+            .prepare(&testing::Call::new(operation).view())
+            .expect(operation);
+        assert_eq!(plan.path, path);
+        assert!(
+            plan.headers
+                .contains(&("authorization".into(), "Bearer {api-key}".into()))
+        );
+    }
+    assert!(
+        Kimi.prepare(&testing::Call::new("embeddings").view())
+            .is_err()
+    );
+}
+
+#[test]
+fn sampling_is_left_to_k3_and_to_no_other_model() {
+    let plan = |model| Kimi.prepare(&testing::Call::new("chat-completions").model(model).view());
+    assert!(
+        plan("kimi-k3")
+            .expect("a plan")
+            .edits
+            .contains(&Edit::Remove("/temperature".into()))
+    );
+    assert!(plan("kimi-k2.6").expect("a plan").edits.is_empty());
+}
+
+#[test]
+fn failures_mean_what_the_vendor_documents() {
+    let cases = [
+        (
+            401,
+            "invalid_authentication_error",
+            "Invalid Authentication",
+            kind::AUTH,
+        ),
+        (
+            429,
+            "exceeded_current_quota_error",
+            "check your plan",
+            kind::QUOTA_EXHAUSTED,
+        ),
+        (
+            429,
+            "rate_limit_reached_error",
+            "max RPM",
+            kind::RATE_LIMITED,
+        ),
+        (
+            429,
+            "engine_overloaded_error",
+            "currently overloaded",
+            kind::OVERLOADED,
+        ),
+        (
+            404,
+            "resource_not_found_error",
+            "Not found the model",
+            kind::MODEL_NOT_FOUND,
+        ),
+        (
+            400,
+            "invalid_request_error",
+            "Your request exceeded model token limit: 262144",
+            kind::CONTEXT_LENGTH,
+        ),
+        (
+            400,
+            "content_filter",
+            "The request was rejected because it was considered high risk",
+            kind::CONTENT_FILTERED,
+        ),
+        (
+            400,
+            "invalid_request_error",
+            "invalid temperature",
+            kind::INVALID_REQUEST,
+        ),
+        (502, "", "", kind::TRANSIENT),
+    ];
+    for (status, error, message, meaning) in cases {
+        let body = format!(r#"{{"error":{{"type":"{error}","message":"{message}"}}}}"#);
+        let answer = testing::FailedAnswer::new(status).body(body);
+        assert_eq!(
+            Kimi.classify(&answer.view()).kind,
+            meaning,
+            "{status} {error}"
+        );
+    }
+}
