@@ -9,22 +9,39 @@
     allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")
 )]
 
+mod abi;
+mod cache;
+mod check;
 mod component;
 mod configured;
+mod engine;
 mod error;
+mod folder;
+mod instance;
+mod limits;
+mod loader;
 mod manifest;
+mod memo;
 mod plan;
+mod pool;
 mod registry;
+mod selftest;
+mod shard;
+mod state;
+mod stream;
 mod types;
 mod views;
+mod wasi;
+mod watch;
 
 pub use component::Component;
-pub use configured::{AnswerFilter, Configured, Translator};
+pub use configured::Configured;
 pub use error::{ErrorKind, FilterError, PluginError, PrepareError, TranslateError};
 pub use manifest::{
     Credential, CredentialField, Endpoint, Manifest, Model, Price, UsagePointers,
 };
 pub use registry::{Components, ComponentsConfig, Generation, Isolation};
+pub use stream::{AnswerFilter, Translator};
 pub use types::{
     Amendment, Answer, CatalogueRequest, CommitAfter, Denial, Edit, Failure, FailureKind, Interface,
     Judgement, Kind, Plan, Replacement, Segment, SignHead, UpstreamStream, Verdict, Window,

@@ -1,0 +1,134 @@
+//! The one engine: how guests are compiled, where their memory lies, and the clock that ends their calls.
+
+use std::sync::Arc;
+
+use wasmtime::component::{Component, InstancePre, Linker};
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Strategy};
+
+use crate::limits::{CORE_INSTANCES, Limits, MEMORIES, TABLE_ELEMENTS, TABLES};
+use crate::state::State;
+use crate::{PluginError, abi, wasi};
+
+/// Numbers of instances to reserve address space for, tried in this order. Each may need 4 GiB of address space and
+/// costs no memory until it is used; where even the last does not fit, memory is mapped on demand.
+const SLOTS: [u32; 3] = [4096, 1024, 256];
+/// Bytes that a guest may hand to the host in one call, besides its memory limit.
+const HOSTCALL_SPARE: usize = 1024 * 1024;
+
+/// Engine, linkers and limits, shared by every component.
+pub(crate) struct Host {
+    engine: Engine,
+    limits: Limits,
+    linker: Linker<State>,
+    linker_with_wasi: Linker<State>,
+}
+
+impl Host {
+    /// Makes the engine and starts its clock thread, which ends when the engine is dropped.
+    pub(crate) fn new(limits: Limits) -> Result<Arc<Self>, PluginError> {
+        let engine = probe()?;
+        let failed = |error: wasmtime::Error| PluginError::host(format!("cannot set up the component host: {error:#}"));
+        let mut linker = Linker::new(&engine);
+        abi::link(&mut linker).map_err(failed)?;
+        let mut linker_with_wasi = linker.clone();
+        wasi::link(&mut linker_with_wasi).map_err(failed)?;
+        start_clock(&engine, limits)?;
+        Ok(Arc::new(Self {
+            engine,
+            limits,
+            linker,
+            linker_with_wasi,
+        }))
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Bytes that a guest may hand to the host in one call or answer.
+    pub(crate) fn hostcall_bytes(&self) -> usize {
+        self.limits.memory.saturating_add(HOSTCALL_SPARE)
+    }
+
+    /// Resolves a component's imports. WASI is there only for a component that asks for it.
+    pub(crate) fn link(&self, component: &Component, wasi: bool) -> wasmtime::Result<InstancePre<State>> {
+        if !wasi {
+            return self.linker.instantiate_pre(component);
+        }
+        let mut linker = self.linker_with_wasi.clone();
+        // What is left is network: a component may be built against it and traps when it tries.
+        linker.define_unknown_imports_as_traps(component)?;
+        linker.instantiate_pre(component)
+    }
+}
+
+/// An engine with as many pooled slots as the address space allows.
+fn probe() -> Result<Engine, PluginError> {
+    for slots in SLOTS {
+        match Engine::new(&config(Some(slots))) {
+            Ok(engine) => return Ok(engine),
+            Err(error) => tracing::debug!(slots, "no address space for pooled instances: {error:#}"),
+        }
+    }
+    tracing::warn!("no address space for pooled instances; memory is mapped on demand, which is slower");
+    Engine::new(&config(None)).map_err(|error| PluginError::host(format!("no engine: {error:#}")))
+}
+
+fn config(slots: Option<u32>) -> Config {
+    let mut config = Config::new();
+    config.strategy(Strategy::Cranelift);
+    // Guests are called synchronously and never await: measured at an eighth of the asynchronous call's cost.
+    config.concurrency_support(false);
+    config.epoch_interruption(true);
+    config.memory_init_cow(true);
+    // Images of JavaScript and Python guests are mapped too, not copied.
+    config.memory_guaranteed_dense_image_size(32 << 20);
+    // A call stops at its deadline in compiled code; backtraces of guests would only cost.
+    config.wasm_backtrace_max_frames(None);
+    if let Some(slots) = slots {
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pooling(slots)));
+    }
+    config
+}
+
+fn pooling(slots: u32) -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::default();
+    pool.total_component_instances(slots)
+        .total_core_instances(slots.saturating_mul(4))
+        .total_memories(slots)
+        .total_tables(slots.saturating_mul(2))
+        .max_core_instances_per_component(u32::try_from(CORE_INSTANCES).unwrap_or(u32::MAX))
+        .max_memories_per_component(u32::try_from(MEMORIES).unwrap_or(u32::MAX))
+        .max_tables_per_component(u32::try_from(TABLES).unwrap_or(u32::MAX))
+        .max_tables_per_module(4)
+        .table_elements(TABLE_ELEMENTS)
+        .max_component_instance_size(8 << 20)
+        .max_core_instance_size(8 << 20)
+        .pagemap_scan(Enabled::Auto);
+    if PoolingAllocationConfig::is_pagemap_scan_available() {
+        // Only touched pages are reset. Without the kernel's scan this would clear the whole range and cost more.
+        pool.linear_memory_keep_resident(1 << 20).table_keep_resident(64 << 10);
+    }
+    pool
+}
+
+/// Advances the epoch at each tick from a thread of its own: a timer of an async runtime could be blocked by the very
+/// call that it should end.
+fn start_clock(engine: &Engine, limits: Limits) -> Result<(), PluginError> {
+    let engine = engine.weak();
+    std::thread::Builder::new()
+        .name("component-clock".into())
+        .spawn(move || {
+            loop {
+                std::thread::sleep(limits.tick);
+                let Some(engine) = engine.upgrade() else { break };
+                engine.increment_epoch();
+            }
+        })
+        .map(drop)
+        .map_err(|error| PluginError::host(format!("cannot start the component clock: {error}")))
+}

@@ -1,0 +1,156 @@
+//! What one instance may use: memory, tables, instances, log lines.
+
+use std::time::Duration;
+
+use wasmtime::ResourceLimiter;
+
+/// A log line is cut here, in bytes.
+pub(crate) const LOG_LINE_BYTES: usize = 4 * 1024;
+/// Log lines of one call; the rest is dropped.
+pub(crate) const LOG_LINES_A_CALL: u32 = 64;
+/// Bytes of a failed answer's body that a guest may read.
+pub(crate) const FAILED_BODY_BYTES: usize = 64 * 1024;
+/// Elements of all tables of an instance; a Python guest has two of 5,670.
+pub(crate) const TABLE_ELEMENTS: usize = 20_000;
+/// Core instances in a component; a Python guest has 38.
+pub(crate) const CORE_INSTANCES: usize = 100;
+/// Linear memories in a component.
+pub(crate) const MEMORIES: usize = 8;
+/// Tables in a component.
+pub(crate) const TABLES: usize = 32;
+/// Live component-model handles of an instance.
+pub(crate) const HANDLES: usize = 10_000;
+/// Calls after which a warm instance is replaced.
+pub(crate) const CALLS_A_LIFE: u64 = 10_000;
+/// Warm instances kept idle for each worker thread.
+pub(crate) const IDLE_A_SHARD: usize = 8;
+/// How many times a call's time may be used by what happens once: instantiation, `configure`, `describe`.
+pub(crate) const SETUP_FACTOR: u32 = 10;
+
+/// The operator's limits, and the engine's tick that counts the time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Bytes of all linear memories of one instance.
+    pub(crate) memory: usize,
+    /// Time of one call.
+    pub(crate) call: Duration,
+    /// Length of an epoch.
+    pub(crate) tick: Duration,
+}
+
+impl Limits {
+    /// Limits with a tick that fits the time: a twentieth of it, 1 to 5 ms.
+    pub(crate) fn new(memory: usize, call: Duration) -> Self {
+        let tick = (call / 20).clamp(Duration::from_millis(1), Duration::from_millis(5));
+        Self { memory, call, tick }
+    }
+
+    /// Epochs that one call may live through.
+    pub(crate) fn call_ticks(&self) -> u64 {
+        ticks(self.call, self.tick)
+    }
+
+    /// Epochs for what happens once in an instance's life.
+    pub(crate) fn setup_ticks(&self) -> u64 {
+        ticks(self.call.saturating_mul(SETUP_FACTOR), self.tick)
+    }
+}
+
+/// Rounded up, and one more because the current tick has partly gone. Far below a wrapping value.
+fn ticks(time: Duration, tick: Duration) -> u64 {
+    let count = time.as_nanos().div_ceil(tick.as_nanos().max(1)) + 1;
+    u64::try_from(count).unwrap_or(u64::MAX).min(u64::from(u32::MAX))
+}
+
+/// Counts what one store uses and says no at the limit.
+#[derive(Debug)]
+pub(crate) struct Limiter {
+    limit: usize,
+    used: usize,
+    table_elements: usize,
+    denied: bool,
+}
+
+impl Limiter {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            used: 0,
+            table_elements: 0,
+            denied: false,
+        }
+    }
+
+    /// Bytes of linear memory in use. Memories only grow, so this is the high-water mark too.
+    pub(crate) fn used(&self) -> usize {
+        self.used
+    }
+
+    /// The limit in bytes.
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Whether growth was ever denied: a trap that follows is about memory.
+    pub(crate) fn denied(&self) -> bool {
+        self.denied
+    }
+}
+
+impl ResourceLimiter for Limiter {
+    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let after = self.used.saturating_sub(current).saturating_add(desired);
+        if after > self.limit {
+            self.denied = true;
+            return Ok(false);
+        }
+        self.used = after;
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let after = self.table_elements.saturating_sub(current).saturating_add(desired);
+        if after > TABLE_ELEMENTS * 2 {
+            self.denied = true;
+            return Ok(false);
+        }
+        self.table_elements = after;
+        Ok(true)
+    }
+
+    fn instances(&self) -> usize {
+        CORE_INSTANCES
+    }
+
+    fn tables(&self) -> usize {
+        TABLES
+    }
+
+    fn memories(&self) -> usize {
+        MEMORIES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_summed_over_all_memories_of_the_instance() {
+        let mut limiter = Limiter::new(100);
+        assert!(limiter.memory_growing(0, 60, None).unwrap());
+        assert!(!limiter.memory_growing(0, 60, None).unwrap());
+        assert!(limiter.denied());
+        assert!(limiter.memory_growing(60, 100, None).unwrap());
+        assert_eq!(limiter.used(), 100);
+    }
+
+    #[test]
+    fn a_deadline_is_never_shorter_than_asked_and_never_wraps() {
+        let limits = Limits::new(1, Duration::from_millis(50));
+        assert_eq!(limits.tick, Duration::from_micros(2500));
+        assert_eq!(limits.call_ticks(), 21);
+        let forever = Limits::new(1, Duration::MAX);
+        assert_eq!(forever.setup_ticks(), u64::from(u32::MAX));
+    }
+}
