@@ -1,0 +1,125 @@
+//! An opened credential: named fields, wiped on drop, never printed.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use ring::hmac;
+use zeroize::Zeroizing;
+
+use crate::error::VaultError;
+use crate::template;
+
+/// The secret fields of one upstream credential.
+pub struct Credential {
+    name: String,
+    fields: BTreeMap<String, Zeroizing<String>>,
+}
+
+impl Credential {
+    pub(crate) fn new(name: &str, fields: BTreeMap<String, Zeroizing<String>>) -> Self {
+        Self { name: name.to_owned(), fields }
+    }
+
+    /// The credential's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Names of its fields, sorted.
+    pub fn field_names(&self) -> impl Iterator<Item = &str> {
+        self.fields.keys().map(String::as_str)
+    }
+
+    /// Fills `{field}` in a template; `{{` and `}}` stand for braces.
+    ///
+    /// # Errors
+    /// [`VaultError::UnknownField`] names the field; [`VaultError::Template`] for a brace without its partner.
+    pub fn render(&self, template: &str) -> Result<Zeroizing<String>, VaultError> {
+        template::render(template, |field| self.field(field))
+    }
+
+    /// HMAC over `data`, keyed with `prefix` followed by the field, for vendors that want requests signed.
+    /// `algorithm` is `hmac-sha256`, `hmac-sha384` or `hmac-sha512`. Only the MAC comes back.
+    ///
+    /// # Errors
+    /// [`VaultError::Algorithm`]; [`VaultError::UnknownField`] names the field.
+    pub fn mac(
+        &self,
+        algorithm: &str,
+        field: &str,
+        prefix: &str,
+        data: &[u8],
+    ) -> Result<Vec<u8>, VaultError> {
+        let algorithm = match algorithm {
+            "hmac-sha256" => hmac::HMAC_SHA256,
+            "hmac-sha384" => hmac::HMAC_SHA384,
+            "hmac-sha512" => hmac::HMAC_SHA512,
+            other => return Err(VaultError::Algorithm(other.to_owned())),
+        };
+        let key = Zeroizing::new([prefix, self.field(field)?].concat());
+        let key = hmac::Key::new(algorithm, key.as_bytes());
+        Ok(hmac::sign(&key, data).as_ref().to_vec())
+    }
+
+    fn field(&self, field: &str) -> Result<&str, VaultError> {
+        self.fields.get(field).map(|value| value.as_str()).ok_or_else(|| VaultError::UnknownField {
+            credential: self.name.clone(),
+            field: field.to_owned(),
+        })
+    }
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credential")
+            .field("name", &self.name)
+            .field("fields", &self.fields.keys().collect::<Vec<_>>())
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn credential() -> Credential {
+        let fields = [("api-key", "s3cret-value"), ("region", "eu")];
+        Credential::new(
+            "work",
+            fields.iter().map(|(k, v)| ((*k).to_owned(), Zeroizing::new((*v).to_owned()))).collect(),
+        )
+    }
+
+    #[test]
+    fn debug_shows_names_and_no_value() {
+        let shown = format!("{:?} {:#?}", credential(), credential());
+        assert!(shown.contains("work") && shown.contains("api-key"));
+        assert!(!shown.contains("s3cret") && !shown.contains("eu\""));
+    }
+
+    #[test]
+    fn the_mac_is_standard_hmac_with_the_prefix_before_the_field() {
+        let tag = credential().mac("hmac-sha256", "api-key", "AWS4", b"20260101").unwrap();
+        let key = hmac::Key::new(hmac::HMAC_SHA256, b"AWS4s3cret-value");
+        assert!(hmac::verify(&key, b"20260101", &tag).is_ok());
+        assert_eq!(credential().mac("hmac-sha384", "api-key", "", b"").unwrap().len(), 48);
+        assert_eq!(credential().mac("hmac-sha512", "api-key", "", b"").unwrap().len(), 64);
+    }
+
+    #[test]
+    fn the_mac_matches_rfc_4231_test_case_2() {
+        let fields = [("k".to_owned(), Zeroizing::new("Jefe".to_owned()))];
+        let credential = Credential::new("rfc", fields.into());
+        let tag = credential.mac("hmac-sha256", "k", "", b"what do ya want for nothing?").unwrap();
+        let hex: String = tag.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    }
+
+    #[test]
+    fn an_unknown_field_or_algorithm_is_named_and_no_value_is() {
+        let unknown = credential().mac("hmac-sha256", "token", "", b"").unwrap_err().to_string();
+        assert!(unknown.contains("token") && unknown.contains("work") && !unknown.contains("s3cret"));
+        assert!(credential().mac("md5", "api-key", "", b"").unwrap_err().to_string().contains("md5"));
+    }
+}
