@@ -158,6 +158,20 @@ impl Simulator {
         all.last().unwrap().ending().unwrap()
     }
 
+    /// Waits, for as long as it takes, for the request of that number (from 1) and returns it.
+    ///
+    /// # Panics
+    /// Never: the simulator outlives the wait.
+    pub async fn wait_for_at_leisure(&self, count: usize) -> Arc<Received> {
+        let mut changes = self.shared.changes.subscribe();
+        loop {
+            if let Some(received) = self.received().get(count - 1) {
+                return Arc::clone(received);
+            }
+            changes.changed().await.unwrap();
+        }
+    }
+
     async fn wait(
         &self,
         what: &str,

@@ -1,0 +1,306 @@
+//! Bad input: each kind gets a clear error in the caller's dialect, and nobody else notices.
+
+use tollgate_tests::endpoints::{ENDPOINTS, Endpoint};
+use tollgate_tests::gateway::Setup;
+use tollgate_tests::wire::{Connection, Request};
+use tollgate_tests::world::World;
+
+/// `body` with the text replaced, as bytes.
+fn replaced(endpoint: &Endpoint, from: &str, to: &str) -> Vec<u8> {
+    let body = String::from_utf8(endpoint.body(false)).unwrap();
+    assert!(body.contains(from), "{body}");
+    body.replace(from, to).into_bytes()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_is_not_a_request_is_refused_in_the_callers_dialect() {
+    let world = World::new().await;
+    for endpoint in &ENDPOINTS {
+        let whole = endpoint.body(false);
+        let model = format!("\"model\":\"{}\"", endpoint.model);
+        let mut invalid_utf8 = replaced(endpoint, "Good morning.", "Good @ morning.");
+        let place = invalid_utf8.iter().position(|byte| *byte == b'@').unwrap();
+        invalid_utf8[place] = 0xff;
+        let cases: Vec<(&str, Vec<u8>)> = vec![
+            ("empty", Vec::new()),
+            ("cut short", whole[..whole.len() - 1].to_vec()),
+            ("followed by more", [whole.as_slice(), b" {}"].concat()),
+            ("not JSON", b"model=gpt".to_vec()),
+            ("a list", b"[1,2]".to_vec()),
+            ("a text", b"\"hello\"".to_vec()),
+            ("null", b"null".to_vec()),
+            (
+                "bare control character",
+                replaced(endpoint, "Good morning.", "Good\nmorning."),
+            ),
+            (
+                "a trailing comma",
+                replaced(endpoint, &model, &format!("{model},,")),
+            ),
+            ("invalid UTF-8", invalid_utf8),
+            ("no model", replaced(endpoint, &model, "\"x\":1")),
+            (
+                "a model that is a number",
+                replaced(endpoint, &model, "\"model\":7"),
+            ),
+            (
+                "a model that is null",
+                replaced(endpoint, &model, "\"model\":null"),
+            ),
+            (
+                "two models",
+                replaced(endpoint, &model, &format!("{model},\"model\":\"other\"")),
+            ),
+            (
+                "two models, one escaped",
+                replaced(
+                    endpoint,
+                    &model,
+                    &format!("{model},\"m\\u006fdel\":\"other\""),
+                ),
+            ),
+            ("a hundred thousand brackets", vec![b'['; 100_000]),
+            (
+                "deep nesting",
+                replaced(
+                    endpoint,
+                    &model,
+                    &format!(
+                        "{model},\"deep\":{}1{}",
+                        "[".repeat(100_000),
+                        "]".repeat(100_000)
+                    ),
+                ),
+            ),
+        ];
+        for (what, body) in cases {
+            println!("{what} on {}", endpoint.path);
+            let reply = world.post(endpoint.path, body).await;
+            endpoint.assert_error(&reply, 400, "invalid_request_error");
+        }
+        if endpoint.streams {
+            let reply = world
+                .post(
+                    endpoint.path,
+                    replaced(endpoint, &model, &format!("{model},\"stream\":\"yes\"")),
+                )
+                .await;
+            let error = endpoint.assert_error(&reply, 400, "invalid_request_error");
+            assert!(
+                error["message"].as_str().unwrap().contains("stream"),
+                "the field is not named: {error}"
+            );
+        }
+    }
+    assert!(
+        world.simulator.received().is_empty(),
+        "{:?}",
+        world.simulator.received()
+    );
+    assert_eq!(world.ask(&ENDPOINTS[0], false).await.status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_output_cap_that_is_no_count_is_refused_or_left_to_the_vendor_but_never_believed() {
+    let world = World::new().await;
+    for (operation, name) in [
+        ("chat-completions", "max_completion_tokens"),
+        ("responses", "max_output_tokens"),
+    ] {
+        let endpoint = Endpoint::of(operation);
+        let model = format!("\"model\":\"{}\"", endpoint.model);
+        for value in ["-1", "\"many\"", "1e400", "1.5"] {
+            let body = replaced(endpoint, &model, &format!("{model},\"{name}\":{value}"));
+            let reply = world.post(endpoint.path, body).await;
+            println!("{name}: {value} on {}", endpoint.path);
+            endpoint.assert_error(&reply, 400, "invalid_request_error");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifty_megabytes_are_refused_and_others_are_served_meanwhile() {
+    let world = World::new().await;
+    for endpoint in &ENDPOINTS {
+        let body = replaced(endpoint, "Good morning.", &"x".repeat(50 << 20));
+        let reply = world.post(endpoint.path, body).await;
+        let word = if endpoint.anthropic {
+            "request_too_large"
+        } else {
+            "invalid_request_error"
+        };
+        endpoint.assert_error(&reply, 413, word);
+        assert_eq!(world.ask(endpoint, false).await.status(), 200);
+    }
+    let resident = world.gateway.resident();
+    assert!(
+        resident < 400 << 20,
+        "{resident} bytes resident after refusing large bodies"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_body_of_unknown_length_is_refused_too() {
+    let world =
+        World::with(Setup::new(&["openai", "anthropic"]).set("server", "max_body_bytes", "100000"))
+            .await;
+    for endpoint in &ENDPOINTS {
+        let mut connection = world.gateway.connect().await;
+        let head = format!(
+            "POST {} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ntransfer-encoding: chunked\r\n\r\n",
+            endpoint.path, world.key.secret
+        );
+        connection.write(head.as_bytes()).await.unwrap();
+        let chunk = [
+            format!("{:x}\r\n", 10_000).into_bytes(),
+            vec![b' '; 10_000],
+            b"\r\n".to_vec(),
+        ]
+        .concat();
+        for _ in 0..20 {
+            // The gateway may close while we still talk.
+            if connection.write(&chunk).await.is_err() {
+                break;
+            }
+        }
+        let head = connection.read_head(false).await.unwrap();
+        assert_eq!(head.status, 413, "{}", endpoint.path);
+        // Just below the limit all is well.
+        let body = replaced(endpoint, "Good morning.", &"x".repeat(90_000));
+        assert_eq!(
+            world.post(endpoint.path, body).await.status(),
+            200,
+            "{}",
+            endpoint.path
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_never_ends_its_headers_is_disconnected_and_others_are_served() {
+    let world =
+        World::with(Setup::new(&["openai", "anthropic"]).set("server", "header_timeout_ms", "700"))
+            .await;
+    let mut slow = Vec::new();
+    for _ in 0..64 {
+        let mut connection = world.gateway.connect().await;
+        connection
+            .write(b"POST /v1/messages HTTP/1.1\r\nhost: x\r\nx-slow: ")
+            .await
+            .unwrap();
+        slow.push(connection);
+    }
+    for endpoint in &ENDPOINTS {
+        assert_eq!(
+            world.ask(endpoint, false).await.status(),
+            200,
+            "{}",
+            endpoint.path
+        );
+    }
+    for connection in &mut slow {
+        // A byte now and then does not buy more time.
+        let _ = connection.write(b"x").await;
+    }
+    for mut connection in slow {
+        let ended = connection.closed().await.unwrap() || connection.closed().await.unwrap();
+        assert!(ended, "still open after the header time-out");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_never_ends_its_body_is_told_and_others_are_served() {
+    let world =
+        World::with(Setup::new(&["openai", "anthropic"]).set("server", "body_timeout_ms", "500"))
+            .await;
+    for endpoint in &ENDPOINTS {
+        let mut connection = world.gateway.connect().await;
+        let head = format!(
+            "POST {} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-length: 1000\r\n\r\n{{\"model\":",
+            endpoint.path, world.key.secret
+        );
+        connection.write(head.as_bytes()).await.unwrap();
+        assert_eq!(world.ask(endpoint, false).await.status(), 200);
+        let head = connection.read_head(false).await.unwrap();
+        assert_eq!(head.status, 408, "{}", endpoint.path);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn headers_without_end_are_refused() {
+    let world = World::new().await;
+    let mut connection = world.gateway.connect().await;
+    connection
+        .write(b"POST /v1/messages HTTP/1.1\r\nhost: x\r\n")
+        .await
+        .unwrap();
+    let line = format!("x-long: {}\r\n", "x".repeat(8000));
+    for _ in 0..200 {
+        if connection.write(line.as_bytes()).await.is_err() {
+            break;
+        }
+    }
+    match connection.read_head(false).await {
+        Ok(head) => assert!((400..500).contains(&head.status), "{}", head.status),
+        Err(_closed) => {}
+    }
+    assert_eq!(world.ask(&ENDPOINTS[0], false).await.status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_http_disturbs_nobody() {
+    let world = World::new().await;
+    for garbage in [
+        &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..],
+        b"\r\n\r\n\r\n",
+        b"GET\r\n\r\n",
+        &[0xff; 300],
+    ] {
+        let mut connection = Connection::open(world.gateway.address()).await.unwrap();
+        connection.write(garbage).await.unwrap();
+        drop(connection);
+    }
+    assert_eq!(world.ask(&ENDPOINTS[0], false).await.status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn unknown_paths_and_wrong_methods_are_told_in_the_nearest_dialect() {
+    let world = World::new().await;
+    for endpoint in &ENDPOINTS {
+        for path in [endpoint.path, endpoint.short_path()] {
+            for method in ["GET", "PUT", "DELETE"] {
+                let reply = world
+                    .gateway
+                    .send(&Request::new(method, path).bearer(&world.key.secret))
+                    .await;
+                println!("{method} {path}");
+                endpoint.assert_error(&reply, 405, "invalid_request_error");
+                assert_eq!(reply.header("allow"), Some("POST"));
+            }
+        }
+    }
+    let openai = Endpoint::of("chat-completions");
+    for path in [
+        "/v1/nothing",
+        "/v1",
+        "/v2/chat/completions",
+        "/v1/chat/completions/",
+        "/v1/audio/speech",
+        "/../etc/passwd",
+    ] {
+        let reply = world.post(path, "{}").await;
+        println!("{path}");
+        assert_eq!(reply.status(), 404, "{}", reply.text());
+        assert!(reply.json()["error"]["message"].is_string());
+    }
+    let reply = world.post("/v1/nothing", "{}").await;
+    assert!(
+        reply.json().get("type").is_none() && !openai.anthropic,
+        "{}",
+        reply.text()
+    );
+    let anthropic = world
+        .request("/v1/nothing", "{}")
+        .header("anthropic-version", "2023-06-01");
+    assert_eq!(world.gateway.send(&anthropic).await.json()["type"], "error");
+}

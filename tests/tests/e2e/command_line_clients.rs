@@ -1,0 +1,257 @@
+//! Codex and Claude Code through the gateway, headless, with a home of their own.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tollgate_tests::clients::{Clients, Outcome, run, skipped};
+use tollgate_tests::endpoints::{CLAUDE, GPT};
+use tollgate_tests::simulator::{ANTHROPIC, OPENAI, Received};
+use tollgate_tests::world::World;
+
+const HELLO: &str = "Hello from the simulator, all is well.";
+const TOLD: &str = "The tool said: ";
+const ANSWER: &str = "the answer is 42";
+
+async fn codex(world: &World, prompt: &str) -> Outcome {
+    let clients = Clients::ensure().unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let config = format!(
+        r#"model = "{GPT}"
+model_provider = "gateway"
+approval_policy = "never"
+sandbox_mode = "danger-full-access"
+check_for_update_on_startup = false
+[analytics]
+enabled = false
+[model_providers.gateway]
+name = "Gateway under test"
+base_url = "{}/v1"
+env_key = "GATEWAY_KEY"
+wire_api = "responses"
+request_max_retries = 0
+stream_max_retries = 0
+"#,
+        world.gateway.base_url()
+    );
+    std::fs::write(home.path().join("config.toml"), config).unwrap();
+    let mut command = clients.node("codex");
+    command
+        .env("HOME", home.path())
+        .env("CODEX_HOME", home.path())
+        .env("GATEWAY_KEY", &world.key.secret)
+        .current_dir(home.path())
+        .args(["exec", "--skip-git-repo-check", "--json", prompt]);
+    let outcome = tokio::task::spawn_blocking(move || run(&mut command, home.path()))
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(
+        outcome.success,
+        "codex failed:\n{}\n{}",
+        outcome.output, outcome.errors
+    );
+    outcome
+}
+
+async fn claude(world: &World, prompt: &str, further: &[&str]) -> Outcome {
+    let clients = Clients::ensure().unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let mut command = clients.node("claude");
+    command
+        .env("HOME", home.path())
+        .env("TERM", "dumb")
+        .env("IS_SANDBOX", "1")
+        .env("DISABLE_TELEMETRY", "1")
+        .env("DISABLE_ERROR_REPORTING", "1")
+        .env("DISABLE_AUTOUPDATER", "1")
+        .env("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1")
+        .env("CLAUDE_CODE_MAX_RETRIES", "0")
+        .env("ANTHROPIC_BASE_URL", world.gateway.base_url())
+        .env("ANTHROPIC_AUTH_TOKEN", &world.key.secret)
+        .current_dir(home.path())
+        .args([
+            "-p",
+            prompt,
+            "--model",
+            CLAUDE,
+            "--dangerously-skip-permissions",
+        ])
+        .args(further);
+    let outcome = tokio::task::spawn_blocking(move || run(&mut command, home.path()))
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(
+        outcome.success,
+        "claude failed:\n{}\n{}",
+        outcome.output, outcome.errors
+    );
+    outcome
+}
+
+/// The bodies the vendor got on a path.
+fn sent(received: &[Arc<Received>], path: &str) -> Vec<serde_json::Value> {
+    received
+        .iter()
+        .filter(|received| received.path() == path)
+        .map(|received| received.json())
+        .collect()
+}
+
+fn assert_no_credential_of_the_caller(world: &World, home: &Path) {
+    let _ = home;
+    for received in world.simulator.received() {
+        assert!(
+            !format!("{:?}", received.headers).contains(&world.key.secret),
+            "the client's key went upstream"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn codex_gets_text() {
+    if skipped() {
+        return;
+    }
+    let world = World::new().await;
+    let outcome = codex(&world, "Say hello.").await;
+    assert!(
+        outcome.output.contains(HELLO),
+        "{}\n{}",
+        outcome.output,
+        outcome.errors
+    );
+    let bodies = sent(&world.simulator.received(), "/v1/responses");
+    assert_eq!(bodies.len(), 1);
+    assert_eq!(
+        (&bodies[0]["stream"], &bodies[0]["model"]),
+        (&true.into(), &GPT.into())
+    );
+    // What it showed of the usage is what the vendor told.
+    assert!(
+        outcome
+            .output
+            .contains(&format!("\"output_tokens\":{}", OPENAI.output)),
+        "{}",
+        outcome.output
+    );
+    assert_no_credential_of_the_caller(&world, Path::new(""));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn codex_runs_a_tool_and_reports_its_output() {
+    if skipped() {
+        return;
+    }
+    let world = World::new().await;
+    let outcome = codex(&world, "TOOL_PLEASE compute the answer").await;
+    assert!(
+        outcome.output.contains(&format!("{TOLD}")) && outcome.output.contains(ANSWER),
+        "{}",
+        outcome.output
+    );
+    let bodies = sent(&world.simulator.received(), "/v1/responses");
+    assert_eq!(bodies.len(), 2, "{bodies:?}");
+    let items = bodies[1]["input"].as_array().unwrap();
+    let call = items
+        .iter()
+        .find(|item| item["type"] == "function_call")
+        .expect("the call comes back");
+    let output = items
+        .iter()
+        .find(|item| item["type"] == "function_call_output")
+        .expect("with its output");
+    assert_eq!(call["call_id"], output["call_id"]);
+    assert!(output["output"].to_string().contains(ANSWER), "{output}");
+    let rows = world.management().wait_for_rows(2).await;
+    assert!(
+        rows.iter()
+            .all(|row| row.tokens() == OPENAI && row.status() == 200),
+        "{rows:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn claude_code_gets_text() {
+    if skipped() {
+        return;
+    }
+    let world = World::new().await;
+    let outcome = claude(&world, "Say hello.", &[]).await;
+    assert!(
+        outcome.output.contains(HELLO),
+        "{}\n{}",
+        outcome.output,
+        outcome.errors
+    );
+    let bodies = sent(&world.simulator.received(), "/v1/messages");
+    assert_eq!(bodies.len(), 1);
+    assert_eq!(
+        (&bodies[0]["stream"], &bodies[0]["model"]),
+        (&true.into(), &CLAUDE.into())
+    );
+    let received = world.simulator.last();
+    assert!(
+        received
+            .header("anthropic-beta")
+            .is_some_and(|beta| beta.contains("claude-code")),
+        "{:?}",
+        received.headers
+    );
+    assert_no_credential_of_the_caller(&world, Path::new(""));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn claude_code_runs_a_tool_and_reports_its_output() {
+    if skipped() {
+        return;
+    }
+    let world = World::new().await;
+    let streamed = [
+        "--output-format",
+        "stream-json",
+        "--verbose",
+        "--include-partial-messages",
+    ];
+    let outcome = claude(&world, "TOOL_PLEASE compute the answer", &streamed).await;
+    assert!(
+        outcome.output.contains(TOLD) && outcome.output.contains(ANSWER),
+        "{}",
+        outcome.output
+    );
+    assert!(
+        outcome.output.contains("text_delta"),
+        "nothing was streamed: {}",
+        outcome.output
+    );
+    let bodies = sent(&world.simulator.received(), "/v1/messages");
+    assert_eq!(bodies.len(), 2, "{bodies:?}");
+    let parts = bodies[1]["messages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|turn| turn["content"].as_array())
+        .flatten();
+    let parts: Vec<_> = parts.collect();
+    let call = parts
+        .iter()
+        .find(|part| part["type"] == "tool_use")
+        .expect("the call comes back");
+    let result = parts
+        .iter()
+        .find(|part| part["type"] == "tool_result")
+        .expect("with its result");
+    assert_eq!(call["id"], result["tool_use_id"]);
+    assert!(result["content"].to_string().contains(ANSWER), "{result}");
+    let thinking = parts
+        .iter()
+        .find(|part| part["type"] == "thinking")
+        .expect("the thinking comes back");
+    assert_eq!(thinking["signature"], "c2lnbmVkIGJ5IHRoZSBzaW11bGF0b3I=");
+    let rows = world.management().wait_for_rows(2).await;
+    assert!(
+        rows.iter()
+            .all(|row| row.tokens() == ANTHROPIC && row.status() == 200),
+        "{rows:?}"
+    );
+}

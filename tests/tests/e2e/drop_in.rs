@@ -1,0 +1,241 @@
+//! A vendor is added by dropping a file in while traffic flows; a bad file leaves the old one serving.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use serde_json::{Value, json};
+use tollgate_tests::endpoints::ENDPOINTS;
+use tollgate_tests::gateway::Setup;
+use tollgate_tests::guests;
+use tollgate_tests::places;
+use tollgate_tests::world::World;
+
+/// Requests one after the other, on several connections, until told to stop; counts those that failed.
+struct Traffic {
+    stop: Arc<AtomicBool>,
+    sent: Arc<AtomicUsize>,
+    tasks: tokio::task::JoinSet<Vec<String>>,
+}
+
+impl Traffic {
+    fn start(world: &World) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let sent = Arc::new(AtomicUsize::new(0));
+        let mut tasks = tokio::task::JoinSet::new();
+        for endpoint in &ENDPOINTS {
+            let (stop, sent, address) = (
+                Arc::clone(&stop),
+                Arc::clone(&sent),
+                world.gateway.address(),
+            );
+            let request = world.request(endpoint.path, endpoint.body(endpoint.streams));
+            tasks.spawn(async move {
+                let mut failures = Vec::new();
+                while !stop.load(Ordering::Relaxed) {
+                    let reply = tollgate_tests::wire::send(address, &request).await;
+                    sent.fetch_add(1, Ordering::Relaxed);
+                    if reply.status() != 200 || !reply.complete {
+                        failures.push(format!(
+                            "{}: {} {}",
+                            endpoint.path,
+                            reply.status(),
+                            reply.text()
+                        ));
+                    }
+                }
+                failures
+            });
+        }
+        Self { stop, sent, tasks }
+    }
+
+    /// Waits until some requests more have been sent than now.
+    async fn flows(&self) {
+        let wanted = self.sent.load(Ordering::Relaxed) + 20;
+        while self.sent.load(Ordering::Relaxed) < wanted {
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        }
+    }
+
+    async fn assert_none_failed(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        let failures = self.tasks.join_all().await.concat();
+        assert!(
+            failures.is_empty(),
+            "{} requests failed, first: {}",
+            failures.len(),
+            failures[0]
+        );
+    }
+}
+
+fn loaded(components: &Value, id: &str) -> bool {
+    components["loaded"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .any(|component| component["id"] == id)
+}
+
+fn failure<'a>(components: &'a Value, file: &str) -> Option<&'a str> {
+    let failed = components["failed"].as_array().unwrap();
+    let entry = failed.iter().find(|entry| {
+        entry["file"]
+            .as_str()
+            .is_some_and(|name| name.contains(file))
+    })?;
+    entry["reason"].as_str()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_vendor_comes_survives_a_corrupt_replacement_and_goes_while_traffic_flows() {
+    let world = World::new().await;
+    let traffic = Traffic::start(&world);
+    let kimi = std::fs::read(places::component("kimi")).unwrap();
+    let ask = || {
+        world.post(
+            "/v1/chat/completions",
+            ENDPOINTS[0].body_for("kimi-k3", false),
+        )
+    };
+    assert_eq!(ask().await.status(), 404);
+
+    traffic.flows().await;
+    world.gateway.drop_in("kimi", &kimi);
+    world
+        .management()
+        .wait_for_components("kimi", |components| loaded(components, "kimi"))
+        .await;
+    world
+        .management()
+        .credential("kimi", "sk-upstream-secret-kimi-1122")
+        .await;
+    world.gateway.keep_secret("sk-upstream-secret-kimi-1122");
+    let record =
+        json!({ "provider": "kimi", "base_url": world.simulator.base_url(), "credential": "kimi" });
+    world.management().upstream("kimi", record).await;
+    let reply = ask().await;
+    assert_eq!(reply.status(), 200, "{}", reply.text());
+    traffic.flows().await;
+
+    world.gateway.drop_in("kimi", b"\0asm this is no component");
+    let components = world
+        .management()
+        .wait_for_components("the failure", |components| {
+            failure(components, "kimi").is_some()
+        })
+        .await;
+    assert!(
+        loaded(&components, "kimi"),
+        "the old one is gone: {components:#}"
+    );
+    assert!(!failure(&components, "kimi").unwrap().is_empty());
+    assert_eq!(ask().await.status(), 200, "the old one does not serve");
+    traffic.flows().await;
+
+    world.gateway.drop_in("kimi", &kimi);
+    world
+        .management()
+        .wait_for_components("the mended file", |components| {
+            failure(components, "kimi").is_none()
+        })
+        .await;
+    assert_eq!(ask().await.status(), 200);
+
+    std::fs::remove_file(world.gateway.components().join("kimi.wasm")).unwrap();
+    world
+        .management()
+        .wait_for_components("no kimi", |components| !loaded(components, "kimi"))
+        .await;
+    assert_eq!(ask().await.status(), 404, "the model is still there");
+    traffic.flows().await;
+    traffic.assert_none_failed().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replacing_a_component_under_load_fails_no_request() {
+    let world = World::new().await;
+    let traffic = Traffic::start(&world);
+    let openai = std::fs::read(places::component("openai")).unwrap();
+    let digest = |components: &Value| {
+        let all = components["loaded"].as_array().unwrap().clone();
+        all.into_iter()
+            .find(|component| component["id"] == "openai")
+            .unwrap()["digest"]
+            .clone()
+    };
+    let mut last = digest(&world.management().get("/api/components").await);
+    for round in 0..4u8 {
+        traffic.flows().await;
+        // The same component with a custom section of another content: other bytes, same behaviour.
+        let mut other = openai.clone();
+        other.extend([0, 3, 1, b'x', round]);
+        world.gateway.drop_in("openai", &other);
+        let before = last.clone();
+        let components = world
+            .management()
+            .wait_for_components("the new digest", |components| digest(components) != before)
+            .await;
+        last = digest(&components);
+    }
+    traffic.flows().await;
+    traffic.assert_none_failed().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_that_are_no_good_component_are_listed_with_the_reason_and_harm_nobody() {
+    let setup =
+        Setup::new(&["openai", "anthropic"]).set("components", "max_component_bytes", "2000000");
+    let world = World::with(setup).await;
+    let files: [(&str, Vec<u8>, &[&str]); 6] = [
+        ("corrupt", b"\0asm\x0d\0\x01\0rubbish".to_vec(), &[]),
+        ("empty", Vec::new(), &[]),
+        ("text", b"hello".to_vec(), &[]),
+        ("oversized", vec![0; 2_000_001], &["large", "bytes", "size"]),
+        ("foreign", guests::foreign(), &["acme:rockets/launch"]),
+        ("module", guests::bare_module(), &["component"]),
+    ];
+    let traffic = Traffic::start(&world);
+    for (name, bytes, _) in &files {
+        world.gateway.drop_in(name, bytes);
+    }
+    let components = world
+        .management()
+        .wait_for_components("all failures", |components| {
+            files
+                .iter()
+                .all(|(name, ..)| failure(components, name).is_some())
+        })
+        .await;
+    for (name, _, words) in &files {
+        let reason = failure(&components, name).unwrap();
+        assert!(!reason.is_empty());
+        assert!(
+            words.is_empty() || words.iter().any(|word| reason.contains(word)),
+            "{name}: {reason}"
+        );
+    }
+    traffic.flows().await;
+    traffic.assert_none_failed().await;
+    assert!(
+        world.gateway.log().contains("foreign"),
+        "the log does not name the file"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_written_slowly_in_place_is_loaded_once_it_is_whole() {
+    let world = World::new().await;
+    let kimi = std::fs::read(places::component("kimi")).unwrap();
+    let path = world.gateway.components().join("kimi.wasm");
+    let mut file = std::fs::File::create(&path).unwrap();
+    for part in kimi.chunks(kimi.len() / 6 + 1) {
+        std::io::Write::write_all(&mut file, part).unwrap();
+        file.sync_all().unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(60)).await;
+    }
+    drop(file);
+    let done =
+        |components: &Value| loaded(components, "kimi") && failure(components, "kimi").is_none();
+    world.management().wait_for_components("kimi", done).await;
+}

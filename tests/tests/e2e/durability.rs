@@ -1,0 +1,195 @@
+//! What is written stays: across kill -9, across an orderly stop.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tollgate_tests::endpoints::{ENDPOINTS, Endpoint};
+use tollgate_tests::gateway::Setup;
+use tollgate_tests::places::fixture;
+use tollgate_tests::simulator::{Answer, Gate, Part};
+use tollgate_tests::wire::{Connection, Request};
+use tollgate_tests::world::{ALICE, World};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kill_9_loses_no_account_key_credential_or_usage_row() {
+    let mut world = World::new().await;
+    world
+        .management()
+        .change(
+            "root/research",
+            json!({ "limits": { "daily_limit": 900_000_000 } }),
+        )
+        .await;
+    let revoked = world.management().key(ALICE).await;
+    world.gateway.keep_secret(&revoked.secret);
+    world.management().revoke(&revoked).await;
+    let mut charged = 0;
+    for round in 0..4 {
+        for endpoint in &ENDPOINTS {
+            assert_eq!(
+                world.ask(endpoint, endpoint.streams).await.status(),
+                200,
+                "round {round}"
+            );
+        }
+    }
+    let rows = world.management().wait_for_rows(20).await;
+    charged += rows.iter().map(|row| row.charged()).sum::<u64>();
+    for _ in 0..3 {
+        world.gateway.kill();
+        world.gateway.restart().await;
+        let rows = world.management().rows().await;
+        assert_eq!(rows.len(), 20, "usage rows were lost");
+        assert_eq!(rows.iter().map(|row| row.charged()).sum::<u64>(), charged);
+    }
+    for endpoint in &ENDPOINTS {
+        assert_eq!(
+            world.ask(endpoint, false).await.status(),
+            200,
+            "the key, the upstream or the credential is gone"
+        );
+        let old = Request::post(endpoint.path, endpoint.body(false)).bearer(&revoked.secret);
+        assert_eq!(
+            world.gateway.send(&old).await.status(),
+            401,
+            "a revoked key came back"
+        );
+    }
+    // What was spent today still counts.
+    let account = world.management().get("/api/accounts/root/research").await;
+    assert!(
+        account["effective"]["spent_today"].as_u64().unwrap() >= charged,
+        "{account}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_limit_used_up_before_kill_9_is_used_up_after_it() {
+    let mut world = World::new().await;
+    world
+        .management()
+        .change("root/research", json!({ "limits": { "rpm": 3 } }))
+        .await;
+    let endpoint = &ENDPOINTS[0];
+    for _ in 0..3 {
+        assert_eq!(world.ask(endpoint, false).await.status(), 200);
+    }
+    world.management().wait_for_rows(3).await;
+    world.gateway.kill();
+    world.gateway.restart().await;
+    assert_eq!(
+        world.ask(endpoint, false).await.status(),
+        429,
+        "a restart gave the minute's requests anew"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kill_9_in_the_middle_of_traffic_leaves_whole_rows_and_a_gateway_that_starts() {
+    let mut world = World::new().await;
+    let endpoint = &ENDPOINTS[0];
+    let request = world.request(endpoint.path, endpoint.body(true));
+    let mut answered = 0;
+    for _ in 0..3 {
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..6 {
+            let (address, request) = (world.gateway.address(), request.clone());
+            tasks.spawn(async move {
+                let mut whole = 0;
+                while let Ok(mut connection) = Connection::open(address).await {
+                    match connection.exchange(&request).await {
+                        Ok(reply) if reply.status() == 200 && reply.complete => whole += 1,
+                        _ => break,
+                    }
+                }
+                whole
+            });
+        }
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        world.gateway.kill();
+        answered += tasks.join_all().await.into_iter().sum::<usize>();
+        world.gateway.restart().await;
+    }
+    assert!(answered > 0);
+    let rows = world.management().rows().await;
+    for row in &rows {
+        assert!(row.charged() > 0, "{}", row.0);
+    }
+    let mut ids: Vec<&str> = rows.iter().map(|row| row.text("request")).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), rows.len(), "a request was charged twice");
+    assert!(
+        rows.len() >= answered,
+        "{} of {answered} answered requests have a row: charges were lost",
+        rows.len()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_orderly_stop_lets_open_streams_finish_and_takes_no_new_connection() {
+    let mut world = World::new().await;
+    let mut open = Vec::new();
+    let gate = Gate::default();
+    for endpoint in ENDPOINTS.iter().filter(|endpoint| endpoint.streams) {
+        let answer = Answer::events(
+            String::from_utf8(fixture(&format!("answers/{}.sse", endpoint.operation))).unwrap(),
+        );
+        let body = answer.body();
+        world
+            .simulator
+            .script(answer.with_part(2, Part::Wait(gate.clone())));
+        let mut connection = world.gateway.connect().await;
+        connection
+            .send(&world.request(endpoint.path, endpoint.body(true)))
+            .await
+            .unwrap();
+        let got = connection.piece().await.unwrap().unwrap();
+        open.push((endpoint, connection, got, body));
+    }
+    world.gateway.terminate();
+    // It has closed the door once nobody can connect any more.
+    while Connection::open(world.gateway.address()).await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    gate.open();
+    for (endpoint, mut connection, got, body) in open {
+        let (rest, complete) = connection.rest().await;
+        assert!(complete, "{}: the stream was cut", endpoint.path);
+        assert!([got, rest].concat() == body, "{}", endpoint.path);
+    }
+    assert!(world.gateway.ended().await.success());
+    world.gateway.restart().await;
+    let rows = world.management().wait_for_rows(3).await;
+    for row in rows {
+        let endpoint = Endpoint::of(&row.text("operation").to_owned());
+        assert_eq!(row.tokens(), endpoint.tokens, "{}", row.0);
+        assert!(!row.estimated());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_does_not_wait_for_ever() {
+    let mut world =
+        World::with(Setup::new(&["openai", "anthropic"]).set("server", "drain_timeout_ms", "500"))
+            .await;
+    let endpoint = Endpoint::of("messages");
+    let answer = Answer::events(String::from_utf8(fixture("answers/messages.sse")).unwrap())
+        .then(2, Part::Hang);
+    world.simulator.script(answer);
+    let mut connection = world.gateway.connect().await;
+    connection
+        .send(&world.request(endpoint.path, endpoint.body(true)))
+        .await
+        .unwrap();
+    connection.piece().await.unwrap().unwrap();
+    world.gateway.terminate();
+    world.gateway.ended().await;
+    world.gateway.restart().await;
+    let rows = world.management().wait_for_rows(1).await;
+    assert!(
+        rows[0].charged() > 0,
+        "the cut stream was not charged: {}",
+        rows[0].0
+    );
+}

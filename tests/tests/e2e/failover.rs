@@ -1,0 +1,316 @@
+//! When a vendor fails before the first byte, the next one answers; what is about our credential is never the caller's.
+
+use serde_json::json;
+use tollgate_tests::endpoints::{ENDPOINTS, Endpoint};
+use tollgate_tests::gateway::Setup;
+use tollgate_tests::simulator::{Answer, Simulator, anthropic_error, openai_error};
+use tollgate_tests::world::{World, upstream};
+
+use crate::byte_identity::request_id;
+
+/// What no client may ever read.
+const PRIVATE: &str = "org-private-4711";
+
+fn failure(endpoint: &Endpoint, status: u16) -> Answer {
+    let kind = match status {
+        401 => "authentication_error",
+        402 => "billing_error",
+        403 => "permission_error",
+        429 => "rate_limit_exceeded",
+        _ => "api_error",
+    };
+    let message = format!("{PRIVATE} is in trouble");
+    if endpoint.anthropic {
+        anthropic_error(status, kind, &message)
+    } else {
+        openai_error(status, kind, &message)
+    }
+}
+
+/// A second upstream for the same models on a vendor of its own, asked after the first.
+async fn second(world: &World) -> Simulator {
+    let simulator = Simulator::start().await;
+    for provider in ["openai", "anthropic"] {
+        let models: Vec<&str> = ENDPOINTS
+            .iter()
+            .filter(|e| e.upstream == provider)
+            .map(|e| e.model)
+            .collect();
+        let mut models = models;
+        models.dedup();
+        let mut record = upstream(&simulator, provider, &models);
+        record["priority"] = json!(10);
+        world
+            .management()
+            .upstream(&format!("{provider}-second"), record)
+            .await;
+    }
+    simulator
+}
+
+/// A world of its own for each failure: a failing upstream may be left alone for a while afterwards.
+async fn fails_over(setup: Setup, what: &str, failure: impl Fn(&Endpoint) -> Answer) {
+    for operation in [
+        "chat-completions",
+        "responses",
+        "messages",
+        "count-tokens",
+        "embeddings",
+    ] {
+        let endpoint = Endpoint::of(operation);
+        let world = World::with(setup.clone()).await;
+        let second = second(&world).await;
+        world.simulator.always(Some(failure(endpoint)));
+        let reply = world.ask(endpoint, endpoint.streams).await;
+        assert_eq!(
+            reply.status(),
+            200,
+            "{what} on {operation}: {}",
+            reply.text()
+        );
+        assert!(reply.complete, "{what} on {operation}");
+        assert!(!reply.text().contains(PRIVATE));
+        assert!(
+            !world.simulator.received().is_empty(),
+            "{what}: the first upstream was not asked"
+        );
+        assert_eq!(second.received().len(), 1, "{what} on {operation}");
+        let row = world.management().row_of(&request_id(&reply)).await;
+        assert_eq!(
+            row.tokens(),
+            endpoint.tokens,
+            "{what} on {operation}: {}",
+            row.0
+        );
+        assert_eq!(
+            row.text("upstream"),
+            format!("{}-second", endpoint.upstream),
+            "{what}"
+        );
+        assert!(
+            row.0["retries"]
+                .as_u64()
+                .is_some_and(|retries| retries >= 1),
+            "{what}: {}",
+            row.0
+        );
+        assert_eq!(
+            world.management().rows().await.len(),
+            1,
+            "{what}: one request, one row"
+        );
+    }
+}
+
+fn usual() -> Setup {
+    Setup::new(&["openai", "anthropic"])
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_after_500() {
+    fails_over(usual(), "500", |endpoint| failure(endpoint, 500)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_after_an_html_502() {
+    let html = |_: &Endpoint| {
+        Answer::json(502, "<html>bad gateway</html>")
+            .without_content_type()
+            .header("content-type", "text/html")
+    };
+    fails_over(usual(), "502", html).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_after_429_with_a_time() {
+    fails_over(usual(), "429", |endpoint| {
+        failure(endpoint, 429).header("retry-after", "30")
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_after_401_about_our_credential() {
+    fails_over(usual(), "401", |endpoint| failure(endpoint, 401)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_after_402_about_our_bill() {
+    fails_over(usual(), "402", |endpoint| failure(endpoint, 402)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_after_a_connection_closed_without_a_word() {
+    fails_over(usual(), "hang up", |_| Answer::hang_up()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_after_silence() {
+    fails_over(
+        usual().set("upstream", "first_byte_timeout_ms", "400"),
+        "silence",
+        |_| Answer::silence(),
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_when_nobody_listens() {
+    let world = World::new().await;
+    let second = second(&world).await;
+    for endpoint in &ENDPOINTS {
+        let mut record = upstream(&world.simulator, endpoint.upstream, &[endpoint.model]);
+        // Reserved for documentation, and the discard port: nobody is there.
+        record["base_url"] = json!("http://127.0.0.1:9");
+        world.management().upstream(endpoint.upstream, record).await;
+        let reply = world.ask(endpoint, endpoint.streams).await;
+        assert_eq!(reply.status(), 200, "{}: {}", endpoint.path, reply.text());
+        assert_eq!(second.last().path(), endpoint.path);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_another_upstream_the_caller_reads_overloaded_and_nothing_of_our_account() {
+    for status in [401, 402, 403, 429, 500, 529] {
+        for operation in ["chat-completions", "responses", "messages", "embeddings"] {
+            let endpoint = Endpoint::of(operation);
+            let world = World::new().await;
+            world.simulator.always(Some(
+                failure(endpoint, status)
+                    .header("retry-after", "7")
+                    .header("x-should-retry", "false"),
+            ));
+            let reply = world.ask(endpoint, endpoint.streams).await;
+            println!("{status} on {operation}");
+            assert!(!reply.text().contains(PRIVATE), "{}", reply.text());
+            if endpoint.anthropic {
+                assert!(
+                    [529, 502, 500, 504].contains(&reply.status()),
+                    "{} {}",
+                    reply.status(),
+                    reply.text()
+                );
+                assert_eq!(reply.json()["type"], "error");
+            } else {
+                assert!(
+                    [503, 502, 500, 504].contains(&reply.status()),
+                    "{} {}",
+                    reply.status(),
+                    reply.text()
+                );
+            }
+            if [401, 402, 403, 429].contains(&status) {
+                let (wanted, word) = if endpoint.anthropic {
+                    (529, "overloaded_error")
+                } else {
+                    (503, "server_is_overloaded")
+                };
+                endpoint.assert_error(&reply, wanted, word);
+                assert!(
+                    reply.header("retry-after").is_some(),
+                    "{:?}",
+                    reply.head.headers
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_the_vendor_finds_wrong_is_the_callers_to_mend_and_asked_once() {
+    let world = World::new().await;
+    let second = second(&world).await;
+    for endpoint in &ENDPOINTS {
+        world.simulator.forget();
+        let message = "prompt is too long: 208904 tokens > 200000 maximum";
+        let answer = if endpoint.anthropic {
+            anthropic_error(400, "invalid_request_error", message)
+        } else {
+            openai_error(400, "invalid_request_error", message)
+        };
+        world.simulator.script(answer);
+        let reply = world.ask(endpoint, false).await;
+        // Clients match on the vendor's wording, so it must come through.
+        assert_eq!(reply.status(), 400, "{}", reply.text());
+        assert!(
+            reply.json()["error"]["message"]
+                .as_str()
+                .unwrap()
+                .contains(message),
+            "{}",
+            reply.text()
+        );
+        assert_eq!(world.simulator.received().len(), 1);
+    }
+    assert!(
+        second.received().is_empty(),
+        "a wrong request was sent to another vendor too"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn headers_about_our_account_at_the_vendor_stay_here() {
+    let world = World::new().await;
+    let private = [
+        ("x-ratelimit-remaining-requests", "4711"),
+        ("x-ratelimit-reset-tokens", "4711s"),
+        ("anthropic-ratelimit-requests-remaining", "4711"),
+        ("anthropic-ratelimit-unified-5h-utilization", "0.4711"),
+        ("anthropic-organization-id", PRIVATE),
+        ("openai-organization", PRIVATE),
+        ("openai-project", PRIVATE),
+        ("x-codex-primary-used-percent", "47.11"),
+        ("set-cookie", "__cf_bm=4711; path=/"),
+        ("retry-after", "4711"),
+        ("openai-model", "gpt-4711"),
+    ];
+    for endpoint in &ENDPOINTS {
+        for stream in [false, endpoint.streams] {
+            world.simulator.script(Answer::json(200, "{}"));
+            let answer = private.iter().fold(
+                if stream {
+                    Answer::events("data: {}\n\ndata: [DONE]\n\n")
+                } else {
+                    Answer::json(
+                        200,
+                        tollgate_tests::places::fixture(&format!(
+                            "answers/{}.json",
+                            endpoint.operation
+                        )),
+                    )
+                },
+                |answer, (name, value)| answer.header(name, value),
+            );
+            let _ = world.ask(endpoint, false).await;
+            world.simulator.script(answer);
+            let reply = world.ask(endpoint, stream).await;
+            let headers = format!("{:?}", reply.head.headers);
+            assert!(
+                !headers.contains("4711") && !headers.contains("47.11"),
+                "{}: {headers}",
+                endpoint.path
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_vendor_cannot_send_us_elsewhere() {
+    let world = World::new().await;
+    let elsewhere = Simulator::start().await;
+    for endpoint in &ENDPOINTS {
+        for status in [301, 302, 307, 308] {
+            let place = format!("{}{}", elsewhere.base_url(), endpoint.path);
+            world
+                .simulator
+                .script(Answer::json(status, "{}").header("location", &place));
+            let reply = world.ask(endpoint, false).await;
+            assert!(reply.status() >= 500, "{} {}", reply.status(), reply.text());
+            assert!(reply.header("location").is_none());
+        }
+    }
+    assert!(
+        elsewhere.received().is_empty(),
+        "the credential was carried elsewhere"
+    );
+}

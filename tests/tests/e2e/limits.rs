@@ -1,0 +1,308 @@
+//! Limits over the path: requests a minute, money a day, on every endpoint, exact under concurrency.
+
+use serde_json::{Value, json};
+use tollgate_tests::endpoints::{ENDPOINTS, Endpoint};
+use tollgate_tests::wire::{Reply, Request};
+use tollgate_tests::world::{ALICE, World};
+
+fn number(reply: &Reply, name: &str) -> u64 {
+    let value = reply
+        .header(name)
+        .unwrap_or_else(|| panic!("no {name} in {:?}", reply.head.headers));
+    value
+        .parse()
+        .unwrap_or_else(|_| panic!("{name} is {value:?}"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_ancestors_rpm_binds_every_endpoint_and_says_how_long_to_wait() {
+    let world = World::new().await;
+    world
+        .management()
+        .change("root/research", json!({ "limits": { "rpm": 2 } }))
+        .await;
+    world
+        .management()
+        .change(ALICE, json!({ "limits": { "rpm": 1000 } }))
+        .await;
+    for endpoint in &ENDPOINTS[..2] {
+        assert_eq!(world.ask(endpoint, false).await.status(), 200);
+    }
+    for endpoint in &ENDPOINTS {
+        let reply = world.ask(endpoint, endpoint.streams).await;
+        let word = if endpoint.anthropic {
+            "rate_limit_error"
+        } else {
+            "rate_limit_exceeded"
+        };
+        let error = endpoint.assert_error(&reply, 429, word);
+        let (seconds, milliseconds) = (
+            number(&reply, "retry-after"),
+            number(&reply, "retry-after-ms"),
+        );
+        assert_eq!(
+            seconds,
+            milliseconds.div_ceil(1000),
+            "{:?}",
+            reply.head.headers
+        );
+        assert!((1..=60).contains(&seconds), "{seconds}");
+        assert_ne!(reply.header("x-should-retry"), Some("false"));
+        let message = error["message"].as_str().unwrap();
+        assert!(
+            message.contains(&format!("try again in {seconds} s")),
+            "{message}"
+        );
+        assert!(
+            !message.contains("research"),
+            "the error tells of an ancestor: {message}"
+        );
+    }
+    assert_eq!(world.simulator.received().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_siblings_limit_is_not_mine_and_a_refusal_costs_nothing() {
+    let world = World::new().await;
+    world
+        .management()
+        .account("root/research", "bob", json!({}))
+        .await;
+    let bob = world.management().key("root/research/bob").await;
+    world.gateway.keep_secret(&bob.secret);
+    world
+        .management()
+        .change(ALICE, json!({ "limits": { "rpm": 1 } }))
+        .await;
+    world
+        .management()
+        .change("root/research", json!({ "limits": { "rpm": 3 } }))
+        .await;
+    let endpoint = &ENDPOINTS[0];
+    assert_eq!(world.ask(endpoint, false).await.status(), 200);
+    // Refused at Alice's own limit: these must not count against the department's three.
+    for _ in 0..5 {
+        assert_eq!(world.ask(endpoint, false).await.status(), 429);
+    }
+    let bobs = Request::post(endpoint.path, endpoint.body(false)).bearer(&bob.secret);
+    assert_eq!(world.gateway.send(&bobs).await.status(), 200);
+    assert_eq!(world.gateway.send(&bobs).await.status(), 200);
+    assert_eq!(
+        world.gateway.send(&bobs).await.status(),
+        429,
+        "the department's limit is three in all"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_at_once_exactly_as_many_pass_as_the_limit_says() {
+    let world = World::new().await;
+    world
+        .management()
+        .change("root/research", json!({ "limits": { "rpm": 17 } }))
+        .await;
+    let endpoint = &ENDPOINTS[0];
+    let request = world.request(endpoint.path, endpoint.body(false));
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..60 {
+        let (address, request) = (world.gateway.address(), request.clone());
+        tasks.spawn(async move { tollgate_tests::wire::send(address, &request).await.status() });
+    }
+    let mut statuses = tasks.join_all().await;
+    statuses.sort_unstable();
+    let passed = statuses.iter().filter(|status| **status == 200).count();
+    assert_eq!((passed, statuses.len()), (17, 60), "{statuses:?}");
+    assert!(
+        statuses[17..].iter().all(|status| *status == 429),
+        "{statuses:?}"
+    );
+    assert_eq!(world.simulator.received().len(), 17);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_exactly_the_time_told_the_next_request_passes() {
+    let world = World::new().await;
+    world
+        .management()
+        .change("root/research", json!({ "limits": { "rpm": 1 } }))
+        .await;
+    let endpoint = &ENDPOINTS[0];
+    assert_eq!(world.ask(endpoint, false).await.status(), 200);
+    let refused = world.ask(endpoint, false).await;
+    assert_eq!(refused.status(), 429);
+    let told = number(&refused, "retry-after-ms");
+    let told_at = std::time::Instant::now();
+    // A refused request does not extend the wait.
+    tokio::time::sleep(std::time::Duration::from_millis(told / 2)).await;
+    let again = world.ask(endpoint, false).await;
+    assert_eq!(again.status(), 429);
+    assert!(
+        number(&again, "retry-after-ms") <= told - told / 2,
+        "{:?} after {told}",
+        again.head.headers
+    );
+    tokio::time::sleep(std::time::Duration::from_millis(told).saturating_sub(told_at.elapsed()))
+        .await;
+    let reply = world.ask(endpoint, false).await;
+    assert_eq!(reply.status(), 200, "{}", reply.text());
+}
+
+/// A request whose output the client caps, so that its hold is small.
+fn capped(endpoint: &Endpoint) -> Vec<u8> {
+    let mut body: Value = serde_json::from_slice(&endpoint.body(false)).unwrap();
+    let name = match endpoint.operation {
+        "chat-completions" => "max_completion_tokens",
+        "responses" => "max_output_tokens",
+        "messages" => "max_tokens",
+        _ => return body.to_string().into_bytes(),
+    };
+    body[name] = json!(20);
+    body.to_string().into_bytes()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_ancestors_money_for_the_day_is_never_overdrawn_and_ends_every_endpoint() {
+    let world = World::new().await;
+    let limit = 1_500;
+    world
+        .management()
+        .change(
+            "root/research",
+            json!({ "limits": { "daily_limit": limit } }),
+        )
+        .await;
+    let endpoint = Endpoint::of("chat-completions");
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..30 {
+        let (address, request) = (
+            world.gateway.address(),
+            world.request(endpoint.path, capped(endpoint)),
+        );
+        tasks.spawn(async move { tollgate_tests::wire::send(address, &request).await.status() });
+    }
+    let statuses = tasks.join_all().await;
+    assert!(
+        statuses.contains(&200) && statuses.contains(&429),
+        "{statuses:?}"
+    );
+    // Then one after the other, until the money is used up.
+    let mut refused = false;
+    for _ in 0..30 {
+        refused = world.post(endpoint.path, capped(endpoint)).await.status() == 429;
+        if refused {
+            break;
+        }
+    }
+    assert!(refused, "the budget never ends");
+    let charged: u64 = world
+        .management()
+        .rows()
+        .await
+        .iter()
+        .map(|row| row.charged())
+        .sum();
+    assert!(charged <= limit, "{charged} of {limit} spent");
+    assert!(charged > 0);
+    for endpoint in ENDPOINTS
+        .iter()
+        .filter(|endpoint| !["count-tokens", "embeddings"].contains(&endpoint.operation))
+    {
+        let reply = world.post(endpoint.path, capped(endpoint)).await;
+        let word = match endpoint.operation {
+            "responses" => "usage_limit_reached",
+            "messages" => "rate_limit_error",
+            _ => "insufficient_quota",
+        };
+        let error = endpoint.assert_error(&reply, 429, word);
+        assert_eq!(reply.header("x-should-retry"), Some("false"));
+        let seconds = number(&reply, "retry-after");
+        assert!((1..=86_400).contains(&seconds), "{seconds}");
+        if endpoint.operation == "responses" {
+            assert_eq!(error["type"], "usage_limit_reached");
+            assert!(
+                error["resets_at"]
+                    .as_u64()
+                    .is_some_and(|at| at > 1_700_000_000 && at < 100_000_000_000),
+                "{error}"
+            );
+            assert!(
+                error["resets_in_seconds"]
+                    .as_u64()
+                    .unwrap()
+                    .abs_diff(seconds)
+                    <= 1,
+                "{error}"
+            );
+        }
+        assert!(
+            !error.to_string().contains("1500") && !error.to_string().contains("research"),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_larger_than_the_whole_limit_is_refused_for_good() {
+    let world = World::new().await;
+    world
+        .management()
+        .change("root/research", json!({ "limits": { "daily_limit": 10 } }))
+        .await;
+    let endpoint = Endpoint::of("messages");
+    let reply = world.post(endpoint.path, endpoint.body(false)).await;
+    assert!(
+        (400..500).contains(&reply.status()) && reply.status() != 404,
+        "{}",
+        reply.text()
+    );
+    assert_eq!(
+        reply.header("x-should-retry"),
+        Some("false"),
+        "{:?}",
+        reply.head.headers
+    );
+    assert!(world.simulator.received().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_money_limit_puts_a_cap_on_the_output_the_vendor_may_bill() {
+    let world = World::new().await;
+    world
+        .management()
+        .change(
+            "root/research",
+            json!({ "limits": { "daily_limit": 50_000_000 } }),
+        )
+        .await;
+    for (operation, names) in [
+        (
+            "chat-completions",
+            &["max_completion_tokens", "max_tokens"][..],
+        ),
+        ("responses", &["max_output_tokens"]),
+        ("messages", &["max_tokens"]),
+    ] {
+        let endpoint = Endpoint::of(operation);
+        assert_eq!(world.ask(endpoint, false).await.status(), 200);
+        let sent = world.simulator.last().json();
+        assert!(
+            names.iter().any(|name| sent[name].is_u64()),
+            "{operation}: no cap in {sent}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_model_without_a_price_is_refused_rather_than_given_away() {
+    let world = World::new().await;
+    let mut record = tollgate_tests::world::upstream(&world.simulator, "openai", &[]);
+    record["models"] = json!([{ "id": "priceless" }]);
+    world.management().upstream("unpriced", record).await;
+    let endpoint = Endpoint::of("chat-completions");
+    let reply = world
+        .post(endpoint.path, endpoint.body_for("priceless", false))
+        .await;
+    assert!((400..=503).contains(&reply.status()), "{}", reply.text());
+    assert!(reply.text().contains("price"), "{}", reply.text());
+    assert!(world.simulator.received().is_empty());
+}

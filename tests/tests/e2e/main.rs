@@ -1,0 +1,29 @@
+//! The whole product under test: the real binary, its components, sockets, and a vendor of our own.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "test code fails loudly"
+)]
+
+mod bad_input;
+mod byte_identity;
+mod client_disconnect;
+mod client_requests;
+mod command_line_clients;
+mod custody;
+mod drop_in;
+mod durability;
+mod failover;
+mod framing;
+mod identity;
+mod limits;
+mod misbehaving_guests;
+mod models;
+mod money;
+mod policies;
+mod probes;
+mod python_sdks;
+mod quickstart;
+mod recordings;
+mod simulator;
+mod stream_failures;

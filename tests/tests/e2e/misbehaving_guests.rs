@@ -1,0 +1,328 @@
+//! Guests that loop, grow, trap or talk nonsense: a clear error where they are asked, nothing anywhere else.
+
+use serde_json::{Value, json};
+use tollgate_tests::endpoints::{ENDPOINTS, Endpoint};
+use tollgate_tests::gateway::Setup;
+use tollgate_tests::guests::{self, Deed};
+use tollgate_tests::world::{ALICE, World};
+
+fn setup() -> Setup {
+    Setup::new(&["openai", "anthropic"])
+        .set("components", "call_timeout_ms", "200")
+        .set("components", "max_memory_bytes", "16777216")
+}
+
+const BAD: [Deed; 4] = [Deed::Loops, Deed::Allocates, Deed::Traps, Deed::Garbles];
+
+async fn load(world: &World, name: &str, bytes: &[u8]) {
+    world.gateway.drop_in(name, bytes);
+    world
+        .management()
+        .wait_for_components(name, |components| {
+            let loaded = components["loaded"].as_array().unwrap();
+            loaded.iter().any(|component| {
+                component["file"]
+                    .as_str()
+                    .is_some_and(|file| file.contains(name))
+            })
+        })
+        .await;
+}
+
+async fn others_are_served(world: &World) {
+    for endpoint in &ENDPOINTS {
+        let reply = world.ask(endpoint, endpoint.streams).await;
+        assert_eq!(reply.status(), 200, "{}: {}", endpoint.path, reply.text());
+    }
+}
+
+/// Registers an upstream of a guest for a model.
+async fn register(world: &World, id: &str, model: &str, priority: i64) {
+    let record = json!({
+        "provider": id, "base_url": world.simulator.base_url(), "credential": "openai", "priority": priority,
+        "models": [tollgate_tests::world::model(model)],
+    });
+    world.management().upstream(id, record).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bad_provider_fails_its_attempt_and_the_next_upstream_answers() {
+    let world = World::with(setup()).await;
+    let endpoint = Endpoint::of("chat-completions");
+    for (number, deed) in BAD.iter().enumerate() {
+        let (id, model) = (format!("bad-{number}"), format!("shared-{number}"));
+        load(&world, &id, &guests::provider(&id, deed)).await;
+        register(&world, &id, &model, -10).await;
+        let alone = world
+            .post(endpoint.path, endpoint.body_for(&model, false))
+            .await;
+        assert!(
+            (500..=504).contains(&alone.status()),
+            "{deed:?}: {} {}",
+            alone.status(),
+            alone.text()
+        );
+        assert!(alone.json()["error"]["message"].is_string());
+        // With another upstream for the model, its clients notice nothing.
+        let record = tollgate_tests::world::upstream(&world.simulator, "openai", &[&model]);
+        world
+            .management()
+            .upstream(&format!("good-{number}"), record)
+            .await;
+        let reply = world
+            .post(endpoint.path, endpoint.body_for(&model, true))
+            .await;
+        assert_eq!(reply.status(), 200, "{deed:?}: {}", reply.text());
+        others_are_served(&world).await;
+        assert!(
+            world.gateway.log().contains(&id),
+            "the log does not name {id}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nonsense_plans_and_edits_are_never_sent() {
+    let world = World::with(setup()).await;
+    let endpoint = Endpoint::of("chat-completions");
+    let plans: [(&str, Deed); 9] = [
+        (
+            "value-not-json",
+            Deed::Plans("/v1/chat/completions", &[(0, "/a", "{{{")]),
+        ),
+        (
+            "two-values",
+            Deed::Plans("/v1/chat/completions", &[(0, "/a", "1,\"b\":2")]),
+        ),
+        (
+            "bad-pointer",
+            Deed::Plans("/v1/chat/completions", &[(0, "no-slash", "1")]),
+        ),
+        (
+            "bad-escape",
+            Deed::Plans("/v1/chat/completions", &[(0, "/~2", "1")]),
+        ),
+        (
+            "unknown-edit",
+            Deed::Plans("/v1/chat/completions", &[(5, "teleport", "{}")]),
+        ),
+        ("other-host", Deed::Plans("http://evil.invalid/steal", &[])),
+        ("other-authority", Deed::Plans("//evil.invalid/steal", &[])),
+        (
+            "smuggling",
+            Deed::Plans("/v1/x HTTP/1.1\r\nx-evil: 1\r\n\r\nGET /", &[]),
+        ),
+        ("no-slash", Deed::Plans("@evil.invalid/", &[])),
+    ];
+    for (name, deed) in &plans {
+        load(&world, name, &guests::provider(name, deed)).await;
+        register(&world, name, name, 0).await;
+        world.simulator.forget();
+        let reply = world
+            .post(endpoint.path, endpoint.body_for(name, false))
+            .await;
+        println!("{name}: {} {}", reply.status(), reply.text());
+        assert!(
+            (500..=504).contains(&reply.status()),
+            "{name}: {} {}",
+            reply.status(),
+            reply.text()
+        );
+        assert!(
+            world.simulator.received().is_empty(),
+            "{name} was sent: {:?}",
+            world.simulator.received()
+        );
+    }
+    others_are_served(&world).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn good_edits_change_what_they_name_and_nothing_else() {
+    let world = World::with(setup()).await;
+    let deed = Deed::Plans(
+        "/custom/path?x=1",
+        &[
+            (0, "/added/deep", "{\"n\":1.0}"),
+            (1, "/temperature", "0.5"),
+            (1, "/top_p", "0.25"),
+            (2, "/secret_field", ""),
+            (3, "/old", "new"),
+        ],
+    );
+    load(&world, "editor", &guests::provider("editor", &deed)).await;
+    register(&world, "editor", "edited", 0).await;
+    let body = r#"{ "z":1.0e1, "temperature" : 0.30000000000000004,"secret_field":{"a":[1,2]}, "old":"kept", "model":"edited","messages":[{"role":"user","content":"\u00e9"}] , "tail":null}"#;
+    world
+        .simulator
+        .script(tollgate_tests::simulator::Answer::json(
+            200,
+            tollgate_tests::places::fixture("answers/chat-completions.json"),
+        ));
+    let reply = world.post("/v1/chat/completions", body).await;
+    assert_eq!(reply.status(), 200, "{}", reply.text());
+    let received = world.simulator.last();
+    assert_eq!(received.target, "/custom/path?x=1");
+    let sent = received.text();
+    for kept in [
+        r#""z":1.0e1"#,
+        r#""temperature" : 0.30000000000000004"#,
+        r#""content":"\u00e9""#,
+        r#""tail":null}"#,
+    ] {
+        assert!(sent.contains(kept), "{kept} is not in {sent}");
+    }
+    let sent: Value = received.json();
+    assert_eq!(sent["added"]["deep"]["n"], 1.0);
+    assert_eq!(sent["top_p"], 0.25);
+    assert_eq!(sent["new"], "kept");
+    assert!(
+        sent.get("old").is_none() && sent.get("secret_field").is_none(),
+        "{sent}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bad_policy_fails_closed_naming_itself_and_only_below_its_account() {
+    let world = World::with(setup()).await;
+    world
+        .management()
+        .account("root", "others", json!({}))
+        .await;
+    let other = world.management().key("root/others").await;
+    world.gateway.keep_secret(&other.secret);
+    for (number, deed) in BAD.iter().enumerate() {
+        let name = format!("bad-policy-{number}");
+        load(&world, &name, &guests::policy(deed)).await;
+        world
+            .management()
+            .policy("attached", &name, ALICE, json!({}))
+            .await;
+        world.simulator.forget();
+        for endpoint in &ENDPOINTS {
+            let reply = world.ask(endpoint, endpoint.streams).await;
+            println!(
+                "{deed:?} on {}: {} {}",
+                endpoint.path,
+                reply.status(),
+                reply.text()
+            );
+            assert!(
+                [403, 500, 503, 529].contains(&reply.status()),
+                "{deed:?}: {} {}",
+                reply.status(),
+                reply.text()
+            );
+            let text = reply.text();
+            assert!(
+                text.contains(&name) || text.contains("attached"),
+                "the policy is not named: {text}"
+            );
+            assert_eq!(
+                reply.json().get("type").is_some_and(|kind| kind == "error"),
+                endpoint.anthropic
+            );
+        }
+        assert!(
+            world.simulator.received().is_empty(),
+            "{deed:?}: failed open"
+        );
+        for endpoint in &ENDPOINTS {
+            let request = tollgate_tests::wire::Request::post(endpoint.path, endpoint.body(false))
+                .bearer(&other.secret);
+            assert_eq!(
+                world.gateway.send(&request).await.status(),
+                200,
+                "another account is affected"
+            );
+        }
+        world
+            .management()
+            .done("DELETE", "/api/policies/attached", None)
+            .await;
+    }
+    others_are_served(&world).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_policy_can_narrow_but_never_widen() {
+    let world = World::with(setup()).await;
+    world
+        .management()
+        .change("root/research", json!({ "models": ["gpt-*", "claude-*"] }))
+        .await;
+    let record = tollgate_tests::world::upstream(&world.simulator, "openai", &["forbidden-model"]);
+    world.management().upstream("forbidden", record).await;
+    let widening: [(&str, Deed); 5] = [
+        ("other-model", Deed::Amends(&[(0, "forbidden-model", "")])),
+        (
+            "parameter-model",
+            Deed::Amends(&[(2, "model", "\"forbidden-model\"")]),
+        ),
+        ("parameter-stream", Deed::Amends(&[(2, "stream", "true")])),
+        ("parameter-content", Deed::Amends(&[(2, "messages", "[]")])),
+        ("unknown-kind", Deed::Amends(&[(4, "raise-limit", "{}")])),
+    ];
+    let endpoint = Endpoint::of("chat-completions");
+    for (name, deed) in &widening {
+        load(&world, name, &guests::policy(deed)).await;
+        world
+            .management()
+            .policy("attached", name, "root/research", json!({}))
+            .await;
+        world.simulator.forget();
+        let reply = world.ask(endpoint, false).await;
+        println!("{name}: {} {}", reply.status(), reply.text());
+        assert!(reply.status() >= 400, "{name}: {}", reply.text());
+        assert!(world.simulator.received().is_empty(), "{name}");
+        world
+            .management()
+            .done("DELETE", "/api/policies/attached", None)
+            .await;
+    }
+    // A narrowing one works, and leaves its tag on the row.
+    load(
+        &world,
+        "narrow",
+        &guests::policy(&Deed::Amends(&[
+            (2, "temperature", "0.25"),
+            (3, "team", "blue"),
+        ])),
+    )
+    .await;
+    world
+        .management()
+        .policy("attached", "narrow", "root/research", json!({}))
+        .await;
+    let reply = world.ask(endpoint, false).await;
+    assert_eq!(reply.status(), 200, "{}", reply.text());
+    assert_eq!(world.simulator.last().json()["temperature"], 0.25);
+    let row = world
+        .management()
+        .row_of(&crate::byte_identity::request_id(&reply))
+        .await;
+    assert_eq!(row.0["tags"]["team"], "blue", "{}", row.0);
+    assert_eq!(row.0["policies"][0]["component"], "narrow", "{}", row.0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_looping_guest_does_not_hold_up_the_others() {
+    let world = World::with(setup().set("server", "workers", "2")).await;
+    load(&world, "loops", &guests::provider("loops", &Deed::Loops)).await;
+    register(&world, "loops", "looping", 0).await;
+    let endpoint = Endpoint::of("chat-completions");
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let (address, request) = (
+            world.gateway.address(),
+            world.request(endpoint.path, endpoint.body_for("looping", false)),
+        );
+        tasks.spawn(async move { tollgate_tests::wire::send(address, &request).await.status() });
+    }
+    for _ in 0..5 {
+        others_are_served(&world).await;
+    }
+    for status in tasks.join_all().await {
+        assert!((500..=504).contains(&status), "{status}");
+    }
+}

@@ -1,0 +1,204 @@
+//! The model list, in the shape that its caller wants.
+
+use serde_json::{Value, json};
+use tollgate_tests::endpoints::{CLAUDE, EMBED, GPT};
+use tollgate_tests::wire::Request;
+use tollgate_tests::world::{ALICE, World, upstream};
+
+const SLASHED: &str = "openai/gpt-5.2";
+
+async fn world() -> World {
+    let world = World::new().await;
+    let record = upstream(&world.simulator, "openai", &[GPT, EMBED, SLASHED]);
+    world.management().upstream("openai", record).await;
+    world
+}
+
+async fn get(world: &World, path: &str, headers: &[(&str, &str)]) -> Value {
+    let request = headers
+        .iter()
+        .fold(Request::get(path), |request, (name, value)| {
+            request.header(name, value)
+        });
+    let reply = world.gateway.send(&request.bearer(&world.key.secret)).await;
+    assert_eq!(reply.status(), 200, "{path}: {}", reply.text());
+    assert!(reply.header("x-request-id").is_some());
+    reply.json()
+}
+
+fn ids<'a>(list: &'a Value, name: &str) -> Vec<&'a str> {
+    let entries = list
+        .as_array()
+        .unwrap_or_else(|| panic!("not a list: {list}"));
+    let mut ids: Vec<&str> = entries
+        .iter()
+        .map(|entry| entry[name].as_str().unwrap())
+        .collect();
+    ids.sort_unstable();
+    ids
+}
+
+fn has_all(ids: &[&str]) {
+    for wanted in [GPT, CLAUDE, EMBED, SLASHED] {
+        assert_eq!(
+            ids.iter().filter(|id| **id == wanted).count(),
+            1,
+            "{wanted} in {ids:?}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn as_an_openai_list() {
+    let world = world().await;
+    for path in ["/v1/models", "/models"] {
+        let list = get(&world, path, &[]).await;
+        assert_eq!(list["object"], "list");
+        has_all(&ids(&list["data"], "id"));
+        for entry in list["data"].as_array().unwrap() {
+            assert_eq!(entry["object"], "model", "{entry}");
+            assert!(
+                entry["created"].is_u64() && entry["owned_by"].is_string(),
+                "{entry}"
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn as_an_anthropic_list() {
+    let world = world().await;
+    for path in ["/v1/models?limit=1000", "/models"] {
+        let list = get(&world, path, &[("anthropic-version", "2023-06-01")]).await;
+        has_all(&ids(&list["data"], "id"));
+        assert_eq!(list["has_more"], false, "{list}");
+        let data = list["data"].as_array().unwrap();
+        assert_eq!(list["first_id"], data[0]["id"]);
+        assert_eq!(list["last_id"], data[data.len() - 1]["id"]);
+        for entry in data {
+            assert_eq!(entry["type"], "model", "{entry}");
+            assert!(
+                entry["display_name"].is_string() && entry["created_at"].is_string(),
+                "{entry}"
+            );
+        }
+    }
+    let page = get(
+        &world,
+        "/v1/models?limit=2",
+        &[("anthropic-version", "2023-06-01")],
+    )
+    .await;
+    assert_eq!(page["data"].as_array().unwrap().len(), 2);
+    assert_eq!(page["has_more"], true);
+    let after = format!(
+        "/v1/models?limit=100&after_id={}",
+        page["last_id"].as_str().unwrap()
+    );
+    let rest = get(&world, &after, &[("anthropic-version", "2023-06-01")]).await;
+    let together = [ids(&page["data"], "id"), ids(&rest["data"], "id")].concat();
+    has_all(&together);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn as_codex_wants_it() {
+    let world = world().await;
+    let list = get(&world, "/v1/models?client_version=0.169.0", &[]).await;
+    has_all(&ids(&list["models"], "slug"));
+    for entry in list["models"].as_array().unwrap() {
+        for name in [
+            "display_name",
+            "supported_reasoning_levels",
+            "shell_type",
+            "visibility",
+            "supported_in_api",
+            "priority",
+            "base_instructions",
+            "support_verbosity",
+            "truncation_policy",
+            "supports_parallel_tool_calls",
+            "experimental_supported_tools",
+        ] {
+            assert!(
+                entry.get(name).is_some_and(|value| !value.is_null()),
+                "no {name} in {entry}"
+            );
+        }
+        assert_eq!(entry["context_window"], 200_000, "{entry}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_model_by_its_name_slashes_and_all() {
+    let world = world().await;
+    for path in [
+        "/v1/models/openai/gpt-5.2",
+        "/v1/models/openai%2Fgpt-5.2",
+        "/models/openai/gpt-5.2",
+    ] {
+        let model = get(&world, path, &[]).await;
+        assert_eq!(
+            (&model["id"], &model["object"]),
+            (&json!(SLASHED), &json!("model")),
+            "{path}"
+        );
+    }
+    let model = get(
+        &world,
+        &format!("/v1/models/{CLAUDE}"),
+        &[("anthropic-version", "2023-06-01")],
+    )
+    .await;
+    assert_eq!(
+        (&model["id"], &model["type"]),
+        (&json!(CLAUDE), &json!("model"))
+    );
+    let reply = world
+        .gateway
+        .send(&Request::get("/v1/models/no/such").bearer(&world.key.secret))
+        .await;
+    assert_eq!(
+        (reply.status(), &reply.json()["error"]["code"]),
+        (404, &json!("model_not_found")),
+        "{}",
+        reply.text()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_list_shows_what_the_account_may_use_and_needs_a_key() {
+    let world = world().await;
+    world
+        .management()
+        .change("root/research", json!({ "models": ["gpt-*", "openai/*"] }))
+        .await;
+    world
+        .management()
+        .change(ALICE, json!({ "models": ["gpt-*", "claude-*"] }))
+        .await;
+    let list = get(&world, "/v1/models", &[]).await;
+    let shown = ids(&list["data"], "id");
+    assert!(shown.contains(&GPT), "{shown:?}");
+    assert!(shown.iter().all(|id| id.starts_with("gpt-")), "{shown:?}");
+    let hidden = world
+        .gateway
+        .send(&Request::get(&format!("/v1/models/{CLAUDE}")).bearer(&world.key.secret))
+        .await;
+    assert_eq!(hidden.status(), 404);
+    for (request, wanted) in [
+        (Request::get("/v1/models"), json!("invalid_api_key")),
+        (
+            Request::get("/v1/models").header("anthropic-version", "2023-06-01"),
+            json!("authentication_error"),
+        ),
+    ] {
+        let reply = world.gateway.send(&request).await;
+        let error = &reply.json()["error"];
+        assert_eq!(reply.status(), 401);
+        assert!(
+            error["code"] == wanted || error["type"] == wanted,
+            "{}",
+            reply.text()
+        );
+    }
+}

@@ -1,0 +1,98 @@
+//! What is there besides model traffic: probes, health, metrics, the refused WebSocket.
+
+use tollgate_tests::endpoints::ENDPOINTS;
+use tollgate_tests::wire::Request;
+use tollgate_tests::world::World;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_that_only_look_whether_somebody_is_there_find_somebody() {
+    let world = World::new().await;
+    for path in ["/", "/api/hello"] {
+        let reply = world.gateway.send(&Request::new("HEAD", path)).await;
+        assert!(
+            (200..300).contains(&reply.status()),
+            "HEAD {path}: {}",
+            reply.status()
+        );
+        assert!(reply.body.is_empty());
+    }
+    for path in ["/healthz", "/readyz"] {
+        let reply = world.gateway.send(&Request::get(path)).await;
+        assert_eq!(reply.status(), 200, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_websocket_is_refused_so_that_codex_falls_back_at_once() {
+    let world = World::new().await;
+    for path in ["/v1/responses", "/responses"] {
+        let request = Request::get(path)
+            .bearer(&world.key.secret)
+            .header("connection", "Upgrade")
+            .header("upgrade", "websocket")
+            .header("sec-websocket-version", "13")
+            .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+            .header("openai-beta", "responses_websockets=2026-02-06");
+        let reply = world.gateway.send(&request).await;
+        assert_eq!(reply.status(), 426, "{}", reply.text());
+    }
+    assert!(world.simulator.received().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn metrics_count_requests_and_no_client_can_mint_a_series() {
+    let world = World::new().await;
+    for endpoint in &ENDPOINTS {
+        assert_eq!(world.ask(endpoint, endpoint.streams).await.status(), 200);
+    }
+    let before = scrape(&world).await;
+    for number in 0..300 {
+        let body = ENDPOINTS[0].body_for(&format!("invented-model-{number}"), false);
+        let request = world
+            .request(ENDPOINTS[0].path, body)
+            .header("user-agent", &format!("invented-agent-{number}"))
+            .header("x-session-id", &format!("invented-session-{number}"));
+        assert_eq!(world.gateway.send(&request).await.status(), 404);
+        let path = format!("/invented-path-{number}");
+        assert_eq!(world.gateway.send(&Request::get(&path)).await.status(), 404);
+    }
+    let after = scrape(&world).await;
+    assert!(
+        !after.contains("invented"),
+        "a client's text became a label"
+    );
+    let growth = after.lines().count() as i64 - before.lines().count() as i64;
+    assert!(
+        growth < 60,
+        "{growth} more lines after 600 refused requests"
+    );
+    // Every endpoint is seen.
+    for endpoint in &ENDPOINTS {
+        assert!(
+            after.contains(endpoint.operation),
+            "{} is not in the metrics:\n{after}",
+            endpoint.operation
+        );
+    }
+    for line in after
+        .lines()
+        .filter(|line| !line.starts_with('#') && !line.is_empty())
+    {
+        let (_, value) = line
+            .rsplit_once(' ')
+            .unwrap_or_else(|| panic!("not a sample: {line}"));
+        assert!(value.parse::<f64>().is_ok(), "not a sample: {line}");
+    }
+}
+
+async fn scrape(world: &World) -> String {
+    let reply = world.gateway.send(&Request::get("/metrics")).await;
+    assert_eq!(reply.status(), 200);
+    assert!(
+        reply
+            .header("content-type")
+            .unwrap()
+            .starts_with("text/plain")
+    );
+    reply.text()
+}

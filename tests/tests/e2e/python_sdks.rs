@@ -1,0 +1,168 @@
+//! The OpenAI and Anthropic SDKs for Python through the gateway: text, streams, tools, errors.
+
+use serde_json::Value;
+use tollgate_tests::clients::{Clients, run, skipped};
+use tollgate_tests::endpoints::{CLAUDE, EMBED, ENDPOINTS, GPT};
+use tollgate_tests::simulator::Received;
+use tollgate_tests::world::World;
+
+/// Runs a script against a fresh world; its last line of output is a JSON object of findings.
+async fn findings(script: &str) -> (World, Value) {
+    let clients = Clients::ensure().unwrap();
+    let world = World::new().await;
+    let home = tempfile::tempdir().unwrap();
+    let mut command = clients.python(script);
+    command.env("HOME", home.path()).args([
+        &world.gateway.base_url(),
+        world.key.secret.as_str(),
+        GPT,
+        CLAUDE,
+        EMBED,
+    ]);
+    let outcome = tokio::task::spawn_blocking(move || run(&mut command, home.path()))
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(
+        outcome.success,
+        "{script} failed:\n{}\n{}",
+        outcome.output, outcome.errors
+    );
+    let last = outcome.output.lines().last().unwrap_or_default();
+    let findings =
+        serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {}", outcome.output));
+    (world, findings)
+}
+
+fn bodies(received: &[std::sync::Arc<Received>], path: &str) -> Vec<Value> {
+    received
+        .iter()
+        .filter(|received| received.path() == path)
+        .map(|received| received.json())
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_openai_sdk_works() {
+    if skipped() {
+        return;
+    }
+    let (world, findings) = findings("openai_sdk.py").await;
+    let hello = "Hello from the simulator, all is well.";
+    for name in [
+        "chat_text",
+        "chat_stream",
+        "responses_text",
+        "responses_stream",
+    ] {
+        assert_eq!(findings[name], hello, "{name} in {findings}");
+    }
+    for name in ["chat_tool", "responses_tool"] {
+        assert_eq!(
+            findings[name], "The tool said: 19 degrees in Hamburg",
+            "{name} in {findings}"
+        );
+    }
+    assert_eq!(findings["chat_stream_usage"], 13);
+    assert_eq!(findings["embedding"], 3);
+    assert!(
+        findings["models"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|id| id == GPT),
+        "{findings}"
+    );
+    assert_eq!(findings["model"], GPT);
+    assert_eq!(
+        findings["unknown_model"],
+        "NotFoundError 404 model_not_found"
+    );
+    assert_eq!(
+        findings["bad_key"],
+        "AuthenticationError 401 invalid_api_key"
+    );
+    let received = world.simulator.received();
+    let chats = bodies(&received, "/v1/chat/completions");
+    let results = chats
+        .iter()
+        .flat_map(|chat| chat["messages"].as_array().unwrap())
+        .filter(|turn| turn["role"] == "tool");
+    assert_eq!(results.count(), 1, "{chats:?}");
+    let responses = bodies(&received, "/v1/responses");
+    let outputs = responses
+        .iter()
+        .filter_map(|body| body["input"].as_array())
+        .flatten();
+    assert_eq!(
+        outputs
+            .filter(|item| item["type"] == "function_call_output")
+            .count(),
+        1,
+        "{responses:?}"
+    );
+    assert_rows_are_exact(&world, received.len()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_anthropic_sdk_works() {
+    if skipped() {
+        return;
+    }
+    let (world, findings) = findings("anthropic_sdk.py").await;
+    let hello = "Hello from the simulator, all is well.";
+    assert_eq!(findings["text"], hello);
+    assert_eq!(findings["stream"], hello);
+    assert_eq!(findings["stream_usage"], 11);
+    assert_eq!(findings["tool"], "The tool said: 19 degrees in Hamburg");
+    assert_eq!(findings["tokens"], 65);
+    assert!(
+        findings["models"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|id| id == CLAUDE),
+        "{findings}"
+    );
+    assert_eq!(
+        findings["unknown_model"],
+        "NotFoundError 404 not_found_error"
+    );
+    assert_eq!(
+        findings["bad_key"],
+        "AuthenticationError 401 authentication_error"
+    );
+    let received = world.simulator.received();
+    let messages = bodies(&received, "/v1/messages");
+    let turns = messages
+        .iter()
+        .flat_map(|body| body["messages"].as_array().unwrap());
+    let results = turns
+        .filter_map(|turn| turn["content"].as_array())
+        .flatten();
+    assert_eq!(
+        results.filter(|part| part["type"] == "tool_result").count(),
+        1,
+        "{messages:?}"
+    );
+    // The thinking's signature came back as the vendor had given it.
+    let signed = received
+        .iter()
+        .any(|received| received.text().contains("c2lnbmVkIGJ5IHRoZSBzaW11bGF0b3I="));
+    assert!(signed, "the signature was lost on the way");
+    assert_rows_are_exact(&world, received.len()).await;
+}
+
+/// Every request that reached the vendor has a row with exactly what the vendor told.
+async fn assert_rows_are_exact(world: &World, served: usize) {
+    let rows = world.management().rows().await;
+    let served_rows: Vec<_> = rows.iter().filter(|row| row.status() == 200).collect();
+    assert_eq!(served_rows.len(), served);
+    for row in served_rows {
+        let endpoint = ENDPOINTS
+            .iter()
+            .find(|endpoint| endpoint.operation == row.text("operation"))
+            .unwrap();
+        assert_eq!(row.tokens(), endpoint.tokens, "{}", row.0);
+    }
+}

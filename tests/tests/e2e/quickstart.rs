@@ -1,0 +1,87 @@
+//! The first command a person types: it serves at once, offline, with the bundled provider.
+
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::Value;
+use tollgate_tests::endpoints::ENDPOINTS;
+use tollgate_tests::gateway::{Gateway, Setup};
+use tollgate_tests::recordings::events;
+use tollgate_tests::wire::Request;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_prints_all_that_a_client_needs_and_the_key_works_on_every_endpoint() {
+    let setup = Setup::new(&["echo", "openai", "anthropic"]).argument("--quickstart");
+    let mut gateway = Gateway::start(&setup).await;
+    let file = gateway.data().join("quickstart-key");
+    let key = std::fs::read_to_string(&file).unwrap().trim().to_owned();
+    assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    let printed = gateway.log();
+    for wanted in [
+        key.as_str(),
+        &format!("{}/v1", gateway.base_url()),
+        &gateway.management().address().to_string(),
+        "wire_api = \"responses\"",
+        "ANTHROPIC_BASE_URL",
+        "OPENAI_BASE_URL",
+    ] {
+        assert!(
+            printed.contains(wanted),
+            "{wanted} is not printed:\n{printed}"
+        );
+    }
+    let models = gateway
+        .send(&Request::get("/v1/models").bearer(&key))
+        .await
+        .json();
+    let model = models["data"][0]["id"]
+        .as_str()
+        .unwrap_or_else(|| panic!("no model: {models}"))
+        .to_owned();
+    for endpoint in &ENDPOINTS {
+        for stream in [false, endpoint.streams] {
+            let body = endpoint.body_with(&model, stream, "Echo this, please.");
+            let reply = gateway
+                .send(&Request::post(endpoint.path, body).bearer(&key))
+                .await;
+            let what = format!(
+                "{} stream {stream}: {} {}",
+                endpoint.path,
+                reply.status(),
+                reply.text()
+            );
+            assert_eq!(reply.status(), 200, "{what}");
+            if stream {
+                let said: String = events(&reply.text()).iter().map(said).collect();
+                assert!(said.contains("Echo this, please."), "{what}");
+            } else if endpoint.streams {
+                assert!(reply.text().contains("Echo this, please."), "{what}");
+            }
+        }
+    }
+    // A second start keeps the key.
+    gateway.terminate();
+    gateway.ended().await;
+    gateway.restart().await;
+    let body = ENDPOINTS[0].body_for(&model, false);
+    assert_eq!(
+        gateway
+            .send(&Request::post(ENDPOINTS[0].path, body).bearer(&key))
+            .await
+            .status(),
+        200
+    );
+}
+
+/// The text that a stream's event adds.
+fn said(event: &Value) -> String {
+    let chat = &event["choices"][0]["delta"]["content"];
+    let text = [chat, &event["delta"]["text"]]
+        .into_iter()
+        .find_map(Value::as_str);
+    let response = if event["type"] == "response.output_text.delta" {
+        event["delta"].as_str()
+    } else {
+        None
+    };
+    text.or(response).unwrap_or_default().to_owned()
+}
