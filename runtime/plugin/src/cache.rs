@@ -5,7 +5,6 @@
 //! installation, over name and content. The folder is the owner's alone. What does not agree is compiled again.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::hash::{Hash, Hasher};
 use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -16,6 +15,7 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use crate::PluginError;
+use crate::engine::{compatibility, hex};
 
 /// Compiled files not used for this long are removed.
 const STALE: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -51,7 +51,7 @@ impl Cache {
         let cache = Self {
             dir: dir.to_owned(),
             key,
-            engine_hash: engine_hash(engine),
+            engine_hash: compatibility(engine),
         };
         cache.sweep();
         Ok(cache)
@@ -221,39 +221,9 @@ fn read_or_make_key(path: &Path) -> std::io::Result<hmac::Key> {
     Ok(hmac::Key::new(hmac::HMAC_SHA256, &secret))
 }
 
-/// SHA-256 over everything that decides whether compiled code fits this engine.
-fn engine_hash(engine: &Engine) -> String {
-    let mut hasher = Sha256Hasher(digest::Context::new(&digest::SHA256));
-    engine.precompile_compatibility_hash().hash(&mut hasher);
-    hex(&hasher.0.finish().as_ref()[..16])
-}
-
-struct Sha256Hasher(digest::Context);
-
-impl Hasher for Sha256Hasher {
-    fn write(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
-    }
-
-    fn finish(&self) -> u64 {
-        let digest = self.0.clone().finish();
-        let mut first = [0_u8; 8];
-        first.copy_from_slice(&digest.as_ref()[..8]);
-        u64::from_le_bytes(first)
-    }
-}
-
 /// SHA-256 of a component's bytes, in lower-case hex.
 pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
     hex(digest::digest(&digest::SHA256, bytes).as_ref())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

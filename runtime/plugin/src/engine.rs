@@ -1,9 +1,14 @@
 //! The one engine: how guests are compiled, where their memory lies, and the clock that ends their calls.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use ring::digest;
+
 use wasmtime::component::{Component, InstancePre, Linker};
-use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Strategy};
+use wasmtime::{
+    Config, Enabled, Engine, InstanceAllocationStrategy, ModuleVersionStrategy, PoolingAllocationConfig, Strategy,
+};
 
 use crate::limits::{CORE_INSTANCES, Limits, MEMORIES, TABLE_ELEMENTS, TABLES};
 use crate::state::State;
@@ -68,17 +73,53 @@ impl Host {
 
 /// An engine with as many pooled slots as the address space allows.
 fn probe() -> Result<Engine, PluginError> {
+    let failed = |error: wasmtime::Error| PluginError::host(format!("no engine: {error:#}"));
+    // By default compiled code is marked with the major version alone, so code of a patched compiler would pass for
+    // the old one's. The full compatibility hash of a plain engine knows the patch release.
+    let version = compatibility(&Engine::new(&config(None, None).map_err(failed)?).map_err(failed)?);
     for slots in SLOTS {
-        match Engine::new(&config(Some(slots))) {
+        match Engine::new(&config(Some(slots), Some(&version)).map_err(failed)?) {
             Ok(engine) => return Ok(engine),
             Err(error) => tracing::debug!(slots, "no address space for pooled instances: {error:#}"),
         }
     }
     tracing::warn!("no address space for pooled instances; memory is mapped on demand, which is slower");
-    Engine::new(&config(None)).map_err(|error| PluginError::host(format!("no engine: {error:#}")))
+    Engine::new(&config(None, Some(&version)).map_err(failed)?).map_err(failed)
 }
 
-fn config(slots: Option<u32>) -> Config {
+/// A hash, in hex, over everything that decides whether compiled code fits an engine.
+pub(crate) fn compatibility(engine: &Engine) -> String {
+    let mut hasher = Sha256Hasher(digest::Context::new(&digest::SHA256));
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    hex(&hasher.0.finish().as_ref()[..16])
+}
+
+/// `Hash` into SHA-256: the standard hasher is neither stable nor long enough to name a file with.
+struct Sha256Hasher(digest::Context);
+
+impl Hasher for Sha256Hasher {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        let digest = self.0.clone().finish();
+        let mut first = [0_u8; 8];
+        first.copy_from_slice(&digest.as_ref()[..8]);
+        u64::from_le_bytes(first)
+    }
+}
+
+/// Lower-case hex.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn config(slots: Option<u32>, version: Option<&str>) -> wasmtime::Result<Config> {
     let mut config = Config::new();
     config.strategy(Strategy::Cranelift);
     // Guests are called synchronously and never await: measured at an eighth of the asynchronous call's cost.
@@ -89,10 +130,13 @@ fn config(slots: Option<u32>) -> Config {
     config.memory_guaranteed_dense_image_size(32 << 20);
     // A call stops at its deadline in compiled code; backtraces of guests would only cost.
     config.wasm_backtrace_max_frames(None);
+    if let Some(version) = version {
+        config.module_version(ModuleVersionStrategy::Custom(version.to_owned()))?;
+    }
     if let Some(slots) = slots {
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pooling(slots)));
     }
-    config
+    Ok(config)
 }
 
 fn pooling(slots: u32) -> PoolingAllocationConfig {
