@@ -1,12 +1,25 @@
 //! Sends one request and waits for the response head.
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Response};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
+use http_body::Body as _;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use tokio::time::Instant;
 
-use crate::{ErrorKind, Target, Tls, UpstreamBody, UpstreamError};
+use crate::connect;
+use crate::decode::Encoding;
+use crate::drive::Conn;
+use crate::pool::Pool;
+use crate::{ErrorKind, Phase, Target, Tls, UpstreamBody, UpstreamError};
 
 /// Waits and pool sizes of one worker's client.
 #[derive(Clone, Copy, Debug)]
@@ -35,31 +48,52 @@ impl Default for ClientConfig {
     }
 }
 
-/// The client of one worker. Cheap to clone; clones share the pool. Not `Send`.
+/// The client of one worker. Cheap to clone; clones share the pool. Not `Send`. Needs a tokio runtime with
+/// I/O and time, and spawns no task.
 #[derive(Clone)]
 pub struct Client {
-    inner: Rc<Inner>,
+    shared: Rc<Shared>,
 }
 
-struct Inner {
-    config: ClientConfig,
+/// What a client shares with the bodies it has handed out.
+pub(crate) struct Shared {
+    pub(crate) config: ClientConfig,
     tls: Tls,
+    pub(crate) pool: RefCell<Pool>,
+}
+
+/// Why an attempt on one connection gave no response.
+struct Lost {
+    error: UpstreamError,
+    /// Not one byte of a response arrived, and the connection is gone: it was stale.
+    unanswered: bool,
 }
 
 impl Client {
     /// A client with an empty pool.
     #[must_use]
     pub fn new(config: ClientConfig, tls: Tls) -> Self {
+        let pool = RefCell::new(Pool::new(
+            config.max_idle_per_target,
+            config.idle_connection_lifetime,
+        ));
         Self {
-            inner: Rc::new(Inner { config, tls }),
+            shared: Rc::new(Shared { config, tls, pool }),
         }
     }
 
     /// Sends a request and returns the response head with a body that is still arriving.
     ///
-    /// `path_and_query` starts with `/` and is appended to the target's base path. `headers` are sent as they are, with `host`,
-    /// `content-length` and `accept-encoding: identity` written by this client. Dropping the future or the
-    /// body closes the connection, so the vendor stops working for nobody.
+    /// `path_and_query` begins with `/` and is appended to the target's base path. `headers` are sent as
+    /// they are, except that this client writes `host`, `content-length` and `accept-encoding: identity`
+    /// itself. If the response is compressed nevertheless, the body is decoded on the way and the head no
+    /// longer speaks of it. Dropping the future or the body closes the connection, so that an upstream stops
+    /// working for nobody.
+    ///
+    /// A kept connection may have been closed by the other side at the very moment it is used. If it ends
+    /// before one byte of an answer came, the request is sent once more on a fresh connection: nothing was
+    /// answered, so nobody can see two answers. A fresh connection that ends like that is an error
+    /// (`Closed`, not safe to retry), for then the upstream itself gave up on the request.
     ///
     /// # Errors
     /// See [`ErrorKind`]; any HTTP status is a success here.
@@ -68,25 +102,263 @@ impl Client {
         target: &Arc<Target>,
         method: Method,
         path_and_query: &str,
-        headers: HeaderMap,
+        mut headers: HeaderMap,
         body: Bytes,
     ) -> Result<Response<UpstreamBody>, UpstreamError> {
-        let _ = (
-            &self.inner.config,
-            &self.inner.tls,
-            method,
-            path_and_query,
-            headers,
-            body,
+        let uri = request_uri(target, path_and_query)?;
+        headers.insert(header::HOST, target.host_header.clone());
+        headers.insert(
+            header::ACCEPT_ENCODING,
+            HeaderValue::from_static("identity"),
         );
-        Err(UpstreamError::new(
-            ErrorKind::Connect,
-            true,
-            target.authority(),
-        ))
+        headers.remove(header::CONTENT_LENGTH);
+        headers.remove(header::TRANSFER_ENCODING);
+
+        let pooled = self
+            .shared
+            .pool
+            .borrow_mut()
+            .take(&target.origin, Instant::now());
+        if let Some(conn) = pooled {
+            let request = assemble(method.clone(), uri.clone(), headers.clone(), body.clone());
+            match self.exchange(target, conn, request).await {
+                Err(lost) if lost.unanswered => {
+                    tracing::debug!(
+                        upstream = target.authority(),
+                        "a kept connection was stale; trying a fresh one"
+                    );
+                }
+                outcome => return outcome.map_err(|lost| lost.error),
+            }
+        }
+        let conn = self.connect(target).await?;
+        self.exchange(target, conn, assemble(method, uri, headers, body))
+            .await
+            .map_err(|lost| lost.error)
     }
 
-    /// Closes connections that idled too long or that the upstream has closed. Call it now and then (every
-    /// few seconds) from the worker; requests do it for their own origin anyway.
-    pub fn sweep(&self) {}
+    /// Closes connections that idled too long or that the other side has closed. Call it every few seconds
+    /// from the worker.
+    pub fn sweep(&self) {
+        self.shared.pool.borrow_mut().sweep(Instant::now());
+    }
+
+    /// Connections that are open and unused, over all targets.
+    #[must_use]
+    pub fn idle_connections(&self) -> usize {
+        self.shared.pool.borrow().len()
+    }
+
+    async fn connect(&self, target: &Target) -> Result<Conn, UpstreamError> {
+        let stream = connect::open(
+            &target.origin,
+            &self.shared.tls,
+            self.shared.config.connect_timeout,
+        )
+        .await?;
+        Conn::start(stream)
+            .await
+            .map_err(|e| explain(&e, true, target))
+    }
+
+    async fn exchange(
+        &self,
+        target: &Arc<Target>,
+        mut conn: Conn,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<UpstreamBody>, Lost> {
+        let head_only = request.method() == Method::HEAD;
+        let before = conn.received();
+        conn.expect_head_by(Instant::now() + self.shared.config.first_byte_timeout);
+        let mut answer = pin!(conn.submit(request));
+        let outcome = poll_fn(|cx| match conn.drive(cx, |cx| answer.as_mut().poll(cx)) {
+            Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
+            Poll::Pending => conn.poll_head_deadline(cx).map(|()| None),
+        })
+        .await;
+        match outcome {
+            Some(Some(Ok(response))) => self.receive(target, conn, response, head_only),
+            Some(Some(Err(mut failed))) => {
+                let unsent = failed.take_message().is_some();
+                let error = explain(failed.error(), unsent, target);
+                let unanswered =
+                    unsent || (error.kind == ErrorKind::Closed && conn.received() == before);
+                Err(Lost { error, unanswered })
+            }
+            Some(None) => {
+                let error = UpstreamError::new(ErrorKind::Closed, false, target.authority());
+                Err(Lost {
+                    error,
+                    unanswered: conn.received() == before,
+                })
+            }
+            None => {
+                let error = UpstreamError::new(
+                    ErrorKind::Timeout(Phase::FirstByte),
+                    false,
+                    target.authority(),
+                );
+                Err(Lost {
+                    error,
+                    unanswered: false,
+                })
+            }
+        }
+    }
+
+    fn receive(
+        &self,
+        target: &Arc<Target>,
+        conn: Conn,
+        response: Response<Incoming>,
+        head_only: bool,
+    ) -> Result<Response<UpstreamBody>, Lost> {
+        let (mut head, incoming) = response.into_parts();
+        let encoding = if head_only || incoming.is_end_stream() {
+            None
+        } else {
+            Encoding::of(&head.headers).map_err(|name| Lost {
+                error: UpstreamError::new(
+                    ErrorKind::Decode,
+                    false,
+                    format!("{}: {name}", target.authority()),
+                ),
+                unanswered: false,
+            })?
+        };
+        if encoding.is_some() {
+            head.headers.remove(header::CONTENT_ENCODING);
+            head.headers.remove(header::CONTENT_LENGTH);
+        }
+        let body = UpstreamBody::new(
+            Rc::clone(&self.shared),
+            Arc::clone(target),
+            conn,
+            incoming,
+            encoding,
+        );
+        Ok(Response::from_parts(head, body))
+    }
+}
+
+fn assemble(method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Request<Full<Bytes>> {
+    let mut request = Request::new(Full::new(body));
+    *request.method_mut() = method;
+    *request.uri_mut() = uri;
+    *request.headers_mut() = headers;
+    request
+}
+
+/// Joins base path and path. The path comes from a component: it must stay below the base path.
+fn request_uri(target: &Target, path_and_query: &str) -> Result<Uri, UpstreamError> {
+    let refuse = || {
+        UpstreamError::new(
+            ErrorKind::Protocol,
+            true,
+            "the request path is not a valid path below the base",
+        )
+    };
+    if !path_and_query.starts_with('/') || climbs(path_and_query) {
+        return Err(refuse());
+    }
+    let joined: PathAndQuery = if target.base_path().is_empty() {
+        path_and_query.parse().map_err(|_| refuse())?
+    } else {
+        let mut joined = String::with_capacity(target.base_path().len() + path_and_query.len());
+        joined.push_str(target.base_path());
+        joined.push_str(path_and_query);
+        joined.try_into().map_err(|_| refuse())?
+    };
+    Ok(Uri::from(joined))
+}
+
+/// True if a segment of the path is `..`, plain or percent-encoded.
+fn climbs(path_and_query: &str) -> bool {
+    let path = path_and_query
+        .split_once('?')
+        .map_or(path_and_query, |(path, _)| path);
+    if memchr::memchr2(b'%', b'\\', path.as_bytes()).is_none()
+        && memchr::memmem::find(path.as_bytes(), b"..").is_none()
+    {
+        return false;
+    }
+    path.to_ascii_lowercase()
+        .replace("%2e", ".")
+        .replace("%2f", "/")
+        .replace("%5c", "/")
+        .replace('\\', "/")
+        .split('/')
+        .any(|segment| segment == "..")
+}
+
+/// Turns hyper's error into ours.
+pub(crate) fn explain(error: &hyper::Error, unsent: bool, target: &Target) -> UpstreamError {
+    let mut text = format!("{}: {error}", target.authority());
+    let mut closed = error.is_incomplete_message() || error.is_closed() || error.is_canceled();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        if let Some(hyper) = cause.downcast_ref::<hyper::Error>() {
+            closed |= hyper.is_incomplete_message() || hyper.is_closed();
+        }
+        if let Some(io) = cause.downcast_ref::<std::io::Error>() {
+            use std::io::ErrorKind::{
+                BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof,
+            };
+            closed |= matches!(
+                io.kind(),
+                BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | UnexpectedEof
+            );
+        }
+        source = cause.source();
+    }
+    let kind = if closed {
+        ErrorKind::Closed
+    } else {
+        ErrorKind::Protocol
+    };
+    UpstreamError::new(kind, unsent, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn joins_base_path_and_path() {
+        for (base, path, whole) in [
+            (
+                "http://h",
+                "/v1/messages?beta=true",
+                "/v1/messages?beta=true",
+            ),
+            ("http://h/v1/", "/chat", "/v1/chat"),
+            ("http://h/a/b", "/models/x..y", "/a/b/models/x..y"),
+            ("http://h", "/q?u=../..", "/q?u=../.."),
+        ] {
+            let target = Target::parse(base).unwrap();
+            assert_eq!(request_uri(&target, path).unwrap().to_string(), whole);
+        }
+    }
+
+    #[test]
+    fn a_path_cannot_leave_its_target() {
+        let target = Target::parse("http://h/api/tenant").unwrap();
+        for path in [
+            "",
+            "x",
+            "http://evil/",
+            "//x/../../..",
+            "/..",
+            "/a/%2e%2E/b",
+            "/a%2f..%2fb",
+            "/a\\..\\b",
+            "/a b",
+            "/a\r\nx: y",
+        ] {
+            let outcome = request_uri(&target, path);
+            assert!(outcome.is_err(), "{path:?} became {:?}", outcome.unwrap());
+        }
+    }
 }

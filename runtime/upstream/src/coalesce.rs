@@ -104,8 +104,17 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let this = &mut *self;
-        if let Some(after) = this.after.take() {
-            return Poll::Ready(Some(after));
+        match this.after.take() {
+            None => {}
+            // The frame that did not fit begins the next merge.
+            Some(Ok(frame)) if frame.is_data() => {
+                let data = frame.into_data().unwrap_or_default();
+                if data.len() >= CAP || this.inner.is_end_stream() {
+                    return Poll::Ready(Some(Ok(Frame::data(data))));
+                }
+                this.held.push(data);
+            }
+            after => return Poll::Ready(after),
         }
         loop {
             match Pin::new(&mut this.inner).poll_frame(cx) {
@@ -167,5 +176,115 @@ where
             hint.set_upper(upper.saturating_add(waiting));
         }
         hint
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use http::HeaderMap;
+
+    use super::*;
+
+    /// Says what a script says; `None` is Pending.
+    struct Script(VecDeque<Option<Result<Frame<Bytes>, &'static str>>>);
+
+    impl Body for Script {
+        type Data = Bytes;
+        type Error = &'static str;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, &'static str>>> {
+            match self.0.pop_front() {
+                None => Poll::Ready(None),
+                Some(None) => Poll::Pending,
+                Some(Some(frame)) => Poll::Ready(Some(frame)),
+            }
+        }
+    }
+
+    fn data(text: &str) -> Option<Result<Frame<Bytes>, &'static str>> {
+        Some(Ok(Frame::data(Bytes::copy_from_slice(text.as_bytes()))))
+    }
+
+    /// Polls to the end; each poll as text: `~` pending, `!` error, `^` trailers.
+    fn polls(
+        yields: u8,
+        script: impl IntoIterator<Item = Option<Result<Frame<Bytes>, &'static str>>>,
+    ) -> Vec<String> {
+        let mut body = Coalesce::with_yields(Script(script.into_iter().collect()), yields);
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let mut seen = Vec::new();
+        loop {
+            seen.push(match Pin::new(&mut body).poll_frame(&mut cx) {
+                Poll::Pending => "~".to_owned(),
+                Poll::Ready(None) => return seen,
+                Poll::Ready(Some(Err(error))) => format!("!{error}"),
+                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                    Ok(data) if data.len() > 20 => data.len().to_string(),
+                    Ok(data) => String::from_utf8(data.to_vec()).unwrap(),
+                    Err(_) => "^".to_owned(),
+                },
+            });
+        }
+    }
+
+    #[test]
+    fn merges_what_is_there_and_waits_for_nothing() {
+        assert_eq!(
+            polls(0, [data("a"), data("b"), None, data("c"), None, data("d")]),
+            ["ab", "c", "d"]
+        );
+    }
+
+    #[test]
+    fn yields_at_most_as_often_as_allowed_without_a_new_frame() {
+        assert_eq!(
+            polls(2, [data("a"), None, None, None, data("b")]),
+            ["~", "~", "a", "b"]
+        );
+        assert_eq!(
+            polls(2, [data("a"), None, data("b"), None, None, None]),
+            ["~", "~", "~", "ab"]
+        );
+    }
+
+    #[test]
+    fn an_error_or_trailers_come_after_what_arrived_before() {
+        assert_eq!(
+            polls(0, [data("a"), data("b"), Some(Err("cut"))]),
+            ["ab", "!cut"]
+        );
+        let trailers = Some(Ok(Frame::trailers(HeaderMap::new())));
+        assert_eq!(polls(0, [data("a"), trailers]), ["a", "^"]);
+    }
+
+    #[test]
+    fn merged_frames_stay_below_the_cap_and_nothing_is_lost() {
+        let big = "x".repeat(40 * 1024);
+        assert_eq!(
+            polls(0, [data(&big), data(&big), data("tail")]),
+            ["40960", "40964"]
+        );
+        let huge = "x".repeat(100 * 1024);
+        assert_eq!(
+            polls(0, [data("a"), data(&huge), data("b")]),
+            ["a", "102400", "b"]
+        );
+    }
+
+    #[test]
+    fn a_single_frame_is_not_copied() {
+        let only = Bytes::from_static(b"data: 1\n\n");
+        let script = VecDeque::from([Some(Ok(Frame::data(only.clone()))), None]);
+        let mut body = Coalesce::new(Script(script));
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let Poll::Ready(Some(Ok(frame))) = Pin::new(&mut body).poll_frame(&mut cx) else {
+            panic!("not ready")
+        };
+        assert_eq!(frame.into_data().unwrap().as_ptr(), only.as_ptr());
     }
 }

@@ -12,9 +12,13 @@
 mod body;
 mod client;
 mod coalesce;
+mod connect;
+mod decode;
+mod drive;
 mod error;
 mod health;
 mod hygiene;
+mod pool;
 mod target;
 mod tls;
 
