@@ -166,11 +166,7 @@ impl Gateway {
         let text = fs::read_to_string(self.data().join("addresses.json")).ok()?;
         let value: serde_json::Value = serde_json::from_str(&text).ok()?;
         Some((
-            value["listen"]
-                .as_str()
-                .or(value["server"].as_str())?
-                .parse()
-                .ok()?,
+            value["server"].as_str()?.parse().ok()?,
             value["management"].as_str()?.parse().ok()?,
         ))
     }

@@ -299,6 +299,19 @@ impl Connection {
         }
     }
 
+    /// The first line that came and has not been read yet; stays to be read.
+    ///
+    /// # Panics
+    /// When none comes.
+    pub async fn raw_status_line(&mut self) -> String {
+        loop {
+            if let Some(end) = self.buffer.windows(2).position(|two| two == b"\r\n") {
+                return String::from_utf8_lossy(&self.buffer[..end]).into_owned();
+            }
+            assert!(self.fill().await.unwrap() > 0, "closed before a line came");
+        }
+    }
+
     /// Reads what is left of the body.
     pub async fn rest(&mut self) -> (Vec<u8>, bool) {
         let mut body = Vec::new();

@@ -140,6 +140,13 @@ impl Answer {
     #[must_use]
     pub fn closing(mut self) -> Self {
         self.close = true;
+        self.header("connection", "close")
+    }
+
+    /// Closes the connection after the answer without having said so, as a vendor does that has waited long.
+    #[must_use]
+    pub fn closing_silently(mut self) -> Self {
+        self.close = true;
         self
     }
 

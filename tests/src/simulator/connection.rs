@@ -59,9 +59,6 @@ async fn write(writer: &mut OwnedWriteHalf, answer: Answer) -> Result<(), Gone> 
     for (name, value) in &answer.headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
-    if answer.close {
-        head.push_str("connection: close\r\n");
-    }
     if answer.chunked {
         head.push_str("transfer-encoding: chunked\r\n\r\n");
     } else {

@@ -1,6 +1,7 @@
 //! Same-dialect traffic is the client's and the vendor's, byte for byte; the usage told in it is recorded exactly.
 
 use tollgate_tests::endpoints::{ENDPOINTS, Endpoint};
+use tollgate_tests::gateway::Setup;
 use tollgate_tests::places::fixture;
 use tollgate_tests::simulator::Answer;
 use tollgate_tests::wire::Reply;
@@ -72,9 +73,8 @@ fn assert_same(what: &str, got: &[u8], wanted: &[u8]) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn requests_and_answers_cross_byte_for_byte_on_every_endpoint() {
-    let world = World::new().await;
+async fn all_cases_cross_byte_for_byte(setup: Setup) {
+    let world = World::with(setup).await;
     for (endpoint, stream, path) in cases() {
         let what = format!("{path}, stream {stream}");
         let (request, answer) = (request(endpoint, stream), answer(endpoint, stream));
@@ -96,6 +96,25 @@ async fn requests_and_answers_cross_byte_for_byte_on_every_endpoint() {
             request.as_bytes(),
         );
     }
+}
+
+fn usual() -> Setup {
+    Setup::new(&["openai", "anthropic"])
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_and_answers_cross_byte_for_byte_on_every_endpoint() {
+    all_cases_cross_byte_for_byte(usual()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_with_a_fresh_instance_for_each_request() {
+    all_cases_cross_byte_for_byte(usual().set("components", "isolation", "\"per-request\"")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_without_remembered_plans() {
+    all_cases_cross_byte_for_byte(usual().set("components", "memoise", "false")).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -138,33 +157,55 @@ pub(crate) fn request_id(reply: &Reply) -> String {
 async fn a_chat_stream_without_usage_is_asked_for_it_and_the_client_sees_none() {
     let world = World::new().await;
     let endpoint = Endpoint::of("chat-completions");
-    let body = format!(
-        r#"{{"model":"{}","stream":true,"messages":[{{"role":"user","content":"Hi"}}]}}"#,
-        endpoint.model
-    );
-    let reply = world.post(endpoint.path, body.as_str()).await;
-    assert_eq!(reply.status(), 200);
-    let received = world.simulator.last();
-    assert_eq!(
-        received.json()["stream_options"]["include_usage"],
-        true,
-        "{}",
-        received.text()
-    );
-    let events = tollgate_tests::recordings::events(&reply.text());
-    assert!(events.iter().all(|event| {
-        event["choices"]
-            .as_array()
-            .is_some_and(|choices| !choices.is_empty())
-    }));
-    assert!(
-        reply.text().ends_with("data: [DONE]\n\n"),
-        "{}",
-        reply.text()
-    );
-    let row = world.management().row_of(&request_id(&reply)).await;
-    assert_eq!(row.tokens(), endpoint.tokens);
-    assert!(!row.estimated());
+    for options in [
+        "",
+        r#","stream_options":{"include_usage":false}"#,
+        r#","stream_options":{"include_obfuscation":true}"#,
+        r#","stream_options":{}"#,
+        r#","stream_options":null"#,
+    ] {
+        let start = format!(r#"{{"model":"{}","stream":true,"x" : 1.0"#, endpoint.model);
+        let body = format!(r#"{start}{options},"messages":[{{"role":"user","content":"Hi"}}]}}"#);
+        let reply = world.post(endpoint.path, body.as_str()).await;
+        assert_eq!(reply.status(), 200, "{options}: {}", reply.text());
+        let received = world.simulator.last();
+        let sent = received.json();
+        assert_eq!(
+            sent["stream_options"]["include_usage"],
+            true,
+            "{}",
+            received.text()
+        );
+        assert!(
+            received.text().contains(r#""x" : 1.0"#),
+            "{}",
+            received.text()
+        );
+        if options.contains("obfuscation") {
+            assert_eq!(
+                sent["stream_options"]["include_obfuscation"],
+                true,
+                "{}",
+                received.text()
+            );
+        }
+        for event in tollgate_tests::recordings::events(&reply.text()) {
+            assert!(
+                event["choices"]
+                    .as_array()
+                    .is_some_and(|choices| !choices.is_empty()),
+                "{options}: {event}"
+            );
+        }
+        assert!(
+            reply.text().ends_with("data: [DONE]\n\n"),
+            "{}",
+            reply.text()
+        );
+        let row = world.management().row_of(&request_id(&reply)).await;
+        assert_eq!(row.tokens(), endpoint.tokens, "{options}");
+        assert!(!row.estimated(), "{options}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

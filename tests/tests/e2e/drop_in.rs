@@ -4,11 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
-use tollgate_tests::endpoints::ENDPOINTS;
+use tollgate_tests::endpoints::{ENDPOINTS, Endpoint};
 use tollgate_tests::gateway::Setup;
 use tollgate_tests::guests;
 use tollgate_tests::places;
+use tollgate_tests::simulator::{Answer, Simulator, Tokens};
 use tollgate_tests::world::World;
+
+use crate::byte_identity::request_id;
 
 /// Requests one after the other, on several connections, until told to stop; counts those that failed.
 struct Traffic {
@@ -116,6 +119,7 @@ async fn a_vendor_comes_survives_a_corrupt_replacement_and_goes_while_traffic_fl
     world.management().upstream("kimi", record).await;
     let reply = ask().await;
     assert_eq!(reply.status(), 200, "{}", reply.text());
+    usage_in_the_vendors_own_place_counts(&world).await;
     traffic.flows().await;
 
     world.gateway.drop_in("kimi", b"\0asm this is no component");
@@ -150,6 +154,41 @@ async fn a_vendor_comes_survives_a_corrupt_replacement_and_goes_while_traffic_fl
     assert_eq!(ask().await.status(), 404, "the model is still there");
     traffic.flows().await;
     traffic.assert_none_failed().await;
+}
+
+/// This vendor tells a stream's usage inside the last choice, and cached tokens beside the other counts.
+async fn usage_in_the_vendors_own_place_counts(world: &World) {
+    let stream = concat!(
+        "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"kimi-k3\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"Hi\"},\"finish_reason\":null}]}\n\n",
+        "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"kimi-k3\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\",\"usage\":{\"prompt_tokens\":29,\"completion_tokens\":13,\"total_tokens\":42,\"cached_tokens\":8}}]}\n\n",
+        "data: [DONE]\n\n",
+    );
+    let endpoint = Endpoint::of("chat-completions");
+    // A vendor of its own: traffic goes on meanwhile and must not take the answer.
+    let kimi = Simulator::start().await;
+    let record = json!({ "provider": "kimi", "base_url": kimi.base_url(), "credential": "kimi" });
+    world.management().upstream("kimi", record).await;
+    kimi.script(Answer::events(stream));
+    let reply = world
+        .post(endpoint.path, endpoint.body_for("kimi-k3", true))
+        .await;
+    assert_eq!(reply.text(), stream);
+    assert_eq!(
+        kimi.last().header("authorization"),
+        Some("Bearer sk-upstream-secret-kimi-1122")
+    );
+    let row = world.management().row_of(&request_id(&reply)).await;
+    let wanted = Tokens {
+        input: 21,
+        cache_read: 8,
+        output: 13,
+        ..Tokens::default()
+    };
+    assert_eq!(row.tokens(), wanted, "{}", row.0);
+    assert!(!row.estimated());
+    let record =
+        json!({ "provider": "kimi", "base_url": world.simulator.base_url(), "credential": "kimi" });
+    world.management().upstream("kimi", record).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -154,6 +154,91 @@ async fn over_after_silence() {
     .await;
 }
 
+/// Vendors tell overload in the first event of a stream that began with a 200.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_after_a_failure_in_a_streams_first_event() {
+    let told = [
+        (
+            "messages",
+            format!(
+                "event: error\ndata: {{\"type\":\"error\",\"error\":{{\"type\":\"overloaded_error\",\"message\":\"{PRIVATE}\"}}}}\n\n"
+            ),
+        ),
+        (
+            "responses",
+            format!(
+                "event: response.failed\ndata: {{\"type\":\"response.failed\",\"sequence_number\":0,\"response\":{{\"id\":\"r\",\"status\":\"failed\",\"error\":{{\"code\":\"server_error\",\"message\":\"{PRIVATE}\"}}}}}}\n\n"
+            ),
+        ),
+    ];
+    for (operation, event) in told {
+        let endpoint = Endpoint::of(operation);
+        let world = World::new().await;
+        let second = second(&world).await;
+        world
+            .simulator
+            .script(Answer::events(&event).split_every(9));
+        let reply = world.ask(endpoint, true).await;
+        assert_eq!(reply.status(), 200, "{operation}: {}", reply.text());
+        assert!(
+            !reply.text().contains(PRIVATE),
+            "{operation}: {}",
+            reply.text()
+        );
+        assert_eq!(second.received().len(), 1, "{operation}");
+        let row = world.management().row_of(&request_id(&reply)).await;
+        assert_eq!(row.tokens(), endpoint.tokens, "{operation}: {}", row.0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_the_vendor_has_closed_meanwhile_is_no_failure() {
+    let world = World::with(usual().set("server", "workers", "1")).await;
+    for endpoint in &ENDPOINTS {
+        for _ in 0..3 {
+            let answer =
+                tollgate_tests::places::fixture(&format!("answers/{}.json", endpoint.operation));
+            world
+                .simulator
+                .script(Answer::json(200, answer).closing_silently());
+            assert_eq!(
+                world.ask(endpoint, false).await.status(),
+                200,
+                "{}",
+                endpoint.path
+            );
+            let reply = world.ask(endpoint, false).await;
+            assert_eq!(reply.status(), 200, "{}: {}", endpoint.path, reply.text());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_to_the_vendor_are_used_again() {
+    let world = World::with(usual().set("server", "workers", "1")).await;
+    for endpoint in &ENDPOINTS {
+        for stream in [false, endpoint.streams] {
+            for _ in 0..3 {
+                assert_eq!(world.ask(endpoint, stream).await.status(), 200);
+            }
+        }
+    }
+    let mut connections: Vec<usize> = world
+        .simulator
+        .received()
+        .iter()
+        .map(|received| received.connection)
+        .collect();
+    connections.dedup();
+    connections.sort_unstable();
+    connections.dedup();
+    assert!(
+        connections.len() <= 3,
+        "{} connections for 30 requests in a row",
+        connections.len()
+    );
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn over_when_nobody_listens() {
     let world = World::new().await;

@@ -96,3 +96,32 @@ async fn scrape(world: &World) -> String {
     );
     reply.text()
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_waits_to_be_told_to_go_on_is_told() {
+    let world = World::new().await;
+    for endpoint in &ENDPOINTS {
+        let body = endpoint.body(false);
+        let mut connection = world.gateway.connect().await;
+        let head = format!(
+            "POST {} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\nexpect: 100-continue\r\ncontent-length: {}\r\n\r\n",
+            endpoint.path,
+            world.key.secret,
+            body.len()
+        );
+        connection.write(head.as_bytes()).await.unwrap();
+        assert_eq!(
+            connection.raw_status_line().await,
+            "HTTP/1.1 100 Continue",
+            "{}",
+            endpoint.path
+        );
+        connection.write(&body).await.unwrap();
+        assert_eq!(
+            connection.read_head(false).await.unwrap().status,
+            200,
+            "{}",
+            endpoint.path
+        );
+    }
+}
