@@ -6,3 +6,30 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly"))]
 
 pub mod config;
+pub mod control;
+mod adapt;
+mod admit;
+mod deliver;
+mod endpoint;
+mod exchange;
+mod filters;
+mod identify;
+mod inform;
+mod listen;
+mod metrics;
+mod pipeline;
+mod pulse;
+mod receive;
+mod relay;
+mod reply;
+mod request;
+mod route;
+mod settle;
+mod sign;
+mod snapshot;
+mod views;
+mod worker;
+
+pub use config::{Config, ConfigError};
+pub use listen::{Serving, serve};
+pub use snapshot::{Problem, Snapshot, SnapshotInputs};

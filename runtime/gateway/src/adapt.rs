@@ -1,0 +1,132 @@
+//! From a provider's plan to what is sent: header templates filled in, edits ready to apply.
+//!
+//! A plan that the component host remembers is turned into a request head once and kept with it: the warm path is a
+//! walk through what the guest would read and one look-up here.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, USER_AGENT};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use tollgate_dialect::Edit;
+use tollgate_plugin::{CallView, CommitAfter, Failure, FailureKind, Plan, PluginError, PrepareError, UpstreamStream};
+
+use crate::snapshot::{Snapshot, Upstream};
+use crate::views::CallFacts;
+
+/// A plan, ready to send.
+pub(crate) struct Prepared {
+    pub(crate) path: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) edits: Vec<Edit>,
+    pub(crate) commit_after: CommitAfter,
+    pub(crate) always_stream: bool,
+    /// Header templates as planned, for components that sign.
+    pub(crate) templates: Vec<(String, String)>,
+}
+
+/// Prepared plans by the plan they were made from and the upstream whose secrets they hold. Emptied with the snapshot,
+/// so that a changed credential is never used again.
+#[derive(Default)]
+pub(crate) struct PlanCache {
+    snapshot: usize,
+    prepared: HashMap<(usize, usize, bool), (Arc<Plan>, Arc<Upstream>, Rc<Prepared>)>,
+}
+
+/// Far more than a provider has shapes of requests; a client that varies a header the guest reads starts over.
+const MOST: usize = 1024;
+
+impl PlanCache {
+    /// What to send for one attempt.
+    pub(crate) fn prepare(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        upstream: &Arc<Upstream>,
+        call: &Arc<CallFacts>,
+    ) -> Result<Rc<Prepared>, Failure> {
+        let current = Arc::as_ptr(snapshot) as usize;
+        if self.snapshot != current || self.prepared.len() > MOST {
+            self.prepared.clear();
+            self.snapshot = current;
+        }
+        if let Some(plan) = upstream.provider.remembered(&**call) {
+            let key = (Arc::as_ptr(&plan) as usize, Arc::as_ptr(upstream) as usize, call.stream);
+            if let Some((_, _, prepared)) = self.prepared.get(&key) {
+                return Ok(Rc::clone(prepared));
+            }
+            let prepared = Rc::new(Prepared::new(&plan, upstream, call)?);
+            // The plan is kept alive with it, so that its address cannot come to mean another.
+            self.prepared.insert(key, (plan, Arc::clone(upstream), Rc::clone(&prepared)));
+            return Ok(prepared);
+        }
+        let view: Arc<dyn CallView + Send + Sync> = Arc::<CallFacts>::clone(call);
+        let plan = upstream.provider.prepare(&view).map_err(|error| match error {
+            PrepareError::Refused(failure) => failure,
+            PrepareError::Plugin(error) => broken(upstream, &error),
+        })?;
+        Prepared::new(&plan, upstream, call).map(Rc::new)
+    }
+}
+
+/// A provider that trapped, ran out of time or answered nonsense fails the attempt; routing moves on.
+pub(crate) fn broken(upstream: &Upstream, error: &PluginError) -> Failure {
+    tracing::warn!(upstream = upstream.name, provider = upstream.provider_id, %error, "a provider component failed");
+    Failure { kind: FailureKind::Transient, retry_after_ms: None, message: None }
+}
+
+impl Prepared {
+    fn new(plan: &Plan, upstream: &Upstream, call: &CallFacts) -> Result<Self, Failure> {
+        let mut headers = HeaderMap::with_capacity(plan.headers.len() + 4);
+        let always_stream = plan.upstream_stream == UpstreamStream::Always;
+        let accept = if call.stream || always_stream { "text/event-stream" } else { "application/json" };
+        headers.insert(ACCEPT, HeaderValue::from_static(accept));
+        // What is relayed as it comes must come unpacked; most vendors pack when asked to.
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(USER_AGENT, HeaderValue::from_static(concat!("tollgate/", env!("CARGO_PKG_VERSION"))));
+        for (name, template) in &plan.headers {
+            let (name, value) = fill(upstream, name, template)?;
+            headers.insert(name, value);
+        }
+        Ok(Self {
+            path: plan.path.clone(),
+            headers,
+            edits: plan.edits.iter().map(edit).collect(),
+            commit_after: plan.commit_after,
+            always_stream,
+            templates: if upstream.signs { plan.headers.clone() } else { Vec::new() },
+        })
+    }
+}
+
+/// Fills a header template with the upstream's credential. The guest has returned by then and never sees the result.
+pub(crate) fn fill(upstream: &Upstream, name: &str, template: &str) -> Result<(HeaderName, HeaderValue), Failure> {
+    let refuse = |why: &str| {
+        tracing::warn!(upstream = upstream.name, header = name, why, "a planned header cannot be sent");
+        Failure { kind: FailureKind::Auth, retry_after_ms: None, message: None }
+    };
+    let name: HeaderName = name.parse().map_err(|_| refuse("not a header name"))?;
+    let secret = template.contains('{');
+    let mut value = match &upstream.credential {
+        Some(credential) if secret => {
+            let filled = credential.render(template).map_err(|error| refuse(&error.to_string()))?;
+            HeaderValue::from_str(&filled).map_err(|_| refuse("the credential has characters that no header can carry"))?
+        }
+        None if secret => return Err(refuse("it needs a credential and the upstream has none")),
+        _ => HeaderValue::from_str(template).map_err(|_| refuse("characters that no header can carry"))?,
+    };
+    value.set_sensitive(secret);
+    Ok((name, value))
+}
+
+fn edit(edit: &tollgate_plugin::Edit) -> Edit {
+    use tollgate_plugin::Edit as Planned;
+    match edit.clone() {
+        Planned::Set { pointer, value } => Edit::Set { pointer, value },
+        Planned::SetDefault { pointer, value } => Edit::SetDefault { pointer, value },
+        Planned::Remove { pointer } => Edit::Remove { pointer },
+        Planned::Rename { pointer, name } => Edit::Rename { pointer, to: name },
+        Planned::Retain { pointer, members } => Edit::Retain { pointer, names: members },
+    }
+}

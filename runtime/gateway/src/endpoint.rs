@@ -1,0 +1,126 @@
+//! What a path means. One table, so that a rule never lands on one endpoint only.
+
+use http::Method;
+use tollgate_dialect::{Dialect, Operation};
+
+/// What a client asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Endpoint {
+    /// Model traffic.
+    Inference(Operation),
+    /// The model list.
+    Models,
+    /// One model; ids may contain slashes, and some clients send them unescaped.
+    Model(String),
+    /// The process is up.
+    Alive,
+    /// The process would serve a request.
+    Ready,
+    /// Prometheus text.
+    Metrics,
+    /// A client's look whether somebody is there.
+    Probe,
+    /// A WebSocket on an inference path, which is refused in the one way after which clients fall back silently.
+    Upgrade,
+    /// The path exists, the method does not. Carries what is allowed.
+    WrongMethod(&'static str),
+    /// Nothing here.
+    Unknown,
+}
+
+/// Finds the endpoint of a request line. `upgrade` says that the client asked for a WebSocket.
+pub(crate) fn resolve(method: &Method, path: &str, upgrade: bool) -> Endpoint {
+    let bare = bare(path);
+    if let Some(operation) = Operation::from_path(path) {
+        return match *method {
+            Method::POST => Endpoint::Inference(operation),
+            // Codex tries a WebSocket first; 426 makes it fall back to HTTP at once and silently,
+            // 400 fails the turn, anything else shows a warning (measured with 0.169).
+            Method::GET if upgrade => Endpoint::Upgrade,
+            _ => Endpoint::WrongMethod("POST"),
+        };
+    }
+    let get = *method == Method::GET || *method == Method::HEAD;
+    let found = match bare {
+        "/models" => Endpoint::Models,
+        "/" | "/api/hello" | "" => Endpoint::Probe,
+        "/healthz" => Endpoint::Alive,
+        "/readyz" => Endpoint::Ready,
+        "/metrics" => Endpoint::Metrics,
+        _ => match bare.strip_prefix("/models/") {
+            Some(id) if !id.is_empty() => Endpoint::Model(unescape(id)),
+            _ => return Endpoint::Unknown,
+        },
+    };
+    if get { found } else { Endpoint::WrongMethod("GET, HEAD") }
+}
+
+/// The dialect in which an error on this path is told. Known paths speak their own; the model list and unknown paths
+/// speak Anthropic's to those who say they do, OpenAI's to everybody else.
+pub(crate) fn error_dialect(path: &str, anthropic: bool) -> Dialect {
+    let bare = bare(path);
+    match Operation::from_path(path) {
+        Some(operation) => operation.dialect(),
+        None if anthropic || bare.starts_with("/messages/") => Dialect::AnthropicMessages,
+        None if bare.starts_with("/responses/") => Dialect::OpenaiResponses,
+        None => Dialect::OpenaiChat,
+    }
+}
+
+fn bare(path: &str) -> &str {
+    match path.strip_prefix("/v1") {
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => rest,
+        _ => path,
+    }
+}
+
+fn unescape(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, tail)) = rest.split_first() {
+        let escaped = (first == b'%')
+            .then(|| tail.get(..2).and_then(|hex| std::str::from_utf8(hex).ok()))
+            .flatten()
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        match escaped {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &tail[2..];
+            }
+            None => {
+                bytes.push(first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_inference_path_is_served_with_and_without_its_version() {
+        for operation in Operation::ALL {
+            for path in [operation.path(), &operation.path()["/v1".len()..]] {
+                assert_eq!(resolve(&Method::POST, path, false), Endpoint::Inference(operation), "{path}");
+                assert_eq!(resolve(&Method::GET, path, false), Endpoint::WrongMethod("POST"), "{path}");
+                assert_eq!(resolve(&Method::GET, path, true), Endpoint::Upgrade, "{path}");
+                assert_eq!(error_dialect(path, false), operation.dialect(), "{path}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_model_id_keeps_its_slashes_escaped_or_not() {
+        for path in ["/v1/models/openai/gpt-5.2", "/models/openai%2Fgpt-5.2"] {
+            assert_eq!(resolve(&Method::GET, path, false), Endpoint::Model("openai/gpt-5.2".to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_path_that_only_begins_like_the_version_is_unknown() {
+        assert_eq!(resolve(&Method::POST, "/v10/messages", false), Endpoint::Unknown);
+    }
+}

@@ -1,0 +1,213 @@
+//! Counters and histograms of the data plane, one shard a worker, added up when somebody asks.
+//!
+//! Label sets are closed: operations, status classes and token kinds are enumerated here, so that a client cannot mint
+//! series by inventing model names.
+
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use tollgate_dialect::Operation;
+
+const OPERATIONS: [Operation; 5] = Operation::ALL;
+const CLASSES: [&str; 6] = ["2xx", "3xx", "4xx", "5xx", "cancelled", "failed_in_stream"];
+const TOKENS: [&str; 5] = ["input", "cache_read", "cache_write", "output", "reasoning"];
+/// Upper bounds in milliseconds.
+const BOUNDS: [u64; 14] = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 10_000, 60_000, 600_000];
+
+/// How a request ended, for counting.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Ended {
+    /// With this status, completely.
+    Status(u16),
+    /// The client went away.
+    Cancelled,
+    /// With a success status and a failure in the stream.
+    FailedInStream,
+}
+
+/// One worker's share. Only that worker writes, so the atomics are never contended.
+#[derive(Default)]
+pub struct Shard {
+    requests: [[AtomicU64; CLASSES.len()]; OPERATIONS.len()],
+    tokens: [[AtomicU64; TOKENS.len()]; OPERATIONS.len()],
+    charged: AtomicU64,
+    first_byte: Histogram,
+    total: Histogram,
+    open: AtomicU64,
+    closed: AtomicU64,
+    failovers: AtomicU64,
+    lost_rows: AtomicU64,
+}
+
+#[derive(Default)]
+struct Histogram {
+    buckets: [AtomicU64; BOUNDS.len() + 1],
+    sum: AtomicU64,
+}
+
+impl Histogram {
+    fn record(&self, milliseconds: u64) {
+        let bucket = BOUNDS.iter().position(|bound| milliseconds <= *bound).unwrap_or(BOUNDS.len());
+        self.buckets[bucket].fetch_add(1, Relaxed);
+        self.sum.fetch_add(milliseconds, Relaxed);
+    }
+}
+
+/// What a finished request adds.
+pub(crate) struct Finished {
+    pub(crate) operation: Operation,
+    pub(crate) ended: Ended,
+    pub(crate) usage: tollgate_dialect::Usage,
+    pub(crate) charged: u64,
+    pub(crate) first_byte_ms: Option<u64>,
+    pub(crate) total_ms: u64,
+}
+
+impl Shard {
+    pub(crate) fn opened(&self) {
+        self.open.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn failed_over(&self) {
+        self.failovers.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn lost_row(&self) {
+        self.lost_rows.fetch_add(1, Relaxed);
+    }
+
+    /// A request refused before it was held.
+    pub(crate) fn refused(&self, operation: Operation, status: u16) {
+        self.requests[index(operation)][class(Ended::Status(status))].fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn finished(&self, finished: &Finished) {
+        let operation = index(finished.operation);
+        self.closed.fetch_add(1, Relaxed);
+        self.requests[operation][class(finished.ended)].fetch_add(1, Relaxed);
+        let usage = &finished.usage;
+        let amounts = [
+            usage.input,
+            usage.cache_read,
+            usage.cache_write_5m.saturating_add(usage.cache_write_1h),
+            usage.output,
+            usage.reasoning,
+        ];
+        for (counter, amount) in self.tokens[operation].iter().zip(amounts) {
+            if amount > 0 {
+                counter.fetch_add(amount, Relaxed);
+            }
+        }
+        self.charged.fetch_add(finished.charged, Relaxed);
+        if let Some(milliseconds) = finished.first_byte_ms {
+            self.first_byte.record(milliseconds);
+        }
+        self.total.record(finished.total_ms);
+    }
+}
+
+fn index(operation: Operation) -> usize {
+    OPERATIONS.iter().position(|known| *known == operation).unwrap_or(0)
+}
+
+fn class(ended: Ended) -> usize {
+    match ended {
+        Ended::Status(status) => usize::from((status / 100).clamp(2, 5) - 2),
+        Ended::Cancelled => 4,
+        Ended::FailedInStream => 5,
+    }
+}
+
+/// Prometheus text over all shards.
+pub(crate) fn render<'a>(shards: impl Iterator<Item = &'a Shard> + Clone) -> String {
+    let mut text = String::with_capacity(8 << 10);
+    let sum = |read: &dyn Fn(&Shard) -> u64| shards.clone().map(read).sum::<u64>();
+    head(&mut text, "tollgate_requests_total", "counter", "Requests by operation and how they ended.");
+    for (o, operation) in OPERATIONS.iter().enumerate() {
+        for (c, class) in CLASSES.iter().enumerate() {
+            let n = sum(&|shard| shard.requests[o][c].load(Relaxed));
+            if n > 0 {
+                line(&mut text, "tollgate_requests_total", &format!("operation=\"{}\",result=\"{class}\"", operation.as_str()), n);
+            }
+        }
+    }
+    head(&mut text, "tollgate_tokens_total", "counter", "Tokens settled, by operation and kind; input excludes the cache.");
+    for (o, operation) in OPERATIONS.iter().enumerate() {
+        for (k, kind) in TOKENS.iter().enumerate() {
+            let n = sum(&|shard| shard.tokens[o][k].load(Relaxed));
+            if n > 0 {
+                line(&mut text, "tollgate_tokens_total", &format!("operation=\"{}\",kind=\"{kind}\"", operation.as_str()), n);
+            }
+        }
+    }
+    let plain: [(&str, &str, &str, u64); 4] = [
+        ("tollgate_charged_micro_units_total", "counter", "Money charged.", sum(&|s| s.charged.load(Relaxed))),
+        ("tollgate_failovers_total", "counter", "Attempts given up for another upstream.", sum(&|s| s.failovers.load(Relaxed))),
+        ("tollgate_usage_rows_lost_total", "counter", "Usage rows the store could not take.", sum(&|s| s.lost_rows.load(Relaxed))),
+        ("tollgate_requests_open", "gauge", "Requests under way.", sum(&|s| s.open.load(Relaxed)).saturating_sub(sum(&|s| s.closed.load(Relaxed)))),
+    ];
+    for (name, kind, help, value) in plain {
+        head(&mut text, name, kind, help);
+        line(&mut text, name, "", value);
+    }
+    type Pick = fn(&Shard) -> &Histogram;
+    let histograms: [(&str, &str, Pick); 2] = [
+        ("tollgate_time_to_first_byte_milliseconds", "From a request's arrival to its answer's first byte.", |s| &s.first_byte),
+        ("tollgate_request_duration_milliseconds", "From a request's arrival to its answer's last byte.", |s| &s.total),
+    ];
+    for (name, help, pick) in histograms {
+        head(&mut text, name, "histogram", help);
+        let mut running = 0;
+        for (b, bound) in BOUNDS.iter().map(u64::to_string).chain(["+Inf".to_owned()]).enumerate() {
+            running += sum(&|shard| pick(shard).buckets[b].load(Relaxed));
+            line(&mut text, &format!("{name}_bucket"), &format!("le=\"{bound}\""), running);
+        }
+        line(&mut text, &format!("{name}_sum"), "", sum(&|shard| pick(shard).sum.load(Relaxed)));
+        line(&mut text, &format!("{name}_count"), "", running);
+    }
+    text
+}
+
+fn head(text: &mut String, name: &str, kind: &str, help: &str) {
+    // Writing to a String cannot fail.
+    let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
+}
+
+fn line(text: &mut String, name: &str, labels: &str, value: u64) {
+    let _ = match labels {
+        "" => writeln!(text, "{name} {value}"),
+        labels => writeln!(text, "{name}{{{labels}}} {value}"),
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_add_up_and_histograms_are_cumulative() {
+        let (a, b) = (Shard::default(), Shard::default());
+        for (shard, total_ms) in [(&a, 3), (&b, 700)] {
+            shard.opened();
+            shard.finished(&Finished {
+                operation: Operation::Messages,
+                ended: Ended::Status(200),
+                usage: tollgate_dialect::Usage { input: 10, output: 5, ..Default::default() },
+                charged: 7,
+                first_byte_ms: Some(total_ms),
+                total_ms,
+            });
+        }
+        let text = render([&a, &b].into_iter());
+        for expected in [
+            "tollgate_requests_total{operation=\"messages\",result=\"2xx\"} 2",
+            "tollgate_tokens_total{operation=\"messages\",kind=\"input\"} 20",
+            "tollgate_charged_micro_units_total 14",
+            "tollgate_requests_open 0",
+            "tollgate_request_duration_milliseconds_bucket{le=\"5\"} 1",
+            "tollgate_request_duration_milliseconds_bucket{le=\"+Inf\"} 2",
+        ] {
+            assert!(text.contains(expected), "{expected} is missing in\n{text}");
+        }
+    }
+}

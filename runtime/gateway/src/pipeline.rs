@@ -1,0 +1,230 @@
+//! The way of one request, top to bottom.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::header::UPGRADE;
+use http::{Request as HttpRequest, Response, StatusCode};
+use hyper::body::Incoming;
+use tollgate_dialect::{ApiError, Document, ErrorKind, Operation};
+use tollgate_governance::{Caller, Exceeded, LimitKind};
+use uuid::Uuid;
+
+use crate::endpoint::{self, Endpoint};
+use crate::exchange::{self, Unanswered};
+use crate::reply::{self, Reply};
+use crate::request::{Refusal, Request, error_word};
+use crate::route::Candidate;
+use crate::settle::{self, Outcome, Settlement};
+use crate::snapshot::Snapshot;
+use crate::worker::Worker;
+use crate::{admit, deliver, identify, inform, metrics, receive, route};
+
+/// Answers one HTTP request. It always answers.
+pub(crate) async fn handle(
+    worker: Rc<Worker>,
+    _peer: Option<SocketAddr>,
+    request: HttpRequest<Incoming>,
+) -> Result<Response<Reply>, Infallible> {
+    let started = Instant::now();
+    let now_ms = worker.now_ms();
+    let id = worker.next_id(now_ms);
+    let path = request.uri().path();
+    let endpoint = endpoint::resolve(request.method(), path, request.headers().contains_key(UPGRADE));
+    if let Endpoint::Inference(operation) = endpoint {
+        return Ok(inference(&worker, operation, request, id, now_ms, started).await);
+    }
+    let dialect = endpoint::error_dialect(path, inform::is_anthropic(request.headers()));
+    let snapshot = worker.control.snapshot();
+    let mut response = match endpoint {
+        Endpoint::Models | Endpoint::Model(_) => {
+            let found = identify::caller(&snapshot, worker.control.hasher(), request.headers()).and_then(|caller| {
+                match &endpoint {
+                    Endpoint::Model(model) => inform::model(&snapshot, &caller, request.headers(), model),
+                    _ => {
+                        let query = request.uri().query().unwrap_or_default();
+                        Ok(inform::list(&snapshot, &caller, request.headers(), query))
+                    }
+                }
+            });
+            found.unwrap_or_else(|error| reply::error(dialect, &error, id))
+        }
+        Endpoint::Alive => inform::alive(),
+        Endpoint::Ready => inform::ready(&snapshot),
+        Endpoint::Metrics => {
+            reply::own(StatusCode::OK, "text/plain; version=0.0.4", metrics::render(worker.shards().iter()))
+        }
+        Endpoint::Probe => inform::probe(),
+        Endpoint::Upgrade => inform::upgrade(dialect, id),
+        Endpoint::WrongMethod(allowed) => inform::wrong_method(dialect, allowed, id),
+        Endpoint::Unknown | Endpoint::Inference(_) => inform::unknown(dialect, path, id),
+    };
+    let mut text = [0; 36];
+    reply::identify(response.headers_mut(), id.hyphenated().encode_lower(&mut text));
+    Ok(response)
+}
+
+/// Answers model traffic.
+async fn inference(
+    worker: &Rc<Worker>,
+    operation: Operation,
+    http: HttpRequest<Incoming>,
+    id: Uuid,
+    now_ms: u64,
+    started: Instant,
+) -> Response<Reply> {
+    let snapshot = worker.control.snapshot();
+    let (mut request, early) = match receive(worker, &snapshot, operation, http, id).await {
+        Ok(request) => (request, None),
+        Err(Early { error, caller: None }) => return refuse(worker, operation, &error, id),
+        Err(Early { error, caller: Some(request) }) => (*request, Some(Refusal::from(error))),
+    };
+    let admitted = match early {
+        Some(refusal) => Err(refusal),
+        None => admitted(worker, &snapshot, &mut request, now_ms),
+    };
+    let (candidates, admission) = match admitted {
+        Ok(admitted) => admitted,
+        Err(refusal) => {
+            let response = reply::error(operation.dialect(), &refusal.error, id);
+            settle::refused(worker, &snapshot, &mut request, &refusal, response.status().as_u16(), started);
+            return response;
+        }
+    };
+    let mut settlement = Settlement::open(worker, &snapshot, &mut request, Some(admission), started);
+    let answer = exchange::perform(worker, &snapshot, &request, &candidates, &mut settlement).await;
+    let delivered = match answer {
+        Ok((route, answer)) => deliver::deliver(&snapshot, &request, &route, answer, settlement),
+        Err(Unanswered::Verbatim(status, body)) => {
+            settlement.close(Outcome::failed(status.as_u16(), "upstream-rejected"));
+            let mut response = reply::own(status, "application/json", body);
+            let mut text = [0; 36];
+            reply::identify(response.headers_mut(), id.hyphenated().encode_lower(&mut text));
+            return response;
+        }
+        Err(Unanswered::Error(error)) => Err((Refusal::from(error), settlement)),
+    };
+    delivered.unwrap_or_else(|(refusal, settlement)| {
+        let response = reply::error(operation.dialect(), &refusal.error, id);
+        settlement.close(Outcome::failed(response.status().as_u16(), refusal.reason));
+        response
+    })
+}
+
+/// A request that failed before it could be judged.
+struct Early {
+    error: ApiError,
+    /// Where the caller is known: enough of the request for a usage row.
+    caller: Option<Box<Request>>,
+}
+
+impl From<ApiError> for Early {
+    fn from(error: ApiError) -> Self {
+        Self { error, caller: None }
+    }
+}
+
+/// Identifies the caller, then reads and parses the body: a stranger's body is not read.
+async fn receive(
+    worker: &Worker,
+    snapshot: &Snapshot,
+    operation: Operation,
+    http: HttpRequest<Incoming>,
+    id: Uuid,
+) -> Result<Request, Early> {
+    let (parts, incoming) = http.into_parts();
+    let caller = identify::caller(snapshot, worker.control.hasher(), &parts.headers)?;
+    let server = &worker.config().server;
+    let patience = Duration::from_millis(server.body_timeout_ms);
+    let body = receive::body(&parts.headers, incoming, server.max_body_bytes, patience).await;
+    let headers = Arc::new(parts.headers);
+    let known = |error: ApiError, caller: Arc<Caller>, headers| Early {
+        error,
+        caller: Some(Box::new(Request::unparsed(id, operation, headers, caller))),
+    };
+    let body = match body {
+        Ok(body) => body,
+        Err(error) => return Err(known(error, caller, headers)),
+    };
+    let body_size = body.len() as u64;
+    let parsed = Document::parse(body).and_then(|document| {
+        let facts = tollgate_dialect::facts(&document, operation)?;
+        Ok((document, facts))
+    });
+    let (document, facts) = match parsed {
+        Ok(parsed) => parsed,
+        Err(invalid) => return Err(known(invalid.into(), caller, headers)),
+    };
+    Ok(Request {
+        id,
+        operation,
+        headers,
+        caller,
+        document: Arc::new(document),
+        requested: facts.model.as_str().into(),
+        facts,
+        body_size,
+        tags: Vec::new(),
+        acts: Vec::new(),
+    })
+}
+
+/// Policies, candidates, limits: everything that may still say no before anything is sent.
+fn admitted(
+    worker: &Worker,
+    snapshot: &Snapshot,
+    request: &mut Request,
+    now_ms: u64,
+) -> Result<(Vec<Candidate>, tollgate_governance::Admission), Refusal> {
+    admit::admit(snapshot, request)?;
+    let candidates = route::candidates(snapshot, request, now_ms)?;
+    let hold = candidates.iter().map(|route| hold(snapshot, request, route)).max().unwrap_or(0);
+    let admission = worker.control.counters().admit(&request.caller.path, now_ms, hold).map_err(|e| limited(&e))?;
+    Ok((candidates, admission))
+}
+
+/// What an answer without an asked cap is held at, in tokens: enough for most, far from a whole team's headroom.
+const DEFAULT_OUTPUT: u64 = 4_096;
+
+/// The most that a request may cost at one candidate. Micro-units.
+fn hold(snapshot: &Snapshot, request: &Request, route: &Candidate) -> u64 {
+    let Some(price) = snapshot.price(route) else { return 0 };
+    if request.operation == Operation::CountTokens {
+        return 0;
+    }
+    let most = route.max_output.unwrap_or(u64::MAX);
+    let cap = match request.operation {
+        Operation::Embeddings => 0,
+        _ => request.facts.output_cap.unwrap_or(DEFAULT_OUTPUT).min(most).saturating_mul(request.facts.choices.max(1)),
+    };
+    tollgate_governance::hold(price, request.facts.input_chars_estimate.div_ceil(4), cap)
+}
+
+fn limited(exceeded: &Exceeded) -> Refusal {
+    let kind = match exceeded.limit {
+        _ if exceeded.retry_after_ms.is_none() => ErrorKind::LargerThanLimit,
+        LimitKind::Rpm => ErrorKind::RateLimited,
+        LimitKind::DailyLimit => ErrorKind::QuotaExceeded,
+    };
+    let message = match (kind, exceeded.retry_after_ms) {
+        (ErrorKind::RateLimited, Some(wait)) => {
+            format!("Rate limit reached: requests per minute. Please try again in {} s.", wait.div_ceil(1_000))
+        }
+        (ErrorKind::QuotaExceeded, _) => "The daily budget is used up. It resets at the end of the day.".to_owned(),
+        _ => "This request may cost more than a whole day's budget; lower its output cap or its input.".to_owned(),
+    };
+    let mut error = ApiError::new(kind, message);
+    error.retry_after_ms = exceeded.retry_after_ms;
+    error.resets_at = exceeded.resets_at_ms;
+    let reason = error_word(&error);
+    Refusal { error, reason, limited_by: format!("{}@{}", exceeded.limit.as_str(), exceeded.account) }
+}
+
+fn refuse(worker: &Worker, operation: Operation, error: &ApiError, id: Uuid) -> Response<Reply> {
+    let response = reply::error(operation.dialect(), error, id);
+    worker.shard().refused(operation, response.status().as_u16());
+    response
+}

@@ -1,0 +1,218 @@
+//! Relays an event stream from vendor to client: reads usage on the side, never collects, always ends in the grammar of
+//! the client's dialect, always settles.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use hyper::body::Body;
+use tollgate_dialect::{AnswerRewriter, ApiError, Ended, ErrorKind, Operation, StreamFilter, StreamTap, Usage};
+use tollgate_plugin::{TranslateError, Translator};
+use tollgate_upstream::{Coalesce, UpstreamBody};
+
+use crate::filters::{self, Filters};
+use crate::request::error_word;
+use crate::settle::{Outcome, Settlement};
+
+/// A stream under way.
+pub(crate) struct Relay {
+    pub(crate) operation: Operation,
+    pub(crate) request_id: String,
+    /// `None` once it has ended.
+    pub(crate) source: Option<Coalesce<UpstreamBody>>,
+    /// What was read before the answer was committed.
+    pub(crate) first: Bytes,
+    pub(crate) translator: Option<Translator>,
+    pub(crate) tap: Option<StreamTap>,
+    pub(crate) hide_usage: Option<StreamFilter>,
+    pub(crate) rewriter: Option<(AnswerRewriter, Filters)>,
+    pub(crate) settlement: Option<Settlement>,
+    pub(crate) ready: VecDeque<Bytes>,
+}
+
+impl Relay {
+    /// The next bytes for the client.
+    pub(crate) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        loop {
+            if let Some(bytes) = self.ready.pop_front() {
+                return Poll::Ready(Some(bytes));
+            }
+            if !self.first.is_empty() {
+                let first = std::mem::take(&mut self.first);
+                self.take(first);
+                continue;
+            }
+            let Some(source) = &mut self.source else { return Poll::Ready(None) };
+            match ready!(Pin::new(source).poll_frame(context)) {
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        self.take(data);
+                    }
+                }
+                Some(Err(error)) => {
+                    tracing::warn!(request = self.request_id, %error, "a stream broke off");
+                    let kind = match error.kind {
+                        tollgate_upstream::ErrorKind::Timeout(_) => ErrorKind::UpstreamTimeout,
+                        _ => ErrorKind::UpstreamFailed,
+                    };
+                    self.fail(ApiError::new(kind, "the upstream broke off in the middle of its answer"));
+                }
+                None => self.finish(),
+            }
+        }
+    }
+
+    /// Takes bytes of the vendor's.
+    fn take(&mut self, chunk: Bytes) {
+        let chunk = match &mut self.translator {
+            None => chunk,
+            Some(translator) => match translator.push(&chunk) {
+                Ok(translated) => translated.into(),
+                Err(error) => return self.untranslatable(&error),
+            },
+        };
+        self.standard(chunk);
+    }
+
+    /// Takes bytes of the client's dialect.
+    fn standard(&mut self, chunk: Bytes) {
+        if chunk.is_empty() {
+            return;
+        }
+        if let Some(tap) = &mut self.tap {
+            tap.push(&chunk);
+        }
+        match (&mut self.hide_usage, &mut self.rewriter) {
+            (None, None) => self.ready.push_back(chunk),
+            (Some(filter), None) => filter.push(chunk, |bytes| self.ready.push_back(bytes)),
+            (filter, Some(_)) => {
+                let mut visible = Vec::new();
+                match filter {
+                    Some(filter) => filter.push(chunk, |bytes| visible.push(bytes)),
+                    None => visible.push(chunk),
+                }
+                for bytes in visible {
+                    self.rewrite(&bytes);
+                }
+            }
+        }
+    }
+
+    fn rewrite(&mut self, bytes: &[u8]) {
+        let Some((rewriter, filters)) = &mut self.rewriter else { return };
+        let mut out = Vec::with_capacity(bytes.len() + 64);
+        let pushed = rewriter.push(bytes, filters, &mut out);
+        if !out.is_empty() {
+            self.ready.push_back(out.into());
+        }
+        if let Err(denied) = pushed {
+            let refusal = filters::denied(denied);
+            self.end(refusal.error, refusal.reason);
+        }
+    }
+
+    fn untranslatable(&mut self, error: &TranslateError) {
+        tracing::warn!(request = self.request_id, %error, "a stream cannot be translated");
+        self.fail(ApiError::new(ErrorKind::UpstreamFailed, "the upstream's answer cannot be read"));
+    }
+
+    /// The vendor's stream has ended by itself.
+    fn finish(&mut self) {
+        if let Some(translator) = self.translator.take() {
+            match translator.finish() {
+                Ok(rest) => self.standard(rest.into()),
+                Err(error) => return self.untranslatable(&error),
+            }
+        }
+        if let Some(filter) = &mut self.hide_usage {
+            let mut rest = Vec::new();
+            filter.finish(|bytes| rest.push(bytes));
+            for bytes in rest {
+                match &self.rewriter {
+                    Some(_) => self.rewrite(&bytes),
+                    None => self.ready.push_back(bytes),
+                }
+            }
+        }
+        if let Some((rewriter, filters)) = &mut self.rewriter {
+            let mut out = Vec::new();
+            let finished = rewriter.finish(filters, &mut out);
+            if !out.is_empty() {
+                self.ready.push_back(out.into());
+            }
+            if let Err(denied) = finished {
+                let refusal = filters::denied(denied);
+                return self.end(refusal.error, refusal.reason);
+            }
+        }
+        self.source = None;
+        let Some(tap) = self.tap.take() else { return };
+        let position = tap.position();
+        let summary = tap.finish();
+        let Some(settlement) = self.settlement.take() else { return };
+        let usage = summary.usage.unwrap_or_else(|| settlement.estimate(summary.output_bytes_estimate));
+        settlement.close(match summary.ended {
+            Ended::Complete => Outcome::complete(200, usage),
+            Ended::Failed { code, .. } if code.is_empty() => Outcome::failed_in_stream(200, usage, "upstream-failed"),
+            Ended::Failed { code, .. } => Outcome::failed_in_stream(200, usage, code),
+            Ended::Cut => {
+                // A stream that just stops looks complete to many clients; they must be told that it is not.
+                let error = ApiError::new(ErrorKind::UpstreamFailed, "the upstream ended its answer too early");
+                let events = tollgate_dialect::stream_error(self.operation.dialect(), &error, &self.request_id, &position);
+                self.ready.push_back(events);
+                Outcome::failed_in_stream(200, usage, error_word(&error))
+            }
+        });
+    }
+
+    fn fail(&mut self, error: ApiError) {
+        let reason = error_word(&error);
+        self.end(error, reason);
+    }
+
+    /// Ends the stream with an error in the client's dialect. Dropping the source closes the vendor's connection.
+    fn end(&mut self, error: ApiError, reason: String) {
+        self.source = None;
+        self.translator = None;
+        self.rewriter = None;
+        self.hide_usage = None;
+        let Some(tap) = self.tap.take() else { return };
+        let position = tap.position();
+        let ended = tap.is_ended();
+        let summary = tap.finish();
+        if !ended {
+            self.ready.push_back(tollgate_dialect::stream_error(
+                self.operation.dialect(),
+                &error,
+                &self.request_id,
+                &position,
+            ));
+        }
+        if let Some(settlement) = self.settlement.take() {
+            let usage = summary.usage.unwrap_or_else(|| settlement.estimate(summary.output_bytes_estimate));
+            settlement.close(Outcome::failed_in_stream(200, usage, reason));
+        }
+    }
+}
+
+impl Drop for Relay {
+    /// The client went away: what was streamed by then is charged.
+    fn drop(&mut self) {
+        if let (Some(settlement), Some(tap)) = (self.settlement.take(), self.tap.take()) {
+            let complete = tap.is_ended();
+            let summary = tap.finish();
+            let told = summary.usage.filter(|usage| complete || usage.output > 0);
+            let usage = match (told, summary.usage) {
+                (Some(usage), _) => usage,
+                // The beginning of the stream told the input; the output is what was seen of it.
+                (None, Some(begun)) => {
+                    Usage { output: settlement.estimate(summary.output_bytes_estimate).output, estimated: true, ..begun }
+                }
+                (None, None) => settlement.estimate(summary.output_bytes_estimate),
+            };
+            // A client may close as soon as it has seen the last event, without waiting for the end of the body.
+            settlement.close(if complete { Outcome::complete(200, usage) } else { Outcome::cancelled(usage) });
+        }
+    }
+}

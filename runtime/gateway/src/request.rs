@@ -1,0 +1,97 @@
+//! One inference request as it travels down the pipeline.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+use tollgate_dialect::{ApiError, Document, Facts, Operation};
+use tollgate_governance::Caller;
+use uuid::Uuid;
+
+use crate::views::RequestFacts;
+
+/// A parsed request of a known caller.
+pub(crate) struct Request {
+    pub(crate) id: Uuid,
+    pub(crate) operation: Operation,
+    pub(crate) headers: Arc<HeaderMap>,
+    pub(crate) caller: Arc<Caller>,
+    /// The body, policies' edits applied.
+    pub(crate) document: Arc<Document>,
+    /// What the gateway reads of it, amendments applied.
+    pub(crate) facts: Facts,
+    /// The model the client asked for.
+    pub(crate) requested: Box<str>,
+    pub(crate) body_size: u64,
+    /// Tags that policies put on it.
+    pub(crate) tags: Vec<(String, String)>,
+    /// Policies that changed something.
+    pub(crate) acts: Vec<Act>,
+}
+
+impl Request {
+    /// A request whose body could not be read: enough for its usage row.
+    pub(crate) fn unparsed(id: Uuid, operation: Operation, headers: Arc<HeaderMap>, caller: Arc<Caller>) -> Self {
+        Self {
+            id,
+            operation,
+            headers,
+            caller,
+            document: Arc::default(),
+            facts: Facts::default(),
+            requested: Box::default(),
+            body_size: 0,
+            tags: Vec::new(),
+            acts: Vec::new(),
+        }
+    }
+
+    /// What a policy may see of it now.
+    pub(crate) fn view(&self) -> Arc<RequestFacts> {
+        Arc::new(RequestFacts {
+            id: self.id.to_string(),
+            operation: self.operation,
+            facts: self.facts.clone(),
+            document: Arc::clone(&self.document),
+            headers: Arc::clone(&self.headers),
+            caller: Arc::clone(&self.caller),
+            body_size: self.body_size,
+        })
+    }
+}
+
+/// A policy that changed or refused something: component and digest, for the usage row.
+#[derive(Debug, Clone)]
+pub(crate) struct Act {
+    pub(crate) component: String,
+    pub(crate) digest: [u8; 32],
+}
+
+/// A request that will not be sent.
+#[derive(Debug, Clone)]
+pub(crate) struct Refusal {
+    /// What the client hears.
+    pub(crate) error: ApiError,
+    /// What the usage row keeps: the error's kind, or a policy's own word.
+    pub(crate) reason: String,
+    /// The limit that refused and whose it is; empty if none did.
+    pub(crate) limited_by: String,
+}
+
+impl From<ApiError> for Refusal {
+    fn from(error: ApiError) -> Self {
+        let reason = error_word(&error);
+        Self { error, reason, limited_by: String::new() }
+    }
+}
+
+/// The kind of an error as usage rows have it.
+pub(crate) fn error_word(error: &ApiError) -> String {
+    let mut word = String::new();
+    for (index, letter) in format!("{:?}", error.kind).char_indices() {
+        if letter.is_ascii_uppercase() && index > 0 {
+            word.push('-');
+        }
+        word.push(letter.to_ascii_lowercase());
+    }
+    word
+}

@@ -1,0 +1,78 @@
+//! Who could serve a request, in the order in which they will be asked.
+
+use std::sync::Arc;
+
+use tollgate_dialect::{ApiError, ErrorKind};
+use tollgate_plugin::Interface;
+
+use crate::admit;
+use crate::request::{Refusal, Request};
+use crate::snapshot::{Route, Snapshot};
+use crate::views::CandidateFacts;
+
+/// An upstream that could serve a request.
+pub(crate) type Candidate = Arc<Route>;
+
+/// The candidates, best first: those that are healthy before those that are cooling down, then as routing policies say.
+pub(crate) fn candidates(snapshot: &Snapshot, request: &mut Request, now_ms: u64) -> Result<Vec<Candidate>, Refusal> {
+    let model = &request.facts.model;
+    let mut found = snapshot.routes(model, request.operation);
+    if found.is_empty() {
+        return Err(match snapshot.knows(model) {
+            true => ApiError::new(
+                ErrorKind::InvalidRequest,
+                format!("the model `{model}` cannot be used with {}", request.operation.path()),
+            )
+            .with_param("model")
+            .into(),
+            false => admit::no_such_model(model).into(),
+        });
+    }
+    if found.iter().any(|route| snapshot.price(route).is_some()) {
+        found.retain(|route| snapshot.price(route).is_some());
+    } else {
+        // What nobody can price is refused, not given away.
+        return Err(ApiError::new(
+            ErrorKind::ModelNotFound,
+            format!("the model `{model}` has no price here; the operator must set one, or a default price"),
+        )
+        .with_param("model")
+        .into());
+    }
+    if found.len() > 1 {
+        // Stable: the operator's order stays within each half.
+        found.sort_by_key(|route| !route.available(now_ms));
+    }
+    rank(snapshot, request, found, now_ms)
+}
+
+fn rank(
+    snapshot: &Snapshot,
+    request: &mut Request,
+    mut candidates: Vec<Candidate>,
+    now_ms: u64,
+) -> Result<Vec<Candidate>, Refusal> {
+    if request.caller.path.attachments.is_empty() {
+        return Ok(candidates);
+    }
+    for policy in admit::policies(snapshot, request, Interface::Routing).cloned().collect::<Vec<_>>() {
+        let shown = Arc::new(CandidateFacts(candidates, now_ms));
+        let order = admit::guest(&policy)?
+            .rank(request.view(), Arc::<CandidateFacts>::clone(&shown))
+            .map_err(|error| admit::failed(&policy, &error))?;
+        // The component host has checked that each position exists and is named once.
+        let ranked: Vec<_> = order.iter().filter_map(|position| shown.0.get(*position as usize).cloned()).collect();
+        if ranked.is_empty() {
+            return Err(admit::denied(
+                &policy,
+                "no-candidate-left",
+                format!("the policy `{}` leaves no upstream for this request", policy.id),
+            ));
+        }
+        if ranked.len() != shown.0.len() || ranked.iter().zip(&shown.0).any(|(a, b)| !Arc::ptr_eq(a, b)) {
+            admit::acted(request, &policy);
+        }
+        candidates = ranked;
+    }
+    Ok(candidates)
+}

@@ -1,0 +1,75 @@
+//! What one worker thread owns. Nothing in it is shared, so nothing in it is locked.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tollgate_governance::{OsRandom, RequestIds};
+use tollgate_upstream::{Client, ClientConfig, Tls};
+
+use crate::adapt::PlanCache;
+use crate::config::Config;
+use crate::control::Control;
+use crate::metrics::Shard;
+
+/// One worker.
+pub(crate) struct Worker {
+    pub(crate) control: Arc<Control>,
+    pub(crate) client: Client,
+    pub(crate) plans: RefCell<PlanCache>,
+    ids: RefCell<RequestIds>,
+    last_now: Cell<u64>,
+    shards: Arc<[Shard]>,
+    number: usize,
+}
+
+impl Worker {
+    /// What all workers trust.
+    pub(crate) fn tls(config: &Config) -> std::io::Result<Tls> {
+        let extra = &config.upstream.extra_ca_file;
+        Tls::new((!extra.as_os_str().is_empty()).then_some(extra.as_path())).map_err(std::io::Error::other)
+    }
+
+    pub(crate) fn new(control: Arc<Control>, tls: Tls, shards: Arc<[Shard]>, number: usize) -> Self {
+        let (connect_timeout, first_byte_timeout, idle_timeout) = control.config().upstream.timeouts();
+        let client = Client::new(
+            ClientConfig { connect_timeout, first_byte_timeout, idle_timeout, ..ClientConfig::default() },
+            tls,
+        );
+        Self {
+            control,
+            client,
+            plans: RefCell::default(),
+            ids: RefCell::new(RequestIds::new(&mut OsRandom::default())),
+            last_now: Cell::new(0),
+            shards,
+            number,
+        }
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        self.control.config()
+    }
+
+    /// Unix milliseconds; never runs backwards within a worker, whatever the system clock does.
+    pub(crate) fn now_ms(&self) -> u64 {
+        let system = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        let now = u64::try_from(system.as_millis()).unwrap_or(u64::MAX).max(self.last_now.get());
+        self.last_now.set(now);
+        now
+    }
+
+    pub(crate) fn next_id(&self, now_ms: u64) -> uuid::Uuid {
+        self.ids.borrow_mut().next(now_ms)
+    }
+
+    /// This worker's counters.
+    pub(crate) fn shard(&self) -> &Shard {
+        &self.shards[self.number]
+    }
+
+    /// All workers' counters.
+    pub(crate) fn shards(&self) -> &[Shard] {
+        &self.shards
+    }
+}
