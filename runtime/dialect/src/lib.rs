@@ -10,6 +10,7 @@ mod edit;
 mod error;
 mod facts;
 mod invalid;
+mod json;
 pub mod models;
 mod operation;
 mod render;
