@@ -65,6 +65,38 @@ pub(super) fn answer(received: &Received) -> Answer {
     }
 }
 
+/// What a vendor answers that says this text.
+pub fn spoken(operation: &str, stream: bool, text: &str) -> Answer {
+    said(operation, stream, Say::Text(text.into()))
+}
+
+/// What a vendor answers that calls this tool; `arguments` is JSON text.
+pub fn called(operation: &str, stream: bool, name: &str, arguments: &str) -> Answer {
+    said(
+        operation,
+        stream,
+        Say::Call(ToolCall {
+            name: name.into(),
+            arguments: arguments.into(),
+        }),
+    )
+}
+
+fn said(operation: &str, stream: bool, say: Say) -> Answer {
+    let conversation = Conversation {
+        model: "simulated".into(),
+        stream,
+        include_usage: true,
+        say,
+    };
+    match operation {
+        "chat-completions" => chat::answer(&conversation),
+        "responses" => responses::answer(&conversation),
+        "messages" => messages::answer(&conversation),
+        other => panic!("nobody speaks in {other}"),
+    }
+}
+
 fn models(path: &str) -> Answer {
     let body = json!({ "object": "list", "data": [{ "id": "simulated", "object": "model", "owned_by": "us" }] });
     if path.ends_with("/models") {

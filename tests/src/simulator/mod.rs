@@ -19,6 +19,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 pub use answer::{Answer, Gate, Part};
+pub use dialogue::{called, spoken};
 pub use failures::{anthropic_error, openai_error};
 pub use received::{Ending, Received};
 pub use tokens::{ANTHROPIC, EMBEDDING, OPENAI, Tokens};
