@@ -22,7 +22,7 @@ pub use aggregate::{Aggregator, Incomplete};
 pub use document::Document;
 pub use edit::Edit;
 pub use error::{ApiError, ErrorKind};
-pub use facts::{Facts, facts};
+pub use facts::{Facts, facts, lower_output_cap};
 pub use invalid::Invalid;
 pub use models::ModelCard;
 pub use operation::{Dialect, Operation};
