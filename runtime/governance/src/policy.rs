@@ -138,6 +138,7 @@ fn matches(glob: &str, text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn rule(lists: &[&[&str]]) -> ModelRule {
         let owned: Vec<Vec<String>> =
@@ -184,5 +185,39 @@ mod tests {
         assert!(rule.allows("claude-4"));
         assert!(!rule.allows("gpt-4"));
         assert!(!rule.allows("kimi"));
+    }
+
+    /// Names and patterns from a small alphabet, so that they meet.
+    fn pattern() -> impl Strategy<Value = String> {
+        "[ab*]{0,4}"
+    }
+
+    proptest! {
+        #[test]
+        fn what_a_child_may_its_parent_may(
+            lists in prop::collection::vec(prop::option::of(prop::collection::vec(pattern(), 0..4)), 1..6),
+            models in prop::collection::vec("[ab]{0,4}", 20),
+        ) {
+            // The effective rule of every prefix of the path contains that of the whole path.
+            for depth in 1..lists.len() {
+                let parent = ModelRule::new(lists[..depth].iter().flatten().map(Vec::as_slice));
+                let child = ModelRule::new(lists[..=depth].iter().flatten().map(Vec::as_slice));
+                for model in &models {
+                    prop_assert!(!child.allows(model) || parent.allows(model));
+                }
+            }
+        }
+
+        #[test]
+        fn globs_agree_with_a_plain_definition(glob in "[ab*]{0,6}", text in "[ab]{0,8}") {
+            fn plain(glob: &[u8], text: &[u8]) -> bool {
+                match glob.split_first() {
+                    None => text.is_empty(),
+                    Some((b'*', rest)) => (0..=text.len()).any(|skip| plain(rest, &text[skip..])),
+                    Some((byte, rest)) => text.first() == Some(byte) && plain(rest, &text[1..]),
+                }
+            }
+            prop_assert_eq!(matches(&glob, &text), plain(glob.as_bytes(), text.as_bytes()));
+        }
     }
 }

@@ -173,3 +173,104 @@ fn divide(amount: u128) -> u128 {
     let million = u128::from(MILLION);
     amount / million + u128::from(amount % million >= million / 2)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A vendor's list price: 3 / 0.30 / 3.75 / 6 / 15 a million.
+    const PRICE: Price = Price {
+        input: 3_000_000,
+        cache_read: 300_000,
+        cache_write_5m: 3_750_000,
+        cache_write_1h: 6_000_000,
+        output: 15_000_000,
+    };
+
+    #[test]
+    fn each_kind_of_token_has_its_own_price() {
+        let tokens = Tokens {
+            input: 1_000,
+            cache_read: 10_000,
+            cache_write_5m: 100,
+            cache_write_1h: 200,
+            output: 500,
+            reasoning: 400,
+        };
+        // 3,000 + 3,000 + 375 + 1,200 + 7,500; reasoning is part of the output and not billed again.
+        assert_eq!(cost(&PRICE, &tokens), 15_075);
+    }
+
+    #[test]
+    fn an_hours_cache_write_is_billed_at_twice_the_input_and_five_minutes_at_a_quarter_more() {
+        let of = |tokens: Tokens| cost(&PRICE, &tokens);
+        let input = of(Tokens { input: 1_000_000, ..Tokens::default() });
+        assert_eq!(of(Tokens { cache_write_1h: 1_000_000, ..Tokens::default() }), 2 * input);
+        assert_eq!(of(Tokens { cache_write_5m: 1_000_000, ..Tokens::default() }) * 4, 5 * input);
+    }
+
+    #[test]
+    fn the_sum_is_rounded_once_and_half_up() {
+        let price = Price { input: 400_000, output: 400_000, ..Price::default() };
+        // 0.4 + 0.4 = 0.8: rounding each part would give nothing.
+        assert_eq!(cost(&price, &Tokens { input: 1, output: 1, ..Tokens::default() }), 1);
+        assert_eq!(cost(&price, &Tokens { input: 1, ..Tokens::default() }), 0);
+        let half = Price { input: 500_000, ..Price::default() };
+        assert_eq!(cost(&half, &Tokens { input: 1, ..Tokens::default() }), 1);
+        assert_eq!(cost(&half, &Tokens { input: 3, ..Tokens::default() }), 2);
+    }
+
+    #[test]
+    fn absurd_token_counts_cost_too_much_and_never_too_little() {
+        let all = Tokens { input: u64::MAX, cache_read: u64::MAX, cache_write_5m: u64::MAX, cache_write_1h: u64::MAX, output: u64::MAX, reasoning: 0 };
+        let dear = Price { input: u64::MAX, cache_read: u64::MAX, cache_write_5m: u64::MAX, cache_write_1h: u64::MAX, output: u64::MAX };
+        assert_eq!(cost(&dear, &all), u64::MAX);
+        assert_eq!(hold(&PRICE, u64::MAX, u64::MAX), u64::MAX);
+    }
+
+    #[test]
+    fn a_free_model_costs_nothing() {
+        assert_eq!(cost(&Price::default(), &Tokens { input: 5, output: 5, ..Tokens::default() }), 0);
+    }
+
+    #[test]
+    fn an_unknown_price_is_refused_unless_a_default_is_set() {
+        let error = Price::first_known("m-9", None, None, None).unwrap_err();
+        assert!(error.to_string().contains("m-9"));
+        let free = Price::default();
+        assert_eq!(Price::first_known("m", None, None, Some(PRICE)), Ok(PRICE));
+        assert_eq!(Price::first_known("m", None, Some(free), Some(PRICE)), Ok(free));
+        assert_eq!(Price::first_known("m", Some(PRICE), Some(free), None), Ok(PRICE));
+    }
+
+    #[test]
+    fn other_currencies_are_converted_with_the_operators_rate() {
+        let rates = Rates::new("usd", BTreeMap::from([("cny".to_owned(), 140_000)]));
+        let list: ListPrice = serde_json::from_str(r#"{"currency":"CNY","input":4000000,"output":16000000}"#).unwrap();
+        let price = rates.to_base(&list).unwrap();
+        assert_eq!((price.input, price.cache_read, price.cache_write_1h, price.output), (560_000, 560_000, 560_000, 2_240_000));
+        let euro = ListPrice { currency: "EUR".into(), ..list.clone() };
+        assert_eq!(rates.to_base(&euro), Err(PriceError::Currency("EUR".into())));
+        let huge = ListPrice { output: u64::MAX, ..list };
+        let rates = Rates::new("USD", BTreeMap::from([("CNY".to_owned(), 2_000_000)]));
+        assert_eq!(rates.to_base(&huge), Err(PriceError::TooLarge));
+    }
+
+    proptest! {
+        #[test]
+        fn a_hold_covers_every_way_in_which_the_same_tokens_can_be_billed(
+            input in 0..10_000_000u64, split in prop::array::uniform3(0..=1_000u64), output in 0..200_000u64, used in 0..=1_000u64,
+        ) {
+            let part = |share: u64, of: u64| of * share / 1_000;
+            let cache_read = part(split[0], input);
+            let cache_write_5m = part(split[1], input - cache_read);
+            let cache_write_1h = part(split[2], input - cache_read - cache_write_5m);
+            let tokens = Tokens {
+                input: input - cache_read - cache_write_5m - cache_write_1h,
+                cache_read, cache_write_5m, cache_write_1h, output: part(used, output), reasoning: 0,
+            };
+            prop_assert!(cost(&PRICE, &tokens) <= hold(&PRICE, input, output));
+        }
+    }
+}

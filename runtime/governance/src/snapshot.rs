@@ -101,3 +101,34 @@ impl Hasher for FirstEight {
         self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::tests::Bench;
+
+    #[test]
+    fn ten_thousand_keys_are_each_found_and_no_other() {
+        let mut bench = Bench::new();
+        bench.account("root", "a").unwrap();
+        let keys: Vec<_> = (0..10_000).map(|_| bench.key("root/a")).collect();
+        let snapshot = bench.directory.snapshot();
+        assert_eq!(snapshot.len(), 10_000);
+        for (id, token) in &keys {
+            assert_eq!(snapshot.find(&bench.hasher.mac(token)).unwrap().key, *id);
+        }
+        assert!(snapshot.find(&bench.hasher.mac("tg-unknown")).is_none());
+    }
+
+    #[test]
+    fn a_change_leaves_the_snapshot_that_a_request_holds_alone() {
+        let mut bench = Bench::new();
+        bench.account("root", "a").unwrap();
+        let (_, token) = bench.key("root/a");
+        let held = bench.directory.snapshot();
+        bench.patch("root/a", r#"{"status":"suspended"}"#).unwrap();
+        let mac = bench.hasher.mac(&token);
+        assert!(held.find(&mac).unwrap().path.enabled);
+        assert!(!bench.directory.snapshot().find(&mac).unwrap().path.enabled);
+    }
+}

@@ -264,3 +264,105 @@ fn as_map<S: Serializer>(
 fn as_hex<S: Serializer>(digest: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    pub(crate) fn sample() -> UsageRow<'static> {
+        UsageRow {
+            request: Uuid::from_u128(7),
+            admitted_ms: 1_760_000_000_000,
+            ended_ms: 1_760_000_000_912,
+            path: (1..=3).map(|id| AccountId(Uuid::from_u128(id))).collect::<Vec<_>>().into(),
+            names: "root/research/alice".into(),
+            tags: vec![("cost-centre".into(), "4711".into())],
+            key: KeyId(Uuid::from_u128(9)),
+            key_label: "laptop".into(),
+            operation: "chat-completions".into(),
+            dialect: "openai-chat".into(),
+            requested_model: "fast".into(),
+            upstream_model: "some-model-2026-01-01".into(),
+            provider: "echo".into(),
+            upstream: "echo-eu".into(),
+            credential: "work".into(),
+            stream: true,
+            status: 200,
+            error: "".into(),
+            limited_by: "".into(),
+            counted: true,
+            tokens: Tokens { input: 812, cache_read: 4_096, cache_write_5m: 1, cache_write_1h: 2, output: 331, reasoning: 120 },
+            estimated: false,
+            charged: 9_871,
+            hold: 61_440,
+            ttfb_ms: Some(212),
+            total_ms: 912,
+            retries: 1,
+            session: "c0ffee".into(),
+            policies: vec![PolicyAct { component: "redact".into(), digest: [0xab; 32] }],
+        }
+    }
+
+    fn bytes(row: &UsageRow<'_>) -> Vec<u8> {
+        let mut out = Vec::new();
+        row.encode(&mut out);
+        out
+    }
+
+    #[test]
+    fn a_row_comes_back_as_it_was() {
+        for row in [sample(), UsageRow::default(), UsageRow { ttfb_ms: Some(0), ..UsageRow::default() }] {
+            assert_eq!(UsageRow::decode(&bytes(&row)).unwrap(), row);
+        }
+        assert!(bytes(&sample()).len() < 400, "{}", bytes(&sample()).len());
+    }
+
+    #[test]
+    fn bytes_appended_by_a_later_minor_version_are_ignored() {
+        let mut longer = bytes(&sample());
+        longer.extend_from_slice(b"something new");
+        assert_eq!(UsageRow::decode(&longer).unwrap(), sample());
+    }
+
+    #[test]
+    fn a_newer_version_and_every_cut_are_refused() {
+        let good = bytes(&sample());
+        let mut newer = good.clone();
+        newer[0] = 2;
+        assert_eq!(UsageRow::decode(&newer), Err(UsageDecodeError::Newer(2)));
+        for length in 0..good.len() {
+            assert_eq!(UsageRow::decode(&good[..length]), Err(UsageDecodeError::Damaged), "{length}");
+        }
+    }
+
+    #[test]
+    fn json_for_reports_names_every_member() {
+        let json = serde_json::to_value(sample()).unwrap();
+        assert_eq!(json["tags"]["cost-centre"], "4711");
+        assert_eq!(json["tokens"]["cache_read"], 4_096);
+        assert_eq!(json["policies"][0]["digest"], "ab".repeat(32));
+        assert_eq!(json["names"], "root/research/alice");
+    }
+
+    proptest! {
+        #[test]
+        fn nonsense_is_refused_without_panic_or_giant_allocation(mut noise in prop::collection::vec(any::<u8>(), 0..600)) {
+            if let Some(first) = noise.first_mut() { *first = VERSION; }
+            let _ = UsageRow::decode(&noise);
+        }
+
+        #[test]
+        fn any_numbers_and_texts_come_back(numbers in prop::array::uniform8(any::<u64>()), text in ".{0,40}", retries: u32, status: u16, flags: (bool, bool, bool)) {
+            let row = UsageRow {
+                admitted_ms: numbers[0] / 2, ended_ms: numbers[0] / 2 + numbers[1] / 2,
+                tokens: Tokens { input: numbers[2], output: numbers[3], reasoning: numbers[4], ..Tokens::default() },
+                charged: numbers[5], hold: numbers[6], ttfb_ms: Some(numbers[7]), retries, status,
+                stream: flags.0, counted: flags.1, estimated: flags.2,
+                session: text.as_str().into(), names: text.as_str().into(),
+                ..UsageRow::default()
+            };
+            prop_assert_eq!(UsageRow::decode(&bytes(&row)).unwrap(), row);
+        }
+    }
+}

@@ -382,3 +382,6 @@ impl Drop for Admission {
         self.close(0);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,95 @@
+//! Measures what governance adds to a request: key check, admission with settlement, usage row. `--release` only.
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a measuring tool for developers")]
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tollgate_governance::{
+    Counters, Directory, KeyHasher, NewAccount, OsRandom, PolicyAct, TokenKind, UsageRow, Zone,
+};
+
+fn main() {
+    let (mut directory, mut random) = (Directory::default(), OsRandom::new());
+    let hasher = KeyHasher::new(&[7; 32]);
+    let (_, changes) = directory.create_root(1, &mut random).unwrap();
+    directory.apply(&changes);
+    let mut parent = "root".to_owned();
+    for name in ["research", "alice"] {
+        let text = format!(r#"{{"name":"{name}","parent":"{parent}","models":["gpt-*"],"limits":{{"rpm":100000000,"daily_limit":1000000000000}}}}"#);
+        let new: NewAccount = serde_json::from_str(&text).unwrap();
+        let (_, changes) = directory.create_account(new, 1, &mut random).unwrap();
+        directory.apply(&changes);
+        parent = format!("{parent}/{name}");
+    }
+    let mut token = String::new();
+    for _ in 0..1_000 {
+        let (new, changes) = directory.create_key(&parent, "laptop", &hasher, 1, &mut random).unwrap();
+        directory.apply(&changes);
+        token = new.token.expose().to_owned();
+    }
+    let snapshot = directory.snapshot();
+    let counters = Arc::new(Counters::new(Zone::utc()));
+    let caller = Arc::clone(snapshot.find(&hasher.mac(&token)).unwrap());
+    let now = 1_760_000_000_000u64;
+
+    measure("key: checksum", |_| TokenKind::Inference.check(black_box(&token)).is_ok());
+    measure("key: hash and look-up", |_| snapshot.find(&hasher.mac(black_box(&token))).is_some());
+    measure("model allowed over the path", |_| caller.path.models.allows(black_box("gpt-5-mini")));
+    measure("admit and settle, depth 3", |turn| {
+        counters.admit(&caller.path, now + turn / 1_000, 500).unwrap().settle(400);
+        true
+    });
+    let mut out = Vec::new();
+    measure("usage row: build and encode", |turn| {
+        out.clear();
+        row(&caller.path, turn).encode(&mut out);
+        !out.is_empty()
+    });
+    println!("a row takes {} bytes", out.len());
+    let mut json = Vec::new();
+    measure("usage row: the same as JSON", |turn| {
+        json.clear();
+        serde_json::to_writer(&mut json, &row(&caller.path, turn)).is_ok()
+    });
+    println!("a row as JSON takes {} bytes", json.len());
+}
+
+fn row(path: &tollgate_governance::Path, turn: u64) -> UsageRow<'_> {
+    UsageRow {
+        admitted_ms: 1_760_000_000_000 + turn,
+        ended_ms: 1_760_000_000_912 + turn,
+        path: (&*path.ids).into(),
+        names: (&*path.names).into(),
+        key_label: "laptop".into(),
+        operation: "chat-completions".into(),
+        dialect: "openai-chat".into(),
+        requested_model: "fast".into(),
+        upstream_model: "some-model-2026-01-01".into(),
+        provider: "echo".into(),
+        upstream: "echo-eu".into(),
+        credential: "work".into(),
+        status: 200,
+        counted: true,
+        charged: turn,
+        hold: 61_440,
+        ttfb_ms: Some(212),
+        total_ms: 912,
+        session: "0199c0de-0000-7000-8000-000000000000".into(),
+        policies: vec![PolicyAct { component: "redact".into(), digest: [1; 32] }],
+        ..UsageRow::default()
+    }
+}
+
+fn measure(what: &str, mut work: impl FnMut(u64) -> bool) {
+    const TURNS: u64 = 1_000_000;
+    let mut best = f64::MAX;
+    for _ in 0..3 {
+        let start = Instant::now();
+        for turn in 0..TURNS {
+            assert!(work(turn));
+        }
+        best = best.min(start.elapsed().as_nanos() as f64 / TURNS as f64);
+    }
+    println!("{what:32} {best:8.0} ns");
+}

@@ -1,0 +1,117 @@
+//! The trait that every engine implements, and the shapes it speaks.
+
+use std::ops::Range;
+
+use crate::batch::UsageBatch;
+use crate::error::StoreError;
+
+/// The tables of records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Table {
+    /// Facts about the store itself and whatever exists once. Keys that begin with `store` are the engine's own.
+    Meta = 1,
+    /// Accounts by id.
+    Accounts = 2,
+    /// Keys by id.
+    Keys = 3,
+    /// Upstreams by name.
+    Upstreams = 4,
+    /// Policy attachments by id.
+    Attachments = 5,
+    /// Sealed credentials by name.
+    Credentials = 6,
+}
+
+/// One change of a record. No value removes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Write {
+    /// In which table.
+    pub table: Table,
+    /// Under which key.
+    pub key: Vec<u8>,
+    /// The new value.
+    pub value: Option<Vec<u8>>,
+}
+
+/// Whether a scan goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Visit {
+    /// Show me the next.
+    Continue,
+    /// That is enough.
+    Stop,
+}
+
+/// In which order usage rows are visited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// By time of admission, ascending.
+    OldestFirst,
+    /// By time of admission, descending.
+    NewestFirst,
+}
+
+/// What must outlive the process. Every method fails when the engine fails or finds itself damaged.
+pub trait Store: Send + Sync {
+    /// The value under `key`.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Visits a table in the order of its keys.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    fn scan(
+        &self,
+        table: Table,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> Visit,
+    ) -> Result<(), StoreError>;
+
+    /// Makes all changes or none, durable on return.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    fn apply(&self, writes: &[Write]) -> Result<(), StoreError>;
+
+    /// Appends usage rows, all or none. They are durable after the next [`Store::flush`].
+    ///
+    /// # Errors
+    /// See [`Store`].
+    fn append_usage(&self, rows: &UsageBatch) -> Result<(), StoreError>;
+
+    /// Visits the usage rows admitted in `range` (Unix milliseconds) with their time of admission.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    fn scan_usage(
+        &self,
+        range: Range<u64>,
+        order: Order,
+        visit: &mut dyn FnMut(u64, &[u8]) -> Visit,
+    ) -> Result<(), StoreError>;
+
+    /// Makes everything written so far durable.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    fn flush(&self) -> Result<(), StoreError>;
+
+    /// Sets one record, durable on return.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    fn put(&self, table: Table, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        self.apply(&[Write { table, key: key.to_vec(), value: Some(value.to_vec()) }])
+    }
+
+    /// Removes one record, durable on return. Removing what is not there is no error.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    fn delete(&self, table: Table, key: &[u8]) -> Result<(), StoreError> {
+        self.apply(&[Write { table, key: key.to_vec(), value: None }])
+    }
+}
