@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use wit_component::ComponentEncoder;
 
 use crate::guest_toolchain::{GuestToolchain, TARGET};
@@ -118,6 +118,82 @@ pub(crate) fn run() -> Result<()> {
         started.elapsed().as_secs_f32()
     ));
     Ok(())
+}
+
+/// `cargo xtask component DIR [OUT]`: builds the guest in a folder, wherever it lies.
+pub(crate) fn build_one(args: &[String]) -> Result<()> {
+    let (dir, out) = match args {
+        [dir] => (Path::new(dir), None),
+        [dir, out] => (Path::new(dir), Some(PathBuf::from(out))),
+        _ => bail!("usage: cargo xtask component DIR [OUT.wasm]"),
+    };
+    let component = build_in(dir)?;
+    let surface = Surface::of(&component)?;
+    let out = out.unwrap_or_else(|| {
+        let name = dir.file_name().unwrap_or_default().to_string_lossy();
+        PathBuf::from(format!("{name}.wasm"))
+    });
+    std::fs::write(&out, &component).with_context(|| format!("cannot write {}", out.display()))?;
+    println!(
+        "{} bytes  {}: exports {}",
+        component.len(),
+        out.display(),
+        surface.exports.join(", ")
+    );
+    Ok(())
+}
+
+/// Builds the guest in a folder that may be a workspace of its own.
+pub(crate) fn build_in(dir: &Path) -> Result<Vec<u8>> {
+    let manifest = dir.join("Cargo.toml");
+    let manifest = manifest
+        .canonicalize()
+        .with_context(|| format!("cannot find {}", manifest.display()))?;
+    let library = library_name(&manifest)?;
+    let target_dir = tools::target_dir().join("guest");
+    let mut build = GuestToolchain::find_or_install()?.build(&target_dir);
+    tools::run(build.arg("--manifest-path").arg(&manifest))?;
+    encode(
+        &target_dir
+            .join(TARGET)
+            .join("guest")
+            .join(format!("{library}.wasm")),
+    )
+}
+
+/// What cargo calls a package's library.
+fn library_name(manifest: &Path) -> Result<String> {
+    let mut metadata = tools::cargo();
+    metadata
+        .args([
+            "metadata",
+            "--no-deps",
+            "--format-version",
+            "1",
+            "--manifest-path",
+        ])
+        .arg(manifest);
+    let text = tools::output(&mut metadata)
+        .with_context(|| format!("cargo cannot read {}", manifest.display()))?;
+    let metadata: serde_json::Value = serde_json::from_str(&text)?;
+    let packages = metadata["packages"].as_array().into_iter().flatten();
+    let mine =
+        |package: &&serde_json::Value| package["manifest_path"].as_str() == manifest.to_str();
+    let targets = packages
+        .filter(mine)
+        .flat_map(|package| package["targets"].as_array().into_iter().flatten());
+    let is_component = |target: &&serde_json::Value| {
+        target["crate_types"]
+            .as_array()
+            .is_some_and(|types| types.iter().any(|of| of == "cdylib"))
+    };
+    let library = targets
+        .into_iter()
+        .find(is_component)
+        .and_then(|target| target["name"].as_str());
+    let library = library
+        .with_context(|| format!("{} has no library of the type `cdylib`", manifest.display()))?;
+    Ok(library.replace('-', "_"))
 }
 
 /// Wraps a core module, which carries the description of its interfaces, into a component.

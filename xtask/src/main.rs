@@ -1,4 +1,8 @@
 //! Build, run, test, bench: `cargo xtask <command>`.
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")
+)]
 
 use std::process::ExitCode;
 
@@ -6,17 +10,25 @@ use anyhow::{Result, bail};
 
 mod bench;
 mod components;
+mod contract;
+mod doctor;
 mod guest_toolchain;
+mod package;
+mod run;
 mod surface;
+mod test;
 mod tools;
+mod wit;
+mod wit_docs;
 
 const USAGE: &str = "\
 cargo xtask <command>
 
   run [-- ARGS]    build components and host, start on 127.0.0.1:8080; ARGS go to `tollgate serve`
-  test [FILTER]    format, lints, contract, components, every test
+  test [ARGS]      format, contract, components, lints, every test; ARGS go to `cargo nextest run`
   bench [ARGS]     measure the gateway against nginx and a direct connection
   components       build guest-providers/* and guest-policies/* into target/components
+  component DIR    build one guest, wherever it lies: cargo xtask component DIR [OUT.wasm]
   wit [--write]    check the contract, its frozen versions and docs/wit.md; --write renews the page
   package          build what is shipped into target/package
   fmt-check        formatting alone
@@ -40,7 +52,14 @@ fn dispatch(args: &[String]) -> Result<()> {
     };
     match command {
         "bench" => bench::run(rest),
+        "component" => components::build_one(rest),
         "components" => components::run(),
+        "doctor" => doctor::run(),
+        "fmt-check" => test::format_check(),
+        "package" => package::run(),
+        "run" => run::run(rest),
+        "test" => test::run(rest),
+        "wit" => wit::run(rest),
         "help" | "-h" | "--help" => {
             println!("{USAGE}");
             Ok(())

@@ -12,6 +12,8 @@ pub(crate) const PACKAGE: &str = "tollgate:extension";
 pub(crate) struct Surface {
     pub(crate) imports: Vec<String>,
     pub(crate) exports: Vec<String>,
+    /// The version of the contract it was built for: the highest it names.
+    pub(crate) version: String,
 }
 
 impl Surface {
@@ -25,26 +27,37 @@ impl Surface {
             DecodedWasm::WitPackage(..) => bail!("a WIT package, not a component"),
         };
         let world_of = &resolve.worlds[world];
+        let mut versions = Vec::new();
+        let imports = names(&resolve, world_of.imports.values(), &mut versions)?;
+        let exports = names(&resolve, world_of.exports.values(), &mut versions)?;
+        let version = versions.into_iter().max().unwrap_or_default();
         Ok(Self {
-            imports: names(&resolve, world_of.imports.values())?,
-            exports: names(&resolve, world_of.exports.values())?,
+            imports,
+            exports,
+            version,
         })
     }
 }
 
-fn names<'a>(resolve: &Resolve, items: impl Iterator<Item = &'a WorldItem>) -> Result<Vec<String>> {
+fn names<'a>(
+    resolve: &Resolve,
+    items: impl Iterator<Item = &'a WorldItem>,
+    versions: &mut Vec<String>,
+) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for item in items {
         let WorldItem::Interface { id, .. } = item else {
             bail!("it imports or exports something that is not an interface");
         };
         let full = resolve.id_of(*id).context("an interface without a name")?;
-        let short = full
+        let rest = full
             .strip_prefix(PACKAGE)
-            .and_then(|rest| rest.strip_prefix('/'))
-            .and_then(|rest| rest.split('@').next());
-        match short {
-            Some(short) => names.push(short.to_owned()),
+            .and_then(|rest| rest.strip_prefix('/'));
+        match rest.and_then(|rest| rest.split_once('@')) {
+            Some((name, version)) => {
+                names.push(name.to_owned());
+                versions.push(version.to_owned());
+            }
             None => bail!("it names `{full}`, which is not of {PACKAGE}"),
         }
     }

@@ -1,0 +1,67 @@
+//! `cargo xtask run`: from sources to a gateway that answers, in one command.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::components;
+use crate::tools::{self, say};
+
+/// Built like the others, but left out of the folder that is served: the documentation adds it while the gateway runs,
+/// which is the point of it.
+const ADDED_LATER: &str = "kimi";
+
+/// Builds what is not up to date and becomes the gateway. Arguments go to `tollgate serve`.
+pub(crate) fn run(args: &[String]) -> Result<()> {
+    components::run()?;
+    build_host()?;
+    let folder = tools::root().join("data").join("components");
+    copy_bundled(&folder)?;
+    let args: Vec<&String> = args.iter().skip_while(|arg| *arg == "--").collect();
+    let mut gateway = Command::new(host_binary());
+    gateway
+        .current_dir(tools::root())
+        .args(["serve", "--quickstart"]);
+    if !args.iter().any(|arg| arg.starts_with("--components")) {
+        gateway.arg("--components").arg(&folder);
+    }
+    gateway.args(args);
+    become_it(gateway)
+}
+
+/// Builds the `tollgate` command.
+pub(crate) fn build_host() -> Result<()> {
+    say("host: building");
+    tools::run(tools::cargo().args(["build", "--release", "--package", "tollgate"]))
+}
+
+/// Where the command lies once built.
+pub(crate) fn host_binary() -> PathBuf {
+    tools::target_dir().join("release").join("tollgate")
+}
+
+/// Copies the bundled components; a file that someone else put there stays.
+fn copy_bundled(folder: &Path) -> Result<()> {
+    for guest in components::guests()? {
+        if guest.name != ADDED_LATER {
+            let component = std::fs::read(guest.component())
+                .with_context(|| format!("cannot read {}", guest.component().display()))?;
+            tools::write_whole(&folder.join(format!("{}.wasm", guest.name)), &component)?;
+        }
+    }
+    Ok(())
+}
+
+/// Replaces this process, so that signals reach the gateway itself.
+#[cfg(unix)]
+fn become_it(mut gateway: Command) -> Result<()> {
+    use std::os::unix::process::CommandExt as _;
+    let why = gateway.exec();
+    Err(why).with_context(|| format!("cannot start {}", host_binary().display()))
+}
+
+#[cfg(not(unix))]
+fn become_it(mut gateway: Command) -> Result<()> {
+    tools::run(&mut gateway)
+}
