@@ -17,6 +17,7 @@ use crate::request::{Refusal, Request};
 use crate::route::Candidate;
 use crate::settle::{Outcome, Settlement};
 use crate::snapshot::Snapshot;
+use crate::time_text;
 
 /// Turns an answer into the response. The settlement goes with the body.
 pub(crate) fn deliver(
@@ -122,12 +123,12 @@ pub(crate) fn rate_limits(headers: &mut HeaderMap, dialect: Dialect, headroom: &
         Dialect::AnthropicMessages => {
             put("anthropic-ratelimit-requests-limit", &limit);
             put("anthropic-ratelimit-requests-remaining", &remaining);
-            put("anthropic-ratelimit-requests-reset", &tollgate_dialect::rfc3339(now_ms + headroom.reset_requests_ms));
+            put("anthropic-ratelimit-requests-reset", &time_text::rfc3339(now_ms + headroom.reset_requests_ms));
         }
         _ => {
             put("x-ratelimit-limit-requests", &limit);
             put("x-ratelimit-remaining-requests", &remaining);
-            put("x-ratelimit-reset-requests", &tollgate_dialect::go_duration(headroom.reset_requests_ms));
+            put("x-ratelimit-reset-requests", &time_text::go_duration(headroom.reset_requests_ms));
         }
     }
 }

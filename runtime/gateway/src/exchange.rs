@@ -90,7 +90,7 @@ pub(crate) async fn perform(
         };
         note(worker, route, &miss.failure);
         if is_the_clients(miss.failure.kind) && (miss.failure.kind != FailureKind::ModelNotFound || number + 1 == candidates.len()) {
-            return Err(for_the_client(request.operation, miss));
+            return Err(for_the_client(miss));
         }
         last = Some(miss);
     }
@@ -120,11 +120,11 @@ fn is_the_clients(kind: FailureKind) -> bool {
     )
 }
 
-fn for_the_client(operation: Operation, miss: Miss) -> Unanswered {
+fn for_the_client(miss: Miss) -> Unanswered {
     if let Some(told) = &miss.told
         && told.status.is_client_error()
         && !matches!(told.status.as_u16(), 401 | 402 | 403 | 407 | 429)
-        && tollgate_dialect::is_error_body(operation.dialect(), &told.body)
+        && is_error_body(&told.body)
     {
         return Unanswered::Verbatim(told.status, told.body.clone());
     }
@@ -136,6 +136,11 @@ fn for_the_client(operation: Operation, miss: Miss) -> Unanswered {
     };
     let message = miss.failure.message.unwrap_or_else(|| "the vendor refused the request".to_owned());
     Unanswered::Error(ApiError::new(kind, message))
+}
+
+/// Whether a body is an error as either family of dialects writes it; anything else is put into our own words.
+fn is_error_body(body: &Bytes) -> bool {
+    Document::parse(body.clone()).is_ok_and(|document| document.get("error").is_some_and(|error| error.starts_with(b"{")))
 }
 
 /// Nobody could serve: whatever the vendors said about our credentials is not the caller's business.

@@ -27,6 +27,7 @@ mod route;
 mod settle;
 mod sign;
 mod snapshot;
+mod time_text;
 mod views;
 mod worker;
 

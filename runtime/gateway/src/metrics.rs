@@ -27,7 +27,7 @@ pub(crate) enum Ended {
 
 /// One worker's share. Only that worker writes, so the atomics are never contended.
 #[derive(Default)]
-pub struct Shard {
+pub(crate) struct Shard {
     requests: [[AtomicU64; CLASSES.len()]; OPERATIONS.len()],
     tokens: [[AtomicU64; TOKENS.len()]; OPERATIONS.len()],
     charged: AtomicU64,

@@ -143,7 +143,7 @@ async fn receive(
     let headers = Arc::new(parts.headers);
     let known = |error: ApiError, caller: Arc<Caller>, headers| Early {
         error,
-        caller: Some(Box::new(Request::unparsed(id, operation, headers, caller))),
+        caller: Request::unparsed(id, operation, headers, caller).map(Box::new),
     };
     let body = match body {
         Ok(body) => body,

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Response, StatusCode};
 use hyper::body::{Body, Frame, SizeHint};
 use tollgate_dialect::{ApiError, Dialect};
@@ -85,9 +85,4 @@ pub(crate) fn own(status: StatusCode, content_type: &'static str, body: impl Int
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
-}
-
-/// Whole seconds, rounded up, as `retry-after` has them.
-pub(crate) fn retry_after(headers: &mut HeaderMap, milliseconds: u64) {
-    headers.insert(RETRY_AFTER, HeaderValue::from(milliseconds.div_ceil(1_000)));
 }

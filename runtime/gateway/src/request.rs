@@ -30,19 +30,33 @@ pub(crate) struct Request {
 
 impl Request {
     /// A request whose body could not be read: enough for its usage row.
-    pub(crate) fn unparsed(id: Uuid, operation: Operation, headers: Arc<HeaderMap>, caller: Arc<Caller>) -> Self {
-        Self {
+    pub(crate) fn unparsed(
+        id: Uuid,
+        operation: Operation,
+        headers: Arc<HeaderMap>,
+        caller: Arc<Caller>,
+    ) -> Option<Self> {
+        let document = Document::parse(bytes::Bytes::from_static(b"{}")).ok()?;
+        Some(Self {
             id,
             operation,
             headers,
             caller,
-            document: Arc::default(),
-            facts: Facts::default(),
+            document: Arc::new(document),
+            facts: Facts {
+                model: String::new(),
+                stream: false,
+                output_cap: None,
+                choices: 1,
+                session: None,
+                wants_usage: false,
+                input_chars_estimate: 0,
+            },
             requested: Box::default(),
             body_size: 0,
             tags: Vec::new(),
             acts: Vec::new(),
-        }
+        })
     }
 
     /// What a policy may see of it now.

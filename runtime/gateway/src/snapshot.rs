@@ -149,7 +149,7 @@ impl Route {
 
     /// Whether the breaker would let a request through.
     pub(crate) fn available(&self, now_ms: u64) -> bool {
-        self.breaker.state(now_ms) != tollgate_upstream::BreakerState::Open
+        !matches!(self.breaker.state(now_ms), tollgate_upstream::BreakerState::Open { .. })
     }
 }
 
@@ -393,7 +393,7 @@ impl Upstream {
         let target = Target::parse(base_url).map_err(|error| format!("base_url: {error}"))?;
         if let Some(credential) = &credential
             && let Some(missing) =
-                manifest.credential.fields.iter().find(|field| field.required && !credential.has(&field.name))
+                manifest.credential.fields.iter().find(|field| field.required && credential.field_names().all(|name| name != field.name))
         {
             return Err(format!("its credential has no field `{}`", missing.name));
         }

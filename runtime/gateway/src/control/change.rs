@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use tollgate_governance::{Attachment, Change, DirectoryError, Upstream};
-use tollgate_plugin::Generation;
 use tollgate_store::{StoreError, records};
 use tollgate_vault::Credential;
 
@@ -53,11 +52,15 @@ impl Control {
         self.snapshot.store(Arc::new(snapshot));
     }
 
-    /// Takes over the components that are loaded now.
-    pub(super) fn components_changed(&self, generation: Arc<Generation>) {
+    /// Takes over the components that are loaded now. Asks for them under the lock: whoever comes last then has the
+    /// newest, in whatever order changes are told.
+    pub(super) fn follow(&self) {
         let mut state = self.state.lock();
-        state.generation = generation;
-        self.publish(&state);
+        let generation = self.components.generation();
+        if !Arc::ptr_eq(&generation, &state.generation) {
+            state.generation = generation;
+            self.publish(&state);
+        }
     }
 
     /// Tries a proposal without making it: refuses if something cannot be used with it that can be used without.

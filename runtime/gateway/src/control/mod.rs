@@ -114,10 +114,16 @@ impl Control {
         &self.hasher
     }
 
-    /// Takes usage rows; clone it for each worker.
+    /// Takes usage rows. Its queue is shared: a worker does better with a [`Control::submitter`] of its own.
     #[must_use]
     pub fn usage(&self) -> &Submitter {
         &self.usage
+    }
+
+    /// A way to hand in usage rows, with a queue of its own: one for each worker. `None` after [`Control::close`].
+    #[must_use]
+    pub fn submitter(&self) -> Option<Submitter> {
+        self.writer.lock().as_ref().map(UsageWriter::submitter)
     }
 
     /// Whether this is the management token. Compares in constant time.
@@ -141,7 +147,10 @@ impl Control {
     pub fn close(&self) {
         // Best effort: a file that names a port nobody listens on only costs the command line a refused connection.
         let _ = std::fs::remove_file(self.data.addresses());
-        drop(self.writer.lock().take());
+        let writer = self.writer.lock().take();
+        if let Some(Err(error)) = writer.map(UsageWriter::shutdown) {
+            tracing::error!(%error, "usage rows were lost");
+        }
         if let Err(error) = self.store.flush() {
             tracing::error!(%error, "the store could not be flushed");
         }

@@ -52,6 +52,7 @@ pub struct Initialised {
 pub fn initialise(config: &Config, new_token: bool) -> Result<Initialised, StartError> {
     let data = DataDir::at(&config.data.dir);
     let foundation = Foundation::lay(config, &data, new_token)?;
+    load_directory(&*foundation.store, &data)?;
     Ok(Initialised {
         data: data.root().to_owned(),
         master_key: master_key_source(&data)?.unwrap_or_default(),
@@ -118,6 +119,18 @@ fn open_vault(store: &dyn Store, data: &DataDir) -> Result<Vault, StartError> {
     }
 }
 
+/// Reads the directory; the root account of an empty one is made.
+fn load_directory(store: &dyn Store, data: &DataDir) -> Result<Directory, StartError> {
+    let mut directory = records::load(store).map_err(|error| StartError::State(error.to_string()))?;
+    if directory.root().is_none() {
+        let (_, changes) = directory
+            .create_root(now_ms(), &mut OsRandom::new())
+            .map_err(|error| StartError::State(error.to_string()))?;
+        records::commit(store, &mut directory, &changes).map_err(|error| store_failed(data, error))?;
+    }
+    Ok(directory)
+}
+
 fn store_failed(data: &DataDir, error: tollgate_store::StoreError) -> StartError {
     StartError::Store { path: data.store(), reason: error.to_string() }
 }
@@ -131,13 +144,7 @@ impl Control {
         let data = DataDir::at(&config.data.dir);
         let Foundation { store, vault, gate, .. } = Foundation::lay(&config, &data, false)?;
         let started_ms = now_ms();
-        let mut directory = records::load(&*store).map_err(|error| StartError::State(error.to_string()))?;
-        if directory.root().is_none() {
-            let (_, changes) = directory
-                .create_root(started_ms, &mut OsRandom::new())
-                .map_err(|error| StartError::State(error.to_string()))?;
-            records::commit(&*store, &mut directory, &changes).map_err(|error| store_failed(&data, error))?;
-        }
+        let directory = load_directory(&*store, &data)?;
         let counters = Arc::new(Counters::new(zone(&config, &directory)?));
         let seeded =
             usage::seed(&*store, &directory, &counters, started_ms).map_err(|error| store_failed(&data, error))?;
@@ -149,7 +156,7 @@ impl Control {
             tracing::warn!(what = %problem.what, why = %problem.why, "cannot be used");
         }
         let writer = UsageWriter::start(Arc::clone(&store), WriterOptions::default())
-            .map_err(|error| store_failed(&data, error))?;
+            .map_err(|error| store_failed(&data, error.into()))?;
         let control = Arc::new(Self {
             hasher: KeyHasher::new(vault.pepper()),
             config,
@@ -173,17 +180,13 @@ impl Control {
     /// Publishes a new snapshot whenever components change. Holds no reference to itself, so that it can end.
     fn follow_components(self: &Arc<Self>) {
         let weak = Arc::downgrade(self);
-        self.components.subscribe(Box::new(move |generation| {
+        self.components.subscribe(Box::new(move |_| {
             if let Some(control) = weak.upgrade() {
-                control.components_changed(generation);
+                control.follow();
             }
         }));
         // What changed while the first snapshot was built was told to nobody.
-        let generation = self.components.generation();
-        let missed = !Arc::ptr_eq(&generation, &self.state.lock().generation);
-        if missed {
-            self.components_changed(generation);
-        }
+        self.follow();
     }
 }
 

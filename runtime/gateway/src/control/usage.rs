@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use tollgate_governance::{AccountId, Tokens, UsageRow};
-use tollgate_store::{Visit, usage};
+use tollgate_store::{Order, Visit, usage};
 
 use super::Control;
 use super::error::ControlError;
@@ -100,7 +100,7 @@ impl Control {
         let range = filter.since_ms.unwrap_or(0)..filter.until_ms.unwrap_or(u64::MAX);
         let mut page =
             UsagePage { rows: Vec::new(), totals: Totals::default(), currency: self.config.governance.currency.clone() };
-        usage::scan(&*self.store, range, true, &mut |row| {
+        usage::scan(&*self.store, range, Order::NewestFirst, &mut |row| {
             if top.is_none_or(|top| row.path.contains(&top)) {
                 page.totals.add(&row);
                 if page.rows.len() < filter.limit {
