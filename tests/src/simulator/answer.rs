@@ -73,7 +73,7 @@ impl Answer {
         let mut rest = text.as_ref();
         while !rest.is_empty() {
             let end = rest.find("\n\n").map_or(rest.len(), |at| at + 2);
-            parts.push(Part::Bytes(rest[..end].as_bytes().to_vec()));
+            parts.push(Part::Bytes(rest.as_bytes()[..end].to_vec()));
             rest = &rest[end..];
         }
         Self::stream(parts)

@@ -162,7 +162,7 @@ async fn an_orderly_stop_lets_open_streams_finish_and_takes_no_new_connection() 
     world.gateway.restart().await;
     let rows = world.management().wait_for_rows(3).await;
     for row in rows {
-        let endpoint = Endpoint::of(&row.text("operation").to_owned());
+        let endpoint = Endpoint::of(row.text("operation"));
         assert_eq!(row.tokens(), endpoint.tokens, "{}", row.0);
         assert!(!row.estimated());
     }
