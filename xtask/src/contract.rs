@@ -246,7 +246,7 @@ pub(crate) fn check_component(component: &[u8]) -> Result<()> {
         .with_context(|| format!("it was built for version {}", surface.version))?;
     let mut resolve = contract.resolve.clone();
     let version = &surface.version;
-    let mut text = format!("package tollgate:conformance;\nworld component {{\n");
+    let mut text = "package tollgate:conformance;\nworld component {\n".to_owned();
     for (name, _, side) in contract.interfaces() {
         match side {
             Side::Import => {
@@ -338,7 +338,10 @@ mod tests {
 
     #[test]
     fn what_the_host_offered_may_not_go() {
-        let gone = verdict("        session: func() -> option<string>;", "");
+        let gone = verdict(
+            "        @since(version = 0.1.0)\n        session: func() -> option<string>;",
+            "",
+        );
         assert!(gone.unwrap_err().to_string().contains("`call`"));
     }
 

@@ -9,6 +9,10 @@
 //! `tiers` are groups of tier labels, best first; what has another label or none comes last, or is removed where
 //! `strict` is true. Within a group healthy ones come first, and then `by` decides: `price` (cheapest first, the
 //! default), `load` (idlest first), `latency` (fastest first) or `listed` (the host's order).
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")
+)]
 
 use tollgate_guest::json::Json;
 use tollgate_guest::{Candidates, Configuration, Request, Routing};

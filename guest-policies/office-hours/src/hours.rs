@@ -7,6 +7,7 @@ const DAY_NAMES: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 const MEMBERS: [&str; 5] = ["zone", "days", "from", "to", "message"];
 
 /// Hours of certain days in a time zone.
+#[derive(Debug)]
 pub(crate) struct Hours {
     pub(crate) zone: String,
     pub(crate) message: String,
@@ -175,7 +176,7 @@ mod tests {
 
     #[test]
     fn nothing_configured_means_the_working_week_in_utc() {
-        let hours = Hours::read("{}").ok().expect("the defaults are valid");
+        let hours = Hours::read("{}").expect("the defaults are valid");
         assert_eq!(
             (hours.zone.as_str(), hours.from, hours.to),
             ("UTC", 480, 1080)
@@ -185,9 +186,7 @@ mod tests {
 
     #[test]
     fn a_whole_day_ends_at_midnight() {
-        let hours = Hours::read(r#"{"from":"00:00","to":"24:00"}"#)
-            .ok()
-            .expect("valid");
+        let hours = Hours::read(r#"{"from":"00:00","to":"24:00"}"#).expect("valid");
         assert_eq!((hours.from, hours.to), (0, 1440));
     }
 }

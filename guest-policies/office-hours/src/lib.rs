@@ -9,6 +9,10 @@
 //!
 //! Days are 1 (Monday) to 7 (Sunday). A `from` later than `to` goes over midnight: the hours after it belong to the day
 //! on which they began.
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")
+)]
 
 use tollgate_guest::{Admission, Configuration, Request, Verdict, clock};
 

@@ -84,7 +84,7 @@ fn luhn(text: &[u8]) -> bool {
             if digit > 9 { digit - 9 } else { digit }
         })
         .sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }
 
 /// A phone number: `+` or `00` and a country code, three-three-four as in North America, or a national number that

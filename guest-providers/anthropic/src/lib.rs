@@ -1,4 +1,8 @@
 //! Provider component: anthropic.
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")
+)]
 
 use tollgate_guest::{
     Call, CommitAfter, Exchange, FailedAnswer, Failure, Manifest, Plan, classify,

@@ -3,6 +3,10 @@
 //! It makes a gateway useful in its first minute, without credentials and without a network. A line `!tool NAME {json}`
 //! in what the user says is answered with that tool call, and the tool's result with its text: a round trip that any
 //! client can be shown with.
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")
+)]
 
 use tollgate_guest::json::Json;
 use tollgate_guest::{
