@@ -15,6 +15,7 @@ pub mod models;
 mod operation;
 mod render;
 mod segments;
+mod sse;
 mod stream;
 mod usage;
 

@@ -1,7 +1,14 @@
 //! Reads usage and the end of a stream that is forwarded as it arrives.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
+use memchr::memmem::Finder;
+
+use super::first::failure;
+use crate::json::scan::{is_value, whitespace};
+use crate::json::walk::{Raw, Shape, skip};
+use crate::sse;
+use crate::usage::Told;
 use crate::{Operation, StreamPosition, Usage, UsageHints};
 
 /// How a stream ended.
@@ -38,31 +45,287 @@ pub struct StreamSummary {
 pub struct StreamTap {
     operation: Operation,
     hints: Arc<UsageHints>,
+    /// Whether usage may hide under a name that the quick look does not know.
+    look_everywhere: bool,
+    /// The unfinished event; empty while one is too large to keep.
+    tail: Vec<u8>,
+    oversized: bool,
+    line_open: bool,
+    after_cr: bool,
+    told: Told,
+    ended: Option<Ended>,
+    /// Chat: a choice has finished, so that a stream without `[DONE]` is whole nevertheless.
+    finished_choice: bool,
+    events: u64,
+    output_bytes: u64,
+    response_id: Option<String>,
 }
+
+/// An event larger than this is not read.
+const LARGEST_EVENT: usize = 16 << 20;
+
+static DELTA: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"delta\""));
+static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"usage\""));
+static FINISH: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"finish_reason\""));
 
 impl StreamTap {
     /// A reader for a stream that answers `operation`.
     pub fn new(operation: Operation, hints: Arc<UsageHints>) -> Self {
-        Self { operation, hints }
+        let look_everywhere = hints.stream_pointers.iter().any(|pointer| !pointer.ends_with("/usage"));
+        Self {
+            operation,
+            hints,
+            look_everywhere,
+            tail: Vec::new(),
+            oversized: false,
+            line_open: false,
+            after_cr: false,
+            told: Told::default(),
+            ended: None,
+            finished_choice: false,
+            events: 0,
+            output_bytes: 0,
+            response_id: None,
+        }
     }
 
     /// Takes the bytes that were just forwarded.
-    pub fn push(&mut self, _chunk: &[u8]) {
-        let _ = (self.operation, &self.hints);
+    pub fn push(&mut self, chunk: &[u8]) {
+        let (mut start, mut line) = (0, 0);
+        // The data of the event at hand, while all of it is one line of this chunk.
+        let mut data = None;
+        let mut data_lines = 0;
+        for at in memchr::memchr2_iter(b'\n', b'\r', chunk) {
+            let pair = chunk[at] == b'\n' && if at == 0 { self.after_cr } else { chunk[at - 1] == b'\r' };
+            if pair {
+                line = at + 1;
+                continue;
+            }
+            if line == at && !self.line_open {
+                if self.tail.is_empty() && !self.oversized && data_lines <= 1 {
+                    if let Some(data) = data {
+                        self.event(data);
+                    }
+                } else {
+                    self.keep(&chunk[start..=at]);
+                    self.kept_event();
+                }
+                start = at + 1;
+                (data, data_lines) = (None, 0);
+            } else if !self.line_open
+                && let Some(value) = chunk[line..at].strip_prefix(b"data:")
+            {
+                data = Some(value);
+                data_lines += 1;
+            } else if chunk[line..at].starts_with(sse::BOM) {
+                // Only the very first line can begin so; the careful reader takes it off.
+                data_lines = 2;
+            }
+            line = at + 1;
+            self.line_open = false;
+        }
+        if let Some(last) = chunk.last() {
+            self.line_open |= line < chunk.len();
+            self.after_cr = *last == b'\r';
+            self.keep(&chunk[start..]);
+        }
     }
 
     /// Where an error event would land now.
     pub fn position(&self) -> StreamPosition {
-        StreamPosition::default()
+        StreamPosition {
+            next_sequence: self.events,
+            response_id: self.response_id.clone(),
+            mid_event: self.line_open || self.oversized || self.tail.iter().any(|byte| !matches!(byte, b'\n' | b'\r')),
+        }
     }
 
     /// Whether the terminal event has been seen: what follows is of no interest.
     pub fn is_ended(&self) -> bool {
-        false
+        self.ended.is_some()
     }
 
     /// The stream has ended, or the client has gone.
-    pub fn finish(self) -> StreamSummary {
-        todo!()
+    pub fn finish(mut self) -> StreamSummary {
+        // Some vendors forget the last blank line. What was cut off within its data says nothing.
+        let tail = std::mem::take(&mut self.tail);
+        if let Some(event) = sse::read(&tail)
+            && (event.data.trim_ascii() == b"[DONE]" || is_value(event.data.trim_ascii()))
+        {
+            self.event(&event.data);
+        }
+        let ended = self.ended.unwrap_or(if self.finished_choice { Ended::Complete } else { Ended::Cut });
+        // Vendors that tell zeros until the last event have told nothing when they are cut off before it.
+        let truthful = self.told.is_substantial() || ended == Ended::Complete;
+        StreamSummary {
+            usage: self.told.usage().filter(|_| truthful),
+            ended,
+            events: self.events,
+            output_bytes_estimate: self.output_bytes,
+        }
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        if self.oversized {
+            return;
+        }
+        if self.tail.len() + bytes.len() > LARGEST_EVENT {
+            self.oversized = true;
+            self.tail = Vec::new();
+        } else {
+            self.tail.extend_from_slice(bytes);
+        }
+    }
+
+    /// An event that came in several chunks, or in several lines of data, is whole.
+    fn kept_event(&mut self) {
+        let mut tail = std::mem::take(&mut self.tail);
+        if !std::mem::take(&mut self.oversized)
+            && let Some(event) = sse::read(&tail)
+        {
+            self.event(&event.data);
+        }
+        tail.clear();
+        self.tail = tail;
+    }
+
+    fn event(&mut self, data: &[u8]) {
+        let data = data.trim_ascii();
+        self.events += 1;
+        match self.operation {
+            Operation::ChatCompletions => self.chat(data),
+            Operation::Responses => self.responses(data),
+            Operation::Messages => self.messages(data),
+            Operation::CountTokens | Operation::Embeddings => {}
+        }
+    }
+
+    fn chat(&mut self, data: &[u8]) {
+        if data == b"[DONE]" {
+            self.ended.get_or_insert(Ended::Complete);
+            return;
+        }
+        let delta = DELTA.find(data);
+        if let Some(at) = delta {
+            self.output_bytes += text_after(data, at + 7);
+        }
+        let finish = FINISH.find(&data[delta.unwrap_or(0)..]).map(|at| at + delta.unwrap_or(0) + 15);
+        let finished = finish.is_some_and(|at| matches!(data.get(value_at(data, at)..), Some([b'"', next, ..]) if *next != b'"'));
+        self.finished_choice |= finished;
+        let usage = USAGE.find(data).is_some_and(|at| data.get(value_at(data, at + 7)) != Some(&b'n'));
+        if delta.is_some() && !finished && !usage && !self.look_everywhere {
+            return;
+        }
+        let event = Raw::new(data);
+        if let Some((code, message)) = failure(Operation::ChatCompletions, event) {
+            self.ended = Some(Ended::Failed { code, message });
+        }
+        let places = self.hints.stream_pointers.iter().filter_map(|pointer| event.at_pointer(pointer));
+        for usage in event.get("usage").into_iter().chain(places).filter(|usage| usage.shape() == Shape::Object) {
+            self.told.take(self.operation, usage, &self.hints);
+        }
+    }
+
+    fn responses(&mut self, data: &[u8]) {
+        let event = Raw::new(data);
+        let Some(kind) = event_type(event) else { return };
+        if kind.ends_with(b".delta") {
+            if let Some(at) = DELTA.find(data) {
+                self.output_bytes += text_after(data, at + 7);
+            }
+            return;
+        }
+        match kind {
+            b"response.created" => self.response_id = event.at_pointer("/response/id").and_then(|id| Some(id.text()?.into_owned())),
+            b"response.completed" | b"response.incomplete" | b"response.failed" => {
+                if let Some(usage) = event.at_pointer("/response/usage") {
+                    self.told.take(self.operation, usage, &self.hints);
+                }
+                self.hinted(event);
+                match failure(Operation::Responses, event) {
+                    Some((code, message)) => self.ended = Some(Ended::Failed { code, message }),
+                    None => _ = self.ended.get_or_insert(Ended::Complete),
+                }
+            }
+            b"error" => {
+                let (code, message) = failure(Operation::Responses, event).unwrap_or_default();
+                self.ended = Some(Ended::Failed { code, message });
+            }
+            _ => {}
+        }
+    }
+
+    fn messages(&mut self, data: &[u8]) {
+        let event = Raw::new(data);
+        let usage = match event_type(event) {
+            Some(b"content_block_delta") => {
+                if let Some(at) = DELTA.find(data) {
+                    self.output_bytes += text_after(data, at + 7);
+                }
+                return;
+            }
+            Some(b"message_start") => event.at_pointer("/message/usage"),
+            Some(b"message_delta") => event.get("usage"),
+            Some(b"message_stop") => {
+                self.ended.get_or_insert(Ended::Complete);
+                return;
+            }
+            Some(b"error") => {
+                let (code, message) = failure(Operation::Messages, event).unwrap_or_default();
+                self.ended = Some(Ended::Failed { code, message });
+                return;
+            }
+            _ => return,
+        };
+        if let Some(usage) = usage {
+            self.told.take(self.operation, usage, &self.hints);
+        }
+        self.hinted(event);
+    }
+
+    fn hinted(&mut self, event: Raw<'_>) {
+        for usage in self.hints.stream_pointers.iter().filter_map(|pointer| event.at_pointer(pointer)) {
+            self.told.take(self.operation, usage, &self.hints);
+        }
     }
 }
+
+/// The event's type: at the front of the data in nearly every event.
+pub(crate) fn event_type<'a>(event: Raw<'a>) -> Option<&'a [u8]> {
+    match event.bytes.strip_prefix(b"{\"type\":\"") {
+        Some(rest) => memchr::memchr(b'"', rest).map(|end| &rest[..end]),
+        None => event.get("type")?.inner(),
+    }
+}
+
+/// Position of the value behind a name that ends at `at`.
+fn value_at(data: &[u8], at: usize) -> usize {
+    let colon = whitespace(data, at);
+    if data.get(colon) == Some(&b':') { whitespace(data, colon + 1) } else { data.len() }
+}
+
+/// Bytes of text in the delta behind its name.
+fn text_after(data: &[u8], at: usize) -> u64 {
+    let start = value_at(data, at);
+    match skip(data, start) {
+        Some(end) => text_bytes(Raw { bytes: &data[start..end], at: 0 }, 0),
+        None => 0,
+    }
+}
+
+fn text_bytes(value: Raw<'_>, depth: usize) -> u64 {
+    const NO_TEXT: [&[u8]; 7] = [b"role", b"type", b"id", b"name", b"signature", b"index", b"encrypted_content"];
+    match value.shape() {
+        Shape::String => value.bytes.len() as u64 - 2,
+        Shape::Object if depth < 4 => value
+            .members()
+            .filter(|(key, _)| !NO_TEXT.contains(&key.0))
+            .map(|(_, value)| text_bytes(value, depth + 1))
+            .sum(),
+        Shape::Array if depth < 4 => value.items().map(|item| text_bytes(item, depth + 1)).sum(),
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests;
