@@ -147,7 +147,9 @@ pub async fn text(response: Response<UpstreamBody>) -> Result<String, UpstreamEr
     Ok(String::from_utf8(bytes.to_vec()).unwrap())
 }
 
-/// Lets other tasks and the sockets come to rest.
-pub async fn rest() {
-    tokio::time::sleep(Duration::from_millis(30)).await;
+/// Waits until something has happened, however busy the machine is.
+pub async fn until(mut happened: impl FnMut() -> bool) {
+    while !happened() {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
 }
