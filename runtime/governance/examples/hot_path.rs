@@ -1,5 +1,5 @@
 //! Measures what governance adds to a request: key check, admission with settlement, usage row. `--release` only.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a measuring tool for developers")]
+#![expect(clippy::unwrap_used, reason = "a measuring tool for developers")]
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -16,7 +16,9 @@ fn main() {
     directory.apply(&changes);
     let mut parent = "root".to_owned();
     for name in ["research", "alice"] {
-        let text = format!(r#"{{"name":"{name}","parent":"{parent}","models":["gpt-*"],"limits":{{"rpm":100000000,"daily_limit":1000000000000}}}}"#);
+        let text = format!(
+            r#"{{"name":"{name}","parent":"{parent}","models":["gpt-*"],"limits":{{"rpm":100000000,"daily_limit":1000000000000}}}}"#
+        );
         let new: NewAccount = serde_json::from_str(&text).unwrap();
         let (_, changes) = directory.create_account(new, 1, &mut random).unwrap();
         directory.apply(&changes);
@@ -24,7 +26,9 @@ fn main() {
     }
     let mut token = String::new();
     for _ in 0..1_000 {
-        let (new, changes) = directory.create_key(&parent, "laptop", &hasher, 1, &mut random).unwrap();
+        let (new, changes) = directory
+            .create_key(&parent, "laptop", &hasher, 1, &mut random)
+            .unwrap();
         directory.apply(&changes);
         token = new.token.expose().to_owned();
     }
@@ -33,11 +37,20 @@ fn main() {
     let caller = Arc::clone(snapshot.find(&hasher.mac(&token)).unwrap());
     let now = 1_760_000_000_000u64;
 
-    measure("key: checksum", |_| TokenKind::Inference.check(black_box(&token)).is_ok());
-    measure("key: hash and look-up", |_| snapshot.find(&hasher.mac(black_box(&token))).is_some());
-    measure("model allowed over the path", |_| caller.path.models.allows(black_box("gpt-5-mini")));
+    measure("key: checksum", |_| {
+        TokenKind::Inference.check(black_box(&token)).is_ok()
+    });
+    measure("key: hash and look-up", |_| {
+        snapshot.find(&hasher.mac(black_box(&token))).is_some()
+    });
+    measure("model allowed over the path", |_| {
+        caller.path.models.allows(black_box("gpt-5-mini"))
+    });
     measure("admit and settle, depth 3", |turn| {
-        counters.admit(&caller.path, now + turn / 1_000, 500).unwrap().settle(400);
+        counters
+            .admit(&caller.path, now + turn / 1_000, 500)
+            .unwrap()
+            .settle(400);
         true
     });
     let mut out = Vec::new();
@@ -76,7 +89,10 @@ fn row(path: &tollgate_governance::Path, turn: u64) -> UsageRow<'_> {
         ttfb_ms: Some(212),
         total_ms: 912,
         session: "0199c0de-0000-7000-8000-000000000000".into(),
-        policies: vec![PolicyAct { component: "redact".into(), digest: [1; 32] }],
+        policies: vec![PolicyAct {
+            component: "redact".into(),
+            digest: [1; 32],
+        }],
         ..UsageRow::default()
     }
 }

@@ -206,7 +206,10 @@ impl Account {
         }
         if let Some(zone) = &self.time_zone {
             if self.parent.is_some() {
-                return Err(DirectoryError::invalid("time_zone", "can be set on the root only"));
+                return Err(DirectoryError::invalid(
+                    "time_zone",
+                    "can be set on the root only",
+                ));
             }
             crate::calendar::Zone::named(zone)
                 .map_err(|error| DirectoryError::invalid("time_zone", error.to_string()))?;
@@ -240,10 +243,16 @@ pub(crate) fn validate_text(
 ) -> Result<(), DirectoryError> {
     let Some(text) = text else { return Ok(()) };
     if text.len() > longest {
-        return Err(DirectoryError::invalid(field, format!("is longer than {longest} bytes")));
+        return Err(DirectoryError::invalid(
+            field,
+            format!("is longer than {longest} bytes"),
+        ));
     }
     if text.chars().any(char::is_control) {
-        return Err(DirectoryError::invalid(field, "contains a control character"));
+        return Err(DirectoryError::invalid(
+            field,
+            "contains a control character",
+        ));
     }
     Ok(())
 }
@@ -272,7 +281,14 @@ mod tests {
 
     #[test]
     fn names_that_would_break_a_path_are_refused() {
-        for name in ["", " a", "a ", "a/b", "a\nb", "018f0000-0000-7000-8000-000000000000"] {
+        for name in [
+            "",
+            " a",
+            "a ",
+            "a/b",
+            "a\nb",
+            "018f0000-0000-7000-8000-000000000000",
+        ] {
             let error = validate_name(name).unwrap_err();
             assert_eq!(error.field(), Some("name"), "{name:?}");
         }

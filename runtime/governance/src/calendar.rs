@@ -36,24 +36,37 @@ impl Zone {
     /// # Errors
     /// When there is no such zone.
     pub fn named(name: &str) -> Result<Self, UnknownZone> {
-        TimeZone::get(name).map(Self).map_err(|_| UnknownZone(name.to_owned()))
+        TimeZone::get(name)
+            .map(Self)
+            .map_err(|_| UnknownZone(name.to_owned()))
     }
 
     /// The day to which `now_ms` belongs.
     #[must_use]
     pub fn day_of(&self, now_ms: u64) -> Day {
-        self.civil_day(now_ms).unwrap_or(Day { start_ms: 0, end_ms: u64::MAX })
+        self.civil_day(now_ms).unwrap_or(Day {
+            start_ms: 0,
+            end_ms: u64::MAX,
+        })
     }
 
     /// None outside the years that the calendar knows: there is one endless day then.
     fn civil_day(&self, now_ms: u64) -> Option<Day> {
         let now = Timestamp::from_millisecond(i64::try_from(now_ms).ok()?).ok()?;
         let start = now.to_zoned(self.0.clone()).start_of_day().ok()?;
-        let end = start.date().tomorrow().ok()?.to_zoned(self.0.clone()).ok()?;
+        let end = start
+            .date()
+            .tomorrow()
+            .ok()?
+            .to_zoned(self.0.clone())
+            .ok()?;
         // A zone that skips a whole date (as Samoa did) may have a "next midnight" later than the next day's start.
         let end = end.start_of_day().ok()?;
         let clamp = |at: &jiff::Zoned| u64::try_from(at.timestamp().as_millisecond()).unwrap_or(0);
-        Some(Day { start_ms: clamp(&start), end_ms: clamp(&end) })
+        Some(Day {
+            start_ms: clamp(&start),
+            end_ms: clamp(&end),
+        })
     }
 }
 
@@ -68,14 +81,23 @@ pub(crate) struct Calendar {
 
 impl Calendar {
     pub(crate) fn new(zone: Zone) -> Self {
-        Self { zone, next_zone: None, day: None }
+        Self {
+            zone,
+            next_zone: None,
+            day: None,
+        }
     }
 
     /// The day that counts at `now_ms`. A comparison or two, except at a boundary.
     pub(crate) fn at(&mut self, now_ms: u64) -> Day {
         match self.day {
             // Within the day, or a little before it: a clock stepping back over midnight must not revive a spent day.
-            Some(day) if now_ms < day.end_ms && now_ms.saturating_add(LONGEST_STEP_BACK_MS) >= day.start_ms => day,
+            Some(day)
+                if now_ms < day.end_ms
+                    && now_ms.saturating_add(LONGEST_STEP_BACK_MS) >= day.start_ms =>
+            {
+                day
+            }
             last => {
                 self.zone = self.next_zone.take().unwrap_or_else(|| self.zone.clone());
                 let mut day = self.zone.day_of(now_ms);
@@ -106,7 +128,11 @@ mod tests {
     const HOUR: u64 = 3_600_000;
 
     fn ms(text: &str) -> u64 {
-        text.parse::<Timestamp>().unwrap().as_millisecond().try_into().unwrap()
+        text.parse::<Timestamp>()
+            .unwrap()
+            .as_millisecond()
+            .try_into()
+            .unwrap()
     }
 
     #[test]
@@ -135,7 +161,15 @@ mod tests {
 
     #[test]
     fn days_follow_each_other_without_gap_or_overlap_for_two_years_in_odd_zones() {
-        for name in ["UTC", "Asia/Kathmandu", "America/St_Johns", "Australia/Lord_Howe", "Asia/Beirut", "Pacific/Apia", "Africa/Casablanca"] {
+        for name in [
+            "UTC",
+            "Asia/Kathmandu",
+            "America/St_Johns",
+            "Australia/Lord_Howe",
+            "Asia/Beirut",
+            "Pacific/Apia",
+            "Africa/Casablanca",
+        ] {
             let zone = Zone::named(name).unwrap();
             let mut day = zone.day_of(ms("2026-01-01T00:00:00Z"));
             for _ in 0..730 {
@@ -165,9 +199,15 @@ mod tests {
         let day = calendar.at(midnight + 5);
         assert_eq!(day.start_ms, midnight);
         assert_eq!(calendar.at(midnight - 60_000), day);
-        assert_eq!(calendar.at(midnight + 24 * HOUR).start_ms, midnight + 24 * HOUR);
+        assert_eq!(
+            calendar.at(midnight + 24 * HOUR).start_ms,
+            midnight + 24 * HOUR
+        );
         // A clock that had been months ahead is put right.
-        assert_eq!(calendar.at(midnight - 90 * 24 * HOUR).start_ms, midnight - 90 * 24 * HOUR);
+        assert_eq!(
+            calendar.at(midnight - 90 * 24 * HOUR).start_ms,
+            midnight - 90 * 24 * HOUR
+        );
     }
 
     #[test]
@@ -179,7 +219,10 @@ mod tests {
         let second = calendar.at(ms("2026-05-03T00:00:01Z"));
         assert_eq!(second.start_ms, first.end_ms);
         assert_eq!(second.end_ms, ms("2026-05-03T04:00:00Z"));
-        assert_eq!(calendar.at(ms("2026-05-03T04:00:00Z")).end_ms, ms("2026-05-04T04:00:00Z"));
+        assert_eq!(
+            calendar.at(ms("2026-05-03T04:00:00Z")).end_ms,
+            ms("2026-05-04T04:00:00Z")
+        );
     }
 
     #[test]

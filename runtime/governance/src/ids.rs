@@ -74,9 +74,14 @@ impl RequestIds {
         let mut seed = [0u8; 16];
         random.fill(&mut seed);
         let (high, low) = seed.split_at(8);
-        let word = |half: &[u8]| half.iter().fold(0u64, |sum, byte| (sum << 8) | u64::from(*byte));
+        let word = |half: &[u8]| {
+            half.iter()
+                .fold(0u64, |sum, byte| (sum << 8) | u64::from(*byte))
+        };
         // An all-zero state would stay zero for ever.
-        Self { state: [word(high), word(low) | 1] }
+        Self {
+            state: [word(high), word(low) | 1],
+        }
     }
 
     /// The next id, of `now_ms` (Unix milliseconds).
@@ -112,7 +117,11 @@ mod tests {
             assert_eq!(id.get_version_num(), 7);
             assert!(seen.insert(id));
         }
-        let (seconds, nanos) = ids.next(1_700_000_000_123).get_timestamp().unwrap().to_unix();
+        let (seconds, nanos) = ids
+            .next(1_700_000_000_123)
+            .get_timestamp()
+            .unwrap()
+            .to_unix();
         assert_eq!((seconds, nanos), (1_700_000_000, 123_000_000));
     }
 

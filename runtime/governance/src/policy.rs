@@ -45,16 +45,33 @@ impl Path {
         let (leaf, _, _) = nodes.last()?;
         let mut tags = BTreeMap::new();
         for (account, ..) in nodes {
-            tags.extend(account.tags.iter().map(|(name, value)| (name.clone(), value.clone())));
+            tags.extend(
+                account
+                    .tags
+                    .iter()
+                    .map(|(name, value)| (name.clone(), value.clone())),
+            );
         }
-        let names = nodes.iter().map(|(account, ..)| account.name.as_str()).collect::<Vec<_>>();
+        let names = nodes
+            .iter()
+            .map(|(account, ..)| account.name.as_str())
+            .collect::<Vec<_>>();
         Some(Self {
             account: leaf.id,
             ids: nodes.iter().map(|(account, ..)| account.id).collect(),
             names: names.join("/").into(),
-            enabled: nodes.iter().all(|(account, ..)| account.status == Status::Active),
-            models: ModelRule::new(nodes.iter().filter_map(|(account, ..)| account.models.as_deref())),
-            attachments: nodes.iter().flat_map(|(.., attached)| attached.iter().cloned()).collect(),
+            enabled: nodes
+                .iter()
+                .all(|(account, ..)| account.status == Status::Active),
+            models: ModelRule::new(
+                nodes
+                    .iter()
+                    .filter_map(|(account, ..)| account.models.as_deref()),
+            ),
+            attachments: nodes
+                .iter()
+                .flat_map(|(.., attached)| attached.iter().cloned())
+                .collect(),
             tags: Arc::new(tags),
             nodes: nodes
                 .iter()
@@ -90,16 +107,23 @@ impl ModelRule {
                 .map(|pattern| Box::<str>::from(pattern.as_str()))
                 .partition(|pattern| pattern.contains('*'));
             exact.sort_unstable();
-            AllowList { exact: exact.into(), globs: globs.into() }
+            AllowList {
+                exact: exact.into(),
+                globs: globs.into(),
+            }
         };
-        Self { lists: lists.into_iter().map(list).collect() }
+        Self {
+            lists: lists.into_iter().map(list).collect(),
+        }
     }
 
     /// Whether `model` passes every list of the path. Allocates nothing.
     #[must_use]
     pub fn allows(&self, model: &str) -> bool {
         self.lists.iter().all(|list| {
-            list.exact.binary_search_by(|exact| (**exact).cmp(model)).is_ok()
+            list.exact
+                .binary_search_by(|exact| (**exact).cmp(model))
+                .is_ok()
                 || list.globs.iter().any(|glob| matches(glob, model))
         })
     }
@@ -141,8 +165,10 @@ mod tests {
     use proptest::prelude::*;
 
     fn rule(lists: &[&[&str]]) -> ModelRule {
-        let owned: Vec<Vec<String>> =
-            lists.iter().map(|list| list.iter().map(|p| (*p).to_owned()).collect()).collect();
+        let owned: Vec<Vec<String>> = lists
+            .iter()
+            .map(|list| list.iter().map(|p| (*p).to_owned()).collect())
+            .collect();
         ModelRule::new(owned.iter().map(Vec::as_slice))
     }
 

@@ -86,8 +86,14 @@ impl Rates {
     /// `rates`: micro base units per unit of the currency, e.g. CNY = 140_000 when a yuan is worth 0.14.
     #[must_use]
     pub fn new(base: &str, rates: BTreeMap<String, u64>) -> Self {
-        let rates = rates.into_iter().map(|(code, rate)| (code.to_ascii_uppercase(), rate)).collect();
-        Self { base: base.to_ascii_uppercase(), rates }
+        let rates = rates
+            .into_iter()
+            .map(|(code, rate)| (code.to_ascii_uppercase(), rate))
+            .collect();
+        Self {
+            base: base.to_ascii_uppercase(),
+            rates,
+        }
     }
 
     /// The base currency's code.
@@ -133,12 +139,18 @@ impl Price {
         provider: Option<Price>,
         default: Option<Price>,
     ) -> Result<Price, PriceError> {
-        operator.or(provider).or(default).ok_or_else(|| PriceError::Unknown(model.to_owned()))
+        operator
+            .or(provider)
+            .or(default)
+            .ok_or_else(|| PriceError::Unknown(model.to_owned()))
     }
 
     /// The dearest that input can become: a cache write is dearer than plain input, and the client decides on it.
     fn dearest_input(&self) -> u64 {
-        self.input.max(self.cache_read).max(self.cache_write_5m).max(self.cache_write_1h)
+        self.input
+            .max(self.cache_read)
+            .max(self.cache_write_5m)
+            .max(self.cache_write_1h)
     }
 }
 
@@ -164,8 +176,18 @@ pub fn cost(price: &Price, tokens: &Tokens) -> u64 {
 /// What to hold before a call: all input at the dearest input price, and the whole output cap. Micro-units.
 #[must_use]
 pub fn hold(price: &Price, input_estimate: u64, output_cap: u64) -> u64 {
-    let dearest = Price { input: price.dearest_input(), ..*price };
-    cost(&dearest, &Tokens { input: input_estimate, output: output_cap, ..Tokens::default() })
+    let dearest = Price {
+        input: price.dearest_input(),
+        ..*price
+    };
+    cost(
+        &dearest,
+        &Tokens {
+            input: input_estimate,
+            output: output_cap,
+            ..Tokens::default()
+        },
+    )
 }
 
 /// Divides by a million, half up.
@@ -205,33 +227,115 @@ mod tests {
     #[test]
     fn an_hours_cache_write_is_billed_at_twice_the_input_and_five_minutes_at_a_quarter_more() {
         let of = |tokens: Tokens| cost(&PRICE, &tokens);
-        let input = of(Tokens { input: 1_000_000, ..Tokens::default() });
-        assert_eq!(of(Tokens { cache_write_1h: 1_000_000, ..Tokens::default() }), 2 * input);
-        assert_eq!(of(Tokens { cache_write_5m: 1_000_000, ..Tokens::default() }) * 4, 5 * input);
+        let input = of(Tokens {
+            input: 1_000_000,
+            ..Tokens::default()
+        });
+        assert_eq!(
+            of(Tokens {
+                cache_write_1h: 1_000_000,
+                ..Tokens::default()
+            }),
+            2 * input
+        );
+        assert_eq!(
+            of(Tokens {
+                cache_write_5m: 1_000_000,
+                ..Tokens::default()
+            }) * 4,
+            5 * input
+        );
     }
 
     #[test]
     fn the_sum_is_rounded_once_and_half_up() {
-        let price = Price { input: 400_000, output: 400_000, ..Price::default() };
+        let price = Price {
+            input: 400_000,
+            output: 400_000,
+            ..Price::default()
+        };
         // 0.4 + 0.4 = 0.8: rounding each part would give nothing.
-        assert_eq!(cost(&price, &Tokens { input: 1, output: 1, ..Tokens::default() }), 1);
-        assert_eq!(cost(&price, &Tokens { input: 1, ..Tokens::default() }), 0);
-        let half = Price { input: 500_000, ..Price::default() };
-        assert_eq!(cost(&half, &Tokens { input: 1, ..Tokens::default() }), 1);
-        assert_eq!(cost(&half, &Tokens { input: 3, ..Tokens::default() }), 2);
+        assert_eq!(
+            cost(
+                &price,
+                &Tokens {
+                    input: 1,
+                    output: 1,
+                    ..Tokens::default()
+                }
+            ),
+            1
+        );
+        assert_eq!(
+            cost(
+                &price,
+                &Tokens {
+                    input: 1,
+                    ..Tokens::default()
+                }
+            ),
+            0
+        );
+        let half = Price {
+            input: 500_000,
+            ..Price::default()
+        };
+        assert_eq!(
+            cost(
+                &half,
+                &Tokens {
+                    input: 1,
+                    ..Tokens::default()
+                }
+            ),
+            1
+        );
+        assert_eq!(
+            cost(
+                &half,
+                &Tokens {
+                    input: 3,
+                    ..Tokens::default()
+                }
+            ),
+            2
+        );
     }
 
     #[test]
     fn absurd_token_counts_cost_too_much_and_never_too_little() {
-        let all = Tokens { input: u64::MAX, cache_read: u64::MAX, cache_write_5m: u64::MAX, cache_write_1h: u64::MAX, output: u64::MAX, reasoning: 0 };
-        let dear = Price { input: u64::MAX, cache_read: u64::MAX, cache_write_5m: u64::MAX, cache_write_1h: u64::MAX, output: u64::MAX };
+        let all = Tokens {
+            input: u64::MAX,
+            cache_read: u64::MAX,
+            cache_write_5m: u64::MAX,
+            cache_write_1h: u64::MAX,
+            output: u64::MAX,
+            reasoning: 0,
+        };
+        let dear = Price {
+            input: u64::MAX,
+            cache_read: u64::MAX,
+            cache_write_5m: u64::MAX,
+            cache_write_1h: u64::MAX,
+            output: u64::MAX,
+        };
         assert_eq!(cost(&dear, &all), u64::MAX);
         assert_eq!(hold(&PRICE, u64::MAX, u64::MAX), u64::MAX);
     }
 
     #[test]
     fn a_free_model_costs_nothing() {
-        assert_eq!(cost(&Price::default(), &Tokens { input: 5, output: 5, ..Tokens::default() }), 0);
+        assert_eq!(
+            cost(
+                &Price::default(),
+                &Tokens {
+                    input: 5,
+                    output: 5,
+                    ..Tokens::default()
+                }
+            ),
+            0
+        );
     }
 
     #[test]
@@ -240,19 +344,44 @@ mod tests {
         assert!(error.to_string().contains("m-9"));
         let free = Price::default();
         assert_eq!(Price::first_known("m", None, None, Some(PRICE)), Ok(PRICE));
-        assert_eq!(Price::first_known("m", None, Some(free), Some(PRICE)), Ok(free));
-        assert_eq!(Price::first_known("m", Some(PRICE), Some(free), None), Ok(PRICE));
+        assert_eq!(
+            Price::first_known("m", None, Some(free), Some(PRICE)),
+            Ok(free)
+        );
+        assert_eq!(
+            Price::first_known("m", Some(PRICE), Some(free), None),
+            Ok(PRICE)
+        );
     }
 
     #[test]
     fn other_currencies_are_converted_with_the_operators_rate() {
         let rates = Rates::new("usd", BTreeMap::from([("cny".to_owned(), 140_000)]));
-        let list: ListPrice = serde_json::from_str(r#"{"currency":"CNY","input":4000000,"output":16000000}"#).unwrap();
+        let list: ListPrice =
+            serde_json::from_str(r#"{"currency":"CNY","input":4000000,"output":16000000}"#)
+                .unwrap();
         let price = rates.to_base(&list).unwrap();
-        assert_eq!((price.input, price.cache_read, price.cache_write_1h, price.output), (560_000, 560_000, 560_000, 2_240_000));
-        let euro = ListPrice { currency: "EUR".into(), ..list.clone() };
-        assert_eq!(rates.to_base(&euro), Err(PriceError::Currency("EUR".into())));
-        let huge = ListPrice { output: u64::MAX, ..list };
+        assert_eq!(
+            (
+                price.input,
+                price.cache_read,
+                price.cache_write_1h,
+                price.output
+            ),
+            (560_000, 560_000, 560_000, 2_240_000)
+        );
+        let euro = ListPrice {
+            currency: "EUR".into(),
+            ..list.clone()
+        };
+        assert_eq!(
+            rates.to_base(&euro),
+            Err(PriceError::Currency("EUR".into()))
+        );
+        let huge = ListPrice {
+            output: u64::MAX,
+            ..list
+        };
         let rates = Rates::new("USD", BTreeMap::from([("CNY".to_owned(), 2_000_000)]));
         assert_eq!(rates.to_base(&huge), Err(PriceError::TooLarge));
     }

@@ -27,7 +27,10 @@ impl OsRandom {
 impl Random for OsRandom {
     /// # Panics
     /// When the operating system has no randomness to give: going on would make guessable keys.
-    #[expect(clippy::expect_used, reason = "without randomness no key is safe: stop")]
+    #[expect(
+        clippy::expect_used,
+        reason = "without randomness no key is safe: stop"
+    )]
     fn fill(&mut self, bytes: &mut [u8]) {
         ring::rand::SecureRandom::fill(&self.0, bytes)
             .expect("the operating system gives randomness");

@@ -162,7 +162,10 @@ impl From<Record> for Change {
     }
 }
 
-#[expect(clippy::expect_used, reason = "records are maps of strings and numbers: they always serialise")]
+#[expect(
+    clippy::expect_used,
+    reason = "records are maps of strings and numbers: they always serialise"
+)]
 fn encode<T: Serialize>(record: &T) -> Vec<u8> {
     serde_json::to_vec(&Envelope { v: VERSION, record }).expect("a record serialises")
 }

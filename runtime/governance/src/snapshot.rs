@@ -32,7 +32,9 @@ type Shard = HashMap<KeyMac, Arc<Caller>, MacHasher>;
 
 impl Default for Accounts {
     fn default() -> Self {
-        Self { shards: vec![Arc::default(); SHARDS] }
+        Self {
+            shards: vec![Arc::default(); SHARDS],
+        }
     }
 }
 
@@ -96,7 +98,6 @@ impl Hasher for FirstEight {
     // The array's length prefix comes through here and says nothing.
     fn write_usize(&mut self, _: usize) {}
 
-
     fn finish(&self) -> u64 {
         self.0
     }
@@ -104,7 +105,6 @@ impl Hasher for FirstEight {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::directory::tests::Bench;
 
     #[test]

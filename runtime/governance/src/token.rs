@@ -64,7 +64,11 @@ impl TokenKind {
         }
         // The checksum decides over every byte before it; its own bytes are compared, so no alphabet check is needed.
         let (covered, sum) = token.as_bytes().split_at(prefix.len() + BODY);
-        if sum == checksum(covered) { Ok(()) } else { Err(Malformed::Checksum) }
+        if sum == checksum(covered) {
+            Ok(())
+        } else {
+            Err(Malformed::Checksum)
+        }
     }
 }
 
@@ -136,8 +140,12 @@ impl<'de> Deserialize<'de> for KeyMac {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         use serde::de::Error;
         let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        let bytes = URL_SAFE_NO_PAD.decode(text.as_bytes()).map_err(D::Error::custom)?;
-        let bytes = bytes.try_into().map_err(|_| D::Error::custom("a key hash has 32 bytes"))?;
+        let bytes = URL_SAFE_NO_PAD
+            .decode(text.as_bytes())
+            .map_err(D::Error::custom)?;
+        let bytes = bytes
+            .try_into()
+            .map_err(|_| D::Error::custom("a key hash has 32 bytes"))?;
         Ok(Self(bytes))
     }
 }
@@ -190,7 +198,11 @@ static CRC_TABLE: [u32; 256] = {
         let mut value = index as u32;
         let mut bit = 0;
         while bit < 8 {
-            value = if value & 1 == 1 { 0xedb8_8320 ^ (value >> 1) } else { value >> 1 };
+            value = if value & 1 == 1 {
+                0xedb8_8320 ^ (value >> 1)
+            } else {
+                value >> 1
+            };
             bit += 1;
         }
         table[index] = value;

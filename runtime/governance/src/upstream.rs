@@ -114,7 +114,10 @@ impl Upstream {
 /// A secret in the URL would end in logs; a query or fragment would be lost when a path is appended.
 fn validate_base_url(url: &str) -> Result<(), DirectoryError> {
     let wrong = |message: &str| Err(DirectoryError::invalid("base_url", message));
-    let Some(rest) = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")) else {
+    let Some(rest) = url
+        .strip_prefix("https://")
+        .or_else(|| url.strip_prefix("http://"))
+    else {
         return wrong("must begin with https:// or http://");
     };
     let authority = rest.split('/').next().unwrap_or_default();
@@ -136,8 +139,20 @@ mod tests {
 
     #[test]
     fn a_base_url_is_plain_http_without_secrets() {
-        for url in ["ftp://a", "https://", "https:///x", "https://u:p@a", "https://a?x", "https://a b", "a.example"] {
-            assert_eq!(validate_base_url(url).unwrap_err().field(), Some("base_url"), "{url}");
+        for url in [
+            "ftp://a",
+            "https://",
+            "https:///x",
+            "https://u:p@a",
+            "https://a?x",
+            "https://a b",
+            "a.example",
+        ] {
+            assert_eq!(
+                validate_base_url(url).unwrap_err().field(),
+                Some("base_url"),
+                "{url}"
+            );
         }
         assert!(validate_base_url("https://api.example.com/v1").is_ok());
         assert!(validate_base_url("http://127.0.0.1:9000").is_ok());

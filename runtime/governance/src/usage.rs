@@ -206,19 +206,50 @@ impl<'a> UsageRow<'a> {
         for number in &mut numbers {
             *number = reader.number()?;
         }
-        let [admitted_ms, lasted, status, input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, charged, hold, ttfb, total_ms, retries] =
-            numbers;
+        let [
+            admitted_ms,
+            lasted,
+            status,
+            input,
+            cache_read,
+            cache_write_5m,
+            cache_write_1h,
+            output,
+            reasoning,
+            charged,
+            hold,
+            ttfb,
+            total_ms,
+            retries,
+        ] = numbers;
         let mut texts: [Cow<'a, str>; 12] = Default::default();
         for text in &mut texts {
             *text = reader.text()?;
         }
-        let [names, key_label, operation, dialect, requested_model, upstream_model, provider, upstream, credential, error, limited_by, session] =
-            texts;
+        let [
+            names,
+            key_label,
+            operation,
+            dialect,
+            requested_model,
+            upstream_model,
+            provider,
+            upstream,
+            credential,
+            error,
+            limited_by,
+            session,
+        ] = texts;
         let tags = (0..reader.count(2)?)
             .map(|_| Some((reader.text()?, reader.text()?)))
             .collect::<Option<_>>()?;
         let policies = (0..reader.count(33)?)
-            .map(|_| Some(PolicyAct { component: reader.text()?, digest: reader.array()? }))
+            .map(|_| {
+                Some(PolicyAct {
+                    component: reader.text()?,
+                    digest: reader.array()?,
+                })
+            })
             .collect::<Option<_>>()?;
         Some(Self {
             request,
@@ -241,7 +272,14 @@ impl<'a> UsageRow<'a> {
             error,
             limited_by,
             counted: flags & COUNTED != 0,
-            tokens: Tokens { input, cache_read, cache_write_5m, cache_write_1h, output, reasoning },
+            tokens: Tokens {
+                input,
+                cache_read,
+                cache_write_5m,
+                cache_write_1h,
+                output,
+                reasoning,
+            },
             estimated: flags & ESTIMATED != 0,
             charged,
             hold,
@@ -262,7 +300,12 @@ fn as_map<S: Serializer>(
 }
 
 fn as_hex<S: Serializer>(digest: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+    serializer.collect_str(
+        &digest
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>(),
+    )
 }
 
 #[cfg(test)]
@@ -270,12 +313,15 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    pub(crate) fn sample() -> UsageRow<'static> {
+    fn sample() -> UsageRow<'static> {
         UsageRow {
             request: Uuid::from_u128(7),
             admitted_ms: 1_760_000_000_000,
             ended_ms: 1_760_000_000_912,
-            path: (1..=3).map(|id| AccountId(Uuid::from_u128(id))).collect::<Vec<_>>().into(),
+            path: (1..=3)
+                .map(|id| AccountId(Uuid::from_u128(id)))
+                .collect::<Vec<_>>()
+                .into(),
             names: "root/research/alice".into(),
             tags: vec![("cost-centre".into(), "4711".into())],
             key: KeyId(Uuid::from_u128(9)),
@@ -292,7 +338,14 @@ mod tests {
             error: "".into(),
             limited_by: "".into(),
             counted: true,
-            tokens: Tokens { input: 812, cache_read: 4_096, cache_write_5m: 1, cache_write_1h: 2, output: 331, reasoning: 120 },
+            tokens: Tokens {
+                input: 812,
+                cache_read: 4_096,
+                cache_write_5m: 1,
+                cache_write_1h: 2,
+                output: 331,
+                reasoning: 120,
+            },
             estimated: false,
             charged: 9_871,
             hold: 61_440,
@@ -300,7 +353,10 @@ mod tests {
             total_ms: 912,
             retries: 1,
             session: "c0ffee".into(),
-            policies: vec![PolicyAct { component: "redact".into(), digest: [0xab; 32] }],
+            policies: vec![PolicyAct {
+                component: "redact".into(),
+                digest: [0xab; 32],
+            }],
         }
     }
 
@@ -312,7 +368,14 @@ mod tests {
 
     #[test]
     fn a_row_comes_back_as_it_was() {
-        for row in [sample(), UsageRow::default(), UsageRow { ttfb_ms: Some(0), ..UsageRow::default() }] {
+        for row in [
+            sample(),
+            UsageRow::default(),
+            UsageRow {
+                ttfb_ms: Some(0),
+                ..UsageRow::default()
+            },
+        ] {
             assert_eq!(UsageRow::decode(&bytes(&row)).unwrap(), row);
         }
         assert!(bytes(&sample()).len() < 400, "{}", bytes(&sample()).len());
@@ -332,7 +395,11 @@ mod tests {
         newer[0] = 2;
         assert_eq!(UsageRow::decode(&newer), Err(UsageDecodeError::Newer(2)));
         for length in 0..good.len() {
-            assert_eq!(UsageRow::decode(&good[..length]), Err(UsageDecodeError::Damaged), "{length}");
+            assert_eq!(
+                UsageRow::decode(&good[..length]),
+                Err(UsageDecodeError::Damaged),
+                "{length}"
+            );
         }
     }
 
@@ -362,7 +429,8 @@ mod tests {
                 session: text.as_str().into(), names: text.as_str().into(),
                 ..UsageRow::default()
             };
-            prop_assert_eq!(UsageRow::decode(&bytes(&row)).unwrap(), row);
+            let encoded = bytes(&row);
+            prop_assert_eq!(UsageRow::decode(&encoded).unwrap(), row);
         }
     }
 }

@@ -128,7 +128,10 @@ fn visit_bucket<B: AsRef<[u8]>>(
 }
 
 fn bucket_of(key: &[u8]) -> Result<u64, StoreError> {
-    let bucket = key.get(1..).and_then(|rest| rest.first_chunk::<8>()).ok_or_else(damaged)?;
+    let bucket = key
+        .get(1..)
+        .and_then(|rest| rest.first_chunk::<8>())
+        .ok_or_else(damaged)?;
     Ok(u64::from_be_bytes(*bucket))
 }
 

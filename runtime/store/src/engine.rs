@@ -104,7 +104,11 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// See [`Store`].
     fn put(&self, table: Table, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
-        self.apply(&[Write { table, key: key.to_vec(), value: Some(value.to_vec()) }])
+        self.apply(&[Write {
+            table,
+            key: key.to_vec(),
+            value: Some(value.to_vec()),
+        }])
     }
 
     /// Removes one record, durable on return. Removing what is not there is no error.
@@ -112,6 +116,10 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// See [`Store`].
     fn delete(&self, table: Table, key: &[u8]) -> Result<(), StoreError> {
-        self.apply(&[Write { table, key: key.to_vec(), value: None }])
+        self.apply(&[Write {
+            table,
+            key: key.to_vec(),
+            value: None,
+        }])
     }
 }

@@ -38,7 +38,12 @@ impl Mark {
     /// Writes the mark: whole or not at all, durable on return.
     pub(crate) fn write(&self, folder: &Path) -> std::io::Result<()> {
         let draft = folder.join(format!("{NAME}.new"));
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&draft)?;
         serde_json::to_writer(&mut file, self)?;
         file.flush()?;
         file.sync_all()?;
@@ -71,7 +76,13 @@ impl Progress {
     /// Opens the note in `folder`; an absent or torn one notes nothing.
     pub(crate) fn open(folder: &Path) -> std::io::Result<(Self, Option<Noted>)> {
         let path: PathBuf = folder.join(PROGRESS);
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path)?;
         let boot = boot_id();
         let mut bytes = [0u8; LENGTH];
         let noted = match file.read_exact_at(&mut bytes, 0) {
@@ -97,8 +108,10 @@ fn parse(bytes: &[u8; LENGTH], boot: &[u8; 16]) -> Option<Noted> {
     let (commits, rest) = bytes.split_first_chunk::<8>()?;
     let (complement, noted_boot) = rest.split_first_chunk::<8>()?;
     let commits = u64::from_le_bytes(*commits);
-    (commits == !u64::from_le_bytes(*complement))
-        .then_some(Noted { commits, this_boot: noted_boot == boot && *boot != [0; 16] })
+    (commits == !u64::from_le_bytes(*complement)).then_some(Noted {
+        commits,
+        this_boot: noted_boot == boot && *boot != [0; 16],
+    })
 }
 
 /// Identity of this run of the machine; zeros where the system does not tell.
@@ -130,7 +143,10 @@ mod tests {
     fn a_mark_is_read_back_and_nonsense_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(Mark::read(folder.path()), Ok(None));
-        let mark = Mark { format: 1, id: "a".to_owned() };
+        let mark = Mark {
+            format: 1,
+            id: "a".to_owned(),
+        };
         mark.write(folder.path()).unwrap();
         assert_eq!(Mark::read(folder.path()), Ok(Some(mark)));
         fs::write(folder.path().join(NAME), "{").unwrap();

@@ -35,7 +35,8 @@ impl Store for MemoryStore {
         let pairs: Vec<_> = {
             let state = self.state.lock();
             let from = state.pairs.range(vec![table as u8]..vec![table as u8 + 1]);
-            from.map(|(key, value)| (key.clone(), value.clone())).collect()
+            from.map(|(key, value)| (key.clone(), value.clone()))
+                .collect()
         };
         for (key, value) in pairs {
             if visit(&key[1..], &value) == Visit::Stop {
@@ -65,7 +66,9 @@ impl Store for MemoryStore {
             Ok(sequence)
         })?;
         state.sequence = sequence;
-        state.pairs.extend(blocks.into_iter().map(|(key, block)| (key.to_vec(), block)));
+        state
+            .pairs
+            .extend(blocks.into_iter().map(|(key, block)| (key.to_vec(), block)));
         Ok(())
     }
 
@@ -82,7 +85,9 @@ impl Store for MemoryStore {
         let mut found: Vec<_> = {
             let state = self.state.lock();
             let pairs = state.pairs.range(first.to_vec()..=last.to_vec());
-            pairs.map(|(key, block)| Ok((key.clone(), block.clone()))).collect()
+            pairs
+                .map(|(key, block)| Ok((key.clone(), block.clone())))
+                .collect()
         };
         if order == Order::NewestFirst {
             found.reverse();

@@ -59,7 +59,11 @@ pub fn commit(
 ) -> Result<(), StoreError> {
     let writes: Vec<Write> = changes
         .iter()
-        .map(|change| Write { table: table(change.kind()), key: change.id(), value: change.bytes() })
+        .map(|change| Write {
+            table: table(change.kind()),
+            key: change.id(),
+            value: change.bytes(),
+        })
         .collect();
     store.apply(&writes)?;
     directory.apply(changes);

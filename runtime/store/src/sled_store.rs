@@ -45,7 +45,9 @@ pub struct SledStore {
 
 impl std::fmt::Debug for SledStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SledStore").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("SledStore")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
     }
 }
 
@@ -56,7 +58,10 @@ impl SledStore {
     /// [`StoreError::Damaged`] rather than beginning empty where there was a store; [`StoreError::Newer`];
     /// [`StoreError::InUse`].
     pub fn open(path: &Path, durability: Durability) -> Result<Self, StoreError> {
-        let damaged = |reason: String| StoreError::Damaged { path: path.to_owned(), reason };
+        let damaged = |reason: String| StoreError::Damaged {
+            path: path.to_owned(),
+            reason,
+        };
         std::fs::create_dir_all(path)?;
         let mark = Mark::read(path).map_err(damaged)?;
         if let Some(mark) = &mark {
@@ -80,19 +85,24 @@ impl SledStore {
             commits: Mutex::new(commits),
         };
         let identity: Option<Mark> = match store.get(Table::Meta, IDENTITY)? {
-            Some(bytes) => {
-                Some(serde_json::from_slice(&bytes).map_err(|_| damaged("its identity cannot be read".to_owned()))?)
-            }
+            Some(bytes) => Some(
+                serde_json::from_slice(&bytes)
+                    .map_err(|_| damaged("its identity cannot be read".to_owned()))?,
+            ),
             None => None,
         };
         match (mark, identity) {
-            (_, Some(identity)) if identity.format > FORMAT => return Err(newer(path, identity.format)),
+            (_, Some(identity)) if identity.format > FORMAT => {
+                return Err(newer(path, identity.format));
+            }
             (Some(mark), Some(identity)) if mark == identity => {}
             // Killed between the first commit and the mark.
             (None, Some(identity)) => identity.write(path)?,
             (None, None) if store.tree.is_empty() => store.found()?,
             (None, None) => return Err(damaged("it has content but no identity".to_owned())),
-            (Some(_), Some(_)) => return Err(damaged("its files belong to different stores".to_owned())),
+            (Some(_), Some(_)) => {
+                return Err(damaged("its files belong to different stores".to_owned()));
+            }
             (Some(_), None) => return Err(damaged("its content is gone".to_owned())),
         }
         if let Some(noted) = noted
@@ -100,16 +110,27 @@ impl SledStore {
             && (noted.this_boot || durability == Durability::PowerLoss)
         {
             let lost = noted.commits - commits;
-            return Err(damaged(format!("the last {lost} of {} commits are missing", noted.commits)));
+            return Err(damaged(format!(
+                "the last {lost} of {} commits are missing",
+                noted.commits
+            )));
         }
         Ok(store)
     }
 
     /// Makes a new store: its identity first inside, then outside.
     fn found(&self) -> Result<(), StoreError> {
-        let id = format!("{:016x}", self.tree.generate_id().map_err(|error| self.classify(error))?);
+        let id = format!(
+            "{:016x}",
+            self.tree
+                .generate_id()
+                .map_err(|error| self.classify(error))?
+        );
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        let mark = Mark { format: FORMAT, id: format!("{:x}-{id}", now.map_or(0, |since| since.as_nanos())) };
+        let mark = Mark {
+            format: FORMAT,
+            id: format!("{:x}-{id}", now.map_or(0, |since| since.as_nanos())),
+        };
         let bytes = serde_json::to_vec(&mark).map_err(std::io::Error::from)?;
         self.put(Table::Meta, IDENTITY, &bytes)?;
         Ok(mark.write(&self.path)?)
@@ -120,7 +141,9 @@ impl SledStore {
         let mut commits = self.commits.lock();
         let next = *commits + 1;
         batch.insert(prefixed(Table::Meta, COMMITS), &next.to_be_bytes());
-        self.tree.apply_batch(batch).map_err(|error| self.classify(error))?;
+        self.tree
+            .apply_batch(batch)
+            .map_err(|error| self.classify(error))?;
         *commits = next;
         Ok(())
     }
@@ -132,7 +155,10 @@ impl SledStore {
 
 impl Store for SledStore {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let found = self.tree.get(prefixed(table, key)).map_err(|error| self.classify(error))?;
+        let found = self
+            .tree
+            .get(prefixed(table, key))
+            .map_err(|error| self.classify(error))?;
         Ok(found.map(|value| value.to_vec()))
     }
 
@@ -164,7 +190,11 @@ impl Store for SledStore {
     }
 
     fn append_usage(&self, rows: &UsageBatch) -> Result<(), StoreError> {
-        let number = || self.tree.generate_id().map_err(|error| self.classify(error));
+        let number = || {
+            self.tree
+                .generate_id()
+                .map_err(|error| self.classify(error))
+        };
         let mut batch = sled::Batch::default();
         for (key, block) in blocks::encode(rows, number)? {
             batch.insert(&key, block);
@@ -218,22 +248,33 @@ fn open_tree(path: &Path) -> Result<sled::Db, StoreError> {
 
 fn classify(path: &Path, error: sled::Error) -> StoreError {
     match error {
-        sled::Error::Corruption { .. } => {
-            StoreError::Damaged { path: path.to_owned(), reason: "a checksum does not match".to_owned() }
-        }
-        sled::Error::Io(error) if error.to_string().contains("acquire lock") => {
-            StoreError::InUse { path: path.to_owned() }
-        }
+        sled::Error::Corruption { .. } => StoreError::Damaged {
+            path: path.to_owned(),
+            reason: "a checksum does not match".to_owned(),
+        },
+        sled::Error::Io(error) if error.to_string().contains("acquire lock") => StoreError::InUse {
+            path: path.to_owned(),
+        },
         sled::Error::Io(error) => StoreError::Io(error),
         other => StoreError::Engine(other.to_string()),
     }
 }
 
 fn newer(path: &Path, found: u64) -> StoreError {
-    StoreError::Newer { path: path.to_owned(), found, known: FORMAT }
+    StoreError::Newer {
+        path: path.to_owned(),
+        found,
+        known: FORMAT,
+    }
 }
 
 fn read_number(tree: &sled::Db, key: &[u8]) -> sled::Result<u64> {
     let value = tree.get(prefixed(Table::Meta, key))?;
-    Ok(value.and_then(|bytes| bytes.first_chunk::<8>().map(|bytes| u64::from_be_bytes(*bytes))).unwrap_or(0))
+    Ok(value
+        .and_then(|bytes| {
+            bytes
+                .first_chunk::<8>()
+                .map(|bytes| u64::from_be_bytes(*bytes))
+        })
+        .unwrap_or(0))
 }

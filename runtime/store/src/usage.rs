@@ -18,13 +18,17 @@ pub fn scan(
     visit: &mut dyn FnMut(UsageRow<'_>) -> Visit,
 ) -> Result<(), StoreError> {
     let mut failed = None;
-    store.scan_usage(range, order, &mut |_, bytes| match UsageRow::decode(bytes) {
-        Ok(row) => visit(row),
-        Err(error) => {
-            failed = Some(error);
-            Visit::Stop
-        }
-    })?;
+    store.scan_usage(
+        range,
+        order,
+        &mut |_, bytes| match UsageRow::decode(bytes) {
+            Ok(row) => visit(row),
+            Err(error) => {
+                failed = Some(error);
+                Visit::Stop
+            }
+        },
+    )?;
     failed.map_or(Ok(()), |error| Err(error.into()))
 }
 

@@ -28,7 +28,10 @@ pub struct WriterOptions {
 
 impl Default for WriterOptions {
     fn default() -> Self {
-        Self { interval: Duration::from_millis(5), queue_bytes: 16 << 20 }
+        Self {
+            interval: Duration::from_millis(5),
+            queue_bytes: 16 << 20,
+        }
     }
 }
 
@@ -127,7 +130,10 @@ impl UsageWriter {
             .name("usage-writer".to_owned())
             .spawn(move || for_thread.run(&*store))?;
         *shared.thread.lock() = Some(thread.thread().clone());
-        Ok(Self { shared, thread: Some(thread) })
+        Ok(Self {
+            shared,
+            thread: Some(thread),
+        })
     }
 
     /// A new queue.
@@ -135,7 +141,10 @@ impl UsageWriter {
     pub fn submitter(&self) -> Submitter {
         let queue = Arc::<Queue>::default();
         self.shared.queues.lock().push(Arc::clone(&queue));
-        Submitter { queue, shared: Arc::clone(&self.shared) }
+        Submitter {
+            queue,
+            shared: Arc::clone(&self.shared),
+        }
     }
 
     /// Whether the last commit failed; the rows are kept and tried again.
@@ -159,7 +168,10 @@ impl UsageWriter {
         let end = std::time::Instant::now() + patience;
         self.shared.wake();
         loop {
-            if goals.iter().all(|(queue, goal)| queue.committed.load(Ordering::Acquire) >= *goal) {
+            if goals
+                .iter()
+                .all(|(queue, goal)| queue.committed.load(Ordering::Acquire) >= *goal)
+            {
                 return true;
             }
             if self.is_failing() || std::time::Instant::now() >= end {
@@ -178,10 +190,14 @@ impl UsageWriter {
     }
 
     fn stop(&mut self) -> Result<(), StoreError> {
-        let Some(thread) = self.thread.take() else { return Ok(()) };
+        let Some(thread) = self.thread.take() else {
+            return Ok(());
+        };
         self.shared.stopping.store(true, Ordering::Release);
         self.shared.wake();
-        thread.join().unwrap_or_else(|_| Err(StoreError::Engine("the usage writer panicked".to_owned())))
+        thread
+            .join()
+            .unwrap_or_else(|_| Err(StoreError::Engine("the usage writer panicked".to_owned())))
     }
 }
 
@@ -243,13 +259,22 @@ impl Shared {
     }
 
     fn queued(&self) -> bool {
-        self.queues.lock().iter().any(|queue| !queue.rows.lock().is_empty())
+        self.queues
+            .lock()
+            .iter()
+            .any(|queue| !queue.rows.lock().is_empty())
     }
 
     /// One group commit. Returns how many rows became durable. On failure `taken` keeps what is not.
     fn commit(&self, store: &dyn Store, taken: &mut Vec<Taken>) -> Result<usize, StoreError> {
         let known = taken.len();
-        taken.extend(self.queues.lock().iter().skip(known).map(|queue| Taken::new(Arc::clone(queue))));
+        taken.extend(
+            self.queues
+                .lock()
+                .iter()
+                .skip(known)
+                .map(|queue| Taken::new(Arc::clone(queue))),
+        );
         for taken in &mut *taken {
             taken.take();
             if !taken.appended && !taken.rows.is_empty() {
@@ -277,7 +302,12 @@ struct Taken {
 
 impl Taken {
     fn new(queue: Arc<Queue>) -> Self {
-        Self { queue, rows: UsageBatch::default(), appended: false, up_to: 0 }
+        Self {
+            queue,
+            rows: UsageBatch::default(),
+            appended: false,
+            up_to: 0,
+        }
     }
 
     /// Swaps the queue's rows for an empty batch, once the last ones are durable.

@@ -17,7 +17,10 @@ pub struct Credential {
 
 impl Credential {
     pub(crate) fn new(name: &str, fields: BTreeMap<String, Zeroizing<String>>) -> Self {
-        Self { name: name.to_owned(), fields }
+        Self {
+            name: name.to_owned(),
+            fields,
+        }
     }
 
     /// The credential's name.
@@ -63,10 +66,13 @@ impl Credential {
     }
 
     fn field(&self, field: &str) -> Result<&str, VaultError> {
-        self.fields.get(field).map(|value| value.as_str()).ok_or_else(|| VaultError::UnknownField {
-            credential: self.name.clone(),
-            field: field.to_owned(),
-        })
+        self.fields
+            .get(field)
+            .map(|value| value.as_str())
+            .ok_or_else(|| VaultError::UnknownField {
+                credential: self.name.clone(),
+                field: field.to_owned(),
+            })
     }
 }
 
@@ -87,7 +93,10 @@ mod tests {
         let fields = [("api-key", "s3cret-value"), ("region", "eu")];
         Credential::new(
             "work",
-            fields.iter().map(|(k, v)| ((*k).to_owned(), Zeroizing::new((*v).to_owned()))).collect(),
+            fields
+                .iter()
+                .map(|(k, v)| ((*k).to_owned(), Zeroizing::new((*v).to_owned())))
+                .collect(),
         )
     }
 
@@ -100,26 +109,56 @@ mod tests {
 
     #[test]
     fn the_mac_is_standard_hmac_with_the_prefix_before_the_field() {
-        let tag = credential().mac("hmac-sha256", "api-key", "AWS4", b"20260101").unwrap();
+        let tag = credential()
+            .mac("hmac-sha256", "api-key", "AWS4", b"20260101")
+            .unwrap();
         let key = hmac::Key::new(hmac::HMAC_SHA256, b"AWS4s3cret-value");
         assert!(hmac::verify(&key, b"20260101", &tag).is_ok());
-        assert_eq!(credential().mac("hmac-sha384", "api-key", "", b"").unwrap().len(), 48);
-        assert_eq!(credential().mac("hmac-sha512", "api-key", "", b"").unwrap().len(), 64);
+        assert_eq!(
+            credential()
+                .mac("hmac-sha384", "api-key", "", b"")
+                .unwrap()
+                .len(),
+            48
+        );
+        assert_eq!(
+            credential()
+                .mac("hmac-sha512", "api-key", "", b"")
+                .unwrap()
+                .len(),
+            64
+        );
     }
 
     #[test]
     fn the_mac_matches_rfc_4231_test_case_2() {
         let fields = [("k".to_owned(), Zeroizing::new("Jefe".to_owned()))];
         let credential = Credential::new("rfc", fields.into());
-        let tag = credential.mac("hmac-sha256", "k", "", b"what do ya want for nothing?").unwrap();
+        let tag = credential
+            .mac("hmac-sha256", "k", "", b"what do ya want for nothing?")
+            .unwrap();
         let hex: String = tag.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+        assert_eq!(
+            hex,
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+        );
     }
 
     #[test]
     fn an_unknown_field_or_algorithm_is_named_and_no_value_is() {
-        let unknown = credential().mac("hmac-sha256", "token", "", b"").unwrap_err().to_string();
-        assert!(unknown.contains("token") && unknown.contains("work") && !unknown.contains("s3cret"));
-        assert!(credential().mac("md5", "api-key", "", b"").unwrap_err().to_string().contains("md5"));
+        let unknown = credential()
+            .mac("hmac-sha256", "token", "", b"")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            unknown.contains("token") && unknown.contains("work") && !unknown.contains("s3cret")
+        );
+        assert!(
+            credential()
+                .mac("md5", "api-key", "", b"")
+                .unwrap_err()
+                .to_string()
+                .contains("md5")
+        );
     }
 }

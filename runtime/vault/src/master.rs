@@ -49,7 +49,10 @@ impl MasterKeySource {
         match self {
             Self::Text(text) => parse(text, MASTER_KEY_VARIABLE),
             Self::File(path) => from_file(path),
-            Self::Passphrase { passphrase, parameters } => from_passphrase(passphrase, parameters),
+            Self::Passphrase {
+                passphrase,
+                parameters,
+            } => from_passphrase(passphrase, parameters),
         }
     }
 }
@@ -76,12 +79,17 @@ fn parse(text: &str, origin: &str) -> Result<MasterKey, VaultError> {
 }
 
 fn from_file(path: &Path) -> Result<MasterKey, VaultError> {
-    let failed = |error| VaultError::KeyFile { path: path.to_owned(), error };
+    let failed = |error| VaultError::KeyFile {
+        path: path.to_owned(),
+        error,
+    };
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let mut key = MasterKey::default();
-            SystemRandom::new().fill(&mut *key).map_err(|_| VaultError::Randomness)?;
+            SystemRandom::new()
+                .fill(&mut *key)
+                .map_err(|_| VaultError::Randomness)?;
             let mut text = Zeroizing::new(String::with_capacity(48));
             STANDARD.encode_string(key.as_slice(), &mut text);
             text.push('\n');
@@ -93,10 +101,16 @@ fn from_file(path: &Path) -> Result<MasterKey, VaultError> {
     };
     let mode = file.metadata().map_err(failed)?.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
-        return Err(VaultError::KeyFileMode { path: path.to_owned(), mode });
+        return Err(VaultError::KeyFileMode {
+            path: path.to_owned(),
+            mode,
+        });
     }
     let mut text = Zeroizing::new(String::with_capacity(256));
-    (&file).take(256).read_to_string(&mut text).map_err(failed)?;
+    (&file)
+        .take(256)
+        .read_to_string(&mut text)
+        .map_err(failed)?;
     parse(&text, &path.display().to_string())
 }
 
@@ -112,14 +126,19 @@ struct Parameters {
 }
 
 fn from_passphrase(passphrase: &str, path: &Path) -> Result<MasterKey, VaultError> {
-    let failed = |error| VaultError::KeyFile { path: path.to_owned(), error };
+    let failed = |error| VaultError::KeyFile {
+        path: path.to_owned(),
+        error,
+    };
     let wrong = |message: &str| VaultError::Passphrase(message.to_owned());
     if passphrase.is_empty() {
         return Err(wrong("is empty"));
     }
     if matches!(fs::metadata(path), Err(error) if error.kind() == ErrorKind::NotFound) {
         let mut salt = [0u8; 16];
-        SystemRandom::new().fill(&mut salt).map_err(|_| VaultError::Randomness)?;
+        SystemRandom::new()
+            .fill(&mut salt)
+            .map_err(|_| VaultError::Randomness)?;
         let parameters = Parameters {
             v: 1,
             algorithm: "argon2id".to_owned(),
@@ -141,9 +160,16 @@ fn from_passphrase(passphrase: &str, path: &Path) -> Result<MasterKey, VaultErro
     if !(19 * 1024..=4 * 1024 * 1024).contains(&parameters.memory_kib) || parameters.passes < 2 {
         return Err(wrong("its parameter file asks for an absurd cost"));
     }
-    let salt = STANDARD.decode(&parameters.salt).map_err(|_| wrong("its parameter file is damaged"))?;
-    let cost = Params::new(parameters.memory_kib, parameters.passes, parameters.lanes, Some(32))
-        .map_err(|error| VaultError::Passphrase(error.to_string()))?;
+    let salt = STANDARD
+        .decode(&parameters.salt)
+        .map_err(|_| wrong("its parameter file is damaged"))?;
+    let cost = Params::new(
+        parameters.memory_kib,
+        parameters.passes,
+        parameters.lanes,
+        Some(32),
+    )
+    .map_err(|error| VaultError::Passphrase(error.to_string()))?;
     let mut key = MasterKey::default();
     Argon2::new(Algorithm::Argon2id, Version::V0x13, cost)
         .hash_password_into(passphrase.as_bytes(), &salt, &mut *key)
@@ -153,14 +179,21 @@ fn from_passphrase(passphrase: &str, path: &Path) -> Result<MasterKey, VaultErro
 
 /// Makes a file for its owner alone: whole or not at all, never over an existing one.
 fn create_private(path: &Path, content: &[u8]) -> std::io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
     let mut unique = [0u8; 8];
     let random = SystemRandom::new().fill(&mut unique);
     random.map_err(|_| std::io::Error::other("no randomness from the operating system"))?;
     let draft = path.with_extension(format!("new-{:016x}", u64::from_be_bytes(unique)));
     let write = || -> std::io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&draft)?;
         file.write_all(content)?;
         file.sync_all()?;
         // A link, unlike a rename, never replaces: whoever comes second reads the first one's key.
@@ -184,9 +217,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("deep/vault.key");
         let first = from_file(&path).unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
         assert_eq!(from_file(&path).unwrap(), first);
-        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "no draft stays behind");
+        assert_eq!(
+            fs::read_dir(path.parent().unwrap()).unwrap().count(),
+            1,
+            "no draft stays behind"
+        );
     }
 
     #[test]
@@ -204,12 +244,17 @@ mod tests {
     #[test]
     fn a_key_of_the_wrong_size_or_alphabet_is_refused_and_not_quoted() {
         for text in ["", "c2hvcnQ=", "!!!!", &STANDARD.encode([7u8; 33])] {
-            let error = MasterKeySource::Text(Zeroizing::new(text.to_owned())).master_key().unwrap_err();
+            let error = MasterKeySource::Text(Zeroizing::new(text.to_owned()))
+                .master_key()
+                .unwrap_err();
             let shown = error.to_string();
             assert!(shown.contains("32 bytes") && (text.is_empty() || !shown.contains(text)));
         }
         let good = Zeroizing::new(STANDARD.encode([7u8; 32]) + "\n");
-        assert_eq!(*MasterKeySource::Text(good).master_key().unwrap(), [7u8; 32]);
+        assert_eq!(
+            *MasterKeySource::Text(good).master_key().unwrap(),
+            [7u8; 32]
+        );
     }
 
     #[test]
@@ -218,7 +263,10 @@ mod tests {
         let path = folder.path().join("vault.key");
         let keys: Vec<_> = std::thread::scope(|scope| {
             let racers: Vec<_> = (0..8).map(|_| scope.spawn(|| from_file(&path))).collect();
-            racers.into_iter().map(|racer| racer.join().unwrap().unwrap()).collect()
+            racers
+                .into_iter()
+                .map(|racer| racer.join().unwrap().unwrap())
+                .collect()
         });
         assert!(keys.iter().all(|key| *key == keys[0]));
     }
@@ -243,9 +291,17 @@ mod tests {
         let path = folder.path().join("p");
         from_passphrase("x", &path).unwrap();
         let text = fs::read_to_string(&path).unwrap();
-        for damaged in [text.replace("65536", "8"), text.replace("65536", "4294967295"), text.replace("argon2id", "none"), "{".to_owned()] {
+        for damaged in [
+            text.replace("65536", "8"),
+            text.replace("65536", "4294967295"),
+            text.replace("argon2id", "none"),
+            "{".to_owned(),
+        ] {
             fs::write(&path, damaged).unwrap();
-            assert!(matches!(from_passphrase("x", &path), Err(VaultError::Passphrase(_))));
+            assert!(matches!(
+                from_passphrase("x", &path),
+                Err(VaultError::Passphrase(_))
+            ));
         }
     }
 }

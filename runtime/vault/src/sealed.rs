@@ -47,7 +47,12 @@ pub(crate) struct Wrapping {
 
 impl Wrapping {
     /// Seals `content` as the `purpose` record of `name`.
-    pub(crate) fn seal(&self, purpose: &str, name: &str, content: &[u8]) -> Result<SealedCredential, VaultError> {
+    pub(crate) fn seal(
+        &self,
+        purpose: &str,
+        name: &str,
+        content: &[u8],
+    ) -> Result<SealedCredential, VaultError> {
         let random = SystemRandom::new();
         let fill = |bytes: &mut [u8]| random.fill(bytes).map_err(|_| VaultError::Randomness);
         let mut data_key = Zeroizing::new([0u8; 32]);
@@ -58,7 +63,11 @@ impl Wrapping {
         let mut body = Zeroizing::new(Vec::with_capacity(content.len() + TAG));
         body.extend_from_slice(content);
         aes(&*data_key)?
-            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), aad(purpose, "body", name), &mut *body)
+            .seal_in_place_append_tag(
+                Nonce::assume_unique_for_key(nonce),
+                aad(purpose, "body", name),
+                &mut *body,
+            )
             .map_err(|_| VaultError::Damaged(name.to_owned()))?;
         let mut sealed = Vec::with_capacity(HEAD + NONCE + body.len());
         self.put_head(&mut sealed, purpose, name, &data_key)?;
@@ -68,13 +77,24 @@ impl Wrapping {
     }
 
     /// Opens what [`Wrapping::seal`] made for the same purpose and name.
-    pub(crate) fn open(&self, purpose: &str, name: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+    pub(crate) fn open(
+        &self,
+        purpose: &str,
+        name: &str,
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
         let damaged = || VaultError::Damaged(name.to_owned());
         let data_key = self.data_key(purpose, name, sealed)?;
-        let (nonce, body) = sealed[HEAD..].split_first_chunk::<NONCE>().ok_or_else(damaged)?;
+        let (nonce, body) = sealed[HEAD..]
+            .split_first_chunk::<NONCE>()
+            .ok_or_else(damaged)?;
         let mut body = Zeroizing::new(body.to_vec());
         let length = aes(&*data_key)?
-            .open_in_place(Nonce::assume_unique_for_key(*nonce), aad(purpose, "body", name), &mut body)
+            .open_in_place(
+                Nonce::assume_unique_for_key(*nonce),
+                aad(purpose, "body", name),
+                &mut body,
+            )
             .map_err(|_| damaged())?
             .len();
         body.truncate(length);
@@ -104,11 +124,17 @@ impl Wrapping {
         data_key: &[u8; 32],
     ) -> Result<(), VaultError> {
         let mut nonce = [0u8; NONCE];
-        SystemRandom::new().fill(&mut nonce).map_err(|_| VaultError::Randomness)?;
+        SystemRandom::new()
+            .fill(&mut nonce)
+            .map_err(|_| VaultError::Randomness)?;
         let mut wrapped = Zeroizing::new(Vec::with_capacity(WRAPPED));
         wrapped.extend_from_slice(data_key);
         self.key
-            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), aad(purpose, "key", name), &mut *wrapped)
+            .seal_in_place_append_tag(
+                Nonce::assume_unique_for_key(nonce),
+                aad(purpose, "key", name),
+                &mut *wrapped,
+            )
             .map_err(|_| VaultError::Damaged(name.to_owned()))?;
         sealed.push(FORMAT);
         sealed.extend_from_slice(&self.id);
@@ -118,11 +144,21 @@ impl Wrapping {
     }
 
     /// Checks the head and opens the data key.
-    fn data_key(&self, purpose: &str, name: &str, sealed: &[u8]) -> Result<Zeroizing<[u8; 32]>, VaultError> {
+    fn data_key(
+        &self,
+        purpose: &str,
+        name: &str,
+        sealed: &[u8],
+    ) -> Result<Zeroizing<[u8; 32]>, VaultError> {
         let damaged = || VaultError::Damaged(name.to_owned());
         match sealed.first() {
             Some(&FORMAT) => {}
-            Some(&found) if found > FORMAT => return Err(VaultError::Newer { name: name.to_owned(), found }),
+            Some(&found) if found > FORMAT => {
+                return Err(VaultError::Newer {
+                    name: name.to_owned(),
+                    found,
+                });
+            }
             _ => return Err(damaged()),
         }
         let head = sealed.get(1..HEAD).ok_or_else(damaged)?;
@@ -134,7 +170,11 @@ impl Wrapping {
         let mut wrapped = Zeroizing::new(wrapped.to_vec());
         let opened = self
             .key
-            .open_in_place(Nonce::assume_unique_for_key(*nonce), aad(purpose, "key", name), &mut wrapped)
+            .open_in_place(
+                Nonce::assume_unique_for_key(*nonce),
+                aad(purpose, "key", name),
+                &mut wrapped,
+            )
             .map_err(|_| damaged())?;
         let mut data_key = Zeroizing::new([0u8; 32]);
         if opened.len() != data_key.len() {
@@ -147,7 +187,9 @@ impl Wrapping {
 
 pub(crate) fn aes(key: &[u8; 32]) -> Result<LessSafeKey, VaultError> {
     // 32 bytes always fit AES-256; the library cannot know.
-    UnboundKey::new(&AES_256_GCM, key).map(LessSafeKey::new).map_err(|_| VaultError::Randomness)
+    UnboundKey::new(&AES_256_GCM, key)
+        .map(LessSafeKey::new)
+        .map_err(|_| VaultError::Randomness)
 }
 
 /// What a sealed part is bound to: its purpose, its part and the name it was stored under.

@@ -31,8 +31,12 @@ fn walk<'a>(
             rest = &brace[2..];
             continue;
         }
-        let name = brace.strip_prefix('{').and_then(|inside| inside.split_once('}'));
-        let (name, after) = name.filter(|(name, _)| !name.contains('{')).ok_or(VaultError::Template)?;
+        let name = brace
+            .strip_prefix('{')
+            .and_then(|inside| inside.split_once('}'));
+        let (name, after) = name
+            .filter(|(name, _)| !name.contains('{'))
+            .ok_or(VaultError::Template)?;
         part(field(name)?);
         rest = after;
     }
@@ -48,7 +52,10 @@ mod tests {
         let field = |name: &str| match name {
             "api-key" => Ok("k{1}"),
             "" => Ok("empty"),
-            other => Err(VaultError::UnknownField { credential: "c".into(), field: other.into() }),
+            other => Err(VaultError::UnknownField {
+                credential: "c".into(),
+                field: other.into(),
+            }),
         };
         render(template, field).map(|text| text.to_string())
     }
@@ -70,13 +77,21 @@ mod tests {
 
     #[test]
     fn an_unknown_field_is_named() {
-        assert!(fill("x {token}").unwrap_err().to_string().contains("`token`"));
+        assert!(
+            fill("x {token}")
+                .unwrap_err()
+                .to_string()
+                .contains("`token`")
+        );
     }
 
     #[test]
     fn a_lonely_brace_is_refused() {
         for template in ["{", "}", "a}b", "{api-key", "{a{api-key}", "x{{}"] {
-            assert!(matches!(fill(template), Err(VaultError::Template)), "{template}");
+            assert!(
+                matches!(fill(template), Err(VaultError::Template)),
+                "{template}"
+            );
         }
     }
 }

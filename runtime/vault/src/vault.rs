@@ -29,8 +29,14 @@ impl Vault {
         let master = source.master_key()?;
         let mut id = [0u8; 8];
         id.copy_from_slice(&derive(&master, "id")?[..8]);
-        let wrapping = Wrapping { id, key: aes(&*derive(&master, "wrap")?)? };
-        Ok(Self { wrapping, pepper: derive(&master, "pepper")? })
+        let wrapping = Wrapping {
+            id,
+            key: aes(&*derive(&master, "wrap")?)?,
+        };
+        Ok(Self {
+            wrapping,
+            pepper: derive(&master, "pepper")?,
+        })
     }
 
     /// Seals a credential under its name.
@@ -43,11 +49,15 @@ impl Vault {
         fields: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<SealedCredential, VaultError> {
         let fields: BTreeMap<&str, &str> = fields.into_iter().collect();
-        let size = fields.iter().map(|(field, value)| 8 + field.len() + value.len()).sum();
+        let size = fields
+            .iter()
+            .map(|(field, value)| 8 + field.len() + value.len())
+            .sum();
         let mut content = Zeroizing::new(Vec::with_capacity(size));
         for (field, value) in fields {
             for text in [field, value] {
-                let length = u32::try_from(text.len()).map_err(|_| VaultError::Damaged(name.to_owned()))?;
+                let length =
+                    u32::try_from(text.len()).map_err(|_| VaultError::Damaged(name.to_owned()))?;
                 content.extend_from_slice(&length.to_be_bytes());
                 content.extend_from_slice(text.as_bytes());
             }
@@ -67,7 +77,11 @@ impl Vault {
         let mut rest = content.as_slice();
         let mut text = || -> Result<Option<Zeroizing<String>>, VaultError> {
             let Some((length, after)) = rest.split_first_chunk::<4>() else {
-                return if rest.is_empty() { Ok(None) } else { Err(damaged()) };
+                return if rest.is_empty() {
+                    Ok(None)
+                } else {
+                    Err(damaged())
+                };
             };
             let length = u32::from_be_bytes(*length) as usize;
             let (text, after) = after.split_at_checked(length).ok_or_else(damaged)?;
@@ -85,8 +99,14 @@ impl Vault {
     ///
     /// # Errors
     /// As [`Vault::open_credential`], of the old vault.
-    pub fn rewrap(&self, old: &Self, name: &str, sealed: &[u8]) -> Result<SealedCredential, VaultError> {
-        self.wrapping.rewrap(&old.wrapping, CREDENTIAL, name, sealed)
+    pub fn rewrap(
+        &self,
+        old: &Self,
+        name: &str,
+        sealed: &[u8],
+    ) -> Result<SealedCredential, VaultError> {
+        self.wrapping
+            .rewrap(&old.wrapping, CREDENTIAL, name, sealed)
     }
 
     /// The pepper for key hashes: derived from the master key unless [`Vault::with_pepper`] brought another.
@@ -100,7 +120,10 @@ impl Vault {
     /// # Errors
     /// When the operating system gives no randomness.
     pub fn seal_pepper(&self) -> Result<Vec<u8>, VaultError> {
-        Ok(self.wrapping.seal(PEPPER, PEPPER, &*self.pepper)?.into_bytes())
+        Ok(self
+            .wrapping
+            .seal(PEPPER, PEPPER, &*self.pepper)?
+            .into_bytes())
     }
 
     /// Takes over the pepper of the `old` vault: the rotation of the master key. Store [`Vault::seal_pepper`] after it.
@@ -167,13 +190,22 @@ mod tests {
     fn a_sealed_credential_opens_with_all_its_fields() {
         let sealed = vault(1).seal("work", FIELDS).unwrap();
         let credential = vault(1).open_credential("work", sealed.as_bytes()).unwrap();
-        assert_eq!(credential.field_names().collect::<Vec<_>>(), ["api-key", "org"]);
-        assert_eq!(*credential.render("Bearer {api-key}/{org}").unwrap(), "Bearer sk-very-secret/");
+        assert_eq!(
+            credential.field_names().collect::<Vec<_>>(),
+            ["api-key", "org"]
+        );
+        assert_eq!(
+            *credential.render("Bearer {api-key}/{org}").unwrap(),
+            "Bearer sk-very-secret/"
+        );
     }
 
     #[test]
     fn the_secret_is_nowhere_in_the_sealed_bytes_and_no_two_seals_are_alike() {
-        let (one, two) = (vault(1).seal("work", FIELDS).unwrap(), vault(1).seal("work", FIELDS).unwrap());
+        let (one, two) = (
+            vault(1).seal("work", FIELDS).unwrap(),
+            vault(1).seal("work", FIELDS).unwrap(),
+        );
         assert!(!one.as_bytes().windows(6).any(|window| window == b"secret"));
         assert_ne!(one, two);
     }
@@ -181,7 +213,9 @@ mod tests {
     #[test]
     fn another_master_key_is_told_apart_from_damage() {
         let sealed = vault(1).seal("work", FIELDS).unwrap();
-        let error = vault(2).open_credential("work", sealed.as_bytes()).unwrap_err();
+        let error = vault(2)
+            .open_credential("work", sealed.as_bytes())
+            .unwrap_err();
         assert!(matches!(error, VaultError::WrongMasterKey(name) if name == "work"));
     }
 
@@ -192,10 +226,16 @@ mod tests {
         for bit in 0..sealed.len() * 8 {
             let mut altered = sealed.clone();
             altered[bit / 8] ^= 1 << (bit % 8);
-            assert!(vault.open_credential("work", &altered).is_err(), "bit {bit}");
+            assert!(
+                vault.open_credential("work", &altered).is_err(),
+                "bit {bit}"
+            );
         }
         for length in 0..sealed.len() {
-            assert!(vault.open_credential("work", &sealed[..length]).is_err(), "length {length}");
+            assert!(
+                vault.open_credential("work", &sealed[..length]).is_err(),
+                "length {length}"
+            );
         }
     }
 
@@ -203,7 +243,10 @@ mod tests {
     fn records_cannot_be_swapped_between_names() {
         let vault = vault(1);
         let sealed = vault.seal("cheap", FIELDS).unwrap();
-        assert!(matches!(vault.open_credential("dear", sealed.as_bytes()), Err(VaultError::Damaged(_))));
+        assert!(matches!(
+            vault.open_credential("dear", sealed.as_bytes()),
+            Err(VaultError::Damaged(_))
+        ));
         // Nor can the halves of two records be combined.
         let other = vault.seal("dear", FIELDS).unwrap();
         let spliced = [&other.as_bytes()[..69], &sealed.as_bytes()[69..]].concat();
@@ -239,14 +282,20 @@ mod tests {
     #[test]
     fn the_stored_pepper_proves_the_master_key() {
         let stored = vault(1).seal_pepper().unwrap();
-        assert!(matches!(vault(2).with_pepper(&stored), Err(VaultError::WrongMasterKey(_))));
+        assert!(matches!(
+            vault(2).with_pepper(&stored),
+            Err(VaultError::WrongMasterKey(_))
+        ));
         assert_ne!(vault(1).pepper(), vault(2).pepper());
     }
 
     #[test]
     fn derived_keys_differ_by_purpose_and_from_the_pepper() {
         let vault = vault(1);
-        let (one, two) = (vault.derived_key("cache").unwrap(), vault.derived_key("audit").unwrap());
+        let (one, two) = (
+            vault.derived_key("cache").unwrap(),
+            vault.derived_key("audit").unwrap(),
+        );
         assert_ne!(one, two);
         assert_ne!(*one, *vault.pepper());
     }

@@ -22,7 +22,10 @@ impl Directory {
         if self.root.is_some() {
             return Err(DirectoryError::conflict("name", "the root account exists"));
         }
-        let new = NewAccount { name: ROOT.to_owned(), ..NewAccount::default() };
+        let new = NewAccount {
+            name: ROOT.to_owned(),
+            ..NewAccount::default()
+        };
         Ok(created(account(new, None, now_ms, random)))
     }
 
@@ -57,10 +60,16 @@ impl Directory {
         let mut account = current.patched(patch, now_ms);
         if current.parent.is_none() {
             if account.name != ROOT {
-                return Err(DirectoryError::invalid("name", "the root account keeps its name"));
+                return Err(DirectoryError::invalid(
+                    "name",
+                    "the root account keeps its name",
+                ));
             }
             if patch.parent.is_some() {
-                return Err(DirectoryError::invalid("parent", "the root account has none"));
+                return Err(DirectoryError::invalid(
+                    "parent",
+                    "the root account has none",
+                ));
             }
         } else if let Some(parent) = &patch.parent {
             let parent = self.parent(parent)?;
@@ -106,11 +115,16 @@ impl Directory {
 
     fn parent(&self, target: &str) -> Result<AccountId, DirectoryError> {
         let found = self.account(target);
-        found.map(|account| account.id).map_err(|error| DirectoryError::invalid("parent", error.to_string()))
+        found
+            .map(|account| account.id)
+            .map_err(|error| DirectoryError::invalid("parent", error.to_string()))
     }
 
     fn check_name_free(&self, parent: AccountId, account: &Account) -> Result<(), DirectoryError> {
-        let taken = self.nodes.get(&parent).and_then(|node| node.children.get(&account.name));
+        let taken = self
+            .nodes
+            .get(&parent)
+            .and_then(|node| node.children.get(&account.name));
         match taken {
             Some(other) if *other != account.id => {
                 let message = format!("`{}` is taken by a sibling", account.name);

@@ -52,7 +52,10 @@ impl Directory {
         if key.revoked_ms.is_some() {
             return Ok(Vec::new());
         }
-        let revoked = Key { revoked_ms: Some(now_ms), ..Key::clone(key) };
+        let revoked = Key {
+            revoked_ms: Some(now_ms),
+            ..Key::clone(key)
+        };
         Ok(vec![Change::Key(key.id, Some(Arc::new(revoked)))])
     }
 }

@@ -44,7 +44,9 @@ impl Directory {
             next += 1;
             order.extend(children.remove(&id).unwrap_or_default());
             if let Some(account) = accounts.remove(&id) {
-                let siblings = account.parent.and_then(|parent| directory.nodes.get(&parent));
+                let siblings = account
+                    .parent
+                    .and_then(|parent| directory.nodes.get(&parent));
                 if siblings.is_some_and(|node| node.children.contains_key(&account.name)) {
                     return inconsistent(format!("account {id} has the name of a sibling"));
                 }
@@ -52,7 +54,11 @@ impl Directory {
             }
         }
         if order.len() != total {
-            let lost = accounts.keys().next().map(ToString::to_string).unwrap_or_default();
+            let lost = accounts
+                .keys()
+                .next()
+                .map(ToString::to_string)
+                .unwrap_or_default();
             return inconsistent(format!("account {lost} does not hang on the root"));
         }
         // Keys last: each is indexed once, with its policies in place.

@@ -122,7 +122,10 @@ impl Directory {
     /// The names of an account's path, e.g. `root/dept/alice`.
     #[must_use]
     pub fn names(&self, id: AccountId) -> Option<String> {
-        let mut names: Vec<&str> = self.upward(id).map(|node| node.account.name.as_str()).collect();
+        let mut names: Vec<&str> = self
+            .upward(id)
+            .map(|node| node.account.name.as_str())
+            .collect();
         names.reverse();
         (!names.is_empty()).then(|| names.join("/"))
     }
@@ -214,7 +217,9 @@ impl Directory {
     /// From a node up to the root.
     fn upward(&self, id: AccountId) -> impl Iterator<Item = &Node> {
         std::iter::successors(self.nodes.get(&id), |node| {
-            node.account.parent.and_then(|parent| self.nodes.get(&parent))
+            node.account
+                .parent
+                .and_then(|parent| self.nodes.get(&parent))
         })
     }
 
@@ -233,7 +238,9 @@ impl Directory {
     fn reindex(&mut self, top: AccountId) {
         let subtree: Vec<AccountId> = self.walk(vec![top]).collect();
         for id in subtree {
-            let Some(node) = self.nodes.get(&id) else { continue };
+            let Some(node) = self.nodes.get(&id) else {
+                continue;
+            };
             if node.keys.is_empty() {
                 continue;
             }
@@ -280,8 +287,14 @@ impl Directory {
     }
 
     fn drop_account(&mut self, id: AccountId) {
-        let Some(node) = self.nodes.remove(&id) else { return };
-        if let Some(parent) = node.account.parent.and_then(|parent| self.nodes.get_mut(&parent)) {
+        let Some(node) = self.nodes.remove(&id) else {
+            return;
+        };
+        if let Some(parent) = node
+            .account
+            .parent
+            .and_then(|parent| self.nodes.get_mut(&parent))
+        {
             parent.children.remove(&node.account.name);
         }
     }
@@ -301,7 +314,11 @@ impl Directory {
         if key.revoked_ms.is_none()
             && let Some(path) = self.path(key.account)
         {
-            let caller = Caller { key: id, label: key.label.as_str().into(), path };
+            let caller = Caller {
+                key: id,
+                label: key.label.as_str().into(),
+                path,
+            };
             self.index.insert(key.mac, Arc::new(caller));
         }
     }
@@ -321,7 +338,8 @@ impl Directory {
             && let Some(node) = self.nodes.get_mut(&new.account)
         {
             node.attachments.push(Arc::clone(new));
-            node.attachments.sort_by(|a, b| (a.order, &a.id).cmp(&(b.order, &b.id)));
+            node.attachments
+                .sort_by(|a, b| (a.order, &a.id).cmp(&(b.order, &b.id)));
             self.reindex(new.account);
         }
     }

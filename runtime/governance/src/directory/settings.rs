@@ -30,7 +30,10 @@ impl Directory {
             tier: draft.tier,
             priority: draft.priority,
             config: draft.config,
-            created_ms: self.upstreams.get(name).map_or(now_ms, |old| old.created_ms),
+            created_ms: self
+                .upstreams
+                .get(name)
+                .map_or(now_ms, |old| old.created_ms),
             updated_ms: now_ms,
         };
         upstream.validate()?;
@@ -41,7 +44,10 @@ impl Directory {
             return Err(DirectoryError::invalid("credential", message));
         }
         let upstream = Arc::new(upstream);
-        let changes = vec![Change::Upstream(name.to_owned(), Some(Arc::clone(&upstream)))];
+        let changes = vec![Change::Upstream(
+            name.to_owned(),
+            Some(Arc::clone(&upstream)),
+        )];
         Ok((upstream, changes))
     }
 
@@ -76,10 +82,16 @@ impl Directory {
             account: account.id,
             config: draft.config,
             order: draft.order,
-            created_ms: self.attachments.get(id).map_or(now_ms, |old| old.created_ms),
+            created_ms: self
+                .attachments
+                .get(id)
+                .map_or(now_ms, |old| old.created_ms),
             updated_ms: now_ms,
         });
-        let changes = vec![Change::Attachment(id.to_owned(), Some(Arc::clone(&attachment)))];
+        let changes = vec![Change::Attachment(
+            id.to_owned(),
+            Some(Arc::clone(&attachment)),
+        )];
         Ok((attachment, changes))
     }
 
@@ -88,7 +100,9 @@ impl Directory {
     /// # Errors
     /// [`DirectoryError::NotFound`].
     pub fn delete_attachment(&self, id: &str) -> Result<Vec<Change>, DirectoryError> {
-        self.attachments.get(id).ok_or_else(|| DirectoryError::not_found("policy", id))?;
+        self.attachments
+            .get(id)
+            .ok_or_else(|| DirectoryError::not_found("policy", id))?;
         Ok(vec![Change::Attachment(id.to_owned(), None)])
     }
 
@@ -105,7 +119,10 @@ impl Directory {
     ) -> Result<(Arc<CredentialRecord>, Vec<Change>), DirectoryError> {
         validate_slug("name", name)?;
         if fields.is_empty() {
-            return Err(DirectoryError::invalid("fields", "a credential needs at least one field"));
+            return Err(DirectoryError::invalid(
+                "fields",
+                "a credential needs at least one field",
+            ));
         }
         for field in &fields {
             validate_slug("fields", field)?;
@@ -115,10 +132,16 @@ impl Directory {
             name: name.to_owned(),
             fields,
             sealed,
-            created_ms: self.credentials.get(name).map_or(now_ms, |old| old.created_ms),
+            created_ms: self
+                .credentials
+                .get(name)
+                .map_or(now_ms, |old| old.created_ms),
             updated_ms: now_ms,
         });
-        let changes = vec![Change::Credential(name.to_owned(), Some(Arc::clone(&credential)))];
+        let changes = vec![Change::Credential(
+            name.to_owned(),
+            Some(Arc::clone(&credential)),
+        )];
         Ok((credential, changes))
     }
 
@@ -129,7 +152,10 @@ impl Directory {
     pub fn delete_credential(&self, name: &str) -> Result<Vec<Change>, DirectoryError> {
         let found = self.credentials.get(name);
         found.ok_or_else(|| DirectoryError::not_found("credential", name))?;
-        let user = self.upstreams.values().find(|up| up.credential.as_deref() == Some(name));
+        let user = self
+            .upstreams
+            .values()
+            .find(|up| up.credential.as_deref() == Some(name));
         if let Some(user) = user {
             let message = format!("upstream `{}` uses it", user.name);
             return Err(DirectoryError::conflict("credential", message));

@@ -52,7 +52,11 @@ impl fmt::Display for Exceeded {
             LimitKind::DailyLimit => "daily budget",
         };
         match self.retry_after_ms {
-            Some(wait) => write!(f, "the {what} is reached; try again in {} s", wait.div_ceil(1000)),
+            Some(wait) => write!(
+                f,
+                "the {what} is reached; try again in {} s",
+                wait.div_ceil(1000)
+            ),
             None => write!(f, "the request is larger than the whole {what}"),
         }
     }
@@ -122,13 +126,20 @@ impl State {
     fn node(&mut self, slot: u32) -> &mut Node {
         let slot = slot as usize;
         if slot >= self.nodes.len() {
-            self.nodes.resize_with((slot + 1).next_power_of_two(), Node::default);
+            self.nodes
+                .resize_with((slot + 1).next_power_of_two(), Node::default);
         }
         &mut self.nodes[slot]
     }
 
     /// The refusal of `node` that waits longest, if it refuses.
-    fn refusal(&mut self, node: &PathNode, day: Day, now_ms: u64, hold: u64) -> Option<(LimitKind, Option<u64>)> {
+    fn refusal(
+        &mut self,
+        node: &PathNode,
+        day: Day,
+        now_ms: u64,
+        hold: u64,
+    ) -> Option<(LimitKind, Option<u64>)> {
         let counters = self.node(node.slot);
         counters.roll(day);
         let rate = node.limits.rpm.and_then(|limit| {
@@ -158,7 +169,12 @@ impl Counters {
     /// Counters that begin at zero, with calendar days of `zone`.
     #[must_use]
     pub fn new(zone: Zone) -> Self {
-        Self { state: Mutex::new(State { calendar: Calendar::new(zone), nodes: Vec::new() }) }
+        Self {
+            state: Mutex::new(State {
+                calendar: Calendar::new(zone),
+                nodes: Vec::new(),
+            }),
+        }
     }
 
     /// Changes the zone of the calendar days, from the end of the current day on.
@@ -244,7 +260,9 @@ impl Counters {
 
     /// What the subtree of the last node of `path` has spent in the current day.
     pub fn spent(&self, path: &Path, now_ms: u64) -> Spent {
-        let Some(node) = path.nodes.last() else { return Spent::default() };
+        let Some(node) = path.nodes.last() else {
+            return Spent::default();
+        };
         let mut state = self.state.lock();
         let day = state.calendar.at(now_ms);
         let counters = state.node(node.slot);
@@ -272,7 +290,10 @@ impl Counters {
                 counters.settled = counters.settled.saturating_add(charged);
             }
             if rate_limited && admitted_ms.saturating_add(crate::window::WINDOW_MS) > now_ms {
-                counters.log.get_or_insert_default().push(admitted_ms.min(now_ms));
+                counters
+                    .log
+                    .get_or_insert_default()
+                    .push(admitted_ms.min(now_ms));
             }
         }
     }
@@ -308,7 +329,9 @@ impl Admission {
         let mut state = self.counters.state.lock();
         let day = state.calendar.at(now_ms);
         for node in &self.path.nodes {
-            let Some(limit) = node.limits.daily_limit else { continue };
+            let Some(limit) = node.limits.daily_limit else {
+                continue;
+            };
             let counters = state.node(node.slot);
             // After midnight the day of the admission is closed: there is nothing left to compare with.
             if counters.day == self.day && !counters.fits(more_micro, limit) {

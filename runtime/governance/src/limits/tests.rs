@@ -22,8 +22,11 @@ fn path(nodes: &[(u32, Option<u64>, Option<u64>)]) -> Arc<Path> {
             serde_json::from_value(text).unwrap()
         })
         .collect();
-    let parts: Vec<_> =
-        accounts.iter().zip(nodes).map(|(account, (slot, ..))| (account, *slot, &[][..])).collect();
+    let parts: Vec<_> = accounts
+        .iter()
+        .zip(nodes)
+        .map(|(account, (slot, ..))| (account, *slot, &[][..]))
+        .collect();
     Arc::new(Path::new(&parts).unwrap())
 }
 
@@ -35,7 +38,9 @@ fn counters() -> Arc<Counters> {
 fn a_thousand_threads_at_a_limit_admit_exactly_the_limit_on_every_node() {
     for tightest in 0..3 {
         let limit = 100;
-        let nodes: Vec<_> = (0..3u32).map(|slot| (slot, Some(if slot == tightest { limit } else { 500 }), None)).collect();
+        let nodes: Vec<_> = (0..3u32)
+            .map(|slot| (slot, Some(if slot == tightest { limit } else { 500 }), None))
+            .collect();
         let (counters, path) = (counters(), path(&nodes));
         let (admitted, barrier) = (AtomicU64::new(0), Barrier::new(1_000));
         std::thread::scope(|scope| {
@@ -72,7 +77,13 @@ fn parallel_requests_never_overshoot_a_budget_while_they_run() {
         }
     });
     assert_eq!(admitted.load(Ordering::Relaxed), 25);
-    assert_eq!(counters.spent(&path, T0), Spent { settled: 1_000, held: 0 });
+    assert_eq!(
+        counters.spent(&path, T0),
+        Spent {
+            settled: 1_000,
+            held: 0
+        }
+    );
 }
 
 #[test]
@@ -96,7 +107,9 @@ fn a_refused_request_counts_on_no_node_of_its_path() {
     for _ in 0..100 {
         assert!(counters.admit(&blocked, T0, 500).is_err());
     }
-    let kept: Vec<_> = (0..10).map(|_| counters.admit(&free, T0, 100).unwrap()).collect();
+    let kept: Vec<_> = (0..10)
+        .map(|_| counters.admit(&free, T0, 100).unwrap())
+        .collect();
     assert!(counters.admit(&free, T0, 0).is_err());
     drop(kept);
     assert_eq!(counters.spent(&free, T0), Spent::default());
@@ -106,17 +119,35 @@ fn a_refused_request_counts_on_no_node_of_its_path() {
 fn a_settlement_replaces_the_hold_and_a_drop_releases_it() {
     let (counters, path) = (counters(), path(&[(0, None, Some(100))]));
     let admission = counters.admit(&path, T0, 90).unwrap();
-    assert_eq!(counters.spent(&path, T0), Spent { settled: 0, held: 90 });
+    assert_eq!(
+        counters.spent(&path, T0),
+        Spent {
+            settled: 0,
+            held: 90
+        }
+    );
     assert!(counters.admit(&path, T0, 20).is_err());
     admission.settle(30);
-    assert_eq!(counters.spent(&path, T0), Spent { settled: 30, held: 0 });
+    assert_eq!(
+        counters.spent(&path, T0),
+        Spent {
+            settled: 30,
+            held: 0
+        }
+    );
     let lost = counters.admit(&path, T0, 70).unwrap();
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
         let _held = lost;
         panic!("a task dies with its admission");
     }));
     assert!(panicked.is_err());
-    assert_eq!(counters.spent(&path, T0), Spent { settled: 30, held: 0 });
+    assert_eq!(
+        counters.spent(&path, T0),
+        Spent {
+            settled: 30,
+            held: 0
+        }
+    );
 }
 
 #[test]
@@ -130,14 +161,28 @@ fn a_real_cost_above_the_hold_is_charged_whole() {
 #[test]
 fn extreme_amounts_saturate_and_never_wrap() {
     let (counters, path) = (counters(), path(&[(0, None, None)]));
-    let three: Vec<_> = (0..3).map(|_| counters.admit(&path, T0, u64::MAX).unwrap()).collect();
+    let three: Vec<_> = (0..3)
+        .map(|_| counters.admit(&path, T0, u64::MAX).unwrap())
+        .collect();
     let small = counters.admit(&path, T0, 7).unwrap();
     for admission in three {
         admission.settle(u64::MAX);
     }
-    assert_eq!(counters.spent(&path, T0), Spent { settled: u64::MAX, held: 7 });
+    assert_eq!(
+        counters.spent(&path, T0),
+        Spent {
+            settled: u64::MAX,
+            held: 7
+        }
+    );
     small.settle(1);
-    assert_eq!(counters.spent(&path, T0), Spent { settled: u64::MAX, held: 0 });
+    assert_eq!(
+        counters.spent(&path, T0),
+        Spent {
+            settled: u64::MAX,
+            held: 0
+        }
+    );
 }
 
 #[test]
@@ -162,7 +207,10 @@ fn a_spent_day_waits_for_midnight_and_a_request_beyond_the_whole_limit_waits_in_
     let day = counters.day(T0);
     counters.admit(&path, T0, 100).unwrap().settle(100);
     let refused = counters.admit(&path, T0, 1).unwrap_err();
-    assert_eq!((refused.limit, refused.resets_at_ms), (LimitKind::DailyLimit, Some(day.end_ms)));
+    assert_eq!(
+        (refused.limit, refused.resets_at_ms),
+        (LimitKind::DailyLimit, Some(day.end_ms))
+    );
     let absurd = counters.admit(&path, T0, 101).unwrap_err();
     assert_eq!((absurd.retry_after_ms, absurd.resets_at_ms), (None, None));
     assert!(counters.admit(&path, day.end_ms - 1, 1).is_err());
@@ -178,20 +226,39 @@ fn a_request_belongs_to_the_day_of_its_admission_even_when_it_settles_after_midn
     // The new day has its whole budget although the hold is still open.
     let next = counters.admit(&path, midnight, 100).unwrap();
     late.settle(60);
-    assert_eq!(counters.spent(&path, midnight), Spent { settled: 0, held: 100 });
+    assert_eq!(
+        counters.spent(&path, midnight),
+        Spent {
+            settled: 0,
+            held: 100
+        }
+    );
     next.settle(100);
-    assert_eq!(counters.spent(&path, midnight), Spent { settled: 100, held: 0 });
+    assert_eq!(
+        counters.spent(&path, midnight),
+        Spent {
+            settled: 100,
+            held: 0
+        }
+    );
 }
 
 #[test]
 fn a_day_of_daylight_saving_ends_when_it_ends() {
     // 2026-10-25 in Berlin has 25 hours: 22:00 UTC the day before to 23:00 UTC.
-    let start = "2026-10-24T22:00:00Z".parse::<jiff::Timestamp>().unwrap().as_millisecond() as u64;
+    let start = "2026-10-24T22:00:00Z"
+        .parse::<jiff::Timestamp>()
+        .unwrap()
+        .as_millisecond() as u64;
     let counters = Arc::new(Counters::new(Zone::named("Europe/Berlin").unwrap()));
     let path = path(&[(0, None, Some(10))]);
     counters.admit(&path, start, 10).unwrap().settle(10);
     assert!(counters.admit(&path, start + 24 * 3_600_000, 1).is_err());
-    assert!(counters.admit(&path, start + 25 * 3_600_000 - 1, 1).is_err());
+    assert!(
+        counters
+            .admit(&path, start + 25 * 3_600_000 - 1, 1)
+            .is_err()
+    );
     assert!(counters.admit(&path, start + 25 * 3_600_000, 1).is_ok());
 }
 
@@ -227,7 +294,13 @@ fn an_extension_needs_room_on_every_node_and_leaves_the_hold_if_refused() {
     assert!(admission.extend(u64::MAX, T0).is_err());
     assert_eq!((admission.hold(), counters.spent(&path, T0).held), (50, 50));
     admission.settle(50);
-    assert_eq!(counters.spent(&path, T0), Spent { settled: 50, held: 0 });
+    assert_eq!(
+        counters.spent(&path, T0),
+        Spent {
+            settled: 50,
+            held: 0
+        }
+    );
 }
 
 #[test]
@@ -236,8 +309,21 @@ fn headers_show_the_callers_own_limit_and_never_an_ancestors() {
     let own = path(&[(0, Some(3), None), (1, Some(10), None)]);
     let admission = counters.admit(&own, T0, 0).unwrap();
     let headroom = admission.headroom().unwrap();
-    assert_eq!(headroom, Headroom { limit_requests: 10, remaining_requests: 9, reset_requests_ms: 60_000 });
-    assert_eq!(counters.headroom(&own, T0 + 10_000).unwrap().reset_requests_ms, 50_000);
+    assert_eq!(
+        headroom,
+        Headroom {
+            limit_requests: 10,
+            remaining_requests: 9,
+            reset_requests_ms: 60_000
+        }
+    );
+    assert_eq!(
+        counters
+            .headroom(&own, T0 + 10_000)
+            .unwrap()
+            .reset_requests_ms,
+        50_000
+    );
     let inherited = path(&[(0, Some(3), None), (2, None, None)]);
     assert_eq!(counters.admit(&inherited, T0, 0).unwrap().headroom(), None);
     assert_eq!(counters.headroom(&inherited, T0), None);
@@ -251,9 +337,15 @@ fn the_text_of_a_refusal_shows_no_figure_of_an_account() {
         drop(counters.admit(&path, T0, 0).unwrap());
     }
     let rate = counters.admit(&path, T0, 0).unwrap_err();
-    assert_eq!(rate.to_string(), "the request rate limit is reached; try again in 60 s");
+    assert_eq!(
+        rate.to_string(),
+        "the request rate limit is reached; try again in 60 s"
+    );
     let money = counters.admit(&path, T0 + 120_000, 9_877).unwrap_err();
-    assert_eq!(money.to_string(), "the request is larger than the whole daily budget");
+    assert_eq!(
+        money.to_string(),
+        "the request is larger than the whole daily budget"
+    );
     assert!(!rate.own && !money.own);
 }
 
@@ -263,7 +355,9 @@ fn after_a_restart_the_rows_of_the_day_count_again_on_every_node() {
     use crate::usage::UsageRow;
     let mut bench = Bench::new();
     let limits = |rpm, daily_limit| Limits { rpm, daily_limit };
-    bench.account_with("root", "dept", None, limits(Some(2), Some(100))).unwrap();
+    bench
+        .account_with("root", "dept", None, limits(Some(2), Some(100)))
+        .unwrap();
     let alice = bench.account("root/dept", "alice").unwrap();
     let bob = bench.account("root/dept", "bob").unwrap();
     let path_of = |bench: &Bench, id| bench.directory.path(id).unwrap();
@@ -294,7 +388,13 @@ fn after_a_restart_the_rows_of_the_day_count_again_on_every_node() {
     assert_eq!(counters.spent(&dept, T0).settled, 90);
     assert_eq!(counters.spent(&alice_path, T0).settled, 30);
     // Two of the last minute count for the rate; the refused one does not.
-    assert_eq!(counters.admit(&alice_path, T0, 0).unwrap_err().retry_after_ms, Some(30_000));
+    assert_eq!(
+        counters
+            .admit(&alice_path, T0, 0)
+            .unwrap_err()
+            .retry_after_ms,
+        Some(30_000)
+    );
     assert!(counters.admit(&alice_path, T0 + 30_000, 11).is_err());
     assert!(counters.admit(&alice_path, T0 + 30_000, 10).is_ok());
 }

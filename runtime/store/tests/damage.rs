@@ -1,0 +1,189 @@
+//! A damaged store is refused with a word of what to do; it is never taken for an empty or a younger one.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")]
+
+use std::fs;
+use std::path::Path;
+
+use tollgate_governance::UsageRow;
+use tollgate_store::{
+    Durability, Order, SledStore, Store, StoreError, Table, UsageBatch, Visit, usage,
+};
+
+const ROWS: u64 = 400;
+
+fn fill(path: &Path) {
+    let store = SledStore::open(path, Durability::Process).unwrap();
+    for number in 0..40u8 {
+        store
+            .put(Table::Accounts, &[number], &[number; 300])
+            .unwrap();
+    }
+    for commit in 0..20 {
+        let mut batch = UsageBatch::default();
+        for number in 0..ROWS / 20 {
+            let id = commit * (ROWS / 20) + number;
+            batch.push(&UsageRow {
+                request: uuid::Uuid::from_u128(id.into()),
+                admitted_ms: id * 1_000,
+                ..UsageRow::default()
+            });
+        }
+        store.append_usage(&batch).unwrap();
+        store.flush().unwrap();
+    }
+}
+
+/// Everything that was written is there, or the store says that it is not.
+fn intact(path: &Path) -> Result<bool, StoreError> {
+    let store = SledStore::open(path, Durability::Process)?;
+    let mut accounts = 0;
+    store.scan(Table::Accounts, &mut |key, value| {
+        accounts += usize::from(value == vec![key[0]; 300]);
+        Visit::Continue
+    })?;
+    let mut rows = 0;
+    usage::scan(&store, 0..u64::MAX, Order::OldestFirst, &mut |row| {
+        rows += u64::from(row.admitted_ms == rows * 1_000);
+        Visit::Continue
+    })?;
+    Ok(accounts == 40 && rows == ROWS)
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &to.join(entry.file_name()));
+        } else {
+            fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_flipped_byte_anywhere_is_harmless_or_refused_but_never_loses_a_row_in_silence() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = folder.path().join("good");
+    fill(&good);
+    assert!(intact(&good).unwrap());
+    let size = fs::metadata(good.join("db")).unwrap().len();
+    let (mut refused, mut harmless) = (0, 0);
+    for turn in 0..60 {
+        let bad = folder.path().join(format!("bad-{turn}"));
+        copy(&good, &bad);
+        let mut bytes = fs::read(bad.join("db")).unwrap();
+        let place = (size * turn / 60 + turn * 37) % size;
+        bytes[place as usize] ^= 0x5a;
+        fs::write(bad.join("db"), bytes).unwrap();
+        let outcome = std::panic::catch_unwind(|| intact(&bad));
+        match outcome {
+            Ok(Ok(all)) => {
+                assert!(all, "byte {place}: rows are gone and nobody said so");
+                harmless += 1;
+            }
+            Ok(Err(_)) | Err(_) => refused += 1,
+        }
+    }
+    assert!(
+        refused > 0 && harmless > 0,
+        "refused {refused}, harmless {harmless}"
+    );
+}
+
+#[test]
+fn a_cut_emptied_or_missing_data_file_is_refused_with_a_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = folder.path().join("good");
+    fill(&good);
+    let db = |path: &Path| path.join("db");
+    let harms: [(&str, &dyn Fn(&Path)); 5] = [
+        ("missing", &|path| fs::remove_file(db(path)).unwrap()),
+        ("empty", &|path| fs::write(db(path), b"").unwrap()),
+        ("cut", &|path| {
+            let bytes = fs::read(db(path)).unwrap();
+            fs::write(db(path), &bytes[..bytes.len() / 3]).unwrap();
+        }),
+        ("zeroed", &|path| {
+            fs::write(
+                db(path),
+                vec![0; fs::metadata(db(path)).unwrap().len() as usize],
+            )
+            .unwrap()
+        }),
+        ("everything but the mark", &|path| {
+            for entry in fs::read_dir(path).unwrap().map(Result::unwrap) {
+                if entry.file_name() != "tollgate-store.json" {
+                    let _ = fs::remove_file(entry.path());
+                    let _ = fs::remove_dir_all(entry.path());
+                }
+            }
+        }),
+    ];
+    for (name, harm) in harms {
+        let bad = folder.path().join(name.replace(' ', "-"));
+        copy(&good, &bad);
+        harm(&bad);
+        let error = SledStore::open(&bad, Durability::Process).unwrap_err();
+        assert!(
+            matches!(error, StoreError::Damaged { .. }),
+            "{name}: {error}"
+        );
+        assert!(
+            error.to_string().contains("Restore a backup"),
+            "{name}: {error}"
+        );
+    }
+    assert!(intact(&good).unwrap());
+}
+
+#[test]
+fn files_of_two_stores_mixed_up_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (one, two) = (folder.path().join("one"), folder.path().join("two"));
+    fill(&one);
+    fill(&two);
+    fs::copy(
+        one.join("tollgate-store.json"),
+        two.join("tollgate-store.json"),
+    )
+    .unwrap();
+    let error = SledStore::open(&two, Durability::Process).unwrap_err();
+    assert!(error.to_string().contains("different stores"), "{error}");
+}
+
+#[test]
+fn a_newer_format_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s");
+    fill(&path);
+    let mark = fs::read_to_string(path.join("tollgate-store.json")).unwrap();
+    fs::write(
+        path.join("tollgate-store.json"),
+        mark.replace("\"format\":1", "\"format\":9"),
+    )
+    .unwrap();
+    assert!(matches!(
+        SledStore::open(&path, Durability::Process),
+        Err(StoreError::Newer { found: 9, .. })
+    ));
+}
+
+#[test]
+fn a_store_in_use_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s");
+    let _held = SledStore::open(&path, Durability::Process).unwrap();
+    let error = SledStore::open(&path, Durability::Process).unwrap_err();
+    assert!(matches!(error, StoreError::InUse { .. }), "{error:?}");
+}
+
+#[test]
+fn killed_before_the_mark_was_written_the_store_opens_and_marks_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s");
+    fill(&path);
+    fs::remove_file(path.join("tollgate-store.json")).unwrap();
+    assert!(intact(&path).unwrap());
+    assert!(path.join("tollgate-store.json").exists());
+}

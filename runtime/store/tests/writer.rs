@@ -1,0 +1,221 @@
+//! The writer loses nothing it took, refuses what it cannot take, and leaves workers alone.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")]
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use tollgate_governance::UsageRow;
+use tollgate_store::{
+    MemoryStore, Order, Store, StoreError, Table, UsageBatch, UsageWriter, Visit, Write,
+    WriterFull, WriterOptions, usage,
+};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A store that fails when told, and counts its commits.
+#[derive(Default)]
+struct Moody {
+    inner: MemoryStore,
+    no_append: AtomicBool,
+    no_flush: AtomicBool,
+    flushes: AtomicUsize,
+}
+
+fn refuse(refuses: &AtomicBool) -> Result<(), StoreError> {
+    if refuses.load(Ordering::SeqCst) {
+        Err(StoreError::Engine("disk full".into()))
+    } else {
+        Ok(())
+    }
+}
+
+impl Store for Moody {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.inner.get(table, key)
+    }
+    fn scan(
+        &self,
+        table: Table,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> Visit,
+    ) -> Result<(), StoreError> {
+        self.inner.scan(table, visit)
+    }
+    fn apply(&self, writes: &[Write]) -> Result<(), StoreError> {
+        self.inner.apply(writes)
+    }
+    fn append_usage(&self, rows: &UsageBatch) -> Result<(), StoreError> {
+        refuse(&self.no_append)?;
+        self.inner.append_usage(rows)
+    }
+    fn scan_usage(
+        &self,
+        range: Range<u64>,
+        order: Order,
+        visit: &mut dyn FnMut(u64, &[u8]) -> Visit,
+    ) -> Result<(), StoreError> {
+        self.inner.scan_usage(range, order, visit)
+    }
+    fn flush(&self) -> Result<(), StoreError> {
+        refuse(&self.no_flush)?;
+        self.flushes.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+fn row(number: u64) -> UsageRow<'static> {
+    UsageRow {
+        admitted_ms: number,
+        ..UsageRow::default()
+    }
+}
+
+fn stored(store: &dyn Store) -> Vec<u64> {
+    let mut found = Vec::new();
+    usage::scan(store, 0..u64::MAX, Order::OldestFirst, &mut |row| {
+        found.push(row.admitted_ms);
+        Visit::Continue
+    })
+    .unwrap();
+    found
+}
+
+fn start(options: WriterOptions) -> (Arc<Moody>, UsageWriter) {
+    let store = Arc::new(Moody::default());
+    let writer = UsageWriter::start(store.clone(), options).unwrap();
+    (store, writer)
+}
+
+#[test]
+fn every_row_of_every_worker_is_stored_once_and_shutdown_waits_for_the_last() {
+    let (store, writer) = start(WriterOptions::default());
+    std::thread::scope(|scope| {
+        for worker in 0..8u64 {
+            let submitter = writer.submitter();
+            scope.spawn(move || {
+                for number in 0..5_000 {
+                    assert_eq!(
+                        submitter.submit(&row(worker * 5_000 + number)),
+                        Ok(number + 1)
+                    );
+                }
+            });
+        }
+    });
+    writer.shutdown().unwrap();
+    assert_eq!(stored(&*store), (0..40_000).collect::<Vec<_>>());
+}
+
+#[test]
+fn rows_are_committed_in_groups_not_one_by_one() {
+    let (store, writer) = start(WriterOptions {
+        interval: Duration::from_millis(20),
+        ..WriterOptions::default()
+    });
+    let submitter = writer.submitter();
+    for number in 0..2_000 {
+        submitter.submit(&row(number)).unwrap();
+    }
+    assert!(writer.sync(PATIENCE));
+    assert_eq!(submitter.committed(), 2_000);
+    assert!(
+        store.flushes.load(Ordering::SeqCst) <= 100,
+        "{:?}",
+        store.flushes
+    );
+}
+
+#[test]
+fn a_row_after_a_long_idle_time_is_committed_promptly() {
+    let (store, writer) = start(WriterOptions {
+        interval: Duration::from_millis(1),
+        ..WriterOptions::default()
+    });
+    let submitter = writer.submitter();
+    for number in 0..5 {
+        // Long enough for the thread to fall asleep: only a wake-up can bring it back.
+        std::thread::sleep(Duration::from_millis(150));
+        let number = submitter.submit(&row(number)).unwrap();
+        let start = Instant::now();
+        while submitter.committed() < number {
+            assert!(start.elapsed() < PATIENCE, "the writer was not woken");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+    drop(writer);
+    assert_eq!(stored(&*store).len(), 5);
+}
+
+#[test]
+fn a_failing_store_loses_no_row_and_stores_none_twice_when_it_recovers() {
+    let (store, writer) = start(WriterOptions::default());
+    let submitter = writer.submitter();
+    for (round, failing) in [&store.no_append, &store.no_flush].into_iter().enumerate() {
+        failing.store(true, Ordering::SeqCst);
+        let first = round as u64 * 100;
+        for number in first..first + 50 {
+            submitter.submit(&row(number)).unwrap();
+        }
+        let start = Instant::now();
+        while !writer.is_failing() {
+            assert!(start.elapsed() < PATIENCE);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert_eq!(submitter.committed(), first);
+        for number in first + 50..first + 100 {
+            submitter.submit(&row(number)).unwrap();
+        }
+        failing.store(false, Ordering::SeqCst);
+        let start = Instant::now();
+        while submitter.committed() < first + 100 {
+            assert!(start.elapsed() < PATIENCE);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert!(!writer.is_failing());
+    }
+    assert_eq!(stored(&*store), (0..200).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_full_queue_refuses_at_once_and_takes_rows_again_later() {
+    let (store, writer) = start(WriterOptions {
+        queue_bytes: 10_000,
+        ..WriterOptions::default()
+    });
+    let submitter = writer.submitter();
+    store.no_append.store(true, Ordering::SeqCst);
+    let mut taken = 0;
+    // The thread may swallow one queue's worth before it notices.
+    while submitter.submit(&row(taken)).is_ok() {
+        taken += 1;
+        assert!(taken < 1_000);
+        if taken == 20 {
+            while !writer.is_failing() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+    }
+    assert_eq!(submitter.submit(&row(taken)), Err(WriterFull));
+    assert!(!submitter.has_room());
+    assert!(
+        !writer.sync(PATIENCE),
+        "sync says that it failed instead of waiting"
+    );
+    store.no_append.store(false, Ordering::SeqCst);
+    let start = Instant::now();
+    while submitter.submit(&row(taken)).is_err() {
+        assert!(start.elapsed() < PATIENCE);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    writer.shutdown().unwrap();
+    assert_eq!(stored(&*store), (0..=taken).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_shutdown_that_loses_rows_says_so() {
+    let (store, writer) = start(WriterOptions::default());
+    store.no_append.store(true, Ordering::SeqCst);
+    writer.submitter().submit(&row(1)).unwrap();
+    assert!(writer.shutdown().is_err());
+}
