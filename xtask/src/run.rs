@@ -31,9 +31,12 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
 }
 
 /// Builds the `tollgate` command.
+///
+/// The whole workspace is selected, though one program is built: cargo then chooses the same features for every
+/// dependency as it does for the tests, and wasmtime is compiled once for both.
 pub(crate) fn build_host() -> Result<()> {
     say("host: building");
-    tools::run(tools::cargo().args(["build", "--release", "--package", "tollgate"]))
+    tools::run(tools::cargo().args(["build", "--release", "--workspace", "--bin", "tollgate"]))
 }
 
 /// Where the command lies once built.
