@@ -35,7 +35,7 @@ pub struct Server {
     pub workers: usize,
     /// A larger request body is answered 413. Bytes.
     pub max_body_bytes: usize,
-    /// A client that has not sent its header block by then is disconnected. Milliseconds.
+    /// A client that has not sent its header block by then is disconnected; so is an idle connection. Milliseconds.
     pub header_timeout_ms: u64,
     /// A client that has not sent its body by then is answered 408. Milliseconds.
     pub body_timeout_ms: u64,
@@ -49,7 +49,7 @@ impl Default for Server {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             workers: 0,
             max_body_bytes: 32 << 20,
-            header_timeout_ms: 10_000,
+            header_timeout_ms: 60_000,
             body_timeout_ms: 60_000,
             drain_timeout_ms: 30_000,
         }

@@ -55,11 +55,12 @@ pub(crate) fn alive() -> Response<Reply> {
     reply::own(StatusCode::OK, "text/plain", "ok\n")
 }
 
-/// At least one upstream could serve.
-pub(crate) fn ready(snapshot: &Snapshot) -> Response<Reply> {
-    match snapshot.can_serve() {
+/// Requests would be taken: what they cost can be written down. A gateway that has no upstream yet is ready, too: it
+/// answers, and is configured through its management API.
+pub(crate) fn ready(can_record: bool) -> Response<Reply> {
+    match can_record {
         true => reply::own(StatusCode::OK, "text/plain", "ready\n"),
-        false => reply::own(StatusCode::SERVICE_UNAVAILABLE, "text/plain", "no upstream can be used\n"),
+        false => reply::own(StatusCode::SERVICE_UNAVAILABLE, "text/plain", "usage cannot be recorded\n"),
     }
 }
 

@@ -55,11 +55,13 @@ pub fn serve(control: &Arc<Control>) -> std::io::Result<Serving> {
         0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         n => n,
     };
-    let first = bind(config.listen)?;
+    // Shared ports hide a second gateway on the same one: ask once without sharing.
+    drop(bind(config.listen, false)?);
+    let first = bind(config.listen, true)?;
     let address = first.local_addr()?;
     let mut listeners = vec![first];
     for _ in 1..workers {
-        listeners.push(bind(address)?);
+        listeners.push(bind(address, true)?);
     }
     let tls = Worker::tls(control.config())?;
     let shards: Arc<[Shard]> = (0..workers).map(|_| Shard::default()).collect();
@@ -82,11 +84,11 @@ pub fn serve(control: &Arc<Control>) -> std::io::Result<Serving> {
     Ok(Serving { address, stop, threads })
 }
 
-/// A listener that shares its port with its siblings (`SO_REUSEPORT`): the kernel spreads connections, no lock does.
-fn bind(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
+/// A listener, `shared` with its siblings (`SO_REUSEPORT`): the kernel spreads connections, no lock does.
+fn bind(address: SocketAddr, shared: bool) -> std::io::Result<std::net::TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
-    socket.set_reuse_port(true)?;
+    socket.set_reuse_port(shared)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(4096)?;

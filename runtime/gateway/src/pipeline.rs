@@ -53,7 +53,7 @@ pub(crate) async fn handle(
             found.unwrap_or_else(|error| reply::error(dialect, &error, id))
         }
         Endpoint::Alive => inform::alive(),
-        Endpoint::Ready => inform::ready(&snapshot),
+        Endpoint::Ready => inform::ready(worker.control.usage().has_room()),
         Endpoint::Metrics => {
             reply::own(StatusCode::OK, "text/plain; version=0.0.4", metrics::render(worker.shards().iter()))
         }
@@ -181,6 +181,11 @@ fn admitted(
 ) -> Result<(Vec<Candidate>, tollgate_governance::Admission), Refusal> {
     admit::admit(snapshot, request)?;
     let candidates = route::candidates(snapshot, request, now_ms)?;
+    if !worker.control.usage().has_room() {
+        // What cannot be written down is not sent: a full disk must not turn into free requests.
+        let error = ApiError::new(ErrorKind::Overloaded, "usage cannot be recorded just now; try again shortly");
+        return Err(error.with_retry_after_ms(1_000).into());
+    }
     let hold = candidates.iter().map(|route| hold(snapshot, request, route)).max().unwrap_or(0);
     let admission = worker.control.counters().admit(&request.caller.path, now_ms, hold).map_err(|e| limited(&e))?;
     Ok((candidates, admission))

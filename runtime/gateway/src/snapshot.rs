@@ -238,11 +238,6 @@ impl Snapshot {
     pub(crate) fn policy(&self, attachment: &str) -> Option<&Arc<Policy>> {
         self.policies.get(attachment)
     }
-
-    /// Whether at least one upstream can be used.
-    pub(crate) fn can_serve(&self) -> bool {
-        !self.upstreams.is_empty()
-    }
 }
 
 /// Routes and cards while they are put together.
