@@ -65,45 +65,43 @@ pub fn facts(document: &Document, operation: Operation) -> Result<Facts, Invalid
         input_chars_estimate: document.text_bytes(),
     };
     for (_, key, value) in document.entries() {
-        let name = key.text();
-        let name = &*name;
-        match name {
-            "model" => model = Some(model_name(value)?),
-            "messages" if !matches!(operation, Operation::Responses | Operation::Embeddings) => {
-                expect(name, value, &[Shape::Array])?;
+        match &*key.bytes() {
+            b"model" => model = Some(model_name(value)?),
+            b"messages" if !matches!(operation, Operation::Responses | Operation::Embeddings) => {
+                expect("messages", value, &[Shape::Array])?;
                 content = Some(());
             }
-            "input" if matches!(operation, Operation::Responses | Operation::Embeddings) => {
-                expect(name, value, &[Shape::String, Shape::Array])?;
+            b"input" if matches!(operation, Operation::Responses | Operation::Embeddings) => {
+                expect("input", value, &[Shape::String, Shape::Array])?;
                 content = Some(());
-            }
-            "tools" if !value.is_null() => expect(name, value, &[Shape::Array])?,
-            "metadata" if !value.is_null() => {
-                expect(name, value, &[Shape::Object])?;
-                session.metadata(value);
             }
             _ if value.is_null() => {}
-            "stream" if operation.streams() => found.stream = boolean(name, value)?,
-            "n" if operation == Operation::ChatCompletions => found.choices = choices(value)?,
-            "stream_options" => found.wants_usage = wants_usage(value)?,
-            "system" if matches!(operation, Operation::Messages | Operation::CountTokens) => {
-                expect(name, value, &[Shape::String, Shape::Array])?;
+            b"tools" => expect("tools", value, &[Shape::Array])?,
+            b"metadata" => {
+                expect("metadata", value, &[Shape::Object])?;
+                session.metadata(value);
             }
-            "prompt_cache_key" => session.offer(3, value),
-            "session_id" => session.offer(4, value),
-            "user" => session.offer(1, value),
-            "safety_identifier" => session.offer(0, value),
+            b"stream" if operation.streams() => found.stream = boolean("stream", value)?,
+            b"n" if operation == Operation::ChatCompletions => found.choices = choices(value)?,
+            b"stream_options" => found.wants_usage = wants_usage(value)?,
+            b"system" if matches!(operation, Operation::Messages | Operation::CountTokens) => {
+                expect("system", value, &[Shape::String, Shape::Array])?;
+            }
+            b"prompt_cache_key" => session.offer(3, value),
+            b"session_id" => session.offer(4, value),
+            b"user" => session.offer(1, value),
+            b"safety_identifier" => session.offer(0, value),
             // What stands for a conversation held by the vendor can stand for its content.
-            "prompt" | "previous_response_id" | "conversation" if operation == Operation::Responses => {
-                content = content.or(Some(()));
-                if name == "conversation" {
-                    session.offer(2, value.get("id").unwrap_or(value));
+            b"prompt" | b"previous_response_id" if operation == Operation::Responses => content = Some(()),
+            b"conversation" if operation == Operation::Responses => {
+                content = Some(());
+                session.offer(2, value.get("id").unwrap_or(value));
+            }
+            name => {
+                if let Some(name) = cap_members(operation).iter().find(|member| member.as_bytes() == name) {
+                    found.output_cap = found.output_cap.max(Some(cap(name, value)?));
                 }
             }
-            _ if cap_members(operation).contains(&name) => {
-                found.output_cap = found.output_cap.max(Some(cap(name, value)?));
-            }
-            _ => {}
         }
     }
     let content_member = match operation {

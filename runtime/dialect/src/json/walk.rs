@@ -24,6 +24,11 @@ impl<'a> Key<'a> {
         self.0 == name.as_bytes() || (self.0.contains(&b'\\') && unescape(self.0) == name)
     }
 
+    /// The name's bytes, unescaped.
+    pub(crate) fn bytes(self) -> Cow<'a, [u8]> {
+        if self.0.contains(&b'\\') { Cow::Owned(unescape(self.0).into_owned().into_bytes()) } else { Cow::Borrowed(self.0) }
+    }
+
     /// The name, unescaped.
     pub(crate) fn text(self) -> Cow<'a, str> {
         unescape(self.0)

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::tap::{USAGE, value_at};
 use crate::json::walk::{Raw, Shape};
 use crate::sse::{self, Boundaries};
 
@@ -100,8 +101,16 @@ fn send(bytes: Bytes, emit: &mut impl FnMut(Bytes)) {
 }
 
 fn is_usage_event(event: &[u8]) -> bool {
-    if memchr::memmem::find(event, b"\"usage\"").is_none() {
-        return false;
+    // Nearly every chunk has no usage, or a null that a look at one byte tells.
+    let mut from = 0;
+    loop {
+        match USAGE.find(&event[from..]) {
+            None => return false,
+            Some(at) => from += at + 7,
+        }
+        if event.get(value_at(event, from)) == Some(&b'{') {
+            break;
+        }
     }
     let Some(event) = sse::read(event) else { return false };
     let chunk = Raw::new(&event.data);

@@ -6,7 +6,7 @@ use memchr::memmem::Finder;
 
 use super::first::failure;
 use crate::json::scan::{is_value, whitespace};
-use crate::json::walk::{Raw, Shape, skip};
+use crate::json::walk::{Raw, Shape, skip_string};
 use crate::sse;
 use crate::usage::Told;
 use crate::{Operation, StreamPosition, Usage, UsageHints};
@@ -59,13 +59,14 @@ pub struct StreamTap {
     events: u64,
     output_bytes: u64,
     response_id: Option<String>,
+    envelope: Envelope,
 }
 
 /// An event larger than this is not read.
 const LARGEST_EVENT: usize = 16 << 20;
 
 static DELTA: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"delta\""));
-static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"usage\""));
+pub(super) static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"usage\""));
 static FINISH: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"finish_reason\""));
 
 impl StreamTap {
@@ -86,6 +87,7 @@ impl StreamTap {
             events: 0,
             output_bytes: 0,
             response_id: None,
+            envelope: Envelope::default(),
         }
     }
 
@@ -95,34 +97,42 @@ impl StreamTap {
         // The data of the event at hand, while all of it is one line of this chunk.
         let mut data = None;
         let mut data_lines = 0;
-        for at in memchr::memchr2_iter(b'\n', b'\r', chunk) {
-            let pair = chunk[at] == b'\n' && if at == 0 { self.after_cr } else { chunk[at - 1] == b'\r' };
-            if pair {
+        while let Some(found) = memchr::memchr2(b'\n', b'\r', &chunk[line..]) {
+            let mut at = line + found;
+            if found == 0 && chunk[at] == b'\n' && if at == 0 { self.after_cr } else { chunk[at - 1] == b'\r' } {
                 line = at + 1;
                 continue;
             }
-            if line == at && !self.line_open {
-                if self.tail.is_empty() && !self.oversized && data_lines <= 1 {
-                    if let Some(data) = data {
-                        self.event(data);
-                    }
-                } else {
-                    self.keep(&chunk[start..=at]);
-                    self.kept_event();
+            if found > 0 || self.line_open {
+                let text = &chunk[line..at];
+                if !self.line_open
+                    && let Some(value) = text.strip_prefix(b"data:")
+                {
+                    data = Some(value);
+                    data_lines += 1;
+                } else if text.starts_with(sse::BOM) {
+                    // Only the very first line can begin so; the careful reader takes it off.
+                    data_lines = 2;
                 }
-                start = at + 1;
-                (data, data_lines) = (None, 0);
-            } else if !self.line_open
-                && let Some(value) = chunk[line..at].strip_prefix(b"data:")
-            {
-                data = Some(value);
-                data_lines += 1;
-            } else if chunk[line..at].starts_with(sse::BOM) {
-                // Only the very first line can begin so; the careful reader takes it off.
-                data_lines = 2;
+                self.line_open = false;
+                line = at + 1;
+                if chunk[at] != b'\n' || chunk.get(line) != Some(&b'\n') {
+                    continue;
+                }
+                // The blank line follows at once, as nearly always.
+                at += 1;
             }
-            line = at + 1;
-            self.line_open = false;
+            if self.tail.is_empty() && !self.oversized && data_lines <= 1 {
+                if let Some(data) = data {
+                    self.event(data);
+                }
+            } else {
+                self.keep(&chunk[start..=at]);
+                self.kept_event();
+            }
+            start = at + 1;
+            line = start;
+            (data, data_lines) = (None, 0);
         }
         if let Some(last) = chunk.last() {
             self.line_open |= line < chunk.len();
@@ -205,15 +215,24 @@ impl StreamTap {
             self.ended.get_or_insert(Ended::Complete);
             return;
         }
-        let delta = DELTA.find(data);
-        if let Some(at) = delta {
-            self.output_bytes += text_after(data, at + 7);
+        if let Some(bytes) = self.envelope.text_within(data) {
+            self.output_bytes += bytes;
+            return;
         }
-        let finish = FINISH.find(&data[delta.unwrap_or(0)..]).map(|at| at + delta.unwrap_or(0) + 15);
-        let finished = finish.is_some_and(|at| matches!(data.get(value_at(data, at)..), Some([b'"', next, ..]) if *next != b'"'));
+        let delta = DELTA.find(data).and_then(|at| delta_text(data, value_at(data, at + 7)));
+        if let Some(delta) = &delta {
+            self.output_bytes += delta.text;
+        }
+        let finish = FINISH.find(data).map(|at| value_at(data, at + 15));
+        let finished = finish.is_some_and(|at| matches!(data.get(at..), Some([b'"', next, ..]) if *next != b'"'));
         self.finished_choice |= finished;
         let usage = USAGE.find(data).is_some_and(|at| data.get(value_at(data, at + 7)) != Some(&b'n'));
-        if delta.is_some() && !finished && !usage && !self.look_everywhere {
+        if let Some(delta) = delta
+            && !finished
+            && !usage
+            && !self.look_everywhere
+        {
+            self.envelope.remember(data, &delta);
             return;
         }
         let event = Raw::new(data);
@@ -230,9 +249,7 @@ impl StreamTap {
         let event = Raw::new(data);
         let Some(kind) = event_type(event) else { return };
         if kind.ends_with(b".delta") {
-            if let Some(at) = DELTA.find(data) {
-                self.output_bytes += text_after(data, at + 7);
-            }
+            self.count_delta(data);
             return;
         }
         match kind {
@@ -259,9 +276,7 @@ impl StreamTap {
         let event = Raw::new(data);
         let usage = match event_type(event) {
             Some(b"content_block_delta") => {
-                if let Some(at) = DELTA.find(data) {
-                    self.output_bytes += text_after(data, at + 7);
-                }
+                self.count_delta(data);
                 return;
             }
             Some(b"message_start") => event.at_pointer("/message/usage"),
@@ -283,6 +298,11 @@ impl StreamTap {
         self.hinted(event);
     }
 
+    fn count_delta(&mut self, data: &[u8]) {
+        let delta = DELTA.find(data).and_then(|at| delta_text(data, value_at(data, at + 7)));
+        self.output_bytes += delta.map_or(0, |delta| delta.text);
+    }
+
     fn hinted(&mut self, event: Raw<'_>) {
         for usage in self.hints.stream_pointers.iter().filter_map(|pointer| event.at_pointer(pointer)) {
             self.told.take(self.operation, usage, &self.hints);
@@ -299,31 +319,85 @@ pub(crate) fn event_type<'a>(event: Raw<'a>) -> Option<&'a [u8]> {
 }
 
 /// Position of the value behind a name that ends at `at`.
-fn value_at(data: &[u8], at: usize) -> usize {
+pub(super) fn value_at(data: &[u8], at: usize) -> usize {
     let colon = whitespace(data, at);
     if data.get(colon) == Some(&b':') { whitespace(data, colon + 1) } else { data.len() }
 }
 
-/// Bytes of text in the delta behind its name.
-fn text_after(data: &[u8], at: usize) -> u64 {
-    let start = value_at(data, at);
-    match skip(data, start) {
-        Some(end) => text_bytes(Raw { bytes: &data[start..end], at: 0 }, 0),
-        None => 0,
+/// A delta's value and the text in it.
+struct Delta {
+    start: usize,
+    end: usize,
+    /// Bytes.
+    text: u64,
+}
+
+/// Measures the delta that begins at `start`.
+fn delta_text(data: &[u8], start: usize) -> Option<Delta> {
+    let mut at = start;
+    let mut depth = 0usize;
+    let mut text = 0;
+    let mut counts = true;
+    loop {
+        match data.get(at)? {
+            b'"' => {
+                let end = skip_string(data, at)?;
+                let inner = &data[at + 1..end - 1];
+                at = whitespace(data, end);
+                if depth > 0 && data.get(at) == Some(&b':') {
+                    counts = !matches!(
+                        inner,
+                        b"role" | b"type" | b"id" | b"name" | b"signature" | b"index" | b"encrypted_content"
+                    );
+                    at += 1;
+                } else if counts {
+                    text += inner.len() as u64;
+                }
+                if depth == 0 {
+                    return Some(Delta { start, end, text });
+                }
+                continue;
+            }
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => {
+                depth = depth.checked_sub(1)?;
+                if depth == 0 {
+                    return Some(Delta { start, end: at + 1, text });
+                }
+            }
+            b',' if depth == 0 => return None,
+            _ => {}
+        }
+        at += 1;
     }
 }
 
-fn text_bytes(value: Raw<'_>, depth: usize) -> u64 {
-    const NO_TEXT: [&[u8]; 7] = [b"role", b"type", b"id", b"name", b"signature", b"index", b"encrypted_content"];
-    match value.shape() {
-        Shape::String => value.bytes.len() as u64 - 2,
-        Shape::Object if depth < 4 => value
-            .members()
-            .filter(|(key, _)| !NO_TEXT.contains(&key.0))
-            .map(|(_, value)| text_bytes(value, depth + 1))
-            .sum(),
-        Shape::Array if depth < 4 => value.items().map(|item| text_bytes(item, depth + 1)).sum(),
-        _ => 0,
+/// What surrounds the delta in the chunks of one chat stream: nearly always the same bytes. A chunk with the same
+/// envelope as one that had nothing to say has nothing to say either.
+#[derive(Debug, Default)]
+struct Envelope {
+    before: Vec<u8>,
+    after: Vec<u8>,
+}
+
+impl Envelope {
+    /// The bytes of text in a chunk with this very envelope.
+    fn text_within(&self, data: &[u8]) -> Option<u64> {
+        if self.before.is_empty() || !data.starts_with(&self.before) {
+            return None;
+        }
+        let delta = delta_text(data, self.before.len())?;
+        (data[delta.end..] == self.after).then_some(delta.text)
+    }
+
+    fn remember(&mut self, data: &[u8], delta: &Delta) {
+        self.before.clear();
+        self.after.clear();
+        // A chunk with a huge envelope is not worth remembering.
+        if data.len() < 4_096 {
+            self.before.extend_from_slice(&data[..delta.start]);
+            self.after.extend_from_slice(&data[delta.end..]);
+        }
     }
 }
 
