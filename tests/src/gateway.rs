@@ -66,10 +66,10 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Starts the binary and waits until it says it is ready.
+    /// Starts the binary and waits until it serves.
     ///
     /// # Panics
-    /// When the binary or a component is missing, or it does not become ready.
+    /// When the binary or a component is missing, or it does not serve.
     pub async fn start(setup: &Setup) -> Self {
         let binary = places::binary();
         let folder = tempfile::Builder::new()
@@ -118,7 +118,8 @@ impl Gateway {
             .args(&self.arguments)
             .current_dir(self.folder.path())
             .env_clear()
-            .env("TOLLGATE_LOG", "debug")
+            // All that the gateway itself and what handles its headers can say.
+            .env("TOLLGATE_LOG", "info,tollgate=debug,hyper=debug")
             .stdin(Stdio::null())
             .stdout(log("stdout"))
             .stderr(log("stderr"))
@@ -142,14 +143,14 @@ impl Gateway {
         loop {
             self.assert_running();
             if let Ok(mut connection) = wire::Connection::open(address).await
-                && let Ok(reply) = connection.exchange(&Request::get("/readyz")).await
+                && let Ok(reply) = connection.exchange(&Request::get("/healthz")).await
                 && reply.status() == 200
             {
                 break;
             }
             assert!(
                 began.elapsed() < PATIENCE,
-                "/readyz never said 200; log:\n{}",
+                "/healthz never said 200; log:\n{}",
                 self.log()
             );
             tokio::time::sleep(Duration::from_millis(5)).await;

@@ -67,6 +67,13 @@ impl World {
             .await;
         let key = management.key(ALICE).await;
         gateway.keep_secret(&key.secret);
+        let ready = gateway.send(&Request::get("/readyz")).await;
+        assert_eq!(
+            ready.status(),
+            200,
+            "not ready with upstreams: {}",
+            ready.text()
+        );
         Self {
             simulator,
             gateway,

@@ -1,6 +1,7 @@
 //! What is there besides model traffic: probes, health, metrics, the refused WebSocket.
 
 use tollgate_tests::endpoints::ENDPOINTS;
+use tollgate_tests::gateway::{Gateway, Setup};
 use tollgate_tests::wire::Request;
 use tollgate_tests::world::World;
 
@@ -20,6 +21,18 @@ async fn clients_that_only_look_whether_somebody_is_there_find_somebody() {
         let reply = world.gateway.send(&Request::get(path)).await;
         assert_eq!(reply.status(), 200, "{path}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_is_ready_only_with_an_upstream_that_can_be_used() {
+    let gateway = Gateway::start(&Setup::new(&["openai"])).await;
+    assert_eq!(gateway.send(&Request::get("/healthz")).await.status(), 200);
+    assert_eq!(gateway.send(&Request::get("/readyz")).await.status(), 503);
+    let world = World::new().await;
+    assert_eq!(
+        world.gateway.send(&Request::get("/readyz")).await.status(),
+        200
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
