@@ -8,7 +8,7 @@ mod responses;
 mod tests;
 
 use bytes::Bytes;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use self::budget::Budget;
 use crate::Operation;
@@ -139,8 +139,9 @@ impl Collected {
             return Ok(());
         }
         self.budget.has_room_for(data.len())?;
-        let read: Map<String, Value> =
-            serde_json::from_slice(data).map_err(|error| unreadable(format!("an event is no JSON object: {error}")))?;
+        // The message of a syntax error tells a place, never the text there.
+        let read = serde_json::from_slice(data).map_err(|error| unreadable(format!("an event is no JSON: {error}")))?;
+        let Value::Object(read) = read else { return Err(unreadable("an event is no JSON object")) };
         if let Some((code, message)) = first_event_failure(self.operation, data) {
             return Err(Incomplete::Failed { code, message, data: data.to_vec() });
         }

@@ -56,8 +56,8 @@ impl Chat {
     /// must have told why it finished.
     pub(super) fn finish(self, done: bool) -> Result<Map<String, Value>, Incomplete> {
         let Self { members: mut answer, choices } = self;
-        let mut told = choices.values().map(|choice| choice.members.get("finish_reason").is_some_and(Value::is_string));
-        if choices.is_empty() || !(done || told.all(|told| told)) {
+        let finished = |choice: &Choice| choice.members.get("finish_reason").is_some_and(|reason| !says_nothing(reason));
+        if choices.is_empty() || !(done || choices.values().all(finished)) {
             return Err(Incomplete::Cut);
         }
         let mut choices: Vec<Value> = choices.into_iter().map(|(index, choice)| choice.finish(index)).collect();
@@ -173,11 +173,25 @@ impl Choice {
         message.entry("role").or_insert_with(|| "assistant".into());
         message.entry("content").or_insert(Value::Null);
         if !calls.is_empty() {
-            message.insert("tool_calls".into(), calls.into_iter().map(|call| Value::Object(call.members)).collect());
+            message.insert("tool_calls".into(), calls.into_iter().map(Call::finish).collect());
         }
         members.entry("finish_reason").or_insert(Value::Null);
         members.insert("index".into(), index.into());
         members.insert("message".into(), message.into());
+        members.into()
+    }
+}
+
+impl Call {
+    /// What clients rely on and not every vendor sends, when a tool takes nothing.
+    fn finish(self) -> Value {
+        let mut members = self.members;
+        if let Some(Value::Object(function)) = members.get_mut("function") {
+            if function.get("arguments").is_none_or(Value::is_null) {
+                function.insert("arguments".into(), "".into());
+            }
+            members.entry("type").or_insert_with(|| "function".into());
+        }
         members.into()
     }
 }
