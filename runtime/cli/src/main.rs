@@ -14,8 +14,6 @@ mod report;
 mod secrets;
 mod serve;
 mod table;
-#[cfg(test)]
-mod tests;
 mod usage;
 
 use std::process::ExitCode;

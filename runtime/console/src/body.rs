@@ -50,13 +50,20 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
     Ok(value)
 }
 
-/// What serde said, without the position: the field says it better.
+/// What serde said, without the position, which the field says better, and without the text it found: that may be a
+/// secret in the wrong place.
 fn said(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    match text.rfind(" at line ") {
-        Some(end) => text[..end].to_owned(),
-        None => text,
+    let text = &text[..text.rfind(" at line ").unwrap_or(text.len())];
+    for kind in ["invalid type: string", "invalid value: string"] {
+        if text.starts_with(kind) {
+            return match text.rfind(", expected ") {
+                Some(expected) => format!("{kind}{}", &text[expected..]),
+                None => kind.to_owned(),
+            };
+        }
     }
+    text.to_owned()
 }
 
 /// The path of the field to blame. Serde blames the object for a missing or unknown member and quotes its name.
@@ -142,6 +149,14 @@ mod tests {
             let refusal = refused(body);
             assert_eq!(refusal.field.as_deref(), Some(field), "{body}: {}", refusal.message);
             assert!(!refusal.message.contains("line"), "{}", refusal.message);
+        }
+    }
+
+    #[test]
+    fn a_text_in_the_wrong_place_is_not_repeated() {
+        for body in [r#"{"name":"a","list":"hush, expected"}"#, r#"{"name":"a","list":[{"count":"hush"}]}"#, r#""hush""#] {
+            let refusal = refused(body);
+            assert!(!refusal.message.contains("hush") && refusal.message.contains("expected"), "{}", refusal.message);
         }
     }
 

@@ -1,0 +1,277 @@
+//! The binary as a person uses it: serve, manage, look, stop. Without components: those have tests of their own.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")]
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// How long anything may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A folder with a configuration, and the command run in it.
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(
+            folder.path().join("tollgate.toml"),
+            "[server]\nlisten = \"127.0.0.1:0\"\nworkers = 1\n[management]\nlisten = \"127.0.0.1:0\"\n",
+        )
+        .unwrap();
+        Self { folder }
+    }
+
+    fn data(&self, name: &str) -> PathBuf {
+        self.folder.path().join("data").join(name)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+        command.args(arguments).current_dir(self.folder.path()).env_clear().stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// Runs a command that must succeed; its standard output.
+    fn fine(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        serde_json::from_str(&self.fine(&[arguments, &["--json"]].concat())).unwrap()
+    }
+
+    /// Runs a command that must fail; its standard error.
+    fn fails(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(!output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stdout));
+        String::from_utf8(output.stderr).unwrap()
+    }
+
+    fn serve(&self, arguments: &[&str]) -> Server {
+        let _ = std::fs::remove_file(self.data("addresses.json"));
+        let mut child = self
+            .command(&[&["serve"], arguments].concat())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let began = Instant::now();
+        while !self.data("addresses.json").exists() {
+            if let Some(status) = child.try_wait().unwrap() {
+                let mut text = String::new();
+                child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+                panic!("serve ended: {status}: {text}");
+            }
+            assert!(began.elapsed() < PATIENCE, "serve did not come up");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Server(child)
+    }
+}
+
+/// A running gateway, killed when a test ends early.
+struct Server(Child);
+
+impl Server {
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([name, &self.0.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Waits for the end; its status and standard output.
+    fn ended(mut self) -> (ExitStatus, String) {
+        let began = Instant::now();
+        loop {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                let mut text = String::new();
+                self.0.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+                return (status, text);
+            }
+            assert!(began.elapsed() < PATIENCE, "it does not end");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_person_can_manage_a_running_gateway() {
+    let place = Place::new();
+    let server = place.serve(&[]);
+    place.fine(&["account", "create", "sales", "--rpm", "5", "--daily-limit", "12.50", "--tag", "cc=7"]);
+    place.fine(&["account", "create", "alice", "--parent", "root/sales", "--model", "a*,b"]);
+    let table = place.fine(&["account", "list"]);
+    assert!(table.contains("root/sales/alice") && table.contains("12.50") && table.contains("a*,b"), "{table}");
+    let shown = place.fine(&["account", "show", "root/sales/alice"]);
+    assert!(shown.contains("daily_limit of root/sales") && shown.contains("models of root/sales/alice"), "{shown}");
+    place.fine(&["account", "update", "root/sales", "--unset", "daily-limit", "--disable"]);
+    let sales = place.json(&["account", "show", "root/sales"]);
+    assert_eq!((&sales["limits"]["rpm"], &sales["limits"]["daily_limit"]), (&Value::from(5), &Value::Null));
+    assert_eq!(sales["status"], "suspended");
+    assert_eq!(sales["tags"]["cc"], "7");
+
+    let key = place.json(&["key", "create", "--account", "root/sales/alice", "--label", "laptop"]);
+    assert!(key["key"].as_str().unwrap().starts_with("tg-"));
+    let listed = place.fine(&["key", "list"]);
+    assert!(listed.contains("laptop") && !listed.contains(key["key"].as_str().unwrap()));
+    place.fine(&["key", "revoke", key["id"].as_str().unwrap()]);
+    assert!(place.fine(&["key", "list", "--account", "root/sales"]).contains("revoked"));
+    place.fine(&["account", "delete", "root/sales/alice"]);
+
+    let mut set = place.command(&["credential", "set", "main"]).stdin(Stdio::piped()).spawn().unwrap();
+    set.stdin.take().unwrap().write_all(b"sk-hush\n").unwrap();
+    assert!(set.wait().unwrap().success());
+    let credentials = place.fine(&["credential", "list"]);
+    assert!(credentials.contains("main") && credentials.contains("api-key") && !credentials.contains("hush"));
+    place.fine(&["credential", "delete", "main"]);
+
+    assert!(place.fine(&["usage"]).contains("No requests."));
+    assert!(place.fine(&["component", "list"]).contains("KIND"));
+    assert!(place.fine(&["upstream", "list"]).contains("PROVIDER"));
+    assert!(place.fine(&["policy", "list"]).contains("COMPONENT"));
+    server.signal("-TERM");
+    assert!(server.ended().0.success());
+}
+
+#[test]
+fn refusals_name_the_field_and_say_what_to_do() {
+    let place = Place::new();
+    assert!(place.fails(&["account", "list"]).contains("management token"), "nothing is set up");
+    let server = place.serve(&[]);
+    assert!(place.fails(&["account", "create", "a/b"]).contains("name:"));
+    assert!(place.fails(&["upstream", "set", "u", "--provider", "none"]).contains("provider:"));
+    assert!(place.fails(&["usage", "--since", "yesterday"]).contains("since:"));
+    assert!(place.fails(&["--management", "https://x", "account", "list"]).contains("http://"));
+    let stranger = place.command(&["account", "list"]).env("TOLLGATE_TOKEN", "tgm-wrong").output().unwrap();
+    assert!(!stranger.status.success() && String::from_utf8_lossy(&stranger.stderr).contains("not valid"));
+    assert!(place.fails(&["init"]).contains("in use"), "the gateway is running");
+    server.signal("-INT");
+    assert!(server.ended().0.success());
+    let error = place.fails(&["account", "list"]);
+    assert!(error.contains("no gateway answers") && error.contains("tollgate serve"), "{error}");
+}
+
+#[test]
+fn a_quickstart_prints_what_clients_need_and_the_same_key_again() {
+    let place = Place::new();
+    let key = || std::fs::read_to_string(place.data("quickstart-key")).unwrap().trim().to_owned();
+    let mut keys = Vec::new();
+    for _ in 0..2 {
+        let server = place.serve(&["--quickstart"]);
+        let addresses: Value =
+            serde_json::from_str(&std::fs::read_to_string(place.data("addresses.json")).unwrap()).unwrap();
+        server.signal("-TERM");
+        let (status, text) = server.ended();
+        assert!(status.success());
+        let base = format!("http://{}/v1", addresses["server"].as_str().unwrap());
+        assert!(!base.ends_with(":0/v1"));
+        for wanted in [&base, &key(), addresses["management"].as_str().unwrap(), "wire_api", "ANTHROPIC_AUTH_TOKEN", "OPENAI_BASE_URL"] {
+            assert!(text.contains(wanted), "{wanted} is not in:\n{text}");
+        }
+        keys.push(key());
+    }
+    assert_eq!(keys[0], keys[1]);
+    for name in ["quickstart-key", "management-token", "master-key"] {
+        assert_eq!(std::fs::metadata(place.data(name)).unwrap().permissions().mode() & 0o777, 0o600, "{name}");
+    }
+}
+
+#[test]
+fn init_makes_what_is_missing_once_and_a_new_token_when_asked() {
+    let place = Place::new();
+    let token = || std::fs::read_to_string(place.data("management-token")).unwrap();
+    assert!(place.fine(&["init"]).contains("(new)"));
+    let first = token();
+    assert!(!place.fine(&["init"]).contains("(new)"));
+    assert_eq!(token(), first);
+    place.fine(&["init", "--new-token"]);
+    assert_ne!(token(), first);
+}
+
+#[test]
+fn doctor_finds_what_is_wrong_with_and_without_a_gateway() {
+    let place = Place::new();
+    let report = place.fine(&["doctor"]);
+    assert!(report.contains("not there yet") && !place.data("").exists(), "{report}");
+    place.fine(&["init"]);
+    std::fs::create_dir_all(place.folder.path().join("components")).unwrap();
+    std::fs::write(place.folder.path().join("components/bad.wasm"), "not wasm").unwrap();
+    let offline = place.run(&["doctor", "--json"]);
+    assert!(!offline.status.success(), "a broken component is a finding");
+    let findings: Value = serde_json::from_slice(&offline.stdout).unwrap();
+    let find = |findings: &Value, what: &str| {
+        let all = findings["findings"].as_array().unwrap();
+        all.iter().find(|f| f["check"].as_str().unwrap().contains(what)).unwrap_or_else(|| panic!("{what}: {findings}")).clone()
+    };
+    assert_eq!(find(&findings, "bad")["state"], "WRONG");
+    assert_eq!(find(&findings, "store and vault")["state"], "ok");
+    assert_eq!(find(&findings, "master key")["state"], "ok");
+
+    let server = place.serve(&[]);
+    let online: Value = serde_json::from_slice(&place.run(&["doctor", "--json"]).stdout).unwrap();
+    assert!(find(&online, "gateway")["detail"].as_str().unwrap().contains("answers"));
+    assert_eq!(find(&online, "bad")["state"], "WRONG");
+    std::fs::set_permissions(place.data("master-key"), std::fs::Permissions::from_mode(0o644)).unwrap();
+    let open: Value = serde_json::from_slice(&place.run(&["doctor", "--json"]).stdout).unwrap();
+    assert_eq!(find(&open, "master key")["state"], "WRONG");
+    server.signal("-TERM");
+    assert!(server.ended().0.success());
+}
+
+#[test]
+fn a_wrong_configuration_stops_every_command_and_names_the_key() {
+    let place = Place::new();
+    std::fs::write(place.folder.path().join("tollgate.toml"), "[server]\nlisten_on = \"x\"\n").unwrap();
+    for command in [&["serve"][..], &["account", "list"], &["init"]] {
+        assert!(place.fails(command).contains("listen_on"), "{command:?}");
+    }
+    let report = String::from_utf8(place.run(&["doctor"]).stdout).unwrap();
+    assert!(report.contains("listen_on") && report.contains("WRONG"));
+}
+
+#[test]
+fn an_address_in_use_is_said_with_its_key() {
+    let place = Place::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    assert!(place.fails(&["serve", "--management-listen", &address]).contains("management.listen"));
+    assert!(place.fails(&["serve", "--listen", &address]).contains("server.listen"));
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let place = Place::new();
+    let server = place.serve(&[]);
+    // A request whose body never comes holds the drain up for longer than this test waits.
+    let addresses: Value =
+        serde_json::from_str(&std::fs::read_to_string(place.data("addresses.json")).unwrap()).unwrap();
+    let mut stuck = std::net::TcpStream::connect(addresses["server"].as_str().unwrap()).unwrap();
+    stuck.write_all(b"POST /v1/messages HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n").unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    let began = Instant::now();
+    server.signal("-TERM");
+    std::thread::sleep(Duration::from_millis(500));
+    server.signal("-TERM");
+    let (status, _) = server.ended();
+    assert_eq!(status.code(), Some(128 + 15));
+    assert!(began.elapsed() < Duration::from_secs(5));
+}
