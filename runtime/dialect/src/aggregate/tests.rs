@@ -188,9 +188,9 @@ fn messages_stream() -> Vec<Value> {
         "usage": { "input_tokens": 0, "cache_read_input_tokens": 9, "output_tokens": 1 },
     } });
     vec![
-        opening.clone(),
-        json!({ "type": "ping" }),
         opening,
+        json!({ "type": "ping" }),
+        json!({ "type": "message_start", "message": { "id": "once more" } }),
         start(0, json!({ "type": "thinking", "thinking": "", "signature": "" })),
         delta(0, json!({ "type": "thinking_delta", "thinking": "Hm" })),
         delta(0, json!({ "type": "thinking_delta", "thinking": "m" })),
