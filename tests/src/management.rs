@@ -34,7 +34,7 @@ impl Row {
     /// # Panics
     /// When a count is missing.
     pub fn tokens(&self) -> Tokens {
-        let tokens = &self.0["tokens"];
+        let tokens = &self.0["usage"];
         let count = |name: &str| {
             tokens[name]
                 .as_u64()
@@ -52,7 +52,7 @@ impl Row {
 
     /// Whether the vendor did not tell and the counts are the gateway's estimate.
     pub fn estimated(&self) -> bool {
-        self.0["estimated"] == true
+        self.0["usage"]["estimated"] == true
     }
 
     /// What was charged, in micro-units.
@@ -227,7 +227,7 @@ impl Management {
         let began = Instant::now();
         loop {
             let rows = self.rows().await;
-            if let Some(row) = rows.iter().find(|row| row.text("request") == request_id) {
+            if let Some(row) = rows.iter().find(|row| row.text("request_id") == request_id) {
                 return row.clone();
             }
             assert!(

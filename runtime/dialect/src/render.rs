@@ -58,7 +58,7 @@ const fn row(kind: ErrorKind) -> Row {
         },
         ErrorKind::LargerThanLimit => Row {
             chat: (413, INVALID, "request_too_large"),
-            responses: (400, INVALID, "request_too_large"),
+            responses: (413, INVALID, "request_too_large"),
             messages: (413, "request_too_large"),
             permanent: true,
         },
@@ -85,7 +85,7 @@ const fn row(kind: ErrorKind) -> Row {
         ErrorKind::Unsupported => all((400, INVALID, "unsupported_parameter"), (400, INVALID), false),
         ErrorKind::BodyTooLarge => Row {
             chat: (413, INVALID, "request_too_large"),
-            responses: (400, INVALID, "request_too_large"),
+            responses: (413, INVALID, "request_too_large"),
             messages: (413, "request_too_large"),
             permanent: true,
         },

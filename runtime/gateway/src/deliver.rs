@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LANGUAGE, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Response, StatusCode};
 use tollgate_dialect::{AnswerRewriter, Dialect, Operation, StreamFilter, StreamTap, Usage};
 use tollgate_governance::Headroom;
@@ -27,9 +27,7 @@ pub(crate) fn deliver(
     answer: Answer,
     settlement: Settlement,
 ) -> Result<Response<Reply>, (Refusal, Settlement)> {
-    let mut headers = answer.headers;
-    tollgate_upstream::scrub_response(&mut headers);
-    headers.remove(CONTENT_LENGTH);
+    let mut headers = passed_on(&answer.headers);
     let mut id = [0; 36];
     let id = &*request.id.hyphenated().encode_lower(&mut id);
     reply::identify(&mut headers, id);
@@ -73,6 +71,18 @@ pub(crate) fn deliver(
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     Ok(response)
+}
+
+/// The vendor's headers that a client may see. A list of what passes, not of what does not: vendors tell about the
+/// account behind the credential in ever new headers (limits, plans, windows, organisations, cookies).
+fn passed_on(told: &HeaderMap) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(8);
+    for name in [CONTENT_TYPE, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LANGUAGE] {
+        if let Some(value) = told.get(&name) {
+            headers.insert(name, value.clone());
+        }
+    }
+    headers
 }
 
 fn is_event_stream(headers: &HeaderMap) -> bool {

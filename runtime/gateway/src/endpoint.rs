@@ -43,7 +43,7 @@ pub(crate) fn resolve(method: &Method, path: &str, upgrade: bool) -> Endpoint {
     let get = *method == Method::GET || *method == Method::HEAD;
     let found = match bare {
         "/models" => Endpoint::Models,
-        "/" | "/api/hello" | "" => Endpoint::Probe,
+        "/" | "/api/hello" => Endpoint::Probe,
         "/healthz" => Endpoint::Alive,
         "/readyz" => Endpoint::Ready,
         "/metrics" => Endpoint::Metrics,

@@ -90,7 +90,7 @@ pub(crate) async fn perform(
         };
         note(worker, route, &miss.failure);
         if is_the_clients(miss.failure.kind) && (miss.failure.kind != FailureKind::ModelNotFound || number + 1 == candidates.len()) {
-            return Err(for_the_client(miss));
+            return Err(for_the_client(route, miss));
         }
         last = Some(miss);
     }
@@ -120,7 +120,12 @@ fn is_the_clients(kind: FailureKind) -> bool {
     )
 }
 
-fn for_the_client(miss: Miss) -> Unanswered {
+fn for_the_client(route: &Candidate, mut miss: Miss) -> Unanswered {
+    let repeats = |bytes: &[u8]| route.upstream.credential.as_ref().is_some_and(|secrets| secrets.occurs_in(bytes));
+    if miss.told.as_ref().is_some_and(|told| repeats(&told.body)) {
+        tracing::warn!(upstream = route.upstream.name, "a vendor repeated our credential in an error; it was not passed on");
+        miss = Miss::from(Failure { message: None, ..miss.failure });
+    }
     if let Some(told) = &miss.told
         && told.status.is_client_error()
         && !matches!(told.status.as_u16(), 401 | 402 | 403 | 407 | 429)

@@ -70,7 +70,7 @@ fn events() -> Vec<String> {
     let event = |choices: &str, usage: &str| {
         format!(
             "data: {{\"id\":\"chatcmpl-0123456789abcdef0123\",\"object\":\"chat.completion.chunk\",\"created\":1790000000,\
-             \"model\":\"bench\",\"service_tier\":\"default\",\"system_fingerprint\":\"fp_bench\",\"choices\":[{choices}],\
+             \"model\":\"bench\",\"system_fingerprint\":\"fp_bench\",\"choices\":[{choices}],\
              \"usage\":{usage},\"obfuscation\":\"0123456789\"}}\n\n"
         )
     };

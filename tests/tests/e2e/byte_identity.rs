@@ -130,7 +130,7 @@ async fn the_usage_told_is_recorded_and_charged_exactly_on_every_endpoint() {
     for (endpoint, stream, id) in asked {
         let row = rows
             .iter()
-            .find(|row| row.text("request") == id)
+            .find(|row| row.text("request_id") == id)
             .unwrap_or_else(|| panic!("no row of {id}"));
         let what = format!("{}, stream {stream}: {}", endpoint.operation, row.0);
         assert_eq!(row.tokens(), endpoint.tokens, "{what}");
@@ -141,7 +141,7 @@ async fn the_usage_told_is_recorded_and_charged_exactly_on_every_endpoint() {
         assert_eq!(row.text("upstream"), endpoint.upstream, "{what}");
         assert_eq!(row.text("operation"), endpoint.operation, "{what}");
         assert_eq!(row.0["stream"], stream, "{what}");
-        assert_eq!(row.text("names"), ALICE, "{what}");
+        assert_eq!(row.text("account"), ALICE, "{what}");
     }
 }
 

@@ -115,7 +115,7 @@ async fn kill_9_in_the_middle_of_traffic_leaves_whole_rows_and_a_gateway_that_st
     for row in &rows {
         assert!(row.charged() > 0, "{}", row.0);
     }
-    let mut ids: Vec<&str> = rows.iter().map(|row| row.text("request")).collect();
+    let mut ids: Vec<&str> = rows.iter().map(|row| row.text("request_id")).collect();
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), rows.len(), "a request was charged twice");

@@ -39,7 +39,7 @@ async fn second(world: &World) -> Simulator {
         let mut models = models;
         models.dedup();
         let mut record = upstream(&simulator, provider, &models);
-        record["priority"] = json!(10);
+        record["priority"] = json!(-10);
         world
             .management()
             .upstream(&format!("{provider}-second"), record)

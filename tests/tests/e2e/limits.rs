@@ -265,34 +265,6 @@ async fn a_request_larger_than_the_whole_limit_is_refused_for_good() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_money_limit_puts_a_cap_on_the_output_the_vendor_may_bill() {
-    let world = World::new().await;
-    world
-        .management()
-        .change(
-            "root/research",
-            json!({ "limits": { "daily_limit": 50_000_000 } }),
-        )
-        .await;
-    for (operation, names) in [
-        (
-            "chat-completions",
-            &["max_completion_tokens", "max_tokens"][..],
-        ),
-        ("responses", &["max_output_tokens"]),
-        ("messages", &["max_tokens"]),
-    ] {
-        let endpoint = Endpoint::of(operation);
-        assert_eq!(world.ask(endpoint, false).await.status(), 200);
-        let sent = world.simulator.last().json();
-        assert!(
-            names.iter().any(|name| sent[name].is_u64()),
-            "{operation}: no cap in {sent}"
-        );
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_model_without_a_price_is_refused_rather_than_given_away() {
     let world = World::new().await;
     let mut record = tollgate_tests::world::upstream(&world.simulator, "openai", &[]);

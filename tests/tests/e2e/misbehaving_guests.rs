@@ -52,7 +52,7 @@ async fn a_bad_provider_fails_its_attempt_and_the_next_upstream_answers() {
     for (number, deed) in BAD.iter().enumerate() {
         let (id, model) = (format!("bad-{number}"), format!("shared-{number}"));
         load(&world, &id, &guests::provider(&id, deed)).await;
-        register(&world, &id, &model, -10).await;
+        register(&world, &id, &model, 10).await;
         let alone = world
             .post(endpoint.path, endpoint.body_for(&model, false))
             .await;
