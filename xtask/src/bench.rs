@@ -1,8 +1,171 @@
-//! Measures the gateway against nginx and a direct connection.
+//! Measures the gateway against nginx and a direct connection, in one run: `cargo xtask bench`.
+//!
+//! The measured process is pinned to core 0; the canned upstream and the load generator share core 1. A *window* is one
+//! target under one load; windows of all targets are interleaved, several rounds of them, and medians are reported. CPU
+//! time comes first: rates drift by a quarter on shared machines, CPU time a request by far less.
 
-use anyhow::{Result, bail};
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::tools::{root, say, target_dir, write_whole};
+
+mod api;
+mod gateway;
+mod load;
+mod machine;
+mod nginx;
+mod process;
+mod programs;
+mod report;
+mod run;
+
+const USAGE: &str = "\
+cargo xtask bench [--quick] [--write] [--rounds N] [--only NAME,...] [--profile release|dist] [--no-build]
+
+  --quick      one round of short windows: a look, not a measurement
+  --write      write docs/bench.md
+  --rounds N   rounds (3)
+  --only       targets: direct, nginx, gateway, provider, policies
+  --profile    what the gateway is built with (dist)
+  --no-build   measure what was built before";
+
+/// What was asked for.
+pub(crate) struct Options {
+    pub(crate) quick: bool,
+    write: bool,
+    rounds: usize,
+    only: Vec<String>,
+    profile: String,
+    build: bool,
+}
+
+impl Options {
+    fn read(args: &[String]) -> Result<Self> {
+        let mut options = Self {
+            quick: false,
+            write: false,
+            rounds: 0,
+            only: Vec::new(),
+            profile: "dist".to_owned(),
+            build: true,
+        };
+        let mut args = args.iter();
+        while let Some(arg) = args.next() {
+            let mut value = || {
+                args.next()
+                    .with_context(|| format!("`{arg}` needs a value"))
+            };
+            match arg.as_str() {
+                "--quick" => options.quick = true,
+                "--write" => options.write = true,
+                "--no-build" => options.build = false,
+                "--rounds" => options.rounds = value()?.parse().context("--rounds")?,
+                "--only" => options.only = value()?.split(',').map(str::to_owned).collect(),
+                "--profile" => options.profile = value()?.clone(),
+                _ => bail!("`{arg}` is not an option of bench\n\n{USAGE}"),
+            }
+        }
+        if options.rounds == 0 {
+            options.rounds = if options.quick { 1 } else { 3 };
+        }
+        if options.write && (options.quick || !options.only.is_empty() || options.profile != "dist")
+        {
+            bail!(
+                "--write is for a whole measurement: not with --quick, --only or another profile"
+            );
+        }
+        Ok(options)
+    }
+
+    fn wants(&self, target: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|name| name == target)
+    }
+
+    /// How long the load of one window lasts, and before it the warm-up.
+    pub(crate) fn window(&self) -> (Duration, Duration) {
+        if self.quick {
+            (Duration::from_millis(1_000), Duration::from_millis(500))
+        } else {
+            (Duration::from_secs(4), Duration::from_secs(1))
+        }
+    }
+}
 
 /// Runs the measurement.
-pub(crate) fn run(_args: &[String]) -> Result<()> {
-    bail!("the bench is not here yet")
+pub(crate) fn run(args: &[String]) -> Result<()> {
+    if args.iter().any(|arg| arg == "--help" || arg == "-h") {
+        println!("{USAGE}");
+        return Ok(());
+    }
+    let options = Options::read(args)?;
+    let machine = machine::Machine::look()?;
+    if machine.cores < 2 {
+        bail!("a measurement needs two cores: one for what is measured, one for the rest");
+    }
+    programs::install()?;
+    let wants_gateway = ["gateway", "provider", "policies"]
+        .iter()
+        .any(|name| options.wants(name));
+    let programs = programs::Programs::build(&options.profile, wants_gateway, options.build)?;
+
+    let folder = target_dir().join("bench");
+    let scratch = folder.join(format!("run-{}", std::process::id()));
+    fs::create_dir_all(&scratch)?;
+    let outcome = measure(&options, &programs, &scratch, machine);
+    // Data directories and logs of the run; kept when it failed, to be looked at.
+    let results = outcome.with_context(|| format!("logs are in {}", scratch.display()))?;
+    let _ = fs::remove_dir_all(&scratch);
+
+    println!("{}", report::table(&results));
+    let file = folder.join(format!("{}.json", results.machine.stamp));
+    write_whole(&file, serde_json::to_string_pretty(&results)?.as_bytes())?;
+    say(&format!("written: {}", file.display()));
+    if options.write {
+        let page = root().join("docs/bench.md");
+        write_whole(&page, report::page(&results).as_bytes())?;
+        say("written: docs/bench.md");
+    }
+    let failed = report::failures(&results);
+    if !failed.is_empty() {
+        bail!(
+            "windows failed and do not count:\n  {}",
+            failed.join("\n  ")
+        );
+    }
+    Ok(())
+}
+
+fn measure(
+    options: &Options,
+    programs: &programs::Programs,
+    scratch: &Path,
+    machine: machine::Machine,
+) -> Result<report::Results> {
+    let upstream = process::Pinned::start(1, &programs.upstream, &[], scratch, "upstream")?;
+    let upstream_address = upstream.first_line()?;
+    let mut targets = Vec::new();
+    if options.wants("direct") {
+        targets.push(run::Target::direct(&upstream_address));
+    }
+    if options.wants("nginx") {
+        targets.push(nginx::start(&upstream_address, scratch)?);
+    }
+    if let Some(binary) = &programs.gateway {
+        for mode in gateway::Mode::ALL {
+            if options.wants(mode.name()) {
+                targets.push(gateway::start(mode, binary, &upstream_address, scratch)?);
+            }
+        }
+    }
+    run::all(
+        options,
+        programs,
+        machine,
+        &upstream_address,
+        targets,
+        scratch,
+    )
 }

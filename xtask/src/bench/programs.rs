@@ -1,0 +1,86 @@
+//! What a measurement needs to be there: nginx, wrk, the gateway, the canned upstream, the components.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::components;
+use crate::tools::{cargo, run, say, target_dir, which};
+
+/// Installs what Debian has and this machine has not.
+pub(crate) fn install() -> Result<()> {
+    let missing: Vec<&str> = [
+        ("nginx", "nginx-light"),
+        ("wrk", "wrk"),
+        ("taskset", "util-linux"),
+    ]
+    .into_iter()
+    .filter(|(program, _)| which(program).is_none())
+    .map(|(_, package)| package)
+    .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if which("apt-get").is_none() {
+        bail!(
+            "please install {}: there is no apt-get here to do it",
+            missing.join(", ")
+        );
+    }
+    say(&format!("installing {}", missing.join(", ")));
+    let apt = |args: &[&str]| {
+        run(Command::new("apt-get")
+            .args(args)
+            .env("DEBIAN_FRONTEND", "noninteractive"))
+    };
+    apt(&["update", "-qq"])?;
+    let arguments = [
+        &["install", "-y", "-qq", "--no-install-recommends"],
+        missing.as_slice(),
+    ]
+    .concat();
+    apt(&arguments).context("is this run as root?")
+}
+
+/// The built programs.
+pub(crate) struct Programs {
+    pub(crate) upstream: PathBuf,
+    pub(crate) load: PathBuf,
+    pub(crate) gateway: Option<PathBuf>,
+}
+
+impl Programs {
+    /// Builds what is wanted and says where it lies.
+    pub(crate) fn build(profile: &str, gateway: bool, build: bool) -> Result<Self> {
+        let programs = Self {
+            upstream: target_dir().join("release/bench-upstream"),
+            load: target_dir().join("release/bench-load"),
+            gateway: gateway.then(|| target_dir().join(profile).join("tollgate")),
+        };
+        if build {
+            say("building the bench's upstream and load");
+            run(cargo()
+                .args(["build", "--release", "-p", "tollgate-tests"])
+                .args(["--bin", "bench-upstream", "--bin", "bench-load"]))?;
+            if gateway {
+                components::run()?;
+                say(&format!("building the gateway (profile {profile})"));
+                run(cargo().args(["build", "--profile", profile, "-p", "tollgate"]))?;
+            }
+        }
+        for file in [
+            Some(&programs.upstream),
+            Some(&programs.load),
+            programs.gateway.as_ref(),
+        ]
+        .into_iter()
+        .flatten()
+        {
+            if !file.is_file() {
+                bail!("{} is not built", file.display());
+            }
+        }
+        Ok(programs)
+    }
+}

@@ -1,0 +1,355 @@
+//! What was measured, as a table, as JSON and as the page `docs/bench.md`.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::load::{Load, Sample};
+use super::machine::Machine;
+
+/// A whole measurement.
+#[derive(Serialize)]
+pub(crate) struct Results {
+    pub(crate) machine: Machine,
+    pub(crate) rounds: usize,
+    pub(crate) window_ms: u64,
+    pub(crate) rows: Vec<Row>,
+}
+
+/// One target.
+#[derive(Serialize)]
+pub(crate) struct Row {
+    pub(crate) name: String,
+    pub(crate) label: String,
+    pub(crate) rss_idle_mib: Option<f64>,
+    /// The most that was seen after a window.
+    pub(crate) rss_loaded_mib: Option<f64>,
+    pub(crate) idle_cpu_ms_per_s: Option<f64>,
+    pub(crate) usage: Option<Usage>,
+    pub(crate) cells: Vec<Cell>,
+}
+
+/// What a gateway recorded of what it answered. Requests that a load generator gave up at its end have rows too.
+#[derive(Serialize)]
+pub(crate) struct Usage {
+    pub(crate) answered: u64,
+    pub(crate) rows: u64,
+}
+
+/// One target under one load.
+#[derive(Serialize)]
+pub(crate) struct Cell {
+    pub(crate) load: String,
+    pub(crate) samples: Vec<Sample>,
+    pub(crate) failed: Vec<String>,
+    pub(crate) median: Option<Sample>,
+}
+
+impl Cell {
+    pub(crate) fn new(load: Load) -> Self {
+        Self {
+            load: load.name(),
+            samples: Vec::new(),
+            failed: Vec::new(),
+            median: None,
+        }
+    }
+
+    pub(crate) fn note(&mut self, outcome: Result<Sample, String>) {
+        match outcome {
+            Ok(sample) => self.samples.push(sample),
+            Err(reason) => self.failed.push(reason),
+        }
+        self.median = medians(&self.samples);
+    }
+}
+
+impl Row {
+    pub(crate) fn cell(&mut self, load: Load) -> &mut Cell {
+        let name = load.name();
+        let at = self
+            .cells
+            .iter()
+            .position(|cell| cell.load == name)
+            .unwrap_or_default();
+        &mut self.cells[at]
+    }
+
+    fn median(&self, load: Load) -> Option<&Sample> {
+        let name = load.name();
+        self.cells
+            .iter()
+            .find(|cell| cell.load == name)?
+            .median
+            .as_ref()
+    }
+}
+
+/// The median of each number by itself.
+fn medians(samples: &[Sample]) -> Option<Sample> {
+    let of = |number: &dyn Fn(&Sample) -> Option<f64>| {
+        let mut numbers: Vec<f64> = samples.iter().filter_map(number).collect();
+        numbers.sort_by(f64::total_cmp);
+        let (low, high) = (numbers.len().checked_sub(1)? / 2, numbers.len() / 2);
+        Some((numbers.get(low)? + numbers.get(high)?) / 2.0)
+    };
+    Some(Sample {
+        count: of(&|s| Some(s.count as f64))? as u64,
+        cpu: of(&|s| s.cpu),
+        rate: of(&|s| Some(s.rate))?,
+        p50: of(&|s| Some(s.p50))?,
+        p99: of(&|s| Some(s.p99))?,
+        first_p50: of(&|s| s.first_p50),
+        late_p99: of(&|s| s.late_p99),
+    })
+}
+
+/// Windows that never succeeded, with the reason.
+pub(crate) fn failures(results: &Results) -> Vec<String> {
+    let mut all = Vec::new();
+    for row in &results.rows {
+        for cell in &row.cells {
+            all.extend(
+                cell.failed
+                    .iter()
+                    .map(|reason| format!("{} under {}: {reason}", row.name, cell.load)),
+            );
+        }
+        if let Some(usage) = &row.usage
+            && usage.rows < usage.answered
+        {
+            all.push(format!(
+                "{}: {} usage rows for {} answers",
+                row.name, usage.rows, usage.answered
+            ));
+        }
+    }
+    all
+}
+
+/// The tables, in Markdown that is readable as it stands.
+pub(crate) fn table(results: &Results) -> String {
+    let mut out = String::new();
+    let nginx = results.rows.iter().find(|row| row.name == "nginx");
+    for load in Load::ALL {
+        let paced = matches!(load, Load::Paced(_));
+        let _ = writeln!(out, "\n### {}\n", load.title());
+        let mut lines = vec![heading(load, paced)];
+        let floor = nginx.and_then(|row| row.median(load));
+        for row in &results.rows {
+            lines.push(line(row, load, floor, paced));
+        }
+        out.push_str(&aligned(&lines));
+    }
+    let _ = writeln!(out, "\n### Memory, and a gateway at rest\n");
+    let mut lines = vec![
+        [
+            "",
+            "RSS idle MiB",
+            "RSS loaded MiB",
+            "idle CPU ms/s",
+            "answers",
+            "usage rows",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
+    ];
+    for row in results.rows.iter().filter(|row| row.rss_idle_mib.is_some()) {
+        let counted = |pick: fn(&Usage) -> u64| {
+            row.usage
+                .as_ref()
+                .map_or_else(String::new, |usage| pick(usage).to_string())
+        };
+        lines.push(vec![
+            row.label.clone(),
+            number(row.rss_idle_mib, 1),
+            number(row.rss_loaded_mib, 1),
+            number(row.idle_cpu_ms_per_s, 2),
+            counted(|usage| usage.answered),
+            counted(|usage| usage.rows),
+        ]);
+    }
+    out.push_str(&aligned(&lines));
+    out
+}
+
+fn heading(load: Load, paced: bool) -> Vec<String> {
+    let mut heading = vec![
+        String::new(),
+        format!("CPU µs/{}", load.unit()),
+        "× nginx".to_owned(),
+    ];
+    if paced {
+        heading.extend(
+            [
+                "CPU µs/event",
+                "first event ms",
+                "stream p50 ms",
+                "stream p99 ms",
+                "event late p99 ms",
+            ]
+            .map(str::to_owned),
+        );
+    } else {
+        heading.extend([
+            format!("{}s/s", load.unit()),
+            "÷ nginx".to_owned(),
+            "p50 ms".to_owned(),
+            "p99 ms".to_owned(),
+        ]);
+    }
+    heading
+}
+
+fn line(row: &Row, load: Load, floor: Option<&Sample>, paced: bool) -> Vec<String> {
+    const EVENTS: f64 = 24.0;
+    let Some(sample) = row.median(load) else {
+        return vec![row.label.clone(), "failed".to_owned()];
+    };
+    let ms = |us: f64| number(Some(us / 1e3), 2);
+    let ratio = sample
+        .cpu
+        .zip(floor.and_then(|floor| floor.cpu))
+        .map(|(ours, nginx)| ours / nginx);
+    let mut line = vec![row.label.clone(), number(sample.cpu, 1), number(ratio, 2)];
+    if paced {
+        line.extend([
+            number(sample.cpu.map(|cpu| cpu / EVENTS), 1),
+            sample.first_p50.map_or_else(String::new, ms),
+            ms(sample.p50),
+            ms(sample.p99),
+            sample.late_p99.map_or_else(String::new, ms),
+        ]);
+    } else {
+        let rate = floor.map(|floor| sample.rate / floor.rate);
+        line.extend([
+            number(Some(sample.rate), 0),
+            number(rate, 2),
+            ms(sample.p50),
+            ms(sample.p99),
+        ]);
+    }
+    line
+}
+
+fn number(value: Option<f64>, digits: usize) -> String {
+    value.map_or_else(|| "–".to_owned(), |value| format!("{value:.digits$}"))
+}
+
+/// A Markdown table whose columns stand under each other.
+fn aligned(lines: &[Vec<String>]) -> String {
+    let columns = lines.first().map_or(0, Vec::len);
+    let cell = |line: &[String], column: usize| line.get(column).cloned().unwrap_or_default();
+    let widths: Vec<usize> = (0..columns)
+        .map(|column| {
+            lines
+                .iter()
+                .map(|line| cell(line, column).chars().count())
+                .max()
+                .unwrap_or(0)
+                .max(3)
+        })
+        .collect();
+    let mut out = String::new();
+    for (index, line) in lines.iter().enumerate() {
+        for (column, width) in widths.iter().enumerate() {
+            let text = cell(line, column);
+            let pad = " ".repeat(width.saturating_sub(text.chars().count()));
+            let _ = if column == 0 {
+                write!(out, "| {text}{pad} ")
+            } else {
+                write!(out, "| {pad}{text} ")
+            };
+        }
+        out.push_str("|\n");
+        if index == 0 {
+            for (column, width) in widths.iter().enumerate() {
+                let dashes = "-".repeat(width + 1);
+                let _ = if column == 0 {
+                    write!(out, "|-{dashes}")
+                } else {
+                    write!(out, "|{dashes}:")
+                };
+            }
+            out.push_str("|\n");
+        }
+    }
+    out
+}
+
+/// `docs/bench.md`.
+pub(crate) fn page(results: &Results) -> String {
+    let machine = &results.machine;
+    let mut out = String::from("# Measurements\n\n");
+    out.push_str("Written by `cargo xtask bench --write`; do not edit. Numbers of different runs do not compare: look at the ratios to nginx within one.\n\n");
+    let _ = writeln!(
+        out,
+        "Machine: {}, {} cores, {} MiB, Linux {}. {}, {}, {}. Commit {}, {}; {} rounds, windows of {} s, medians.\n",
+        machine.cpu,
+        machine.cores,
+        machine.memory_mib,
+        machine.kernel,
+        machine.nginx,
+        machine.wrk,
+        machine.rustc,
+        machine.commit,
+        machine.stamp,
+        results.rounds,
+        results.window_ms as f64 / 1e3,
+    );
+    out.push_str(METHOD);
+    out.push_str(&table(results));
+    let failed = failures(results);
+    if !failed.is_empty() {
+        out.push_str("\n### Failed\n\nThese windows had errors, were repeated, failed again and are not counted.\n\n");
+        for failure in failed {
+            let _ = writeln!(out, "- {failure}");
+        }
+    }
+    out
+}
+
+const METHOD: &str = "\
+How: what is measured is pinned to core 0 with one worker; the canned upstream (577 bytes of JSON, or 24 events of together
+6.4 KB) and the load generator share core 1. CPU µs is the user and system time of all threads and children of the measured
+program, divided by the requests or streams that were answered whole. nginx does `proxy_pass` with `proxy_buffering off` over
+kept connections and checks nothing. In each mode tollgate checks a key, a request rate and a daily limit on three accounts and
+writes a durable usage row (default settings, `durable = \"power-loss\"`). A window with one failed request does not count.
+`direct` shares one core between upstream and load generator, so it is a ceiling for the rates only as far as that core goes.
+";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(cpu: f64, rate: f64) -> Sample {
+        Sample {
+            count: 1,
+            cpu: Some(cpu),
+            rate,
+            ..Sample::default()
+        }
+    }
+
+    #[test]
+    fn medians_are_of_each_number_by_itself() {
+        let median =
+            medians(&[sample(3.0, 10.0), sample(1.0, 30.0), sample(2.0, 20.0)]).expect("a median");
+        assert_eq!(
+            (median.cpu, median.rate, median.first_p50),
+            (Some(2.0), 20.0, None)
+        );
+        let median = medians(&[sample(1.0, 1.0), sample(2.0, 3.0)]).expect("a median");
+        assert_eq!((median.cpu, median.rate), (Some(1.5), 2.0));
+        assert!(medians(&[]).is_none());
+    }
+
+    #[test]
+    fn a_failed_window_is_reported_and_not_counted() {
+        let mut cell = Cell::new(Load::Json(1));
+        cell.note(Ok(sample(5.0, 1.0)));
+        cell.note(Err("3 status errors".to_owned()));
+        assert_eq!((cell.samples.len(), cell.failed.len()), (1, 1));
+        assert_eq!(cell.median.and_then(|median| median.cpu), Some(5.0));
+    }
+}

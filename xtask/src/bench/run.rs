@@ -1,0 +1,265 @@
+//! The order of things: idle memory, then rounds of windows over all targets, then what was counted.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use super::load::{Driver, Load, Sample, To, body};
+use super::machine::Machine;
+use super::process::{self, Pinned};
+use super::programs::Programs;
+use super::report::{Cell, Results, Row, Usage};
+use super::{Options, api};
+use crate::tools::say;
+
+/// A failed window is run again this often.
+const REPEATS: usize = 2;
+/// After a load: connections close, rows are written.
+const SETTLE: Duration = Duration::from_millis(200);
+
+/// Something to measure.
+pub(crate) struct Target {
+    name: &'static str,
+    label: &'static str,
+    /// None: nothing lies between client and upstream.
+    process: Option<Pinned>,
+    address: String,
+    key: String,
+    /// A gateway's management API, where it says what it has recorded.
+    usage: Option<(SocketAddr, String)>,
+}
+
+impl Target {
+    /// The upstream itself.
+    pub(crate) fn direct(address: &str) -> Self {
+        Self {
+            name: "direct",
+            label: "direct (wrk and upstream on one core)",
+            process: None,
+            address: address.to_owned(),
+            key: "none".to_owned(),
+            usage: None,
+        }
+    }
+
+    /// A process that listens.
+    pub(crate) fn running(
+        name: &'static str,
+        label: &'static str,
+        process: Pinned,
+        address: &str,
+        key: &str,
+    ) -> Self {
+        Self {
+            name,
+            label,
+            process: Some(process),
+            address: address.to_owned(),
+            key: key.to_owned(),
+            usage: None,
+        }
+    }
+
+    pub(crate) fn with_usage(mut self, management: (SocketAddr, String)) -> Self {
+        self.usage = Some(management);
+        self
+    }
+
+    fn cpu_ns(&self) -> Option<u64> {
+        self.process
+            .as_ref()
+            .map(|process| process::cpu_ns(process.id()))
+    }
+
+    fn resident_mib(&self) -> Option<f64> {
+        self.process
+            .as_ref()
+            .map(|process| process::resident(process.id()) as f64 / f64::from(1 << 20))
+    }
+
+    /// Asks once for each kind of answer and looks at all of it.
+    fn check(&self, expected: &[(u16, Vec<u8>)]) -> Result<()> {
+        let address: SocketAddr = self.address.parse()?;
+        for (stream, expected) in [false, true].into_iter().zip(expected) {
+            let got = api::call(
+                address,
+                "POST",
+                "/v1/chat/completions",
+                &self.key,
+                &body(stream, ""),
+            )?;
+            ensure!(
+                got.0 == 200,
+                "answered {}: {}",
+                got.0,
+                String::from_utf8_lossy(&got.1)
+            );
+            // How a stream is cut into chunks is the proxy's affair.
+            let (got, expected) = (content(&got.1), content(&expected.1));
+            ensure!(got == expected, "answered\n{got}\ninstead of\n{expected}");
+        }
+        Ok(())
+    }
+
+    /// Usage rows recorded so far.
+    fn rows(&self) -> Result<Option<u64>> {
+        let Some((management, token)) = &self.usage else {
+            return Ok(None);
+        };
+        let page = api::manage(
+            *management,
+            token,
+            "GET",
+            "/api/usage?limit=0",
+            &Value::Null,
+        )?;
+        let rows = page["totals"]["requests"].as_u64();
+        rows.map(Some)
+            .with_context(|| format!("no number of rows in {page}"))
+    }
+}
+
+/// A body's lines that are not chunk sizes.
+fn content(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    text.lines()
+        .filter(|line| line.starts_with("data:") || line.starts_with('{'))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// Measures all targets under all loads.
+pub(crate) fn all(
+    options: &Options,
+    programs: &Programs,
+    mut machine: Machine,
+    upstream: &str,
+    targets: Vec<Target>,
+    scratch: &Path,
+) -> Result<Results> {
+    machine.look_at_programs();
+    let driver = Driver::new(&programs.load, scratch)?;
+    let expected = [false, true]
+        .map(|stream| {
+            api::call(
+                upstream.parse()?,
+                "POST",
+                "/v1/chat/completions",
+                "",
+                &body(stream, ""),
+            )
+        })
+        .into_iter()
+        .collect::<Result<Vec<_>>>()?;
+    let mut rows = Vec::new();
+    for target in &targets {
+        target
+            .check(&expected)
+            .with_context(|| format!("{} does not answer as it should", target.name))?;
+        rows.push(idle(target, options));
+    }
+    let mut answered = vec![0_u64; targets.len()];
+    for round in 1..=options.rounds {
+        for load in Load::ALL {
+            say(&format!(
+                "round {round} of {}: {}",
+                options.rounds,
+                load.title()
+            ));
+            for ((target, row), answered) in targets.iter().zip(&mut rows).zip(&mut answered) {
+                let outcome = window(options, &driver, target, load, answered);
+                row.cell(load).note(outcome);
+                row.rss_loaded_mib = target
+                    .resident_mib()
+                    .map(|now| row.rss_loaded_mib.map_or(now, |most| most.max(now)));
+            }
+        }
+    }
+    for ((target, row), answered) in targets.iter().zip(&mut rows).zip(&answered) {
+        row.usage = usage(target, *answered)?;
+    }
+    Ok(Results {
+        machine,
+        rounds: options.rounds,
+        window_ms: options.window().0.as_millis() as u64,
+        rows,
+    })
+}
+
+/// Memory and CPU time of a target that does nothing.
+fn idle(target: &Target, options: &Options) -> Row {
+    sleep(if options.quick {
+        SETTLE
+    } else {
+        Duration::from_secs(2)
+    });
+    let (began, before) = (Instant::now(), target.cpu_ns());
+    sleep(Duration::from_secs(1));
+    let idle = target.cpu_ns().zip(before).map(|(after, before)| {
+        let seconds = began.elapsed().as_secs_f64();
+        after.saturating_sub(before) as f64 / 1e6 / seconds
+    });
+    Row {
+        name: target.name.to_owned(),
+        label: target.label.to_owned(),
+        rss_idle_mib: target.resident_mib(),
+        rss_loaded_mib: None,
+        idle_cpu_ms_per_s: idle,
+        usage: None,
+        cells: Load::ALL.iter().map(|load| Cell::new(*load)).collect(),
+    }
+}
+
+/// One window that counts, or the reason why none did.
+fn window(
+    options: &Options,
+    driver: &Driver,
+    target: &Target,
+    load: Load,
+    answered: &mut u64,
+) -> std::result::Result<Sample, String> {
+    let to = To {
+        address: &target.address,
+        key: &target.key,
+    };
+    let (length, warm_up) = options.window();
+    let mut reason = String::new();
+    for _ in 0..=REPEATS {
+        let outcome = driver.run(load, &to, warm_up).and_then(|warm| {
+            sleep(SETTLE);
+            let before = target.cpu_ns();
+            let mut sample = driver.run(load, &to, length)?;
+            sleep(SETTLE);
+            let used = target
+                .cpu_ns()
+                .zip(before)
+                .map(|(after, before)| after.saturating_sub(before));
+            sample.cpu = used.map(|ns| ns as f64 / 1e3 / sample.count as f64);
+            *answered += warm.count + sample.count;
+            Ok(sample)
+        });
+        match outcome {
+            Ok(sample) => return Ok(sample),
+            Err(error) => reason = format!("{error:#}"),
+        }
+    }
+    Err(reason)
+}
+
+/// Every answered request has left a row.
+fn usage(target: &Target, answered: u64) -> Result<Option<Usage>> {
+    let began = Instant::now();
+    loop {
+        let Some(rows) = target.rows()? else {
+            return Ok(None);
+        };
+        if rows >= answered || began.elapsed() > Duration::from_secs(10) {
+            return Ok(Some(Usage { answered, rows }));
+        }
+        sleep(SETTLE);
+    }
+}
