@@ -6,8 +6,8 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use wit_component::ComponentEncoder;
 
+use crate::contract;
 use crate::guest_toolchain::{GuestToolchain, TARGET};
-use crate::surface::Surface;
 use crate::tools::{self, say};
 
 /// A guest crate.
@@ -101,8 +101,8 @@ pub(crate) fn run() -> Result<()> {
             .join("guest")
             .join(format!("{module}.wasm"));
         let component = encode(&module)?;
-        let surface =
-            Surface::of(&component).with_context(|| format!("{} is no guest", guest.name))?;
+        let surface = contract::check_component(&component)
+            .with_context(|| format!("{} is not as the contract says", guest.name))?;
         tools::write_whole(&guest.component(), &component)?;
         tools::write_whole(&guest.stamp(), digest.as_bytes())?;
         println!(
@@ -128,7 +128,7 @@ pub(crate) fn build_one(args: &[String]) -> Result<()> {
         _ => bail!("usage: cargo xtask component DIR [OUT.wasm]"),
     };
     let component = build_in(dir)?;
-    let surface = Surface::of(&component)?;
+    let surface = contract::check_component(&component)?;
     let out = out.unwrap_or_else(|| {
         let name = dir.file_name().unwrap_or_default().to_string_lossy();
         PathBuf::from(format!("{name}.wasm"))

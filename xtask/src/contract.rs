@@ -233,7 +233,7 @@ fn lone_world(
 
 /// Fails where a component's exports or imports have other types than the contract says, or where a required export
 /// is missing.
-pub(crate) fn check_component(component: &[u8]) -> Result<()> {
+pub(crate) fn check_component(component: &[u8]) -> Result<Surface> {
     let surface = Surface::of(component)?;
     let has = |name: &str| surface.exports.iter().any(|export| export == name);
     if surface.exports.is_empty() {
@@ -261,7 +261,8 @@ pub(crate) fn check_component(component: &[u8]) -> Result<()> {
     text.push('}');
     let package = resolve.push_str("component.wit", &text)?;
     let world = resolve.select_world(&[package], Some("component"))?;
-    wit_component::targets(&resolve, world, component, false)
+    wit_component::targets(&resolve, world, component, false)?;
+    Ok(surface)
 }
 
 #[cfg(test)]
