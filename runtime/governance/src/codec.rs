@@ -11,8 +11,9 @@ pub(crate) fn put_number(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
-/// Appends a length and the text.
-pub(crate) fn put_text(out: &mut Vec<u8>, text: &str) {
+/// Appends a length and the text, cut to `longest` bytes: clients choose some of these texts.
+pub(crate) fn put_text(out: &mut Vec<u8>, text: &str, longest: usize) {
+    let text = &text[..text.floor_char_boundary(longest)];
     put_number(out, text.len() as u64);
     out.extend_from_slice(text.as_bytes());
 }

@@ -12,6 +12,11 @@ use crate::price::Tokens;
 /// The version this crate writes. Members may be appended within a version; readers ignore what they do not know.
 const VERSION: u8 = 1;
 
+/// Texts are cut to this many bytes when stored: a client that names a model of 50 KB cannot fill the disk with it.
+const LONGEST: usize = 512;
+/// The names of a deep path together.
+const LONGEST_NAMES: usize = 4096;
+
 /// One finished request. Borrows what the request already has; empty text means "none".
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct UsageRow<'a> {
@@ -129,17 +134,19 @@ impl<'a> UsageRow<'a> {
         for number in self.numbers() {
             put_number(out, number);
         }
-        for text in self.texts() {
-            put_text(out, text);
+        let (names, texts) = self.texts();
+        put_text(out, names, LONGEST_NAMES);
+        for text in texts {
+            put_text(out, text, LONGEST);
         }
         put_number(out, self.tags.len() as u64);
         for (name, value) in &self.tags {
-            put_text(out, name);
-            put_text(out, value);
+            put_text(out, name, LONGEST);
+            put_text(out, value, LONGEST);
         }
         put_number(out, self.policies.len() as u64);
         for act in &self.policies {
-            put_text(out, &act.component);
+            put_text(out, &act.component, LONGEST);
             out.extend_from_slice(&act.digest);
         }
     }
@@ -165,9 +172,8 @@ impl<'a> UsageRow<'a> {
     }
 
     /// In the order of the byte code. Changing it needs a new version.
-    fn texts(&self) -> [&str; 12] {
-        [
-            &self.names,
+    fn texts(&self) -> (&str, [&str; 11]) {
+        let texts: [&str; 11] = [
             &self.key_label,
             &self.operation,
             &self.dialect,
@@ -179,7 +185,8 @@ impl<'a> UsageRow<'a> {
             &self.error,
             &self.limited_by,
             &self.session,
-        ]
+        ];
+        (&self.names, texts)
     }
 
     /// Reads a row that [`UsageRow::encode`] wrote, borrowing its text from `bytes`.
@@ -401,6 +408,32 @@ mod tests {
                 "{length}"
             );
         }
+    }
+
+    #[test]
+    fn a_text_that_a_client_made_huge_is_cut_between_characters() {
+        let huge = "ü".repeat(50_000);
+        let row = UsageRow {
+            requested_model: huge.as_str().into(),
+            session: "s".into(),
+            ..sample()
+        };
+        let encoded = bytes(&row);
+        assert!(encoded.len() < 1_000);
+        let read = UsageRow::decode(&encoded).unwrap();
+        assert_eq!(
+            (&*read.requested_model, &*read.session),
+            (&huge[..512], "s")
+        );
+        let odd = format!("x{huge}");
+        let encoded = bytes(&UsageRow {
+            requested_model: odd.as_str().into(),
+            ..sample()
+        });
+        assert_eq!(
+            UsageRow::decode(&encoded).unwrap().requested_model.len(),
+            511
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Measures the writer: cost of a submission, processor time and disk bytes a row, at a given rate. `--release` only.
 #![expect(clippy::unwrap_used, reason = "a measuring tool for developers")]
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -41,30 +42,41 @@ fn main() {
             std::thread::sleep(Duration::from_millis(1));
         }
         assert!(writer.sync(Duration::from_secs(60)));
-        let processor = processor_time() - before;
+        let mut threads = String::new();
+        let mut processor = 0.0;
+        for (name, time) in processor_time() {
+            let time = time - before.get(&name).unwrap_or(&0.0);
+            processor += time;
+            threads += &format!(" {name} {:.2}", time * 1e6 / sent as f64);
+        }
         let bytes: u64 = std::fs::metadata(folder.join("db")).unwrap().len();
         println!(
-            "{durability:?}: {sent} rows, submit {:.0} ns (slowest batch average {slowest:?}), all processor time {:.2} µs a row, {} bytes of file a row",
+            "{durability:?}: {sent} rows, submit {:.0} ns (slowest batch average {slowest:?}), all processor time {:.2} µs a row ({}), {} bytes of file a row, {} blobs",
             spent.as_nanos() as f64 / sent as f64,
             processor * 1e6 / sent as f64,
-            bytes / sent
+            threads.trim(),
+            bytes / sent,
+            std::fs::read_dir(folder.join("blobs")).unwrap().count()
         );
         writer.shutdown().unwrap();
         std::fs::remove_dir_all(folder).unwrap();
     }
 }
 
-/// User and system time of this process, seconds (Linux; ticks of 10 ms).
-fn processor_time() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let after = stat.rsplit_once(')').unwrap().1;
-    let ticks: f64 = after
-        .split_whitespace()
-        .skip(11)
-        .take(2)
-        .map(|n| n.parse::<f64>().unwrap())
-        .sum();
-    ticks / 100.0
+/// Processor time of each thread of this process, seconds (Linux). Threads of one name are summed.
+fn processor_time() -> BTreeMap<String, f64> {
+    let mut times = BTreeMap::new();
+    for task in std::fs::read_dir("/proc/self/task").unwrap() {
+        let task = task.unwrap().path();
+        let name = std::fs::read_to_string(task.join("comm"))
+            .unwrap()
+            .trim()
+            .to_owned();
+        let stat = std::fs::read_to_string(task.join("schedstat")).unwrap();
+        let nanos: f64 = stat.split(' ').next().unwrap().parse().unwrap();
+        *times.entry(name).or_insert(0.0) += nanos / 1e9;
+    }
+    times
 }
 
 fn row(number: u64) -> UsageRow<'static> {

@@ -17,8 +17,9 @@ pub(crate) const USAGE: u8 = 0x80;
 const BUCKET_MS: u64 = 10_000;
 /// Layout of a block: format, then rows as offset in the bucket (4 bytes), length (4 bytes), bytes.
 const FORMAT: u8 = 1;
-/// A block that has grown to this is closed: engines keep values of this size in their log, larger ones apart.
-const FULL: usize = 48 << 10;
+/// A block that has grown to this is closed. The engine writes leaves of up to 16 values whole; beyond 128 KiB it puts
+/// one into a file of its own, which costs much more.
+const FULL: usize = 7 << 10;
 const KEY: usize = 17;
 
 /// Key and bytes of a block.

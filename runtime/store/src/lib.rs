@@ -9,6 +9,7 @@
 
 mod batch;
 mod blocks;
+mod disk;
 mod engine;
 mod error;
 mod mark;

@@ -1,6 +1,5 @@
 //! The embedded engine: sled 0.34.
 
-use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +7,7 @@ use parking_lot::Mutex;
 
 use crate::batch::UsageBatch;
 use crate::blocks;
+use crate::disk::Disk;
 use crate::engine::{Order, Store, Table, Visit, Write};
 use crate::error::StoreError;
 use crate::mark::{Mark, Progress};
@@ -36,8 +36,8 @@ pub struct SledStore {
     path: PathBuf,
     tree: sled::Db,
     durability: Durability,
-    /// The engine's log, for `fdatasync`: its own flush only hands the pages to the kernel.
-    log: File,
+    /// For power-loss safety.
+    disk: Disk,
     progress: Progress,
     /// How many commits there have been. The lock makes counting and committing one step.
     commits: Mutex<u64>,
@@ -74,13 +74,13 @@ impl SledStore {
         }
         let tree = open_tree(path)?;
         let (progress, noted) = Progress::open(path)?;
-        let log = File::open(path.join("db"))?;
+        let disk = Disk::open(path)?;
         let commits = read_number(&tree, COMMITS).map_err(|error| classify(path, error))?;
         let store = Self {
             path: path.to_owned(),
             tree,
             durability,
-            log,
+            disk,
             progress,
             commits: Mutex::new(commits),
         };
@@ -224,7 +224,7 @@ impl Store for SledStore {
         let commits = *self.commits.lock();
         self.tree.flush().map_err(|error| self.classify(error))?;
         if self.durability == Durability::PowerLoss {
-            self.log.sync_data()?;
+            self.disk.sync()?;
         }
         Ok(self.progress.note(commits)?)
     }

@@ -38,8 +38,14 @@ impl Credential {
     /// than eight bytes are not looked for; a region or a user name is not a secret.
     #[must_use]
     pub fn occurs_in(&self, bytes: &[u8]) -> bool {
-        let secrets = self.fields.values().map(|field| field.as_bytes()).filter(|field| field.len() >= 8);
-        secrets.into_iter().any(|secret| bytes.windows(secret.len()).any(|window| window == secret))
+        let secrets = self
+            .fields
+            .values()
+            .map(|field| field.as_bytes())
+            .filter(|field| field.len() >= 8);
+        secrets
+            .into_iter()
+            .any(|secret| bytes.windows(secret.len()).any(|window| window == secret))
     }
 
     /// Fills `{field}` in a template; `{{` and `}}` stand for braces.
