@@ -26,8 +26,18 @@ pub enum Deed {
     Amends(&'static [(u8, &'static str, &'static str)]),
 }
 
-/// A provider that does the deed in `prepare` and serves the model `<id>-model` by manifest.
+/// A provider that does the deed in `prepare` when a stream is asked for, and so passes the self-test at load, which
+/// asks for none. Serves the model `<id>-model` by manifest.
 pub fn provider(id: &str, deed: &Deed) -> Vec<u8> {
+    provider_when(id, deed, "(call $streaming (local.get 0))")
+}
+
+/// The same, doing its deed whatever it is asked.
+pub fn provider_always(id: &str, deed: &Deed) -> Vec<u8> {
+    provider_when(id, deed, "(i32.const 1)")
+}
+
+fn provider_when(id: &str, deed: &Deed, when: &str) -> Vec<u8> {
     let manifest = serde_json::json!({
         "id": id,
         "name": id,
@@ -51,8 +61,12 @@ pub fn provider(id: &str, deed: &Deed) -> Vec<u8> {
         }
         deed => act(deed, &mut memory),
     };
+    let good = plan(&mut memory, "/v1/chat/completions", &[]);
+    let good = format!("(call $drop (local.get 0)) (i32.const {good})");
+    let prepare = format!("(if (result i32) {when} (then {prepare}) (else {good}))");
     let text = format!(
         r#"(module
+            (import "tollgate:extension/call@0.1.0" "[method]call.streaming" (func $streaming (param i32) (result i32)))
             (import "tollgate:extension/call@0.1.0" "[resource-drop]call" (func $drop (param i32)))
             (import "tollgate:extension/call@0.1.0" "[resource-drop]failed-answer" (func $drop-answer (param i32)))
             {}

@@ -23,8 +23,8 @@ pub(crate) fn list(snapshot: &Snapshot, caller: &Caller, headers: &HeaderMap, qu
     let body = if parameter("client_version").is_some() {
         models::codex_list(&cards)
     } else if is_anthropic(headers) {
-        // Anthropic's own bounds and default.
-        let limit = parameter("limit").and_then(|limit| limit.parse().ok()).unwrap_or(20).clamp(1, 1_000);
+        // Anthropic's bounds, but without its default of 20: not every client turns pages.
+        let limit = parameter("limit").and_then(|limit| limit.parse().ok()).unwrap_or(1_000).clamp(1, 1_000);
         models::anthropic_list(&cards, limit, parameter("after_id"), parameter("before_id"))
     } else {
         models::openai_list(&cards)

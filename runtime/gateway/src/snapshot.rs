@@ -254,14 +254,15 @@ impl Table<'_> {
         let Some(manifest) = manifest(upstream) else { return };
         let extra = &upstream.record.models;
         for model in &manifest.models {
-            // The operator's word on a model replaces the manifest's.
-            if extra.iter().any(|own| own.id == model.id) {
-                continue;
-            }
             for name in std::iter::once(&model.id).chain(&model.aliases) {
+                // The operator's word on a model replaces the manifest's.
+                if extra.iter().any(|own| own.id == *name) {
+                    continue;
+                }
                 self.route(upstream, &Wanted {
                     id: name,
-                    at_vendor: &model.id,
+                    // An alias is the vendor's own: it goes there as the client wrote it.
+                    at_vendor: name,
                     operations: model.operations.as_deref(),
                     price: model.price.as_ref().map(list_price_of_manifest),
                     context_window: model.context_window,

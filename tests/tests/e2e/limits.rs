@@ -207,7 +207,14 @@ async fn an_ancestors_money_for_the_day_is_never_overdrawn_and_ends_every_endpoi
         .iter()
         .filter(|endpoint| !["count-tokens", "embeddings"].contains(&endpoint.operation))
     {
-        let reply = world.post(endpoint.path, capped(endpoint)).await;
+        // Another endpoint's request may be smaller: a few may still fit.
+        let mut reply = world.post(endpoint.path, capped(endpoint)).await;
+        for _ in 0..30 {
+            if reply.status() == 429 {
+                break;
+            }
+            reply = world.post(endpoint.path, capped(endpoint)).await;
+        }
         let word = match endpoint.operation {
             "responses" => "usage_limit_reached",
             "messages" => "rate_limit_error",
