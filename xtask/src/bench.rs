@@ -30,7 +30,7 @@ cargo xtask bench [--quick] [--write] [--rounds N] [--only NAME,...] [--profile 
   --rounds N   rounds (3)
   --only       targets: direct, nginx, gateway, provider, policies
   --profile    what the gateway is built with (dist)
-  --no-build   measure what was built before";
+  --no-build   measure what was built before, or the binary that TOLLGATE_BIN names";
 
 /// What was asked for.
 pub(crate) struct Options {
@@ -104,6 +104,12 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     let machine = machine::Machine::look()?;
     if machine.cores < 2 {
         bail!("a measurement needs two cores: one for what is measured, one for the rest");
+    }
+    if machine.load.parse().is_ok_and(|load: f64| load > 0.5) {
+        say(&format!(
+            "the machine is busy (load {}): numbers will be too high",
+            machine.load
+        ));
     }
     programs::install()?;
     let wants_gateway = ["gateway", "provider", "policies"]

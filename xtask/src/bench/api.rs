@@ -51,7 +51,30 @@ pub(crate) fn call(
             break;
         }
     }
-    Ok((status, answer.split_off(at + 4)))
+    let body = answer.split_off(at + 4);
+    Ok((status, if chunked { unchunked(&body)? } else { body }))
+}
+
+/// The data of a chunked body.
+fn unchunked(mut body: &[u8]) -> Result<Vec<u8>> {
+    let mut data = Vec::new();
+    loop {
+        let line = body
+            .windows(2)
+            .position(|w| w == b"\r\n")
+            .context("a chunk without a size")?;
+        let size = std::str::from_utf8(body.get(..line).unwrap_or_default())?;
+        let size = usize::from_str_radix(size.split(';').next().unwrap_or_default().trim(), 16)?;
+        if size == 0 {
+            return Ok(data);
+        }
+        let from = line + 2;
+        data.extend_from_slice(
+            body.get(from..from + size)
+                .context("a chunk is cut short")?,
+        );
+        body = body.get(from + size + 2..).unwrap_or_default();
+    }
 }
 
 /// Calls the management API and insists on success.
@@ -89,4 +112,19 @@ fn read_more(socket: &mut TcpStream, answer: &mut Vec<u8>) -> Result<()> {
     }
     answer.extend_from_slice(buffer.get(..read).unwrap_or_default());
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_are_joined_and_cut_bodies_refused() {
+        assert_eq!(
+            unchunked(b"3\r\nabc\r\nA;x=1\r\n0123456789\r\n0\r\n\r\n").expect("whole"),
+            b"abc0123456789"
+        );
+        assert!(unchunked(b"3\r\nab").is_err());
+        assert!(unchunked(b"3\r\nabc\r\n").is_err());
+    }
 }

@@ -64,14 +64,14 @@ pub(crate) fn start(mode: Mode, binary: &Path, upstream: &str, scratch: &Path) -
     let args = ["--config", &config.to_string_lossy(), "serve"].map(str::to_owned);
     let mut gateway = Pinned::start(0, binary, &args, scratch, mode.name())?;
     let (address, management) = gateway.wait_for("its addresses", || addresses(&data))?;
+    let token = fs::read_to_string(data.join("management-token"))?;
+    let key = set_up(mode, management, token.trim(), upstream)
+        .with_context(|| format!("setting up `{}`", mode.name()))?;
     gateway.wait_for("/readyz", || {
         api::call(address, "GET", "/readyz", "", "")
             .ok()
             .filter(|(status, _)| *status == 200)
     })?;
-    let token = fs::read_to_string(data.join("management-token"))?;
-    let key = set_up(mode, management, token.trim(), upstream)
-        .with_context(|| format!("setting up `{}`", mode.name()))?;
     let counted = (management, token.trim().to_owned());
     Ok(Target::running(
         mode.name(),
@@ -117,7 +117,7 @@ fn set_up(mode: Mode, management: SocketAddr, token: &str, upstream: &str) -> Re
         "/api/upstreams/bench",
         json!({
             "provider": "openai", "base_url": format!("http://{upstream}"), "credential": "bench", "tier": "standard",
-            "models": [{ "id": MODEL, "operations": ["chat-completions"], "price": { "input": 1_000_000, "output": 4_000_000 } }],
+            "models": [{ "id": MODEL, "operations": ["chat-completions"], "price": { "currency": "USD", "input": 1_000_000, "output": 4_000_000 } }],
         }),
     )?;
     call(

@@ -1,5 +1,6 @@
 //! A process pinned to one core: started, watched, its CPU time and memory read, ended.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -130,33 +131,52 @@ fn fields(id: u32) -> Option<Vec<String>> {
     Some(rest.split_whitespace().skip(1).map(str::to_owned).collect())
 }
 
-/// CPU time used so far by a process and its descendants, user and system together, in nanoseconds.
-///
-/// `schedstat` counts nanoseconds, but only of threads that still live; `stat` counts all of them in ticks of 10 ms. The
-/// larger of the two misses least.
-pub(crate) fn cpu_ns(root: u32) -> u64 {
-    const TICK_NS: u64 = 10_000_000;
-    let of_one = |id: u32| {
-        let exact: u64 = fs::read_dir(format!("/proc/{id}/task"))
-            .into_iter()
-            .flatten()
-            .filter_map(|task| fs::read_to_string(task.ok()?.path().join("schedstat")).ok())
-            .filter_map(|text| text.split_whitespace().next()?.parse::<u64>().ok())
-            .sum();
-        // utime and stime are the 14th and 15th fields; ours begin with the 4th.
-        let ticks: u64 = fields(id)
-            .map(|fields| {
-                fields
-                    .iter()
-                    .skip(10)
-                    .take(2)
-                    .filter_map(|n| n.parse::<u64>().ok())
-                    .sum()
-            })
-            .unwrap_or_default();
-        exact.max(ticks * TICK_NS)
-    };
-    family(root).into_iter().map(of_one).sum()
+/// CPU time used so far by a process and its descendants, user and system together.
+pub(crate) struct CpuTime {
+    /// Nanoseconds of each thread that lives.
+    by_thread: HashMap<u32, u64>,
+    /// Of all threads, those that have ended too, but counted in ticks.
+    ticks: u64,
+}
+
+impl CpuTime {
+    pub(crate) fn of(root: u32) -> Self {
+        let mut by_thread = HashMap::new();
+        let mut ticks = 0;
+        for id in family(root) {
+            let tasks = fs::read_dir(format!("/proc/{id}/task"));
+            for task in tasks.into_iter().flatten().flatten() {
+                let name = task.file_name();
+                let thread = name.to_str().and_then(|id| id.parse::<u32>().ok());
+                let used = fs::read_to_string(task.path().join("schedstat")).ok();
+                let used =
+                    used.and_then(|text| text.split_whitespace().next()?.parse::<u64>().ok());
+                by_thread.extend(thread.zip(used));
+            }
+            // utime and stime are the 14th and 15th fields; ours begin with the 4th.
+            let fields = fields(id).unwrap_or_default();
+            let times = fields.iter().skip(10).take(2);
+            ticks += times.filter_map(|n| n.parse::<u64>().ok()).sum::<u64>();
+        }
+        Self { by_thread, ticks }
+    }
+
+    /// Nanoseconds used since an earlier look. Threads that ended in between are missed by the exact count; where the
+    /// ticks (of 10 ms) show that they mattered, the ticks are taken.
+    pub(crate) fn since(&self, before: &Self) -> u64 {
+        const TICK_NS: u64 = 10_000_000;
+        const ROUNDING: u64 = 4 * TICK_NS;
+        let used = |(thread, now): (&u32, &u64)| {
+            now.saturating_sub(before.by_thread.get(thread).copied().unwrap_or_default())
+        };
+        let exact: u64 = self.by_thread.iter().map(used).sum();
+        let ticks = self.ticks.saturating_sub(before.ticks) * TICK_NS;
+        if ticks > exact + exact / 50 + ROUNDING {
+            ticks
+        } else {
+            exact
+        }
+    }
 }
 
 /// Resident memory of a process and its descendants in bytes (pages shared by them count for each).
@@ -180,10 +200,11 @@ mod tests {
             .spawn()
             .expect("sh");
         let began = Instant::now();
+        let before = CpuTime::of(child.id());
         let mut used = 0;
         while used < 50_000_000 && began.elapsed() < PATIENCE {
             std::thread::sleep(Duration::from_millis(20));
-            used = cpu_ns(child.id());
+            used = CpuTime::of(child.id()).since(&before);
         }
         let (elapsed, family) = (began.elapsed().as_nanos(), family(child.id()));
         for id in &family {

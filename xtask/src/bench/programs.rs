@@ -56,7 +56,12 @@ impl Programs {
         let programs = Self {
             upstream: target_dir().join("release/bench-upstream"),
             load: target_dir().join("release/bench-load"),
-            gateway: gateway.then(|| target_dir().join(profile).join("tollgate")),
+            gateway: gateway.then(|| {
+                std::env::var_os("TOLLGATE_BIN").map_or_else(
+                    || target_dir().join(profile).join("tollgate"),
+                    PathBuf::from,
+                )
+            }),
         };
         if build {
             say("building the bench's upstream and load");

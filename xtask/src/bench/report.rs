@@ -284,7 +284,7 @@ pub(crate) fn page(results: &Results) -> String {
     out.push_str("Written by `cargo xtask bench --write`; do not edit. Numbers of different runs do not compare: look at the ratios to nginx within one.\n\n");
     let _ = writeln!(
         out,
-        "Machine: {}, {} cores, {} MiB, Linux {}. {}, {}, {}. Commit {}, {}; {} rounds, windows of {} s, medians.\n",
+        "Machine: {}, {} cores, {} MiB, Linux {}. {}, {}, {}. Commit {}, {}; {} rounds, windows of {} s, medians. Load average before: {}.\n",
         machine.cpu,
         machine.cores,
         machine.memory_mib,
@@ -296,6 +296,7 @@ pub(crate) fn page(results: &Results) -> String {
         machine.stamp,
         results.rounds,
         results.window_ms as f64 / 1e3,
+        machine.load,
     );
     out.push_str(METHOD);
     out.push_str(&table(results));

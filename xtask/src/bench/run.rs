@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::load::{Driver, Load, Sample, To, body};
 use super::machine::Machine;
-use super::process::{self, Pinned};
+use super::process::{self, CpuTime, Pinned};
 use super::programs::Programs;
 use super::report::{Cell, Results, Row, Usage};
 use super::{Options, api};
@@ -69,10 +69,10 @@ impl Target {
         self
     }
 
-    fn cpu_ns(&self) -> Option<u64> {
+    fn cpu_time(&self) -> Option<CpuTime> {
         self.process
             .as_ref()
-            .map(|process| process::cpu_ns(process.id()))
+            .map(|process| CpuTime::of(process.id()))
     }
 
     fn resident_mib(&self) -> Option<f64> {
@@ -98,9 +98,13 @@ impl Target {
                 got.0,
                 String::from_utf8_lossy(&got.1)
             );
-            // How a stream is cut into chunks is the proxy's affair.
-            let (got, expected) = (content(&got.1), content(&expected.1));
-            ensure!(got == expected, "answered\n{got}\ninstead of\n{expected}");
+            let (got, expected) = (&got.1, &expected.1);
+            let same = got.iter().zip(expected).take_while(|(a, b)| a == b).count();
+            ensure!(
+                got == expected,
+                "the answer differs from the upstream's from byte {same} on: `{}`",
+                String::from_utf8_lossy(got.get(same..).unwrap_or_default())
+            );
         }
         Ok(())
     }
@@ -121,15 +125,6 @@ impl Target {
         rows.map(Some)
             .with_context(|| format!("no number of rows in {page}"))
     }
-}
-
-/// A body's lines that are not chunk sizes.
-fn content(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(body);
-    text.lines()
-        .filter(|line| line.starts_with("data:") || line.starts_with('{'))
-        .collect::<Vec<_>>()
-        .join("\n")
 }
 
 /// Measures all targets under all loads.
@@ -197,11 +192,11 @@ fn idle(target: &Target, options: &Options) -> Row {
     } else {
         Duration::from_secs(2)
     });
-    let (began, before) = (Instant::now(), target.cpu_ns());
+    let (began, before) = (Instant::now(), target.cpu_time());
     sleep(Duration::from_secs(1));
-    let idle = target.cpu_ns().zip(before).map(|(after, before)| {
+    let idle = target.cpu_time().zip(before).map(|(after, before)| {
         let seconds = began.elapsed().as_secs_f64();
-        after.saturating_sub(before) as f64 / 1e6 / seconds
+        after.since(&before) as f64 / 1e6 / seconds
     });
     Row {
         name: target.name.to_owned(),
@@ -231,13 +226,13 @@ fn window(
     for _ in 0..=REPEATS {
         let outcome = driver.run(load, &to, warm_up).and_then(|warm| {
             sleep(SETTLE);
-            let before = target.cpu_ns();
+            let before = target.cpu_time();
             let mut sample = driver.run(load, &to, length)?;
             sleep(SETTLE);
             let used = target
-                .cpu_ns()
+                .cpu_time()
                 .zip(before)
-                .map(|(after, before)| after.saturating_sub(before));
+                .map(|(after, before)| after.since(&before));
             sample.cpu = used.map(|ns| ns as f64 / 1e3 / sample.count as f64);
             *answered += warm.count + sample.count;
             Ok(sample)
