@@ -39,8 +39,7 @@ struct Row {
     permanent: bool,
 }
 
-/// The table. Codex repeats a turn on 404, 409, 413 and 422, so what the house does not promise otherwise is a 400
-/// towards Responses where repeating is useless.
+/// The table.
 const fn row(kind: ErrorKind) -> Row {
     const INVALID: &str = "invalid_request_error";
     const fn all(chat: (u16, &'static str, &'static str), messages: (u16, &'static str), permanent: bool) -> Row {
@@ -56,12 +55,9 @@ const fn row(kind: ErrorKind) -> Row {
             messages: (429, "rate_limit_error"),
             permanent: true,
         },
-        ErrorKind::LargerThanLimit => Row {
-            chat: (413, INVALID, "request_too_large"),
-            responses: (413, INVALID, "request_too_large"),
-            messages: (413, "request_too_large"),
-            permanent: true,
-        },
+        ErrorKind::LargerThanLimit => {
+            all((413, INVALID, "request_too_large"), (413, "request_too_large"), true)
+        }
         ErrorKind::WalletEmpty => {
             all((429, "insufficient_quota", "insufficient_quota"), (402, "billing_error"), true)
         }
@@ -83,12 +79,9 @@ const fn row(kind: ErrorKind) -> Row {
         }
         ErrorKind::InvalidRequest => all((400, INVALID, ""), (400, INVALID), false),
         ErrorKind::Unsupported => all((400, INVALID, "unsupported_parameter"), (400, INVALID), false),
-        ErrorKind::BodyTooLarge => Row {
-            chat: (413, INVALID, "request_too_large"),
-            responses: (413, INVALID, "request_too_large"),
-            messages: (413, "request_too_large"),
-            permanent: true,
-        },
+        ErrorKind::BodyTooLarge => {
+            all((413, INVALID, "request_too_large"), (413, "request_too_large"), true)
+        }
         ErrorKind::RequestTimeout => {
             all((408, INVALID, "request_timeout"), (408, "timeout_error"), false)
         }

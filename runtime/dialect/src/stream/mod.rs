@@ -6,4 +6,5 @@ mod tap;
 
 pub use filter::StreamFilter;
 pub use first::{Commit, commit_check, first_event_failure, sniff_event_stream};
+pub(crate) use tap::event_type;
 pub use tap::{Ended, StreamSummary, StreamTap};
