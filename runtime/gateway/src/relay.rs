@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use hyper::body::Body;
-use tollgate_dialect::{AnswerRewriter, ApiError, Ended, ErrorKind, Operation, StreamFilter, StreamTap, Usage};
+use tollgate_dialect::{AnswerRewriter, ApiError, Ended, ErrorKind, Operation, StreamFilter, StreamTap};
 use tollgate_plugin::{TranslateError, Translator};
 use tollgate_upstream::{Coalesce, UpstreamBody};
 
@@ -151,7 +151,10 @@ impl Relay {
         let position = tap.position();
         let summary = tap.finish();
         let Some(settlement) = self.settlement.take() else { return };
-        let usage = summary.usage.unwrap_or_else(|| settlement.estimate(summary.output_bytes_estimate));
+        let usage = match summary.ended {
+            Ended::Cut => settlement.part_way(summary.usage, summary.output_bytes_estimate),
+            _ => summary.usage.unwrap_or_else(|| settlement.estimate(summary.output_bytes_estimate)),
+        };
         settlement.close(match summary.ended {
             Ended::Complete => Outcome::complete(200, usage),
             Ended::Failed { code, .. } if code.is_empty() => Outcome::failed_in_stream(200, usage, "upstream-failed"),
@@ -190,7 +193,7 @@ impl Relay {
             ));
         }
         if let Some(settlement) = self.settlement.take() {
-            let usage = summary.usage.unwrap_or_else(|| settlement.estimate(summary.output_bytes_estimate));
+            let usage = settlement.part_way(summary.usage, summary.output_bytes_estimate);
             settlement.close(Outcome::failed_in_stream(200, usage, reason));
         }
     }
@@ -202,14 +205,9 @@ impl Drop for Relay {
         if let (Some(settlement), Some(tap)) = (self.settlement.take(), self.tap.take()) {
             let complete = tap.is_ended();
             let summary = tap.finish();
-            let told = summary.usage.filter(|usage| complete || usage.output > 0);
-            let usage = match (told, summary.usage) {
-                (Some(usage), _) => usage,
-                // The beginning of the stream told the input; the output is what was seen of it.
-                (None, Some(begun)) => {
-                    Usage { output: settlement.estimate(summary.output_bytes_estimate).output, estimated: true, ..begun }
-                }
-                (None, None) => settlement.estimate(summary.output_bytes_estimate),
+            let usage = match (complete, summary.usage) {
+                (true, Some(usage)) => usage,
+                (_, told) => settlement.part_way(told, summary.output_bytes_estimate),
             };
             // A client may close as soon as it has seen the last event, without waiting for the end of the body.
             settlement.close(if complete { Outcome::complete(200, usage) } else { Outcome::cancelled(usage) });

@@ -143,6 +143,18 @@ impl Settlement {
         Usage { input, output: output_bytes.div_ceil(4), estimated: true, ..Usage::default() }
     }
 
+    /// What is charged for a stream that did not reach its end: what the vendor told so far counts where it is more than
+    /// the estimate, as the beginning of a stream tells little or nothing of the end (some vendors say 0 there).
+    pub(crate) fn part_way(&self, told: Option<Usage>, output_bytes: u64) -> Usage {
+        let estimate = self.estimate(output_bytes);
+        let Some(told) = told else { return estimate };
+        let input = match told.input + told.cache_read + told.cache_write_5m + told.cache_write_1h {
+            0 => estimate.input,
+            _ => told.input,
+        };
+        Usage { input, output: told.output.max(estimate.output), estimated: true, ..told }
+    }
+
     /// Ends the request.
     pub(crate) fn close(mut self, outcome: Outcome) {
         self.settle(outcome);

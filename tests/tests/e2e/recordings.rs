@@ -65,7 +65,10 @@ async fn every_recorded_exchange_passes_byte_for_byte_and_is_charged_exactly() {
         }
     }
     let rows = world.management().wait_for_rows(replayed.len()).await;
-    let rows: BTreeMap<&str, &Row> = rows.iter().map(|row| (row.text("request_id"), row)).collect();
+    let rows: BTreeMap<&str, &Row> = rows
+        .iter()
+        .map(|row| (row.text("request_id"), row))
+        .collect();
     for (exchange, id) in &replayed {
         match rows.get(id.as_str()) {
             Some(row) => wrong
