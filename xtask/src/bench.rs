@@ -28,7 +28,7 @@ cargo xtask bench [--quick] [--write] [--rounds N] [--only NAME,...] [--profile 
   --quick      one round of short windows: a look, not a measurement
   --write      write docs/bench.md
   --rounds N   rounds (3)
-  --only       targets: direct, nginx, gateway, provider, policies
+  --only       targets: direct, nginx, bare, gateway, provider, policies
   --profile    what the gateway is built with (dist)
   --no-build   measure what was built before, or the binary that TOLLGATE_BIN names";
 
@@ -158,6 +158,13 @@ fn measure(
     }
     if options.wants("nginx") {
         targets.push(nginx::start(&upstream_address, scratch)?);
+    }
+    if options.wants("bare") {
+        let base = format!("http://{upstream_address}");
+        let bare = process::Pinned::start(0, &programs.bare, &[base], scratch, "bare")?;
+        let address = bare.first_line()?;
+        let label = "bare proxy of the gateway's HTTP server and client";
+        targets.push(run::Target::running("bare", label, bare, &address, "none"));
     }
     if let Some(binary) = &programs.gateway {
         for mode in gateway::Mode::ALL {

@@ -47,6 +47,7 @@ pub(crate) fn install() -> Result<()> {
 pub(crate) struct Programs {
     pub(crate) upstream: PathBuf,
     pub(crate) load: PathBuf,
+    pub(crate) bare: PathBuf,
     pub(crate) gateway: Option<PathBuf>,
 }
 
@@ -56,6 +57,7 @@ impl Programs {
         let programs = Self {
             upstream: target_dir().join("release/bench-upstream"),
             load: target_dir().join("release/bench-load"),
+            bare: target_dir().join(profile).join("examples/bare-proxy"),
             gateway: gateway.then(|| {
                 std::env::var_os("TOLLGATE_BIN").map_or_else(
                     || target_dir().join(profile).join("tollgate"),
@@ -68,6 +70,9 @@ impl Programs {
             run(cargo()
                 .args(["build", "--release", "-p", "tollgate-tests"])
                 .args(["--bin", "bench-upstream", "--bin", "bench-load"]))?;
+            run(cargo()
+                .args(["build", "--profile", profile, "-p", "tollgate-upstream"])
+                .args(["--example", "bare-proxy"]))?;
             if gateway {
                 components::run()?;
                 say(&format!("building the gateway (profile {profile})"));
@@ -77,6 +82,7 @@ impl Programs {
         for file in [
             Some(&programs.upstream),
             Some(&programs.load),
+            Some(&programs.bare),
             programs.gateway.as_ref(),
         ]
         .into_iter()
