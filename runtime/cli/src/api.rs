@@ -24,7 +24,9 @@ impl Api {
         let data = DataDir::at(&config.data.dir);
         let base = match management {
             Some(url) => url.trim_end_matches('/').to_owned(),
-            None => running_at(&data).unwrap_or_else(|| format!("http://{}", config.management.listen)),
+            None => {
+                running_at(&data).unwrap_or_else(|| format!("http://{}", config.management.listen))
+            }
         };
         if !base.starts_with("http://") {
             bail!("--management must be http://HOST:PORT, not {base:?}");
@@ -60,7 +62,12 @@ impl Api {
     }
 
     /// Sends something.
-    pub(crate) fn send(&self, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
+    pub(crate) fn send(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> anyhow::Result<Value> {
         let request = ureq::http::Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.base))
@@ -68,17 +75,28 @@ impl Api {
             .header("content-type", "application/json")
             .body(body.map(Value::to_string).unwrap_or_default())
             .context("the management address is not a URL")?;
-        let mut response = self
-            .agent
-            .run(request)
-            .map_err(|error| anyhow!("no gateway answers at {} ({error}); start one with `tollgate serve`", self.base))?;
+        let mut response = self.agent.run(request).map_err(|error| {
+            anyhow!(
+                "no gateway answers at {} ({error}); start one with `tollgate serve`",
+                self.base
+            )
+        })?;
         let status = response.status();
-        let text = response.body_mut().with_config().limit(64 << 20).read_to_string().context("the answer broke off")?;
+        let text = response
+            .body_mut()
+            .with_config()
+            .limit(64 << 20)
+            .read_to_string()
+            .context("the answer broke off")?;
         let value: Value = if text.is_empty() {
             Value::Null
         } else {
-            serde_json::from_str(&text)
-                .map_err(|_| anyhow!("{} did not answer as a Tollgate management API does (status {status})", self.base))?
+            serde_json::from_str(&text).map_err(|_| {
+                anyhow!(
+                    "{} did not answer as a Tollgate management API does (status {status})",
+                    self.base
+                )
+            })?
         };
         if status.is_success() {
             return Ok(value);

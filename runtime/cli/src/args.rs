@@ -76,7 +76,12 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "DIR")]
     pub(crate) components: Option<PathBuf>,
     /// What to log: a level, or `module=level` pairs
-    #[arg(long, value_name = "FILTER", default_value = "info", env = "TOLLGATE_LOG")]
+    #[arg(
+        long,
+        value_name = "FILTER",
+        default_value = "info",
+        env = "TOLLGATE_LOG"
+    )]
     pub(crate) log: String,
     /// How to log; always on standard error
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
@@ -299,9 +304,15 @@ mod tests {
 
     #[test]
     fn no_secret_can_be_an_argument() {
-        let credential = Cli::command().find_subcommand("credential").unwrap().clone();
+        let credential = Cli::command()
+            .find_subcommand("credential")
+            .unwrap()
+            .clone();
         let set = credential.find_subcommand("set").unwrap();
-        let names: Vec<_> = set.get_arguments().map(|a| a.get_id().as_str().to_owned()).collect();
+        let names: Vec<_> = set
+            .get_arguments()
+            .map(|a| a.get_id().as_str().to_owned())
+            .collect();
         assert_eq!(names, ["name", "fields"]);
     }
 }

@@ -6,7 +6,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use tollgate_gateway::control::Quickstart;
 
 /// The text for standard output.
-pub(crate) fn text(listen: SocketAddr, management: SocketAddr, quickstart: Option<&Quickstart>) -> String {
+pub(crate) fn text(
+    listen: SocketAddr,
+    management: SocketAddr,
+    quickstart: Option<&Quickstart>,
+) -> String {
     let base = format!("http://{}", reachable(listen));
     let mut out = format!("Tollgate {}\n\n", env!("CARGO_PKG_VERSION"));
     // Writing to a String cannot fail.
@@ -18,7 +22,10 @@ pub(crate) fn text(listen: SocketAddr, management: SocketAddr, quickstart: Optio
     if let Some(quickstart) = quickstart {
         let _ = writeln!(out, "  Token       in {}", quickstart.token_file.display());
         if quickstart.models.is_empty() {
-            let _ = writeln!(out, "  Models      none: no upstream can be used, `tollgate doctor` says why");
+            let _ = writeln!(
+                out,
+                "  Models      none: no upstream can be used, `tollgate doctor` says why"
+            );
         } else {
             let _ = writeln!(out, "  Models      {}", quickstart.models.join(", "));
         }
@@ -84,17 +91,33 @@ mod tests {
 
     #[test]
     fn clients_are_never_sent_to_all_interfaces() {
-        assert_eq!(reachable("0.0.0.0:80".parse().unwrap()).to_string(), "127.0.0.1:80");
-        assert_eq!(reachable("[::]:80".parse().unwrap()).to_string(), "[::1]:80");
+        assert_eq!(
+            reachable("0.0.0.0:80".parse().unwrap()).to_string(),
+            "127.0.0.1:80"
+        );
+        assert_eq!(
+            reachable("[::]:80".parse().unwrap()).to_string(),
+            "[::1]:80"
+        );
     }
 
     #[test]
     fn the_settings_for_codex_are_toml_with_the_right_address() {
         let text = clients("http://127.0.0.1:9", "tg-x", "echo");
-        let toml: String =
-            text.lines().skip_while(|l| !l.contains("model =")).take_while(|l| !l.starts_with("Claude")).collect::<Vec<_>>().join("\n");
+        let toml: String = text
+            .lines()
+            .skip_while(|l| !l.contains("model ="))
+            .take_while(|l| !l.starts_with("Claude"))
+            .collect::<Vec<_>>()
+            .join("\n");
         let value: toml::Table = toml::from_str(&toml).unwrap();
-        assert_eq!(value["model_providers"]["tollgate"]["base_url"].as_str(), Some("http://127.0.0.1:9/v1"));
-        assert_eq!(value["model_providers"]["tollgate"]["wire_api"].as_str(), Some("responses"));
+        assert_eq!(
+            value["model_providers"]["tollgate"]["base_url"].as_str(),
+            Some("http://127.0.0.1:9/v1")
+        );
+        assert_eq!(
+            value["model_providers"]["tollgate"]["wire_api"].as_str(),
+            Some("responses")
+        );
     }
 }

@@ -33,7 +33,15 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("t.toml");
         std::fs::write(&file, text).unwrap();
-        (dir, Place { config: Some(file), data: None, management: None, json: false })
+        (
+            dir,
+            Place {
+                config: Some(file),
+                data: None,
+                management: None,
+                json: false,
+            },
+        )
     }
 
     #[test]
@@ -47,14 +55,27 @@ mod tests {
         ] {
             let (_dir, place) = place(text);
             let error = format!("{:#}", load(&place).unwrap_err());
-            assert!(error.contains(key) && error.contains("t.toml"), "{text}: {error}");
+            assert!(
+                error.contains(key) && error.contains("t.toml"),
+                "{text}: {error}"
+            );
         }
     }
 
     #[test]
     fn a_file_that_was_named_must_be_there() {
-        let missing = Place { config: Some("/nowhere/x.toml".into()), data: None, management: None, json: false };
-        assert!(load(&missing).unwrap_err().to_string().contains("/nowhere/x.toml"));
+        let missing = Place {
+            config: Some("/nowhere/x.toml".into()),
+            data: None,
+            management: None,
+            json: false,
+        };
+        assert!(
+            load(&missing)
+                .unwrap_err()
+                .to_string()
+                .contains("/nowhere/x.toml")
+        );
     }
 
     #[test]

@@ -43,11 +43,17 @@ pub(crate) fn run(place: &Place) -> anyhow::Result<ExitCode> {
             .collect();
         report::json(&json!({ "fine": !wrong, "findings": rows }))?;
     } else {
-        let rows: Vec<_> =
-            findings.iter().map(|f| vec![f.what.clone(), word(f.mark).to_owned(), f.why.clone()]).collect();
+        let rows: Vec<_> = findings
+            .iter()
+            .map(|f| vec![f.what.clone(), word(f.mark).to_owned(), f.why.clone()])
+            .collect();
         report::print(&table(&["CHECK", "STATE", "DETAIL"], &rows, &[]))?;
     }
-    Ok(if wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if wrong {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 fn word(mark: Mark) -> &'static str {
@@ -63,10 +69,19 @@ struct Findings(Vec<Finding>);
 
 impl Findings {
     fn add(&mut self, mark: Mark, what: impl Into<String>, why: impl std::fmt::Display) {
-        self.0.push(Finding { what: what.into(), mark, why: why.to_string() });
+        self.0.push(Finding {
+            what: what.into(),
+            mark,
+            why: why.to_string(),
+        });
     }
 
-    fn result<T, E: std::fmt::Display>(&mut self, what: &str, fine: impl std::fmt::Display, result: Result<T, E>) -> Option<T> {
+    fn result<T, E: std::fmt::Display>(
+        &mut self,
+        what: &str,
+        fine: impl std::fmt::Display,
+        result: Result<T, E>,
+    ) -> Option<T> {
         match result {
             Ok(value) => {
                 self.add(Mark::Fine, what, fine);
@@ -82,16 +97,25 @@ impl Findings {
 
 fn look(place: &Place) -> Vec<Finding> {
     let mut findings = Findings::default();
-    let from = place.config.as_ref().map_or_else(|| "tollgate.toml or the defaults".to_owned(), |f| f.display().to_string());
+    let from = place.config.as_ref().map_or_else(
+        || "tollgate.toml or the defaults".to_owned(),
+        |f| f.display().to_string(),
+    );
     let loaded = configuration::load(place).map_err(|error| format!("{error:#}"));
-    let Some(config) = findings.result("configuration", from, loaded) else { return findings.0 };
+    let Some(config) = findings.result("configuration", from, loaded) else {
+        return findings.0;
+    };
     let data = DataDir::at(&config.data.dir);
     files(&mut findings, &data);
     match answering(&config, place) {
         Answer::Yes(status, components) => online(&mut findings, &status, &components),
         Answer::Refuses(why) => findings.add(Mark::Wrong, "gateway", why),
         Answer::No if !data.root().exists() => {
-            findings.add(Mark::Note, "gateway", "not running; nothing is set up yet: `tollgate init` or `tollgate serve`");
+            findings.add(
+                Mark::Note,
+                "gateway",
+                "not running; nothing is set up yet: `tollgate init` or `tollgate serve`",
+            );
         }
         Answer::No => offline(&mut findings, config),
     }
@@ -101,7 +125,11 @@ fn look(place: &Place) -> Vec<Finding> {
 /// Modes of the data directory and of each secret in it.
 fn files(findings: &mut Findings, data: &DataDir) {
     if !data.root().exists() {
-        findings.add(Mark::Note, "data directory", format!("{} is not there yet", data.root().display()));
+        findings.add(
+            Mark::Note,
+            "data directory",
+            format!("{} is not there yet", data.root().display()),
+        );
         return;
     }
     let mode = check_mode(data.root(), DIR_MODE);
@@ -109,10 +137,17 @@ fn files(findings: &mut Findings, data: &DataDir) {
     let master = master_key_source(data).map_err(|error| error.to_string());
     match master {
         Ok(Some(source)) => findings.add(Mark::Fine, "master key", source),
-        Ok(None) => findings.add(Mark::Note, "master key", "none yet; the first start makes one"),
+        Ok(None) => findings.add(
+            Mark::Note,
+            "master key",
+            "none yet; the first start makes one",
+        ),
         Err(why) => findings.add(Mark::Wrong, "master key", why),
     }
-    for (what, path) in [("management token", data.management_token()), ("quickstart key", data.quickstart_key())] {
+    for (what, path) in [
+        ("management token", data.management_token()),
+        ("quickstart key", data.quickstart_key()),
+    ] {
         if path.exists() {
             findings.result(what, path.display(), check_mode(&path, SECRET_MODE));
         }
@@ -137,7 +172,11 @@ fn answering(config: &Config, place: &Place) -> Answer {
         (Ok(status), Ok(components)) => Answer::Yes(status, components),
         (Err(error), _) | (_, Err(error)) => {
             let nobody = error.to_string().starts_with("no gateway answers");
-            if nobody && place.management.is_none() { Answer::No } else { Answer::Refuses(format!("{error:#}")) }
+            if nobody && place.management.is_none() {
+                Answer::No
+            } else {
+                Answer::Refuses(format!("{error:#}"))
+            }
         }
     }
 }
@@ -145,10 +184,18 @@ fn answering(config: &Config, place: &Place) -> Answer {
 /// What the running gateway says about itself.
 fn online(findings: &mut Findings, status: &Value, components: &Value) {
     let version = status["version"].as_str().unwrap_or("?");
-    findings.add(Mark::Fine, "gateway", format!("version {version} answers on its management address"));
+    findings.add(
+        Mark::Fine,
+        "gateway",
+        format!("version {version} answers on its management address"),
+    );
     if version != env!("CARGO_PKG_VERSION") {
         let own = env!("CARGO_PKG_VERSION");
-        findings.add(Mark::Note, "version", format!("this command is {own}, the gateway {version}"));
+        findings.add(
+            Mark::Note,
+            "version",
+            format!("this command is {own}, the gateway {version}"),
+        );
     }
     loaded(findings, components);
     let counts = &status["counts"];
@@ -158,22 +205,36 @@ fn online(findings: &mut Findings, status: &Value, components: &Value) {
 
 /// What a start would say, with no gateway running: everything is opened as a start opens it, and closed again.
 fn offline(findings: &mut Findings, config: Config) {
-    findings.add(Mark::Note, "gateway", "not running; looking at its files instead");
+    findings.add(
+        Mark::Note,
+        "gateway",
+        "not running; looking at its files instead",
+    );
     if !config.components.dir.exists() {
         let folder = config.components.dir.display().to_string();
-        findings.add(Mark::Wrong, "components", format!("there is no folder {folder}"));
+        findings.add(
+            Mark::Wrong,
+            "components",
+            format!("there is no folder {folder}"),
+        );
     }
     if !DataDir::at(&config.data.dir).store().exists() {
         findings.add(Mark::Note, "store", "none yet; the first start makes one");
         return;
     }
     let opened = Control::open(config);
-    let Some(control) = findings.result("store and vault", "open", opened) else { return };
+    let Some(control) = findings.result("store and vault", "open", opened) else {
+        return;
+    };
     let as_json = |result: Result<Value, serde_json::Error>| result.unwrap_or_default();
     let components = as_json(serde_json::to_value(control.component_list()));
     loaded(findings, &components);
     let status = as_json(serde_json::to_value(control.status()));
-    problems(findings, &status, status["counts"]["upstreams"].as_u64().unwrap_or(0));
+    problems(
+        findings,
+        &status,
+        status["counts"]["upstreams"].as_u64().unwrap_or(0),
+    );
     control.close();
 }
 
@@ -181,23 +242,40 @@ fn loaded(findings: &mut Findings, components: &Value) {
     for component in components["loaded"].as_array().into_iter().flatten() {
         let name = component["id"].as_str().unwrap_or("?");
         let kind = component["kind"].as_str().unwrap_or("component");
-        findings.add(Mark::Fine, format!("{kind} {name}"), component["file"].as_str().unwrap_or_default());
+        findings.add(
+            Mark::Fine,
+            format!("{kind} {name}"),
+            component["file"].as_str().unwrap_or_default(),
+        );
     }
     for failed in components["failed"].as_array().into_iter().flatten() {
         let file = Path::new(failed["file"].as_str().unwrap_or("?"));
-        findings.add(Mark::Wrong, format!("component {}", file.display()), failed["reason"].as_str().unwrap_or_default());
+        findings.add(
+            Mark::Wrong,
+            format!("component {}", file.display()),
+            failed["reason"].as_str().unwrap_or_default(),
+        );
     }
 }
 
 fn problems(findings: &mut Findings, status: &Value, upstreams: u64) {
-    let problems = status["problems"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let problems = status["problems"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     for problem in problems {
         let text = |name: &str| problem[name].as_str().unwrap_or_default().to_owned();
         findings.add(Mark::Wrong, text("what"), text("why"));
     }
     match upstreams {
-        0 => findings.add(Mark::Note, "upstreams", "none yet: `tollgate upstream set`, or `tollgate serve --quickstart`"),
-        _ if problems.is_empty() => findings.add(Mark::Fine, "upstreams", format!("{upstreams}, all usable")),
+        0 => findings.add(
+            Mark::Note,
+            "upstreams",
+            "none yet: `tollgate upstream set`, or `tollgate serve --quickstart`",
+        ),
+        _ if problems.is_empty() => {
+            findings.add(Mark::Fine, "upstreams", format!("{upstreams}, all usable"))
+        }
         _ => {}
     }
 }

@@ -6,7 +6,10 @@ use anyhow::Context as _;
 use serde_json::{Map, Value, json};
 
 use crate::api::{Api, path, segment};
-use crate::args::{Account, Boundary, Command, Component, Credential, Key, Limits, Place, Policy, Upstream, UpstreamSet};
+use crate::args::{
+    Account, Boundary, Command, Component, Credential, Key, Limits, Place, Policy, Upstream,
+    UpstreamSet,
+};
 use crate::report::{self, list, moment, text};
 use crate::table::table;
 use crate::{configuration, money, secrets};
@@ -19,7 +22,11 @@ pub(crate) fn run(place: &Place, command: &Command) -> anyhow::Result<ExitCode> 
     let config = configuration::load(place)?;
     let api = Api::find(&config, place.management.as_deref())?;
     let (answer, show) = ask(&api, command)?;
-    if place.json { report::json(&answer)? } else { report::print(&show(&answer))? }
+    if place.json {
+        report::json(&answer)?
+    } else {
+        report::print(&show(&answer))?
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -42,21 +49,41 @@ fn ask(api: &Api, command: &Command) -> anyhow::Result<(Value, Show)> {
 
 fn account(api: &Api, command: &Account) -> anyhow::Result<(Value, Show)> {
     Ok(match command {
-        Account::Create { name, parent, limits } => {
+        Account::Create {
+            name,
+            parent,
+            limits,
+        } => {
             let mut body = boundaries(limits);
             body.insert("name".into(), json!(name));
             body.insert("parent".into(), json!(parent));
-            (api.send("POST", "/api/accounts", Some(&Value::Object(body)))?, account_lines)
+            (
+                api.send("POST", "/api/accounts", Some(&Value::Object(body)))?,
+                account_lines,
+            )
         }
         Account::List => (api.get("/api/accounts")?, accounts_table),
-        Account::Show { account } => (api.get(&format!("/api/accounts/{}", path(account)))?, account_lines),
-        Account::Update { account, name, limits, enable, disable, unset } => {
+        Account::Show { account } => (
+            api.get(&format!("/api/accounts/{}", path(account)))?,
+            account_lines,
+        ),
+        Account::Update {
+            account,
+            name,
+            limits,
+            enable,
+            disable,
+            unset,
+        } => {
             let mut body = boundaries(limits);
             if let Some(name) = name {
                 body.insert("name".into(), json!(name));
             }
             if *enable || *disable {
-                body.insert("status".into(), json!(if *enable { "active" } else { "suspended" }));
+                body.insert(
+                    "status".into(),
+                    json!(if *enable { "active" } else { "suspended" }),
+                );
             }
             for boundary in unset {
                 match boundary {
@@ -65,12 +92,17 @@ fn account(api: &Api, command: &Account) -> anyhow::Result<(Value, Show)> {
                     Boundary::DailyLimit => limit(&mut body, "daily_limit", Value::Null),
                 };
             }
-            let answer = api.send("PATCH", &format!("/api/accounts/{}", path(account)), Some(&Value::Object(body)))?;
+            let answer = api.send(
+                "PATCH",
+                &format!("/api/accounts/{}", path(account)),
+                Some(&Value::Object(body)),
+            )?;
             (answer, account_lines)
         }
-        Account::Delete { account } => {
-            (api.send("DELETE", &format!("/api/accounts/{}", path(account)), None)?, |_| "Deleted.\n".into())
-        }
+        Account::Delete { account } => (
+            api.send("DELETE", &format!("/api/accounts/{}", path(account)), None)?,
+            |_| "Deleted.\n".into(),
+        ),
     })
 }
 
@@ -87,7 +119,14 @@ fn boundaries(limits: &Limits) -> Map<String, Value> {
         limit(&mut body, "daily_limit", json!(money));
     }
     if !limits.tags.is_empty() {
-        body.insert("tags".into(), limits.tags.iter().map(|(name, value)| (name.clone(), json!(value))).collect());
+        body.insert(
+            "tags".into(),
+            limits
+                .tags
+                .iter()
+                .map(|(name, value)| (name.clone(), json!(value)))
+                .collect(),
+        );
     }
     body
 }
@@ -102,16 +141,23 @@ fn key(api: &Api, command: &Key) -> anyhow::Result<(Value, Show)> {
         Key::Create { account, label } => {
             let body = json!({ "account": account, "label": label });
             (api.send("POST", "/api/keys", Some(&body))?, |answer| {
-                format!("{}\n\nThis is the only time that the key is shown.\n", text(answer, "key"))
+                format!(
+                    "{}\n\nThis is the only time that the key is shown.\n",
+                    text(answer, "key")
+                )
             })
         }
         Key::List { account } => {
-            let filter = account.as_ref().map(|a| format!("?account={}", segment(a))).unwrap_or_default();
+            let filter = account
+                .as_ref()
+                .map(|a| format!("?account={}", segment(a)))
+                .unwrap_or_default();
             (api.get(&format!("/api/keys{filter}"))?, keys_table)
         }
-        Key::Revoke { id } => {
-            (api.send("DELETE", &format!("/api/keys/{}", segment(id)), None)?, |_| "Revoked.\n".into())
-        }
+        Key::Revoke { id } => (
+            api.send("DELETE", &format!("/api/keys/{}", segment(id)), None)?,
+            |_| "Revoked.\n".into(),
+        ),
     })
 }
 
@@ -119,12 +165,24 @@ fn credential(api: &Api, command: &Credential) -> anyhow::Result<(Value, Show)> 
     Ok(match command {
         Credential::Set { name, fields } => {
             let body = json!({ "fields": secrets::ask(fields)? });
-            (api.send("PUT", &format!("/api/credentials/{}", segment(name)), Some(&body))?, |_| "Stored.\n".into())
+            (
+                api.send(
+                    "PUT",
+                    &format!("/api/credentials/{}", segment(name)),
+                    Some(&body),
+                )?,
+                |_| "Stored.\n".into(),
+            )
         }
         Credential::List => (api.get("/api/credentials")?, credentials_table),
-        Credential::Delete { name } => {
-            (api.send("DELETE", &format!("/api/credentials/{}", segment(name)), None)?, |_| "Deleted.\n".into())
-        }
+        Credential::Delete { name } => (
+            api.send(
+                "DELETE",
+                &format!("/api/credentials/{}", segment(name)),
+                None,
+            )?,
+            |_| "Deleted.\n".into(),
+        ),
     })
 }
 
@@ -132,12 +190,20 @@ fn upstream(api: &Api, command: &Upstream) -> anyhow::Result<(Value, Show)> {
     Ok(match command {
         Upstream::Set(set) => {
             let body = upstream_body(set)?;
-            (api.send("PUT", &format!("/api/upstreams/{}", segment(&set.name)), Some(&body))?, |_| "Set.\n".into())
+            (
+                api.send(
+                    "PUT",
+                    &format!("/api/upstreams/{}", segment(&set.name)),
+                    Some(&body),
+                )?,
+                |_| "Set.\n".into(),
+            )
         }
         Upstream::List => (api.get("/api/upstreams")?, upstreams_table),
-        Upstream::Delete { name } => {
-            (api.send("DELETE", &format!("/api/upstreams/{}", segment(name)), None)?, |_| "Deleted.\n".into())
-        }
+        Upstream::Delete { name } => (
+            api.send("DELETE", &format!("/api/upstreams/{}", segment(name)), None)?,
+            |_| "Deleted.\n".into(),
+        ),
     })
 }
 
@@ -146,10 +212,19 @@ fn upstream_body(set: &UpstreamSet) -> anyhow::Result<Value> {
     let optional = [
         ("endpoint", set.endpoint.as_ref().map(|text| json!(text))),
         ("base_url", set.base_url.as_ref().map(|text| json!(text))),
-        ("credential", set.credential.as_ref().map(|text| json!(text))),
+        (
+            "credential",
+            set.credential.as_ref().map(|text| json!(text)),
+        ),
         ("tier", set.tier.as_ref().map(|tier| json!(tier))),
         ("priority", set.priority.map(|number| json!(number))),
-        ("config", set.component_config.as_deref().map(json_argument).transpose()?),
+        (
+            "config",
+            set.component_config
+                .as_deref()
+                .map(json_argument)
+                .transpose()?,
+        ),
     ];
     for (name, value) in optional {
         if let Some(value) = value {
@@ -183,18 +258,31 @@ fn json_argument(text: &str) -> anyhow::Result<Value> {
 
 fn policy(api: &Api, command: &Policy) -> anyhow::Result<(Value, Show)> {
     Ok(match command {
-        Policy::Attach { id, component, account, component_config, order } => {
-            let mut body =
-                json!({ "component": component, "account": account, "config": json_argument(component_config)? });
+        Policy::Attach {
+            id,
+            component,
+            account,
+            component_config,
+            order,
+        } => {
+            let mut body = json!({ "component": component, "account": account, "config": json_argument(component_config)? });
             if let Some(order) = order {
                 body["order"] = json!(order);
             }
-            (api.send("PUT", &format!("/api/policies/{}", segment(id)), Some(&body))?, |_| "Attached.\n".into())
+            (
+                api.send(
+                    "PUT",
+                    &format!("/api/policies/{}", segment(id)),
+                    Some(&body),
+                )?,
+                |_| "Attached.\n".into(),
+            )
         }
         Policy::List => (api.get("/api/policies")?, policies_table),
-        Policy::Detach { id } => {
-            (api.send("DELETE", &format!("/api/policies/{}", segment(id)), None)?, |_| "Detached.\n".into())
-        }
+        Policy::Detach { id } => (
+            api.send("DELETE", &format!("/api/policies/{}", segment(id)), None)?,
+            |_| "Detached.\n".into(),
+        ),
     })
 }
 
@@ -211,11 +299,18 @@ fn accounts_table(answer: &Value) -> String {
                 text(account, "status"),
                 list(&account["models"]),
                 text(&account["limits"], "rpm"),
-                account["limits"]["daily_limit"].as_u64().map(|m| money::show(m.into())).unwrap_or_default(),
+                account["limits"]["daily_limit"]
+                    .as_u64()
+                    .map(|m| money::show(m.into()))
+                    .unwrap_or_default(),
             ]
         })
         .collect();
-    table(&["PATH", "ID", "STATUS", "MODELS", "RPM", "DAILY LIMIT"], &rows, &[4, 5])
+    table(
+        &["PATH", "ID", "STATUS", "MODELS", "RPM", "DAILY LIMIT"],
+        &rows,
+        &[4, 5],
+    )
 }
 
 fn account_lines(account: &Value) -> String {
@@ -225,15 +320,30 @@ fn account_lines(account: &Value) -> String {
             Some("daily_limit") => money::show(limit["value"].as_u64().unwrap_or(0).into()),
             _ => text(limit, "value"),
         };
-        vec![format!("{} of {}", text(limit, "kind"), text(limit, "source")), value]
+        vec![
+            format!("{} of {}", text(limit, "kind"), text(limit, "source")),
+            value,
+        ]
     });
-    let models = rows(effective, "models")
-        .map(|rule| vec![format!("models of {}", text(rule, "source")), list(&rule["models"])]);
+    let models = rows(effective, "models").map(|rule| {
+        vec![
+            format!("models of {}", text(rule, "source")),
+            list(&rule["models"]),
+        ]
+    });
     let lines: Vec<_> = [
         vec!["path".to_owned(), text(account, "path")],
         vec!["id".to_owned(), text(account, "id")],
         vec!["status".to_owned(), text(account, "status")],
-        vec!["in use".to_owned(), if effective["enabled"] == json!(true) { "yes" } else { "no" }.to_owned()],
+        vec![
+            "in use".to_owned(),
+            if effective["enabled"] == json!(true) {
+                "yes"
+            } else {
+                "no"
+            }
+            .to_owned(),
+        ],
     ]
     .into_iter()
     .chain(models)
@@ -245,7 +355,11 @@ fn account_lines(account: &Value) -> String {
 fn keys_table(answer: &Value) -> String {
     let rows: Vec<_> = rows(answer, "keys")
         .map(|key| {
-            let state = if key["revoked_ms"].is_null() { "active" } else { "revoked" };
+            let state = if key["revoked_ms"].is_null() {
+                "active"
+            } else {
+                "revoked"
+            };
             vec![
                 text(key, "id"),
                 text(key, "prefix"),
@@ -256,12 +370,23 @@ fn keys_table(answer: &Value) -> String {
             ]
         })
         .collect();
-    table(&["ID", "KEY", "ACCOUNT", "LABEL", "CREATED", "STATE"], &rows, &[])
+    table(
+        &["ID", "KEY", "ACCOUNT", "LABEL", "CREATED", "STATE"],
+        &rows,
+        &[],
+    )
 }
 
 fn credentials_table(answer: &Value) -> String {
     let rows: Vec<_> = rows(answer, "credentials")
-        .map(|c| vec![text(c, "name"), list(&c["fields"]), list(&c["used_by"]), moment(&c["updated_ms"])])
+        .map(|c| {
+            vec![
+                text(c, "name"),
+                list(&c["fields"]),
+                list(&c["used_by"]),
+                moment(&c["updated_ms"]),
+            ]
+        })
         .collect();
     table(&["NAME", "FIELDS", "USED BY", "SET"], &rows, &[])
 }
@@ -282,7 +407,20 @@ fn upstreams_table(answer: &Value) -> String {
             ]
         })
         .collect();
-    table(&["NAME", "PROVIDER", "ENDPOINT", "CREDENTIAL", "TIER", "PRIORITY", "EXTRA MODELS", "STATE"], &rows, &[5])
+    table(
+        &[
+            "NAME",
+            "PROVIDER",
+            "ENDPOINT",
+            "CREDENTIAL",
+            "TIER",
+            "PRIORITY",
+            "EXTRA MODELS",
+            "STATE",
+        ],
+        &rows,
+        &[5],
+    )
 }
 
 fn policies_table(answer: &Value) -> String {
@@ -298,16 +436,33 @@ fn policies_table(answer: &Value) -> String {
             ]
         })
         .collect();
-    table(&["ID", "COMPONENT", "ACCOUNT", "ORDER", "CONFIG", "STATE"], &rows, &[3])
+    table(
+        &["ID", "COMPONENT", "ACCOUNT", "ORDER", "CONFIG", "STATE"],
+        &rows,
+        &[3],
+    )
 }
 
 pub(crate) fn components_table(answer: &Value) -> String {
     let loaded = rows(answer, "loaded").map(|c| {
         let digest: String = text(c, "digest").chars().take(12).collect();
-        vec![text(c, "id"), text(c, "kind"), text(c, "file"), digest, list(&c["exports"])]
+        vec![
+            text(c, "id"),
+            text(c, "kind"),
+            text(c, "file"),
+            digest,
+            list(&c["exports"]),
+        ]
     });
-    let failed = rows(answer, "failed")
-        .map(|f| vec![String::new(), "failed".to_owned(), text(f, "file"), String::new(), text(f, "reason")]);
+    let failed = rows(answer, "failed").map(|f| {
+        vec![
+            String::new(),
+            "failed".to_owned(),
+            text(f, "file"),
+            String::new(),
+            text(f, "reason"),
+        ]
+    });
     let rows: Vec<_> = loaded.chain(failed).collect();
     table(&["ID", "KIND", "FILE", "SHA-256", "EXPORTS"], &rows, &[])
 }

@@ -16,7 +16,10 @@ pub(crate) fn parse(text: &str) -> Result<u64, String> {
     }
     let whole: u64 = whole.parse().map_err(|_| bad())?;
     let fraction: u64 = format!("{fraction:0<6}").parse().map_err(|_| bad())?;
-    whole.checked_mul(MICRO).and_then(|w| w.checked_add(fraction)).ok_or_else(|| format!("{text:?} is too large"))
+    whole
+        .checked_mul(MICRO)
+        .and_then(|w| w.checked_add(fraction))
+        .ok_or_else(|| format!("{text:?} is too large"))
 }
 
 /// Writes micro-units with at least two decimals and no needless zeros beyond.
@@ -37,7 +40,12 @@ mod tests {
 
     #[test]
     fn amounts_are_exact_both_ways() {
-        for (text, micros) in [("0", 0), ("12", 12_000_000), ("12.5", 12_500_000), ("0.000001", 1)] {
+        for (text, micros) in [
+            ("0", 0),
+            ("12", 12_000_000),
+            ("12.5", 12_500_000),
+            ("0.000001", 1),
+        ] {
             assert_eq!(parse(text).unwrap(), micros);
         }
         assert_eq!(show(12_500_000), "12.50");
@@ -48,7 +56,17 @@ mod tests {
 
     #[test]
     fn what_is_no_amount_is_refused() {
-        for text in ["", "-1", "1.", ".5", "1,5", "1e3", "0.0000001", "99999999999999999999", "18446744073709.551616"] {
+        for text in [
+            "",
+            "-1",
+            "1.",
+            ".5",
+            "1,5",
+            "1e3",
+            "0.0000001",
+            "99999999999999999999",
+            "18446744073709.551616",
+        ] {
             assert!(parse(text).is_err(), "{text}");
         }
     }

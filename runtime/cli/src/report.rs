@@ -37,7 +37,11 @@ pub(crate) fn list(value: &Value) -> String {
     match value.as_array() {
         None => "*".to_owned(),
         Some(items) if items.is_empty() => "(none)".to_owned(),
-        Some(items) => items.iter().map(|item| item.as_str().unwrap_or_default()).collect::<Vec<_>>().join(","),
+        Some(items) => items
+            .iter()
+            .map(|item| item.as_str().unwrap_or_default())
+            .collect::<Vec<_>>()
+            .join(","),
     }
 }
 
@@ -65,7 +69,10 @@ mod tests {
 
     #[test]
     fn moments_are_utc() {
-        assert_eq!(moment(&json!(1_767_225_600_123_i64)), "2026-01-01T00:00:00Z");
+        assert_eq!(
+            moment(&json!(1_767_225_600_123_i64)),
+            "2026-01-01T00:00:00Z"
+        );
         assert_eq!(moment(&Value::Null), "");
     }
 }

@@ -17,7 +17,8 @@ pub(crate) fn ask(fields: &[String]) -> anyhow::Result<BTreeMap<String, String>>
         return fields
             .iter()
             .map(|field| {
-                let secret = rpassword::prompt_password(format!("{field}: ")).context("the terminal")?;
+                let secret =
+                    rpassword::prompt_password(format!("{field}: ")).context("the terminal")?;
                 if secret.trim().is_empty() {
                     bail!("nothing was given for {field}");
                 }
@@ -26,7 +27,11 @@ pub(crate) fn ask(fields: &[String]) -> anyhow::Result<BTreeMap<String, String>>
             .collect();
     }
     let mut text = String::new();
-    std::io::stdin().lock().take(MAX_INPUT).read_to_string(&mut text).context("standard input")?;
+    std::io::stdin()
+        .lock()
+        .take(MAX_INPUT)
+        .read_to_string(&mut text)
+        .context("standard input")?;
     piped(fields, &text)
 }
 
@@ -34,7 +39,10 @@ pub(crate) fn ask(fields: &[String]) -> anyhow::Result<BTreeMap<String, String>>
 fn piped(fields: &[String], text: &str) -> anyhow::Result<BTreeMap<String, String>> {
     if let [field] = fields {
         let secret = text.trim();
-        let secret = secret.strip_prefix(field.as_str()).and_then(|rest| rest.strip_prefix('=')).unwrap_or(secret);
+        let secret = secret
+            .strip_prefix(field.as_str())
+            .and_then(|rest| rest.strip_prefix('='))
+            .unwrap_or(secret);
         if secret.is_empty() {
             bail!("standard input holds nothing for {field}");
         }
@@ -51,7 +59,10 @@ fn piped(fields: &[String], text: &str) -> anyhow::Result<BTreeMap<String, Strin
         }
         found.insert(name.to_owned(), secret.to_owned());
     }
-    match fields.iter().find(|field| found.get(*field).is_none_or(String::is_empty)) {
+    match fields
+        .iter()
+        .find(|field| found.get(*field).is_none_or(String::is_empty))
+    {
         Some(field) => bail!("standard input holds nothing for {field}"),
         None => Ok(found),
     }
@@ -70,7 +81,10 @@ mod tests {
         let key = names(&["api-key"]);
         assert_eq!(piped(&key, "sk-1\n").unwrap()["api-key"], "sk-1");
         assert_eq!(piped(&key, "api-key=sk-1").unwrap()["api-key"], "sk-1");
-        assert_eq!(piped(&key, "-----A\nb=\n").unwrap()["api-key"], "-----A\nb=");
+        assert_eq!(
+            piped(&key, "-----A\nb=\n").unwrap()["api-key"],
+            "-----A\nb="
+        );
         assert!(piped(&key, " \n").is_err());
     }
 

@@ -26,31 +26,47 @@ pub(crate) fn run(place: &Place, args: &Serve) -> anyhow::Result<ExitCode> {
         config.components.dir.clone_from(dir);
     }
     logging::start(&args.log, args.log_format)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     // Before anything can be interrupted: a signal that comes while components compile stops cleanly too.
     let mut signals = runtime.block_on(async { Signals::listen() })?;
 
     let control = Control::open(config)?;
     let quickstart = args.quickstart.then(|| control.quickstart()).transpose()?;
-    let (listen, manage) = (control.config().server.listen, control.config().management.listen);
-    let data = tollgate_gateway::serve(&control).with_context(|| format!("server.listen = \"{listen}\""))?;
+    let (listen, manage) = (
+        control.config().server.listen,
+        control.config().management.listen,
+    );
+    // The data plane last: once it accepts a request nothing can stop the start any more.
     let management = tollgate_console::serve(Arc::clone(&control))
         .with_context(|| format!("management.listen = \"{manage}\""))?;
+    let data = tollgate_gateway::serve(&control)
+        .with_context(|| format!("server.listen = \"{listen}\""))?;
     control.publish_addresses(data.address(), management.address())?;
     tracing::info!(listen = %data.address(), management = %management.address(), "serving");
-    report::print(&banner::text(data.address(), management.address(), quickstart.as_ref()))?;
+    report::print(&banner::text(
+        data.address(),
+        management.address(),
+        quickstart.as_ref(),
+    ))?;
 
     let first = runtime.block_on(signals.next());
-    tracing::info!(signal = first.name, "stopping; open requests may finish, a second signal ends them");
+    tracing::info!(
+        signal = first.name,
+        "stopping; open requests may finish, a second signal ends them"
+    );
     let (drained, done) = tokio::sync::oneshot::channel();
     let draining = Arc::clone(&control);
-    std::thread::Builder::new().name("drain".to_owned()).spawn(move || {
-        data.stop();
-        management.stop();
-        draining.close();
-        // Nobody listens any more only if a second signal ended the process.
-        let _ = drained.send(());
-    })?;
+    std::thread::Builder::new()
+        .name("drain".to_owned())
+        .spawn(move || {
+            data.stop();
+            management.stop();
+            draining.close();
+            // Nobody listens any more only if a second signal ended the process.
+            let _ = drained.send(());
+        })?;
     let second = runtime.block_on(async {
         tokio::select! {
             _ = done => None,
@@ -63,7 +79,10 @@ pub(crate) fn run(place: &Place, args: &Serve) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Some(signal) => {
-            tracing::warn!(signal = signal.name, "stopped at once; open requests were cut");
+            tracing::warn!(
+                signal = signal.name,
+                "stopped at once; open requests were cut"
+            );
             std::process::exit(128 + signal.number);
         }
     }
@@ -83,7 +102,10 @@ struct Came {
 
 impl Signals {
     fn listen() -> anyhow::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
 
     async fn next(&mut self) -> Came {

@@ -2,7 +2,10 @@
 
 /// Lays out rows below a heading. Columns named in `right` (by index) are aligned to the right.
 pub(crate) fn table(heading: &[&str], rows: &[Vec<String>], right: &[usize]) -> String {
-    let clean: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|cell| printable(cell)).collect()).collect();
+    let clean: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| row.iter().map(|cell| printable(cell)).collect())
+        .collect();
     let mut widths: Vec<usize> = heading.iter().map(|h| h.chars().count()).collect();
     for row in &clean {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -37,7 +40,9 @@ pub(crate) fn table(heading: &[&str], rows: &[Vec<String>], right: &[usize]) -> 
 
 /// One line, no control characters: names come from people, and a terminal obeys what it is sent.
 pub(crate) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
 }
 
 #[cfg(test)]
@@ -46,8 +51,14 @@ mod tests {
 
     #[test]
     fn columns_line_up_and_lines_end_without_blanks() {
-        let rows = vec![vec!["a".to_owned(), "1".to_owned(), String::new()], vec!["bcdé".to_owned(), "10".to_owned(), "x".to_owned()]];
-        assert_eq!(table(&["NAME", "N", "WHY"], &rows, &[1]), "NAME   N  WHY\na      1\nbcdé  10  x\n");
+        let rows = vec![
+            vec!["a".to_owned(), "1".to_owned(), String::new()],
+            vec!["bcdé".to_owned(), "10".to_owned(), "x".to_owned()],
+        ];
+        assert_eq!(
+            table(&["NAME", "N", "WHY"], &rows, &[1]),
+            "NAME   N  WHY\na      1\nbcdé  10  x\n"
+        );
     }
 
     #[test]

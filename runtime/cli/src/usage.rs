@@ -18,7 +18,11 @@ pub(crate) fn run(place: &Place, args: &Usage) -> anyhow::Result<ExitCode> {
     let config = configuration::load(place)?;
     let api = Api::find(&config, place.management.as_deref())?;
     let mut path = format!("/api/usage?limit={}", args.limit);
-    for (name, value) in [("account", &args.account), ("since", &args.since), ("until", &args.until)] {
+    for (name, value) in [
+        ("account", &args.account),
+        ("since", &args.since),
+        ("until", &args.until),
+    ] {
         if let Some(value) = value {
             path.push_str(&format!("&{name}={}", segment(value)));
         }
@@ -33,12 +37,20 @@ pub(crate) fn run(place: &Place, args: &Usage) -> anyhow::Result<ExitCode> {
 }
 
 fn show(page: &Value) -> String {
-    let rows: Vec<Vec<String>> = page["rows"].as_array().into_iter().flatten().map(row).collect();
+    let rows: Vec<Vec<String>> = page["rows"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(row)
+        .collect();
     let mut out = if rows.is_empty() {
         String::from("No requests.\n")
     } else {
         table(
-            &["WHEN", "ACCOUNT", "MODEL", "UPSTREAM", "STATUS", "INPUT", "CACHED", "OUTPUT", "CHARGED", "MS"],
+            &[
+                "WHEN", "ACCOUNT", "MODEL", "UPSTREAM", "STATUS", "INPUT", "CACHED", "OUTPUT",
+                "CHARGED", "MS",
+            ],
             &rows,
             &[5, 6, 7, 8, 9],
         )

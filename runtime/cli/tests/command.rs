@@ -34,7 +34,11 @@ impl Place {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
-        command.args(arguments).current_dir(self.folder.path()).env_clear().stdin(Stdio::null());
+        command
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env_clear()
+            .stdin(Stdio::null());
         command
     }
 
@@ -45,7 +49,11 @@ impl Place {
     /// Runs a command that must succeed; its standard output.
     fn fine(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         String::from_utf8(output.stdout).unwrap()
     }
 
@@ -56,7 +64,11 @@ impl Place {
     /// Runs a command that must fail; its standard error.
     fn fails(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
-        assert!(!output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stdout));
+        assert!(
+            !output.status.success(),
+            "{arguments:?}: {}",
+            String::from_utf8_lossy(&output.stdout)
+        );
         String::from_utf8(output.stderr).unwrap()
     }
 
@@ -72,7 +84,12 @@ impl Place {
         while !self.data("addresses.json").exists() {
             if let Some(status) = child.try_wait().unwrap() {
                 let mut text = String::new();
-                child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+                child
+                    .stderr
+                    .take()
+                    .unwrap()
+                    .read_to_string(&mut text)
+                    .unwrap();
                 panic!("serve ended: {status}: {text}");
             }
             assert!(began.elapsed() < PATIENCE, "serve did not come up");
@@ -87,7 +104,10 @@ struct Server(Child);
 
 impl Server {
     fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args([name, &self.0.id().to_string()]).status().unwrap();
+        let sent = Command::new("kill")
+            .args([name, &self.0.id().to_string()])
+            .status()
+            .unwrap();
         assert!(sent.success());
     }
 
@@ -97,7 +117,12 @@ impl Server {
         loop {
             if let Some(status) = self.0.try_wait().unwrap() {
                 let mut text = String::new();
-                self.0.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+                self.0
+                    .stdout
+                    .take()
+                    .unwrap()
+                    .read_to_string(&mut text)
+                    .unwrap();
                 return (status, text);
             }
             assert!(began.elapsed() < PATIENCE, "it does not end");
@@ -117,31 +142,84 @@ impl Drop for Server {
 fn a_person_can_manage_a_running_gateway() {
     let place = Place::new();
     let server = place.serve(&[]);
-    place.fine(&["account", "create", "sales", "--rpm", "5", "--daily-limit", "12.50", "--tag", "cc=7"]);
-    place.fine(&["account", "create", "alice", "--parent", "root/sales", "--model", "a*,b"]);
+    place.fine(&[
+        "account",
+        "create",
+        "sales",
+        "--rpm",
+        "5",
+        "--daily-limit",
+        "12.50",
+        "--tag",
+        "cc=7",
+    ]);
+    place.fine(&[
+        "account",
+        "create",
+        "alice",
+        "--parent",
+        "root/sales",
+        "--model",
+        "a*,b",
+    ]);
     let table = place.fine(&["account", "list"]);
-    assert!(table.contains("root/sales/alice") && table.contains("12.50") && table.contains("a*,b"), "{table}");
+    assert!(
+        table.contains("root/sales/alice") && table.contains("12.50") && table.contains("a*,b"),
+        "{table}"
+    );
     let shown = place.fine(&["account", "show", "root/sales/alice"]);
-    assert!(shown.contains("daily_limit of root/sales") && shown.contains("models of root/sales/alice"), "{shown}");
-    place.fine(&["account", "update", "root/sales", "--unset", "daily-limit", "--disable"]);
+    assert!(
+        shown.contains("daily_limit of root/sales") && shown.contains("models of root/sales/alice"),
+        "{shown}"
+    );
+    place.fine(&[
+        "account",
+        "update",
+        "root/sales",
+        "--unset",
+        "daily-limit",
+        "--disable",
+    ]);
     let sales = place.json(&["account", "show", "root/sales"]);
-    assert_eq!((&sales["limits"]["rpm"], &sales["limits"]["daily_limit"]), (&Value::from(5), &Value::Null));
+    assert_eq!(
+        (&sales["limits"]["rpm"], &sales["limits"]["daily_limit"]),
+        (&Value::from(5), &Value::Null)
+    );
     assert_eq!(sales["status"], "suspended");
     assert_eq!(sales["tags"]["cc"], "7");
 
-    let key = place.json(&["key", "create", "--account", "root/sales/alice", "--label", "laptop"]);
+    let key = place.json(&[
+        "key",
+        "create",
+        "--account",
+        "root/sales/alice",
+        "--label",
+        "laptop",
+    ]);
     assert!(key["key"].as_str().unwrap().starts_with("tg-"));
     let listed = place.fine(&["key", "list"]);
     assert!(listed.contains("laptop") && !listed.contains(key["key"].as_str().unwrap()));
     place.fine(&["key", "revoke", key["id"].as_str().unwrap()]);
-    assert!(place.fine(&["key", "list", "--account", "root/sales"]).contains("revoked"));
+    assert!(
+        place
+            .fine(&["key", "list", "--account", "root/sales"])
+            .contains("revoked")
+    );
     place.fine(&["account", "delete", "root/sales/alice"]);
 
-    let mut set = place.command(&["credential", "set", "main"]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut set = place
+        .command(&["credential", "set", "main"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
     set.stdin.take().unwrap().write_all(b"sk-hush\n").unwrap();
     assert!(set.wait().unwrap().success());
     let credentials = place.fine(&["credential", "list"]);
-    assert!(credentials.contains("main") && credentials.contains("api-key") && !credentials.contains("hush"));
+    assert!(
+        credentials.contains("main")
+            && credentials.contains("api-key")
+            && !credentials.contains("hush")
+    );
     place.fine(&["credential", "delete", "main"]);
 
     assert!(place.fine(&["usage"]).contains("No requests."));
@@ -155,43 +233,94 @@ fn a_person_can_manage_a_running_gateway() {
 #[test]
 fn refusals_name_the_field_and_say_what_to_do() {
     let place = Place::new();
-    assert!(place.fails(&["account", "list"]).contains("management token"), "nothing is set up");
+    assert!(
+        place
+            .fails(&["account", "list"])
+            .contains("management token"),
+        "nothing is set up"
+    );
     let server = place.serve(&[]);
     assert!(place.fails(&["account", "create", "a/b"]).contains("name:"));
-    assert!(place.fails(&["upstream", "set", "u", "--provider", "none"]).contains("provider:"));
-    assert!(place.fails(&["usage", "--since", "yesterday"]).contains("since:"));
-    assert!(place.fails(&["--management", "https://x", "account", "list"]).contains("http://"));
-    let stranger = place.command(&["account", "list"]).env("TOLLGATE_TOKEN", "tgm-wrong").output().unwrap();
-    assert!(!stranger.status.success() && String::from_utf8_lossy(&stranger.stderr).contains("not valid"));
-    assert!(place.fails(&["init"]).contains("in use"), "the gateway is running");
+    assert!(
+        place
+            .fails(&["upstream", "set", "u", "--provider", "none"])
+            .contains("provider:")
+    );
+    assert!(
+        place
+            .fails(&["usage", "--since", "yesterday"])
+            .contains("since:")
+    );
+    assert!(
+        place
+            .fails(&["--management", "https://x", "account", "list"])
+            .contains("http://")
+    );
+    let stranger = place
+        .command(&["account", "list"])
+        .env("TOLLGATE_TOKEN", "tgm-wrong")
+        .output()
+        .unwrap();
+    assert!(
+        !stranger.status.success()
+            && String::from_utf8_lossy(&stranger.stderr).contains("not valid")
+    );
+    assert!(
+        place.fails(&["init"]).contains("in use"),
+        "the gateway is running"
+    );
     server.signal("-INT");
     assert!(server.ended().0.success());
     let error = place.fails(&["account", "list"]);
-    assert!(error.contains("no gateway answers") && error.contains("tollgate serve"), "{error}");
+    assert!(
+        error.contains("no gateway answers") && error.contains("tollgate serve"),
+        "{error}"
+    );
 }
 
 #[test]
 fn a_quickstart_prints_what_clients_need_and_the_same_key_again() {
     let place = Place::new();
-    let key = || std::fs::read_to_string(place.data("quickstart-key")).unwrap().trim().to_owned();
+    let key = || {
+        std::fs::read_to_string(place.data("quickstart-key"))
+            .unwrap()
+            .trim()
+            .to_owned()
+    };
     let mut keys = Vec::new();
     for _ in 0..2 {
         let server = place.serve(&["--quickstart"]);
         let addresses: Value =
-            serde_json::from_str(&std::fs::read_to_string(place.data("addresses.json")).unwrap()).unwrap();
+            serde_json::from_str(&std::fs::read_to_string(place.data("addresses.json")).unwrap())
+                .unwrap();
         server.signal("-TERM");
         let (status, text) = server.ended();
         assert!(status.success());
         let base = format!("http://{}/v1", addresses["server"].as_str().unwrap());
         assert!(!base.ends_with(":0/v1"));
-        for wanted in [&base, &key(), addresses["management"].as_str().unwrap(), "wire_api", "ANTHROPIC_AUTH_TOKEN", "OPENAI_BASE_URL"] {
+        for wanted in [
+            &base,
+            &key(),
+            addresses["management"].as_str().unwrap(),
+            "wire_api",
+            "ANTHROPIC_AUTH_TOKEN",
+            "OPENAI_BASE_URL",
+        ] {
             assert!(text.contains(wanted), "{wanted} is not in:\n{text}");
         }
         keys.push(key());
     }
     assert_eq!(keys[0], keys[1]);
     for name in ["quickstart-key", "management-token", "master-key"] {
-        assert_eq!(std::fs::metadata(place.data(name)).unwrap().permissions().mode() & 0o777, 0o600, "{name}");
+        assert_eq!(
+            std::fs::metadata(place.data(name))
+                .unwrap()
+                .permissions()
+                .mode()
+                & 0o777,
+            0o600,
+            "{name}"
+        );
     }
 }
 
@@ -211,7 +340,10 @@ fn init_makes_what_is_missing_once_and_a_new_token_when_asked() {
 fn doctor_finds_what_is_wrong_with_and_without_a_gateway() {
     let place = Place::new();
     let report = place.fine(&["doctor"]);
-    assert!(report.contains("not there yet") && !place.data("").exists(), "{report}");
+    assert!(
+        report.contains("not there yet") && !place.data("").exists(),
+        "{report}"
+    );
     place.fine(&["init"]);
     std::fs::create_dir_all(place.folder.path().join("components")).unwrap();
     std::fs::write(place.folder.path().join("components/bad.wasm"), "not wasm").unwrap();
@@ -220,7 +352,10 @@ fn doctor_finds_what_is_wrong_with_and_without_a_gateway() {
     let findings: Value = serde_json::from_slice(&offline.stdout).unwrap();
     let find = |findings: &Value, what: &str| {
         let all = findings["findings"].as_array().unwrap();
-        all.iter().find(|f| f["check"].as_str().unwrap().contains(what)).unwrap_or_else(|| panic!("{what}: {findings}")).clone()
+        all.iter()
+            .find(|f| f["check"].as_str().unwrap().contains(what))
+            .unwrap_or_else(|| panic!("{what}: {findings}"))
+            .clone()
     };
     assert_eq!(find(&findings, "bad")["state"], "WRONG");
     assert_eq!(find(&findings, "store and vault")["state"], "ok");
@@ -228,9 +363,18 @@ fn doctor_finds_what_is_wrong_with_and_without_a_gateway() {
 
     let server = place.serve(&[]);
     let online: Value = serde_json::from_slice(&place.run(&["doctor", "--json"]).stdout).unwrap();
-    assert!(find(&online, "gateway")["detail"].as_str().unwrap().contains("answers"));
+    assert!(
+        find(&online, "gateway")["detail"]
+            .as_str()
+            .unwrap()
+            .contains("answers")
+    );
     assert_eq!(find(&online, "bad")["state"], "WRONG");
-    std::fs::set_permissions(place.data("master-key"), std::fs::Permissions::from_mode(0o644)).unwrap();
+    std::fs::set_permissions(
+        place.data("master-key"),
+        std::fs::Permissions::from_mode(0o644),
+    )
+    .unwrap();
     let open: Value = serde_json::from_slice(&place.run(&["doctor", "--json"]).stdout).unwrap();
     assert_eq!(find(&open, "master key")["state"], "WRONG");
     server.signal("-TERM");
@@ -240,7 +384,11 @@ fn doctor_finds_what_is_wrong_with_and_without_a_gateway() {
 #[test]
 fn a_wrong_configuration_stops_every_command_and_names_the_key() {
     let place = Place::new();
-    std::fs::write(place.folder.path().join("tollgate.toml"), "[server]\nlisten_on = \"x\"\n").unwrap();
+    std::fs::write(
+        place.folder.path().join("tollgate.toml"),
+        "[server]\nlisten_on = \"x\"\n",
+    )
+    .unwrap();
     for command in [&["serve"][..], &["account", "list"], &["init"]] {
         assert!(place.fails(command).contains("listen_on"), "{command:?}");
     }
@@ -253,8 +401,16 @@ fn an_address_in_use_is_said_with_its_key() {
     let place = Place::new();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    assert!(place.fails(&["serve", "--management-listen", &address]).contains("management.listen"));
-    assert!(place.fails(&["serve", "--listen", &address]).contains("server.listen"));
+    assert!(
+        place
+            .fails(&["serve", "--management-listen", &address])
+            .contains("management.listen")
+    );
+    assert!(
+        place
+            .fails(&["serve", "--listen", &address])
+            .contains("server.listen")
+    );
 }
 
 #[test]
@@ -263,9 +419,12 @@ fn a_second_signal_ends_it_at_once() {
     let server = place.serve(&[]);
     // A request whose body never comes holds the drain up for longer than this test waits.
     let addresses: Value =
-        serde_json::from_str(&std::fs::read_to_string(place.data("addresses.json")).unwrap()).unwrap();
+        serde_json::from_str(&std::fs::read_to_string(place.data("addresses.json")).unwrap())
+            .unwrap();
     let mut stuck = std::net::TcpStream::connect(addresses["server"].as_str().unwrap()).unwrap();
-    stuck.write_all(b"POST /v1/messages HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n").unwrap();
+    stuck
+        .write_all(b"POST /v1/messages HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n")
+        .unwrap();
     std::thread::sleep(Duration::from_millis(300));
     let began = Instant::now();
     server.signal("-TERM");

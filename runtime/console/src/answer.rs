@@ -19,11 +19,19 @@ pub(crate) struct Refusal {
 
 impl Refusal {
     pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, field: None, message: message.into() }
+        Self {
+            status,
+            field: None,
+            message: message.into(),
+        }
     }
 
     pub(crate) fn field(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, field: Some(field.into()), message: message.into() }
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            field: Some(field.into()),
+            message: message.into(),
+        }
     }
 }
 
@@ -35,7 +43,11 @@ impl From<ControlError> for Refusal {
             Kind::Conflict => StatusCode::CONFLICT,
             Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        Self { status, field: error.field, message: error.message }
+        Self {
+            status,
+            field: error.field,
+            message: error.message,
+        }
     }
 }
 
@@ -64,7 +76,10 @@ where
         }),
         Err(error) => {
             tracing::error!(%error, "a management operation panicked");
-            Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "the operation failed inside the gateway; see its log"))
+            Err(Refusal::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "the operation failed inside the gateway; see its log",
+            ))
         }
     }
 }
@@ -83,12 +98,18 @@ where
 
 /// A path that is not there.
 pub(crate) async fn no_such_path() -> Refusal {
-    Refusal::new(StatusCode::NOT_FOUND, "there is nothing at this path; /api/openapi.json lists what there is")
+    Refusal::new(
+        StatusCode::NOT_FOUND,
+        "there is nothing at this path; /api/openapi.json lists what there is",
+    )
 }
 
 /// A path that is there, with a method that is not.
 pub(crate) async fn no_such_method() -> Refusal {
-    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method; /api/openapi.json lists what it takes")
+    Refusal::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "this path does not take this method; /api/openapi.json lists what it takes",
+    )
 }
 
 /// Headers that every answer of the management listener has.
@@ -96,12 +117,20 @@ pub(crate) async fn harden(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("no-referrer"),
+    );
     headers.insert(
         header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
+        HeaderValue::from_static(
+            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+        ),
     );
     response
 }

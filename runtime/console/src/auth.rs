@@ -11,8 +11,16 @@ use tollgate_gateway::control::Control;
 use crate::answer::Refusal;
 
 /// Lets a request through that carries the management token.
-pub(crate) async fn require_token(State(control): State<Arc<Control>>, request: Request, next: Next) -> Response {
-    let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer);
+pub(crate) async fn require_token(
+    State(control): State<Arc<Control>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let given = request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(bearer);
     let why = match given {
         None => "send the management token as `Authorization: Bearer tgm-…`",
         Some(token) if control.is_management_token(token) => return next.run(request).await,
@@ -23,13 +31,17 @@ pub(crate) async fn require_token(State(control): State<Arc<Control>>, request: 
         Some(_) => "the management token is not valid",
     };
     let mut response = Refusal::new(StatusCode::UNAUTHORIZED, why).into_response();
-    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    response
+        .headers_mut()
+        .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     response
 }
 
 fn bearer(value: &str) -> Option<&str> {
     let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+    scheme
+        .eq_ignore_ascii_case("bearer")
+        .then_some(token.trim())
 }
 
 #[cfg(test)]

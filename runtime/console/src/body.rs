@@ -19,14 +19,16 @@ where
     type Rejection = Refusal;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
-        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| {
-            let message = if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                format!("the body is larger than {} bytes", crate::MAX_BODY)
-            } else {
-                rejection.body_text()
-            };
-            Refusal::new(rejection.status(), message)
-        })?;
+        let bytes = Bytes::from_request(request, state)
+            .await
+            .map_err(|rejection| {
+                let message = if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                    format!("the body is larger than {} bytes", crate::MAX_BODY)
+                } else {
+                    rejection.body_text()
+                };
+                Refusal::new(rejection.status(), message)
+            })?;
         parse(&bytes).map(Body)
     }
 }
@@ -37,16 +39,20 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
         let path = error.path().to_string();
         let inner = error.into_inner();
         match field_of(&path, &inner.to_string()) {
-            _ if inner.is_syntax() || inner.is_eof() => {
-                Refusal::new(StatusCode::BAD_REQUEST, format!("the body is not JSON: {inner}"))
-            }
+            _ if inner.is_syntax() || inner.is_eof() => Refusal::new(
+                StatusCode::BAD_REQUEST,
+                format!("the body is not JSON: {inner}"),
+            ),
             Some(field) => Refusal::field(field, said(&inner)),
             None => Refusal::new(StatusCode::BAD_REQUEST, said(&inner)),
         }
     })?;
-    deserializer
-        .end()
-        .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, format!("the body is not one JSON value: {error}")))?;
+    deserializer.end().map_err(|error| {
+        Refusal::new(
+            StatusCode::BAD_REQUEST,
+            format!("the body is not one JSON value: {error}"),
+        )
+    })?;
     Ok(value)
 }
 
@@ -96,17 +102,21 @@ where
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Refusal> {
-        axum::extract::Query::<T>::try_from_uri(&parts.uri).map(|query| Query(query.0)).map_err(|rejection| {
-            let text = rejection.body_text();
-            let text = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
-            match text.split_once(": ") {
-                Some((field, why)) if !field.contains(' ') => Refusal::field(field, why),
-                _ => match field_of("", text) {
-                    Some(field) => Refusal::field(field, text),
-                    None => Refusal::new(StatusCode::BAD_REQUEST, text),
-                },
-            }
-        })
+        axum::extract::Query::<T>::try_from_uri(&parts.uri)
+            .map(|query| Query(query.0))
+            .map_err(|rejection| {
+                let text = rejection.body_text();
+                let text = text
+                    .strip_prefix("Failed to deserialize query string: ")
+                    .unwrap_or(&text);
+                match text.split_once(": ") {
+                    Some((field, why)) if !field.contains(' ') => Refusal::field(field, why),
+                    _ => match field_of("", text) {
+                        Some(field) => Refusal::field(field, text),
+                        None => Refusal::new(StatusCode::BAD_REQUEST, text),
+                    },
+                }
+            })
     }
 }
 
@@ -142,21 +152,40 @@ mod tests {
             (r#"{}"#, "name"),
             (r#"{"name":7}"#, "name"),
             (r#"{"name":"a","nmae":1}"#, "nmae"),
-            (r#"{"name":"a","list":[{"count":1},{"count":"x"}]}"#, "list[1].count"),
+            (
+                r#"{"name":"a","list":[{"count":1},{"count":"x"}]}"#,
+                "list[1].count",
+            ),
             (r#"{"name":"a","list":[{}]}"#, "list[0].count"),
-            (r#"{"name":"a","list":[{"count":1,"cuont":2}]}"#, "list[0].cuont"),
+            (
+                r#"{"name":"a","list":[{"count":1,"cuont":2}]}"#,
+                "list[0].cuont",
+            ),
         ] {
             let refusal = refused(body);
-            assert_eq!(refusal.field.as_deref(), Some(field), "{body}: {}", refusal.message);
+            assert_eq!(
+                refusal.field.as_deref(),
+                Some(field),
+                "{body}: {}",
+                refusal.message
+            );
             assert!(!refusal.message.contains("line"), "{}", refusal.message);
         }
     }
 
     #[test]
     fn a_text_in_the_wrong_place_is_not_repeated() {
-        for body in [r#"{"name":"a","list":"hush, expected"}"#, r#"{"name":"a","list":[{"count":"hush"}]}"#, r#""hush""#] {
+        for body in [
+            r#"{"name":"a","list":"hush, expected"}"#,
+            r#"{"name":"a","list":[{"count":"hush"}]}"#,
+            r#""hush""#,
+        ] {
             let refusal = refused(body);
-            assert!(!refusal.message.contains("hush") && refusal.message.contains("expected"), "{}", refusal.message);
+            assert!(
+                !refusal.message.contains("hush") && refusal.message.contains("expected"),
+                "{}",
+                refusal.message
+            );
         }
     }
 
@@ -164,7 +193,11 @@ mod tests {
     fn what_is_not_json_is_called_so() {
         for body in ["", "{", "{\"name\":\"a\"} x", "\u{feff}{}"] {
             let refusal = refused(body);
-            assert!(refusal.field.is_none() && refusal.message.contains("JSON"), "{body:?}: {}", refusal.message);
+            assert!(
+                refusal.field.is_none() && refusal.message.contains("JSON"),
+                "{body:?}: {}",
+                refusal.message
+            );
         }
     }
 }

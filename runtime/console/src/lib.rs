@@ -2,7 +2,10 @@
 //!
 //! A thin skin over [`Control`]: it authenticates, reads JSON, asks `Control`, writes JSON. One table
 //! ([`routes`]) is the router and the OpenAPI description at once, so that they cannot disagree.
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly"))]
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")
+)]
 
 mod answer;
 mod auth;
@@ -43,7 +46,10 @@ pub fn router(control: Arc<Control>) -> Router {
     let closed = closed
         .fallback(answer::no_such_path)
         .method_not_allowed_fallback(answer::no_such_method)
-        .layer(middleware::from_fn_with_state(Arc::clone(&control), auth::require_token));
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&control),
+            auth::require_token,
+        ));
     open.method_not_allowed_fallback(answer::no_such_method)
         .merge(closed)
         .layer(DefaultBodyLimit::max(MAX_BODY))

@@ -14,7 +14,9 @@ pub(crate) async fn serve() -> Json<Value> {
 pub(crate) fn describe() -> Value {
     let mut paths: Map<String, Value> = Map::new();
     for route in table() {
-        let entry = paths.entry(route.path.replace("{*", "{")).or_insert_with(|| json!({}));
+        let entry = paths
+            .entry(route.path.replace("{*", "{"))
+            .or_insert_with(|| json!({}));
         entry[route.method] = operation(&route);
     }
     json!({
@@ -66,7 +68,8 @@ fn operation(route: &Route) -> Value {
     let mut responses = json!({});
     responses[status.to_string()] = success;
     if !route.open {
-        responses["default"] = json!({ "description": "Refused; the error says why.", "content": content("Refusal") });
+        responses["default"] =
+            json!({ "description": "Refused; the error says why.", "content": content("Refusal") });
     }
     let mut operation = json!({
         "operationId": route.id,

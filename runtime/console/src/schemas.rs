@@ -5,7 +5,12 @@ use serde_json::{Map, Value, json};
 /// All schemas by name.
 pub(crate) fn schemas() -> Value {
     let mut all = Map::new();
-    for (name, schema) in shared().into_iter().chain(accounts()).chain(traffic()).chain(state()) {
+    for (name, schema) in shared()
+        .into_iter()
+        .chain(accounts())
+        .chain(traffic())
+        .chain(state())
+    {
         all.insert(name.to_owned(), schema);
     }
     Value::Object(all)
@@ -15,7 +20,12 @@ type Named = (&'static str, Value);
 
 /// An object: required members, then optional ones.
 fn object(required: Value, optional: Value) -> Value {
-    let names: Vec<String> = required.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect();
+    let names: Vec<String> = required
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(name, _)| name.clone())
+        .collect();
     let mut properties = required.as_object().cloned().unwrap_or_default();
     properties.extend(optional.as_object().cloned().unwrap_or_default());
     json!({ "type": "object", "required": names, "properties": properties, "additionalProperties": false })
@@ -76,7 +86,13 @@ fn shared() -> Vec<Named> {
                 json!({}),
             ),
         ),
-        ("Deleted", object(json!({ "deleted": text("Name or id of what was deleted.") }), json!({}))),
+        (
+            "Deleted",
+            object(
+                json!({ "deleted": text("Name or id of what was deleted.") }),
+                json!({}),
+            ),
+        ),
         (
             "Limits",
             object(
@@ -139,7 +155,10 @@ fn accounts() -> Vec<Named> {
                     "time_zone": text("IANA zone of its days; on the root only.") }),
             ),
         ),
-        ("AccountList", object(json!({ "accounts": list_of("Account") }), json!({}))),
+        (
+            "AccountList",
+            object(json!({ "accounts": list_of("Account") }), json!({})),
+        ),
         (
             "NewAccount",
             object(
@@ -169,7 +188,10 @@ fn accounts() -> Vec<Named> {
         ),
         ("Key", object(key, json!({ "revoked_ms": moment() }))),
         ("IssuedKey", object(issued, json!({}))),
-        ("KeyList", object(json!({ "keys": list_of("Key") }), json!({}))),
+        (
+            "KeyList",
+            object(json!({ "keys": list_of("Key") }), json!({})),
+        ),
         (
             "NewCredential",
             object(
@@ -186,7 +208,10 @@ fn accounts() -> Vec<Named> {
                 json!({}),
             ),
         ),
-        ("CredentialList", object(json!({ "credentials": list_of("Credential") }), json!({}))),
+        (
+            "CredentialList",
+            object(json!({ "credentials": list_of("Credential") }), json!({})),
+        ),
     ]
 }
 
@@ -211,7 +236,13 @@ fn traffic() -> Vec<Named> {
                     "max_output_tokens": count("Tokens.") }),
             ),
         ),
-        ("UpstreamDraft", object(json!({ "provider": text("Provider component.") }), draft(tier()))),
+        (
+            "UpstreamDraft",
+            object(
+                json!({ "provider": text("Provider component.") }),
+                draft(tier()),
+            ),
+        ),
         (
             "Upstream",
             object(
@@ -220,7 +251,10 @@ fn traffic() -> Vec<Named> {
                 upstream,
             ),
         ),
-        ("UpstreamList", object(json!({ "upstreams": list_of("Upstream") }), json!({}))),
+        (
+            "UpstreamList",
+            object(json!({ "upstreams": list_of("Upstream") }), json!({})),
+        ),
         (
             "PolicyDraft",
             object(
@@ -239,7 +273,10 @@ fn traffic() -> Vec<Named> {
                 json!({ "problem": text("Why it cannot be asked now; until then it denies everything.") }),
             ),
         ),
-        ("PolicyList", object(json!({ "policies": list_of("Policy") }), json!({}))),
+        (
+            "PolicyList",
+            object(json!({ "policies": list_of("Policy") }), json!({})),
+        ),
     ]
 }
 
@@ -250,7 +287,8 @@ fn state() -> Vec<Named> {
         "output": count("Reasoning included."), "reasoning": count("Part of `output`."),
     });
     let mut usage = tokens.clone();
-    usage["estimated"] = json!({ "type": "boolean", "description": "Whether the vendor did not tell." });
+    usage["estimated"] =
+        json!({ "type": "boolean", "description": "Whether the vendor did not tell." });
     vec![
         (
             "ComponentList",

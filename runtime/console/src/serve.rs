@@ -44,24 +44,38 @@ pub fn serve(control: Arc<Control>) -> std::io::Result<Serving> {
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
     let (stop, stopped) = watch::channel(false);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build()?;
-    let thread = std::thread::Builder::new().name("management".to_owned()).spawn(move || {
-        if let Err(error) = runtime.block_on(run(listener, control, stopped)) {
-            tracing::error!(%error, "the management listener ended");
-        }
-        runtime.shutdown_timeout(DRAIN);
-    })?;
-    Ok(Serving { address, stop, thread })
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(4)
+        .build()?;
+    let thread = std::thread::Builder::new()
+        .name("management".to_owned())
+        .spawn(move || {
+            if let Err(error) = runtime.block_on(run(listener, control, stopped)) {
+                tracing::error!(%error, "the management listener ended");
+            }
+            runtime.shutdown_timeout(DRAIN);
+        })?;
+    Ok(Serving {
+        address,
+        stop,
+        thread,
+    })
 }
 
-async fn run(listener: TcpListener, control: Arc<Control>, stopped: watch::Receiver<bool>) -> std::io::Result<()> {
+async fn run(
+    listener: TcpListener,
+    control: Arc<Control>,
+    stopped: watch::Receiver<bool>,
+) -> std::io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let mut overdue = stopped.clone();
     let mut stopped = stopped;
-    let serving = axum::serve(listener, crate::router(control)).with_graceful_shutdown(async move {
-        // A dropped sender means the same as a sent stop.
-        let _ = stopped.wait_for(|stop| *stop).await;
-    });
+    let serving =
+        axum::serve(listener, crate::router(control)).with_graceful_shutdown(async move {
+            // A dropped sender means the same as a sent stop.
+            let _ = stopped.wait_for(|stop| *stop).await;
+        });
     tokio::select! {
         ended = serving.into_future() => ended,
         () = async { let _ = overdue.wait_for(|stop| *stop).await; tokio::time::sleep(DRAIN).await } => Ok(()),

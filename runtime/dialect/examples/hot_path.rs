@@ -5,22 +5,41 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use tollgate_dialect::{Document, Edit, Operation, StreamFilter, StreamTap, UsageHints, facts, read_usage};
+use tollgate_dialect::{
+    Document, Edit, Operation, StreamFilter, StreamTap, UsageHints, facts, read_usage,
+};
 
 fn main() {
     let small = chat_request(180);
     let large = chat_request(39_700);
     let chinese = chat_request_of("请问如何证明这个定理?", 40_000);
     println!("{:<44} {:>8} bytes {:>9} ns", "what", "", "");
-    for (name, body) in [("parse, small", &small), ("parse, large", &large), ("parse, large, Chinese", &chinese)] {
-        measure(name, body.len(), || drop(black_box(Document::parse(body.clone()))));
+    for (name, body) in [
+        ("parse, small", &small),
+        ("parse, large", &large),
+        ("parse, large, Chinese", &chinese),
+    ] {
+        measure(name, body.len(), || {
+            drop(black_box(Document::parse(body.clone())))
+        });
     }
     if let Ok(document) = Document::parse(small.clone()) {
-        measure("facts, small", small.len(), || drop(black_box(facts(&document, Operation::ChatCompletions))));
+        measure("facts, small", small.len(), || {
+            drop(black_box(facts(&document, Operation::ChatCompletions)))
+        });
     }
-    let edit = Edit::Set { pointer: "/model".into(), value: "\"another\"".into() };
-    let usage = Edit::Set { pointer: "/stream_options/include_usage".into(), value: "true".into() };
-    for (name, body) in [("parse, set, write, small", &small), ("parse, set, write, large", &large)] {
+    let edit = Edit::Set {
+        pointer: "/model".into(),
+        value: "\"another\"".into(),
+    };
+    let usage = Edit::Set {
+        pointer: "/stream_options/include_usage".into(),
+        value: "true".into(),
+    };
+    for (name, body) in [
+        ("parse, set, write, small", &small),
+        ("parse, set, write, large", &large),
+    ] {
         measure(name, body.len(), || {
             if let Ok(mut document) = Document::parse(body.clone()) {
                 let _ = black_box(document.apply(&edit));
@@ -41,10 +60,26 @@ fn main() {
     }
     let hints = Arc::new(UsageHints::default());
     for (name, operation, burst) in [
-        ("tap, 24 chat events", Operation::ChatCompletions, chat_burst(false)),
-        ("tap, 24 chat events with usage", Operation::ChatCompletions, chat_burst(true)),
-        ("tap, 24 responses events", Operation::Responses, responses_burst()),
-        ("tap, 24 messages events", Operation::Messages, messages_burst()),
+        (
+            "tap, 24 chat events",
+            Operation::ChatCompletions,
+            chat_burst(false),
+        ),
+        (
+            "tap, 24 chat events with usage",
+            Operation::ChatCompletions,
+            chat_burst(true),
+        ),
+        (
+            "tap, 24 responses events",
+            Operation::Responses,
+            responses_burst(),
+        ),
+        (
+            "tap, 24 messages events",
+            Operation::Messages,
+            messages_burst(),
+        ),
     ] {
         measure(name, burst.len(), || {
             let mut tap = StreamTap::new(operation, hints.clone());
@@ -60,7 +95,11 @@ fn main() {
     });
     let answer = br#"{"id":"chatcmpl-1","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"A short answer of a few words, as they are."},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":19,"completion_tokens":10,"total_tokens":29,"prompt_tokens_details":{"cached_tokens":0,"audio_tokens":0},"completion_tokens_details":{"reasoning_tokens":0}}}"#;
     measure("usage of a JSON answer", answer.len(), || {
-        black_box(read_usage(Operation::ChatCompletions, black_box(answer), &hints));
+        black_box(read_usage(
+            Operation::ChatCompletions,
+            black_box(answer),
+            &hints,
+        ));
     });
 }
 
@@ -80,7 +119,10 @@ fn measure(name: &str, bytes: usize, mut work: impl FnMut()) {
 }
 
 fn chat_request(text: usize) -> Bytes {
-    chat_request_of("Some words of a question, a line,\\nand \\\"quotes\\\". ", text)
+    chat_request_of(
+        "Some words of a question, a line,\\nand \\\"quotes\\\". ",
+        text,
+    )
 }
 
 fn chat_request_of(words: &str, text: usize) -> Bytes {

@@ -58,7 +58,12 @@ impl Aggregator {
         };
         Self {
             splitter: Splitter::default(),
-            collected: Collected { operation, budget: Budget::new(limit), answer, complete: false },
+            collected: Collected {
+                operation,
+                budget: Budget::new(limit),
+                answer,
+                complete: false,
+            },
             failed: None,
         }
     }
@@ -74,7 +79,11 @@ impl Aggregator {
         if self.collected.complete {
             return Ok(());
         }
-        let Self { splitter, collected, .. } = self;
+        let Self {
+            splitter,
+            collected,
+            ..
+        } = self;
         let taken = splitter
             .push(chunk, |event| collected.event(event))
             .and_then(|()| collected.budget.has_room_for(splitter.held()));
@@ -129,7 +138,9 @@ enum Answer {
 
 impl Collected {
     fn event(&mut self, event: &[u8]) -> Result<(), Incomplete> {
-        let Some(event) = sse::read(event) else { return Ok(()) };
+        let Some(event) = sse::read(event) else {
+            return Ok(());
+        };
         let data = event.data.trim_ascii();
         if self.complete || data.is_empty() {
             return Ok(());
@@ -140,17 +151,29 @@ impl Collected {
         }
         self.budget.has_room_for(data.len())?;
         // The message of a syntax error tells a place, never the text there.
-        let read = serde_json::from_slice(data).map_err(|error| unreadable(format!("an event is no JSON: {error}")))?;
-        let Value::Object(read) = read else { return Err(unreadable("an event is no JSON object")) };
+        let read = serde_json::from_slice(data)
+            .map_err(|error| unreadable(format!("an event is no JSON: {error}")))?;
+        let Value::Object(read) = read else {
+            return Err(unreadable("an event is no JSON object"));
+        };
         if let Some((code, message)) = first_event_failure(self.operation, data) {
-            return Err(Incomplete::Failed { code, message, data: data.to_vec() });
+            return Err(Incomplete::Failed {
+                code,
+                message,
+                data: data.to_vec(),
+            });
         }
         let budget = &mut self.budget;
         self.complete = match &mut self.answer {
             Answer::Chat(chat) => chat.event(read, budget)?,
             Answer::Responses(responses) => responses.event(read, budget)?,
             Answer::Messages(messages) => messages.event(read, budget)?,
-            Answer::NeverStreams => return Err(unreadable(format!("{} never stream", self.operation.as_str()))),
+            Answer::NeverStreams => {
+                return Err(unreadable(format!(
+                    "{} never stream",
+                    self.operation.as_str()
+                )));
+            }
         };
         Ok(())
     }

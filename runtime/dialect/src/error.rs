@@ -67,7 +67,13 @@ pub struct ApiError {
 impl ApiError {
     /// An error of this kind with this message and nothing else.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), param: None, retry_after_ms: None, resets_at: None }
+        Self {
+            kind,
+            message: message.into(),
+            param: None,
+            retry_after_ms: None,
+            resets_at: None,
+        }
     }
 
     /// The same, naming the field at fault.
@@ -94,6 +100,9 @@ impl ApiError {
 
 impl From<crate::Invalid> for ApiError {
     fn from(invalid: crate::Invalid) -> Self {
-        Self { param: invalid.param, ..Self::new(ErrorKind::InvalidRequest, invalid.message) }
+        Self {
+            param: invalid.param,
+            ..Self::new(ErrorKind::InvalidRequest, invalid.message)
+        }
     }
 }

@@ -50,7 +50,10 @@ const fn cap_members(operation: Operation) -> &'static [&'static str] {
 pub fn facts(document: &Document, operation: Operation) -> Result<Facts, Invalid> {
     if let Some(name) = document.name_twice() {
         // A policy could judge the one while the vendor acts on the other.
-        return Err(Invalid::param(name.clone(), format!("`{name}` is there twice")));
+        return Err(Invalid::param(
+            name.clone(),
+            format!("`{name}` is there twice"),
+        ));
     }
     let mut model = None;
     let mut content = None;
@@ -92,13 +95,18 @@ pub fn facts(document: &Document, operation: Operation) -> Result<Facts, Invalid
             b"user" => session.offer(1, value),
             b"safety_identifier" => session.offer(0, value),
             // What stands for a conversation held by the vendor can stand for its content.
-            b"prompt" | b"previous_response_id" if operation == Operation::Responses => content = Some(()),
+            b"prompt" | b"previous_response_id" if operation == Operation::Responses => {
+                content = Some(())
+            }
             b"conversation" if operation == Operation::Responses => {
                 content = Some(());
                 session.offer(2, value.get("id").unwrap_or(value));
             }
             name => {
-                if let Some(name) = cap_members(operation).iter().find(|member| member.as_bytes() == name) {
+                if let Some(name) = cap_members(operation)
+                    .iter()
+                    .find(|member| member.as_bytes() == name)
+                {
                     found.output_cap = found.output_cap.max(Some(cap(name, value)?));
                 }
             }
@@ -119,18 +127,28 @@ pub fn facts(document: &Document, operation: Operation) -> Result<Facts, Invalid
 ///
 /// # Errors
 /// None on a document whose [`facts`] could be read.
-pub fn lower_output_cap(document: &mut Document, operation: Operation, cap: u64) -> Result<(), Invalid> {
+pub fn lower_output_cap(
+    document: &mut Document,
+    operation: Operation,
+    cap: u64,
+) -> Result<(), Invalid> {
     let mut capped = false;
     for name in cap_members(operation) {
         if let Some(old) = document.get_u64(name)? {
             capped = true;
             if old > cap {
-                document.apply(&Edit::Set { pointer: format!("/{name}"), value: cap.to_string() })?;
+                document.apply(&Edit::Set {
+                    pointer: format!("/{name}"),
+                    value: cap.to_string(),
+                })?;
             }
         }
     }
     match cap_members(operation).first() {
-        Some(name) if !capped => document.apply(&Edit::Set { pointer: format!("/{name}"), value: cap.to_string() }),
+        Some(name) if !capped => document.apply(&Edit::Set {
+            pointer: format!("/{name}"),
+            value: cap.to_string(),
+        }),
         _ => Ok(()),
     }
 }
@@ -164,7 +182,10 @@ fn model_name(value: Raw<'_>) -> Result<String, Invalid> {
 fn cap(name: &str, value: Raw<'_>) -> Result<u64, Invalid> {
     let cap = integer(name, value)?;
     if cap > LARGEST_CAP {
-        return Err(Invalid::param(name, format!("`{name}` must be at most {LARGEST_CAP}, not {cap}")));
+        return Err(Invalid::param(
+            name,
+            format!("`{name}` must be at most {LARGEST_CAP}, not {cap}"),
+        ));
     }
     Ok(cap)
 }
@@ -172,7 +193,10 @@ fn cap(name: &str, value: Raw<'_>) -> Result<u64, Invalid> {
 fn choices(value: Raw<'_>) -> Result<u64, Invalid> {
     match integer("n", value)? {
         choices @ 1..=MOST_CHOICES => Ok(choices),
-        other => Err(Invalid::param("n", format!("`n` must be between 1 and {MOST_CHOICES}, not {other}"))),
+        other => Err(Invalid::param(
+            "n",
+            format!("`n` must be between 1 and {MOST_CHOICES}, not {other}"),
+        )),
     }
 }
 
@@ -208,7 +232,9 @@ impl Session {
         if let Some(value) = metadata.get("session_id") {
             self.offer(4, value);
         }
-        let Some(value) = metadata.get("user_id") else { return };
+        let Some(value) = metadata.get("user_id") else {
+            return;
+        };
         if let Some(text) = value.text()
             && let Some(inner) = Raw::new(text.as_bytes()).get("session_id")
         {
@@ -224,11 +250,17 @@ mod tests {
     use super::*;
 
     fn read(operation: Operation, body: &str) -> Result<Facts, Invalid> {
-        facts(&Document::parse(body.as_bytes().to_vec().into()).unwrap(), operation)
+        facts(
+            &Document::parse(body.as_bytes().to_vec().into()).unwrap(),
+            operation,
+        )
     }
 
     fn chat(rest: &str) -> Result<Facts, Invalid> {
-        read(Operation::ChatCompletions, &format!(r#"{{"model":"m","messages":[]{rest}}}"#))
+        read(
+            Operation::ChatCompletions,
+            &format!(r#"{{"model":"m","messages":[]{rest}}}"#),
+        )
     }
 
     fn refused(outcome: Result<Facts, Invalid>) -> (String, String) {
@@ -238,37 +270,68 @@ mod tests {
 
     #[test]
     fn a_plain_chat_request_is_read() {
-        let facts = chat(r#","stream":true,"max_tokens":50,"stream_options":{"include_usage":true},"n":2"#).unwrap();
+        let facts =
+            chat(r#","stream":true,"max_tokens":50,"stream_options":{"include_usage":true},"n":2"#)
+                .unwrap();
         assert_eq!(facts.model, "m");
         assert!(facts.stream && facts.wants_usage);
-        assert_eq!((facts.output_cap, facts.choices, facts.session), (Some(50), 2, None));
+        assert_eq!(
+            (facts.output_cap, facts.choices, facts.session),
+            (Some(50), 2, None)
+        );
         assert!(facts.input_chars_estimate > 90);
     }
 
     #[test]
     fn null_counts_as_absent_where_a_member_is_optional() {
-        let facts = chat(r#","stream":null,"max_tokens":null,"stream_options":null,"n":null,"tools":null,"metadata":null"#);
+        let facts = chat(
+            r#","stream":null,"max_tokens":null,"stream_options":null,"n":null,"tools":null,"metadata":null"#,
+        );
         let facts = facts.unwrap();
-        assert_eq!((facts.stream, facts.output_cap, facts.choices), (false, None, 1));
+        assert_eq!(
+            (facts.stream, facts.output_cap, facts.choices),
+            (false, None, 1)
+        );
     }
 
     #[test]
     fn each_operation_has_its_own_content_and_cap() {
-        let facts = read(Operation::Responses, r#"{"model":"m","input":"hi","max_output_tokens":9,"max_tokens":5}"#);
+        let facts = read(
+            Operation::Responses,
+            r#"{"model":"m","input":"hi","max_output_tokens":9,"max_tokens":5}"#,
+        );
         assert_eq!(facts.unwrap().output_cap, Some(9));
-        let facts = read(Operation::Messages, r#"{"model":"m","messages":[],"max_tokens":0,"system":[]}"#);
+        let facts = read(
+            Operation::Messages,
+            r#"{"model":"m","messages":[],"max_tokens":0,"system":[]}"#,
+        );
         assert_eq!(facts.unwrap().output_cap, Some(0));
         assert!(read(Operation::Embeddings, r#"{"model":"m","input":[1,2]}"#).is_ok());
         assert!(read(Operation::CountTokens, r#"{"model":"m","messages":[]}"#).is_ok());
-        assert!(read(Operation::Responses, r#"{"model":"m","previous_response_id":"r"}"#).is_ok());
-        assert_eq!(refused(read(Operation::Responses, r#"{"model":"m","messages":[]}"#)).0, "input");
-        assert_eq!(refused(read(Operation::Messages, r#"{"model":"m","input":[]}"#)).0, "messages");
+        assert!(
+            read(
+                Operation::Responses,
+                r#"{"model":"m","previous_response_id":"r"}"#
+            )
+            .is_ok()
+        );
+        assert_eq!(
+            refused(read(Operation::Responses, r#"{"model":"m","messages":[]}"#)).0,
+            "input"
+        );
+        assert_eq!(
+            refused(read(Operation::Messages, r#"{"model":"m","input":[]}"#)).0,
+            "messages"
+        );
     }
 
     #[test]
     fn of_two_caps_the_larger_counts_and_both_are_lowered() {
         let body = r#"{"model":"m","messages":[],"max_completion_tokens":10,"max_tokens":90000}"#;
-        assert_eq!(read(Operation::ChatCompletions, body).unwrap().output_cap, Some(90_000));
+        assert_eq!(
+            read(Operation::ChatCompletions, body).unwrap().output_cap,
+            Some(90_000)
+        );
         let lowered = |body: &str, operation| {
             let mut document = Document::parse(body.as_bytes().to_vec().into()).unwrap();
             lower_output_cap(&mut document, operation, 50).unwrap();
@@ -278,40 +341,83 @@ mod tests {
             lowered(body, Operation::ChatCompletions),
             r#"{"model":"m","messages":[],"max_completion_tokens":10,"max_tokens":50}"#
         );
-        assert_eq!(lowered("{}", Operation::ChatCompletions), r#"{"max_completion_tokens":50}"#);
-        assert_eq!(lowered(r#"{"max_tokens":60}"#, Operation::Messages), r#"{"max_tokens":50}"#);
-        assert_eq!(lowered(r#"{"max_output_tokens":null}"#, Operation::Responses), r#"{"max_output_tokens":50}"#);
+        assert_eq!(
+            lowered("{}", Operation::ChatCompletions),
+            r#"{"max_completion_tokens":50}"#
+        );
+        assert_eq!(
+            lowered(r#"{"max_tokens":60}"#, Operation::Messages),
+            r#"{"max_tokens":50}"#
+        );
+        assert_eq!(
+            lowered(r#"{"max_output_tokens":null}"#, Operation::Responses),
+            r#"{"max_output_tokens":50}"#
+        );
         assert_eq!(lowered("{}", Operation::Embeddings), "{}");
     }
 
     #[test]
     fn wrong_types_and_hostile_numbers_are_named() {
-        assert_eq!(refused(chat(r#","max_tokens":-1"#)).1, "`max_tokens` must be a non-negative integer, not -1");
+        assert_eq!(
+            refused(chat(r#","max_tokens":-1"#)).1,
+            "`max_tokens` must be a non-negative integer, not -1"
+        );
         assert_eq!(refused(chat(r#","max_tokens":1e9"#)).0, "max_tokens");
-        assert_eq!(refused(chat(r#","max_tokens":18446744073709551615"#)).0, "max_tokens");
-        assert_eq!(refused(chat(r#","max_completion_tokens":"5""#)).0, "max_completion_tokens");
+        assert_eq!(
+            refused(chat(r#","max_tokens":18446744073709551615"#)).0,
+            "max_tokens"
+        );
+        assert_eq!(
+            refused(chat(r#","max_completion_tokens":"5""#)).0,
+            "max_completion_tokens"
+        );
         assert_eq!(refused(chat(r#","n":0"#)).0, "n");
         assert_eq!(refused(chat(r#","n":1000000"#)).0, "n");
-        assert_eq!(refused(chat(r#","stream":"true""#)).1, "`stream` must be a boolean, not a string");
+        assert_eq!(
+            refused(chat(r#","stream":"true""#)).1,
+            "`stream` must be a boolean, not a string"
+        );
         assert_eq!(refused(chat(r#","stream_options":[]"#)).0, "stream_options");
-        assert_eq!(refused(chat(r#","stream_options":{"include_usage":1}"#)).0, "stream_options.include_usage");
+        assert_eq!(
+            refused(chat(r#","stream_options":{"include_usage":1}"#)).0,
+            "stream_options.include_usage"
+        );
         assert_eq!(refused(chat(r#","tools":{}"#)).0, "tools");
         let model = |model: &str| {
-            refused(read(Operation::ChatCompletions, &format!(r#"{{"model":{model},"messages":[]}}"#))).1
+            refused(read(
+                Operation::ChatCompletions,
+                &format!(r#"{{"model":{model},"messages":[]}}"#),
+            ))
+            .1
         };
         assert_eq!(model("5"), "`model` must be a string, not a number");
         assert_eq!(model("null"), "`model` must be a string, not null");
         assert_eq!(model("\" \""), "`model` must not be empty");
-        assert_eq!(model("\"a\\u0000\""), "`model` must not contain control characters");
-        assert_eq!(model(&format!("\"{}\"", "m".repeat(257))), "`model` is longer than 256 bytes");
-        assert_eq!(refused(read(Operation::Messages, r#"{"messages":[]}"#)).1, "`model` is missing");
-        let content = refused(read(Operation::ChatCompletions, r#"{"model":"m","messages":"hi"}"#));
+        assert_eq!(
+            model("\"a\\u0000\""),
+            "`model` must not contain control characters"
+        );
+        assert_eq!(
+            model(&format!("\"{}\"", "m".repeat(257))),
+            "`model` is longer than 256 bytes"
+        );
+        assert_eq!(
+            refused(read(Operation::Messages, r#"{"messages":[]}"#)).1,
+            "`model` is missing"
+        );
+        let content = refused(read(
+            Operation::ChatCompletions,
+            r#"{"model":"m","messages":"hi"}"#,
+        ));
         assert_eq!(content.1, "`messages` must be an array, not a string");
     }
 
     #[test]
     fn what_could_be_read_in_two_ways_is_refused() {
-        assert_eq!(refused(chat(r#","model":"other""#)), ("model".into(), "`model` is there twice".into()));
+        assert_eq!(
+            refused(chat(r#","model":"other""#)),
+            ("model".into(), "`model` is there twice".into())
+        );
         assert_eq!(refused(chat(r#","mess\u0061ges":[]"#)).0, "messages");
         assert_eq!(refused(chat(r#","x":1,"x":2"#)).0, "x");
     }
@@ -319,13 +425,26 @@ mod tests {
     #[test]
     fn the_most_specific_session_wins() {
         let session = |rest: &str| chat(rest).unwrap().session;
-        assert_eq!(session(r#","user":"u","prompt_cache_key":"k","safety_identifier":"s""#).as_deref(), Some("k"));
-        assert_eq!(session(r#","safety_identifier":"s","user":"u""#).as_deref(), Some("u"));
-        assert_eq!(session(r#","metadata":{"user_id":"who"},"user":"u""#).as_deref(), Some("who"));
+        assert_eq!(
+            session(r#","user":"u","prompt_cache_key":"k","safety_identifier":"s""#).as_deref(),
+            Some("k")
+        );
+        assert_eq!(
+            session(r#","safety_identifier":"s","user":"u""#).as_deref(),
+            Some("u")
+        );
+        assert_eq!(
+            session(r#","metadata":{"user_id":"who"},"user":"u""#).as_deref(),
+            Some("who")
+        );
         let nested = r#","metadata":{"user_id":"{\"device_id\":\"d\",\"session_id\":\"abc\"}"}"#;
         assert_eq!(session(nested).as_deref(), Some("abc"));
         assert_eq!(session(r#","user":5,"prompt_cache_key":"""#), None);
-        let conversation = read(Operation::Responses, r#"{"model":"m","conversation":{"id":"conv_1"}}"#).unwrap();
+        let conversation = read(
+            Operation::Responses,
+            r#"{"model":"m","conversation":{"id":"conv_1"}}"#,
+        )
+        .unwrap();
         assert_eq!(conversation.session.as_deref(), Some("conv_1"));
     }
 }

@@ -14,11 +14,17 @@ pub struct Invalid {
 impl Invalid {
     /// A fault of the body as a whole.
     pub(crate) fn body(message: impl Into<String>) -> Self {
-        Self { param: None, message: message.into() }
+        Self {
+            param: None,
+            message: message.into(),
+        }
     }
 
     /// A fault of the member `param`.
     pub(crate) fn param(param: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { param: Some(param.into()), message: message.into() }
+        Self {
+            param: Some(param.into()),
+            message: message.into(),
+        }
     }
 }

@@ -2,7 +2,10 @@
 //!
 //! Nothing here waits, opens anything or knows an account. Same-dialect traffic is scanned and spliced, never parsed
 //! into a tree and written again, so what nobody edited leaves byte for byte as it came.
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly"))]
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")
+)]
 
 mod aggregate;
 mod document;
@@ -29,10 +32,11 @@ pub use models::ModelCard;
 pub use operation::{Dialect, Operation};
 pub use render::{Rendered, StreamPosition, render, stream_error};
 pub use segments::{
-    AnswerRewriter, Channel, Denied, Kind, Role, Segment, TextFilter, answer_segments, replace, replace_answer,
-    segments,
+    AnswerRewriter, Channel, Denied, Kind, Role, Segment, TextFilter, answer_segments, replace,
+    replace_answer, segments,
 };
 pub use stream::{
-    Commit, Ended, StreamFilter, StreamSummary, StreamTap, commit_check, first_event_failure, sniff_event_stream,
+    Commit, Ended, StreamFilter, StreamSummary, StreamTap, commit_check, first_event_failure,
+    sniff_event_stream,
 };
 pub use usage::{Usage, UsageHints, read_usage};

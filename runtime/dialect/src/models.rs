@@ -24,7 +24,11 @@ pub struct ModelCard {
 
 impl ModelCard {
     fn name(&self) -> &str {
-        if self.display_name.is_empty() { &self.id } else { &self.display_name }
+        if self.display_name.is_empty() {
+            &self.id
+        } else {
+            &self.display_name
+        }
     }
 
     fn can(&self, ability: &str) -> bool {
@@ -43,7 +47,12 @@ pub fn openai_model(model: &ModelCard) -> Bytes {
 }
 
 /// A page in the Anthropic shape. `limit` counts models; `after` and `before` are ids.
-pub fn anthropic_list(models: &[ModelCard], limit: usize, after: Option<&str>, before: Option<&str>) -> Bytes {
+pub fn anthropic_list(
+    models: &[ModelCard],
+    limit: usize,
+    after: Option<&str>,
+    before: Option<&str>,
+) -> Bytes {
     let position = |id: &str| models.iter().position(|model| model.id == id);
     let start = after.and_then(position).map_or(0, |position| position + 1);
     let end = before.and_then(position).unwrap_or(models.len()).max(start);
@@ -68,7 +77,11 @@ pub fn anthropic_model(model: &ModelCard) -> Bytes {
 
 /// `{"models":[…]}` as Codex wants it, with the OpenAI list beside it for whoever reads that.
 pub fn codex_list(models: &[ModelCard]) -> Bytes {
-    let catalogue: Vec<_> = models.iter().enumerate().map(|(position, model)| codex(position, model)).collect();
+    let catalogue: Vec<_> = models
+        .iter()
+        .enumerate()
+        .map(|(position, model)| codex(position, model))
+        .collect();
     bytes(&json!({ "object": "list", "data": openai_objects(models), "models": catalogue }))
 }
 
@@ -91,7 +104,10 @@ fn anthropic(model: &ModelCard) -> Value {
         "display_name": model.name(),
         "created_at": rfc3339(model.created),
     });
-    for (name, tokens) in [("max_input_tokens", model.context_window), ("max_tokens", model.max_output_tokens)] {
+    for (name, tokens) in [
+        ("max_input_tokens", model.context_window),
+        ("max_tokens", model.max_output_tokens),
+    ] {
         if tokens > 0 {
             object[name] = tokens.into();
         }
@@ -108,10 +124,20 @@ to read, change and run things in the working directory; look before you change,
 allows, and check them. Say briefly what you did and what you could not do.";
 
 fn codex(position: usize, model: &ModelCard) -> Value {
-    let context = if model.context_window > 0 { model.context_window } else { USUAL_CONTEXT };
+    let context = if model.context_window > 0 {
+        model.context_window
+    } else {
+        USUAL_CONTEXT
+    };
     let reasoning = model.can("reasoning");
-    let levels = ["low", "medium", "high"].map(|effort| json!({ "effort": effort, "description": format!("Reasoning effort: {effort}") }));
-    let modalities: &[&str] = if model.can("vision") { &["text", "image"] } else { &["text"] };
+    let levels = ["low", "medium", "high"].map(
+        |effort| json!({ "effort": effort, "description": format!("Reasoning effort: {effort}") }),
+    );
+    let modalities: &[&str] = if model.can("vision") {
+        &["text", "image"]
+    } else {
+        &["text"]
+    };
     json!({
         "slug": model.id,
         "display_name": model.name(),
@@ -149,10 +175,19 @@ fn rfc3339(seconds: u64) -> String {
     let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
     let day = day - (365 * year + year / 4 - year / 100);
     let shifted = (5 * day + 2) / 153;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let month = if shifted < 10 {
+        shifted + 3
+    } else {
+        shifted - 9
+    };
     let year = cycle * 400 + year + u64::from(month <= 2);
     let day = day - (153 * shifted + 2) / 5 + 1;
-    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", second / 3_600, second / 60 % 60, second % 60)
+    format!(
+        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z",
+        second / 3_600,
+        second / 60 % 60,
+        second % 60
+    )
 }
 
 #[cfg(test)]
@@ -160,7 +195,13 @@ mod tests {
     use super::*;
 
     fn cards(ids: &[&str]) -> Vec<ModelCard> {
-        ids.iter().map(|&id| ModelCard { id: id.into(), owned_by: "house".into(), ..ModelCard::default() }).collect()
+        ids.iter()
+            .map(|&id| ModelCard {
+                id: id.into(),
+                owned_by: "house".into(),
+                ..ModelCard::default()
+            })
+            .collect()
     }
 
     fn read(bytes: &Bytes) -> Value {
@@ -171,7 +212,10 @@ mod tests {
     fn the_openai_list_has_what_sdks_require() {
         let list = read(&openai_list(&cards(&["a", "b\""])));
         assert_eq!(list["object"], "list");
-        assert_eq!(list["data"][1], json!({"id": "b\"", "object": "model", "created": 0, "owned_by": "house"}));
+        assert_eq!(
+            list["data"][1],
+            json!({"id": "b\"", "object": "model", "created": 0, "owned_by": "house"})
+        );
         assert_eq!(read(&openai_model(&cards(&["a"])[0])), list["data"][0]);
     }
 
@@ -180,9 +224,20 @@ mod tests {
         let models = cards(&["a", "b", "c", "d"]);
         let page = |limit, after, before| {
             let page = read(&anthropic_list(&models, limit, after, before));
-            let ids: Vec<_> = page["data"].as_array().unwrap().iter().map(|model| model["id"].as_str().unwrap().to_owned()).collect();
-            assert_eq!(page["first_id"].as_str().map(str::to_owned), ids.first().cloned());
-            assert_eq!(page["last_id"].as_str().map(str::to_owned), ids.last().cloned());
+            let ids: Vec<_> = page["data"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|model| model["id"].as_str().unwrap().to_owned())
+                .collect();
+            assert_eq!(
+                page["first_id"].as_str().map(str::to_owned),
+                ids.first().cloned()
+            );
+            assert_eq!(
+                page["last_id"].as_str().map(str::to_owned),
+                ids.last().cloned()
+            );
             (ids.concat(), page["has_more"].as_bool().unwrap())
         };
         assert_eq!(page(1_000, None, None), ("abcd".into(), false));
@@ -200,7 +255,10 @@ mod tests {
         model.display_name = "A".into();
         model.created = 1_709_210_096;
         let object = read(&anthropic_model(&model));
-        assert_eq!((&object["display_name"], &object["created_at"]), (&json!("A"), &json!("2024-02-29T12:34:56Z")));
+        assert_eq!(
+            (&object["display_name"], &object["created_at"]),
+            (&json!("A"), &json!("2024-02-29T12:34:56Z"))
+        );
     }
 
     #[test]
@@ -225,15 +283,31 @@ mod tests {
         assert_eq!(list["data"][0]["id"], "a");
         for model in list["models"].as_array().unwrap() {
             for required in [
-                "slug", "display_name", "description", "supported_reasoning_levels", "shell_type", "visibility",
-                "supported_in_api", "priority", "availability_nux", "upgrade", "support_verbosity", "default_verbosity",
-                "apply_patch_tool_type", "truncation_policy", "supports_parallel_tool_calls",
-                "experimental_supported_tools", "base_instructions",
+                "slug",
+                "display_name",
+                "description",
+                "supported_reasoning_levels",
+                "shell_type",
+                "visibility",
+                "supported_in_api",
+                "priority",
+                "availability_nux",
+                "upgrade",
+                "support_verbosity",
+                "default_verbosity",
+                "apply_patch_tool_type",
+                "truncation_policy",
+                "supports_parallel_tool_calls",
+                "experimental_supported_tools",
+                "base_instructions",
             ] {
                 assert!(model.get(required).is_some(), "{required}");
             }
         }
-        assert_eq!(list["models"][0]["input_modalities"], json!(["text", "image"]));
+        assert_eq!(
+            list["models"][0]["input_modalities"],
+            json!(["text", "image"])
+        );
         assert_eq!(list["models"][0]["context_window"], 1_000_000);
         assert_eq!(list["models"][1]["supported_reasoning_levels"], json!([]));
     }

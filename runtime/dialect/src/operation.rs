@@ -38,7 +38,9 @@ impl Operation {
 
     /// The operation with this name in the component contract.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|operation| operation.as_str() == name)
+        Self::ALL
+            .into_iter()
+            .find(|operation| operation.as_str() == name)
     }
 
     /// The dialect its bodies are written in.
@@ -65,12 +67,17 @@ impl Operation {
     /// The operation asked for at `path`, with or without the `/v1` prefix; query already cut off.
     pub fn from_path(path: &str) -> Option<Self> {
         let path = path.strip_prefix("/v1").unwrap_or(path);
-        Self::ALL.into_iter().find(|operation| &operation.path()[3..] == path)
+        Self::ALL
+            .into_iter()
+            .find(|operation| &operation.path()[3..] == path)
     }
 
     /// Whether the operation can answer as an event stream.
     pub const fn streams(self) -> bool {
-        matches!(self, Self::ChatCompletions | Self::Responses | Self::Messages)
+        matches!(
+            self,
+            Self::ChatCompletions | Self::Responses | Self::Messages
+        )
     }
 }
 
@@ -116,7 +123,10 @@ mod tests {
         for operation in Operation::ALL {
             assert_eq!(Operation::from_name(operation.as_str()), Some(operation));
             assert_eq!(Operation::from_path(operation.path()), Some(operation));
-            assert_eq!(Operation::from_path(&operation.path()[3..]), Some(operation));
+            assert_eq!(
+                Operation::from_path(&operation.path()[3..]),
+                Some(operation)
+            );
         }
         assert_eq!(Operation::from_path("/v1/v1/messages"), None);
         assert_eq!(Operation::from_path("/v1"), None);

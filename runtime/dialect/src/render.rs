@@ -42,53 +42,100 @@ struct Row {
 /// The table.
 const fn row(kind: ErrorKind) -> Row {
     const INVALID: &str = "invalid_request_error";
-    const fn all(chat: (u16, &'static str, &'static str), messages: (u16, &'static str), permanent: bool) -> Row {
-        Row { chat, responses: chat, messages, permanent }
+    const fn all(
+        chat: (u16, &'static str, &'static str),
+        messages: (u16, &'static str),
+        permanent: bool,
+    ) -> Row {
+        Row {
+            chat,
+            responses: chat,
+            messages,
+            permanent,
+        }
     }
     match kind {
-        ErrorKind::RateLimited => {
-            all((429, "rate_limit_error", "rate_limit_exceeded"), (429, "rate_limit_error"), false)
-        }
+        ErrorKind::RateLimited => all(
+            (429, "rate_limit_error", "rate_limit_exceeded"),
+            (429, "rate_limit_error"),
+            false,
+        ),
         ErrorKind::QuotaExceeded => Row {
             chat: (429, "insufficient_quota", "insufficient_quota"),
             responses: (429, "usage_limit_reached", "insufficient_quota"),
             messages: (429, "rate_limit_error"),
             permanent: true,
         },
-        ErrorKind::LargerThanLimit => {
-            all((413, INVALID, "request_too_large"), (413, "request_too_large"), true)
-        }
-        ErrorKind::WalletEmpty => {
-            all((429, "insufficient_quota", "insufficient_quota"), (402, "billing_error"), true)
-        }
-        ErrorKind::ModelNotFound => all((404, INVALID, "model_not_found"), (404, "not_found_error"), true),
-        ErrorKind::EndpointForbidden => {
-            all((403, "permission_error", "endpoint_not_allowed"), (403, "permission_error"), true)
-        }
-        ErrorKind::AddressForbidden => {
-            all((403, "permission_error", "address_not_allowed"), (403, "permission_error"), true)
-        }
-        ErrorKind::InvalidKey => {
-            all((401, "authentication_error", "invalid_api_key"), (401, "authentication_error"), true)
-        }
-        ErrorKind::DeniedByPolicy => {
-            all((403, "permission_error", "denied_by_policy"), (403, "permission_error"), true)
-        }
-        ErrorKind::Overloaded => {
-            all((503, "server_error", "server_is_overloaded"), (529, "overloaded_error"), false)
-        }
+        ErrorKind::LargerThanLimit => all(
+            (413, INVALID, "request_too_large"),
+            (413, "request_too_large"),
+            true,
+        ),
+        ErrorKind::WalletEmpty => all(
+            (429, "insufficient_quota", "insufficient_quota"),
+            (402, "billing_error"),
+            true,
+        ),
+        ErrorKind::ModelNotFound => all(
+            (404, INVALID, "model_not_found"),
+            (404, "not_found_error"),
+            true,
+        ),
+        ErrorKind::EndpointForbidden => all(
+            (403, "permission_error", "endpoint_not_allowed"),
+            (403, "permission_error"),
+            true,
+        ),
+        ErrorKind::AddressForbidden => all(
+            (403, "permission_error", "address_not_allowed"),
+            (403, "permission_error"),
+            true,
+        ),
+        ErrorKind::InvalidKey => all(
+            (401, "authentication_error", "invalid_api_key"),
+            (401, "authentication_error"),
+            true,
+        ),
+        ErrorKind::DeniedByPolicy => all(
+            (403, "permission_error", "denied_by_policy"),
+            (403, "permission_error"),
+            true,
+        ),
+        ErrorKind::Overloaded => all(
+            (503, "server_error", "server_is_overloaded"),
+            (529, "overloaded_error"),
+            false,
+        ),
         ErrorKind::InvalidRequest => all((400, INVALID, ""), (400, INVALID), false),
-        ErrorKind::Unsupported => all((400, INVALID, "unsupported_parameter"), (400, INVALID), false),
-        ErrorKind::BodyTooLarge => {
-            all((413, INVALID, "request_too_large"), (413, "request_too_large"), true)
+        ErrorKind::Unsupported => all(
+            (400, INVALID, "unsupported_parameter"),
+            (400, INVALID),
+            false,
+        ),
+        ErrorKind::BodyTooLarge => all(
+            (413, INVALID, "request_too_large"),
+            (413, "request_too_large"),
+            true,
+        ),
+        ErrorKind::RequestTimeout => all(
+            (408, INVALID, "request_timeout"),
+            (408, "timeout_error"),
+            false,
+        ),
+        ErrorKind::NotFound => all(
+            (404, INVALID, "unknown_url"),
+            (404, "not_found_error"),
+            true,
+        ),
+        ErrorKind::MethodNotAllowed => {
+            all((405, INVALID, "method_not_allowed"), (405, INVALID), true)
         }
-        ErrorKind::RequestTimeout => {
-            all((408, INVALID, "request_timeout"), (408, "timeout_error"), false)
-        }
-        ErrorKind::NotFound => all((404, INVALID, "unknown_url"), (404, "not_found_error"), true),
-        ErrorKind::MethodNotAllowed => all((405, INVALID, "method_not_allowed"), (405, INVALID), true),
         ErrorKind::UpstreamRejected => all((400, INVALID, ""), (400, INVALID), false),
-        ErrorKind::ContextLength => all((400, INVALID, "context_length_exceeded"), (400, INVALID), false),
+        ErrorKind::ContextLength => all(
+            (400, INVALID, "context_length_exceeded"),
+            (400, INVALID),
+            false,
+        ),
         ErrorKind::ContentFiltered => Row {
             chat: (400, INVALID, "content_filter"),
             // In a stream only this code makes Codex stop instead of sending the turn again.
@@ -96,9 +143,21 @@ const fn row(kind: ErrorKind) -> Row {
             messages: (400, INVALID),
             permanent: false,
         },
-        ErrorKind::UpstreamTimeout => all((504, "server_error", "upstream_timeout"), (504, "timeout_error"), false),
-        ErrorKind::UpstreamFailed => all((502, "server_error", "upstream_error"), (502, "api_error"), false),
-        ErrorKind::Internal => all((500, "server_error", "internal_error"), (500, "api_error"), false),
+        ErrorKind::UpstreamTimeout => all(
+            (504, "server_error", "upstream_timeout"),
+            (504, "timeout_error"),
+            false,
+        ),
+        ErrorKind::UpstreamFailed => all(
+            (502, "server_error", "upstream_error"),
+            (502, "api_error"),
+            false,
+        ),
+        ErrorKind::Internal => all(
+            (500, "server_error", "internal_error"),
+            (500, "api_error"),
+            false,
+        ),
     }
 }
 
@@ -130,12 +189,21 @@ pub fn render(dialect: Dialect, error: &ApiError, request_id: &str) -> Rendered 
     if row.permanent {
         headers.push(("x-should-retry", "false".to_owned()));
     }
-    Rendered { status, body: body.into(), headers }
+    Rendered {
+        status,
+        body: body.into(),
+        headers,
+    }
 }
 
 /// The error as the last events of a stream that has begun: a failed stream never ends in silence. An event that was
 /// cut off is ended first.
-pub fn stream_error(dialect: Dialect, error: &ApiError, request_id: &str, position: &StreamPosition) -> Bytes {
+pub fn stream_error(
+    dialect: Dialect,
+    error: &ApiError,
+    request_id: &str,
+    position: &StreamPosition,
+) -> Bytes {
     let row = row(error.kind);
     let mut out = Vec::with_capacity(512);
     if position.mid_event {
@@ -158,12 +226,29 @@ pub fn stream_error(dialect: Dialect, error: &ApiError, request_id: &str, positi
 }
 
 /// Codex understands only `response.failed`; SDKs understand only `error`. So both, in this order.
-fn responses_events(out: &mut Vec<u8>, row: &Row, error: &ApiError, request_id: &str, position: &StreamPosition) {
+fn responses_events(
+    out: &mut Vec<u8>,
+    row: &Row,
+    error: &ApiError,
+    request_id: &str,
+    position: &StreamPosition,
+) {
     let sequence = position.next_sequence;
-    out.extend_from_slice(format!("event: error\ndata: {{\"type\":\"error\",\"sequence_number\":{sequence},\"error\":").as_bytes());
+    out.extend_from_slice(
+        format!(
+            "event: error\ndata: {{\"type\":\"error\",\"sequence_number\":{sequence},\"error\":"
+        )
+        .as_bytes(),
+    );
     openai(out, Dialect::OpenaiResponses, row, error);
     out.extend_from_slice(b"}\n\nevent: response.failed\ndata: {\"type\":\"response.failed\",");
-    out.extend_from_slice(format!("\"sequence_number\":{},\"response\":{{\"id\":", sequence.saturating_add(1)).as_bytes());
+    out.extend_from_slice(
+        format!(
+            "\"sequence_number\":{},\"response\":{{\"id\":",
+            sequence.saturating_add(1)
+        )
+        .as_bytes(),
+    );
     match &position.response_id {
         Some(id) => quote(out, id),
         None => quote(out, &format!("resp_{request_id}")),
@@ -179,7 +264,9 @@ fn responses_events(out: &mut Vec<u8>, row: &Row, error: &ApiError, request_id: 
 /// again says `invalid_prompt`; the `error` event before it has the true code.
 fn failed_code(row: &Row, kind: ErrorKind) -> &'static str {
     match kind {
-        ErrorKind::QuotaExceeded | ErrorKind::WalletEmpty | ErrorKind::ContextLength => row.responses.2,
+        ErrorKind::QuotaExceeded | ErrorKind::WalletEmpty | ErrorKind::ContextLength => {
+            row.responses.2
+        }
         _ if row.permanent || row.responses.0 == 400 => "invalid_prompt",
         _ => row.responses.2,
     }
@@ -187,7 +274,11 @@ fn failed_code(row: &Row, kind: ErrorKind) -> &'static str {
 
 /// The object inside `error`.
 fn openai(out: &mut Vec<u8>, dialect: Dialect, row: &Row, error: &ApiError) {
-    let (_, kind, code) = if dialect == Dialect::OpenaiResponses { row.responses } else { row.chat };
+    let (_, kind, code) = if dialect == Dialect::OpenaiResponses {
+        row.responses
+    } else {
+        row.chat
+    };
     out.extend_from_slice(b"{\"message\":");
     quote(out, &message(dialect, error));
     out.extend_from_slice(b",\"type\":");
@@ -201,7 +292,9 @@ fn openai(out: &mut Vec<u8>, dialect: Dialect, row: &Row, error: &ApiError) {
             out.extend_from_slice(format!(",\"resets_at\":{}", at.div_ceil(1_000)).as_bytes());
         }
         if let Some(wait) = error.retry_after_ms {
-            out.extend_from_slice(format!(",\"resets_in_seconds\":{}", wait.div_ceil(1_000)).as_bytes());
+            out.extend_from_slice(
+                format!(",\"resets_in_seconds\":{}", wait.div_ceil(1_000)).as_bytes(),
+            );
         }
     }
     out.push(b'}');
@@ -235,14 +328,23 @@ fn wait_ms(error: &ApiError) -> Option<u64> {
 fn message(dialect: Dialect, error: &ApiError) -> String {
     let said = &error.message;
     match (error.kind, dialect) {
-        (ErrorKind::RateLimited, _) if !said.contains("try again in") => match error.retry_after_ms {
-            Some(wait) => format!("{} Please try again in {}s.", sentence(said), wait.div_ceil(1_000)),
+        (ErrorKind::RateLimited, _) if !said.contains("try again in") => match error.retry_after_ms
+        {
+            Some(wait) => format!(
+                "{} Please try again in {}s.",
+                sentence(said),
+                wait.div_ceil(1_000)
+            ),
             None => said.clone(),
         },
         // Claude Code compacts the conversation when it reads these words, and reads both numbers where it finds them.
-        (ErrorKind::ContextLength, Dialect::AnthropicMessages) if !said.starts_with("prompt is too long") => {
+        (ErrorKind::ContextLength, Dialect::AnthropicMessages)
+            if !said.starts_with("prompt is too long") =>
+        {
             match two_sizes(said) {
-                Some((asked, most)) => format!("prompt is too long: {asked} tokens > {most} maximum"),
+                Some((asked, most)) => {
+                    format!("prompt is too long: {asked} tokens > {most} maximum")
+                }
                 None => format!("prompt is too long: {said}"),
             }
         }
@@ -252,7 +354,11 @@ fn message(dialect: Dialect, error: &ApiError) -> String {
 
 fn sentence(text: &str) -> String {
     let text = text.trim_end();
-    if text.ends_with(['.', '!', '?']) || text.is_empty() { text.to_owned() } else { format!("{text}.") }
+    if text.ends_with(['.', '!', '?']) || text.is_empty() {
+        text.to_owned()
+    } else {
+        format!("{text}.")
+    }
 }
 
 /// The first two numbers in a vendor's message that can be token counts: what was asked and what is allowed.

@@ -16,7 +16,12 @@ impl Boundaries {
     pub(crate) fn scan(&mut self, chunk: &[u8], mut end: impl FnMut(usize)) {
         let mut line = 0;
         for at in memchr::memchr2_iter(b'\n', b'\r', chunk) {
-            let pair = chunk[at] == b'\n' && if at == 0 { self.after_cr } else { chunk[at - 1] == b'\r' };
+            let pair = chunk[at] == b'\n'
+                && if at == 0 {
+                    self.after_cr
+                } else {
+                    chunk[at - 1] == b'\r'
+                };
             if !pair && line == at && !self.line_open {
                 end(at + 1);
             }
@@ -49,7 +54,8 @@ pub(crate) fn read(event: &[u8]) -> Option<Event<'_>> {
     let mut data: Option<(Cow<'_, [u8]>, Option<Range<usize>>)> = None;
     let mut start = if event.starts_with(BOM) { BOM.len() } else { 0 };
     while start < event.len() {
-        let end = memchr::memchr2(b'\n', b'\r', &event[start..]).map_or(event.len(), |length| start + length);
+        let end = memchr::memchr2(b'\n', b'\r', &event[start..])
+            .map_or(event.len(), |length| start + length);
         let line = &event[start..end];
         if let Some(value) = field(line, b"data") {
             data = Some(match data {
@@ -86,7 +92,11 @@ pub(crate) struct Splitter {
 
 impl Splitter {
     /// Takes a chunk; calls `event` with each whole event's bytes.
-    pub(crate) fn push<E>(&mut self, chunk: &[u8], mut event: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
+    pub(crate) fn push<E>(
+        &mut self,
+        chunk: &[u8],
+        mut event: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
         let mut ends = Vec::new();
         self.boundaries.scan(chunk, |end| ends.push(end));
         let mut start = 0;
@@ -122,7 +132,8 @@ mod tests {
     #[test]
     fn fields_are_read_whatever_the_line_ends_are() {
         for end in ["\n", "\r\n", "\r"] {
-            let event = format!(": note{end}event: a{end}data:{{}}{end}data:  x{end}id: 1{end}{end}");
+            let event =
+                format!(": note{end}event: a{end}data:{{}}{end}data:  x{end}id: 1{end}{end}");
             let read = read(event.as_bytes()).unwrap();
             assert_eq!(read.name, Some(&b"a"[..]));
             assert_eq!(&*read.data, b"{}\n x");
@@ -137,7 +148,8 @@ mod tests {
 
     #[test]
     fn events_are_the_same_wherever_the_stream_is_cut() {
-        let stream = b"\n\ndata: 1\n\ndata: 2\r\n\r\ndata: 3\r\r: c\r\n\r\n\r\n\ndata: 4\n\r\ndata: 5\n";
+        let stream =
+            b"\n\ndata: 1\n\ndata: 2\r\n\r\ndata: 3\r\r: c\r\n\r\n\r\n\ndata: 4\n\r\ndata: 5\n";
         let split = |sizes: &dyn Fn(usize) -> usize| {
             let mut splitter = Splitter::default();
             let mut events = Vec::new();
@@ -156,10 +168,18 @@ mod tests {
             events
         };
         let whole = split(&|_| stream.len());
-        let data: Vec<_> = whole.iter().filter_map(|event| read(event)).map(|event| event.data.into_owned()).collect();
+        let data: Vec<_> = whole
+            .iter()
+            .filter_map(|event| read(event))
+            .map(|event| event.data.into_owned())
+            .collect();
         assert_eq!(data, [b"1", b"2", b"3", b"4", b"5"]);
         for cut in 1..stream.len() {
-            assert_eq!(split(&|at| if at == 0 { cut } else { stream.len() }), whole, "cut at {cut}");
+            assert_eq!(
+                split(&|at| if at == 0 { cut } else { stream.len() }),
+                whole,
+                "cut at {cut}"
+            );
         }
         assert_eq!(split(&|_| 1), whole);
     }

@@ -43,7 +43,9 @@ pub fn read_usage(operation: Operation, body: &[u8], hints: &UsageHints) -> Opti
     }
     let answer = Raw::new(body);
     let own = std::iter::once("/usage");
-    let mut places = own.chain(hints.pointers.iter().map(String::as_str)).filter_map(|pointer| answer.at_pointer(pointer));
+    let mut places = own
+        .chain(hints.pointers.iter().map(String::as_str))
+        .filter_map(|pointer| answer.at_pointer(pointer));
     places.find_map(|usage| {
         let mut told = Told::default();
         told.take(operation, usage, hints);
@@ -70,7 +72,9 @@ impl Told {
     pub(crate) fn take(&mut self, operation: Operation, usage: Raw<'_>, hints: &UsageHints) {
         let seen = match operation {
             Operation::Messages | Operation::CountTokens => Self::anthropic(usage, hints),
-            Operation::ChatCompletions | Operation::Responses | Operation::Embeddings => Self::openai(usage, hints),
+            Operation::ChatCompletions | Operation::Responses | Operation::Embeddings => {
+                Self::openai(usage, hints)
+            }
         };
         self.inclusive = seen.inclusive;
         if operation != Operation::Messages && seen.is_substantial() {
@@ -89,7 +93,9 @@ impl Told {
 
     /// Whether any tokens were told.
     pub(crate) fn is_substantial(&self) -> bool {
-        [self.input, self.cache_read, self.cache_write, self.output].iter().any(|count| count.is_some_and(|count| count > 0))
+        [self.input, self.cache_read, self.cache_write, self.output]
+            .iter()
+            .any(|count| count.is_some_and(|count| count > 0))
     }
 
     fn anthropic(usage: Raw<'_>, hints: &UsageHints) -> Self {
@@ -101,10 +107,14 @@ impl Told {
                 b"cache_read_input_tokens" => told.cache_read = value.count(),
                 b"cache_creation_input_tokens" => told.cache_write = value.count(),
                 b"cache_creation" => {
-                    told.cache_write_5m = value.get("ephemeral_5m_input_tokens").and_then(Raw::count);
-                    told.cache_write_1h = value.get("ephemeral_1h_input_tokens").and_then(Raw::count);
+                    told.cache_write_5m =
+                        value.get("ephemeral_5m_input_tokens").and_then(Raw::count);
+                    told.cache_write_1h =
+                        value.get("ephemeral_1h_input_tokens").and_then(Raw::count);
                 }
-                b"output_tokens_details" => told.reasoning = value.get("thinking_tokens").and_then(Raw::count),
+                b"output_tokens_details" => {
+                    told.reasoning = value.get("thinking_tokens").and_then(Raw::count)
+                }
                 _ => {}
             }
         }
@@ -113,7 +123,10 @@ impl Told {
     }
 
     fn openai(usage: Raw<'_>, hints: &UsageHints) -> Self {
-        let mut told = Self { inclusive: true, ..Self::default() };
+        let mut told = Self {
+            inclusive: true,
+            ..Self::default()
+        };
         let mut total = None;
         for (key, value) in usage.members() {
             match key.0 {
@@ -192,7 +205,10 @@ fn update(old: &mut Option<u64>, new: Option<u64>) {
 }
 
 fn hinted(usage: Raw<'_>, hints: &UsageHints) -> Option<u64> {
-    hints.cached_tokens_pointers.iter().find_map(|pointer| usage.at_pointer(pointer)?.count())
+    hints
+        .cached_tokens_pointers
+        .iter()
+        .find_map(|pointer| usage.at_pointer(pointer)?.count())
 }
 
 #[cfg(test)]
@@ -204,11 +220,17 @@ mod tests {
     }
 
     fn chat(usage: &str) -> Option<Usage> {
-        read(Operation::ChatCompletions, &format!(r#"{{"choices":[{{"message":{{"content":"\"usage\""}}}}],"usage":{usage}}}"#))
+        read(
+            Operation::ChatCompletions,
+            &format!(r#"{{"choices":[{{"message":{{"content":"\"usage\""}}}}],"usage":{usage}}}"#),
+        )
     }
 
     fn messages(usage: &str) -> Option<Usage> {
-        read(Operation::Messages, &format!(r#"{{"usage":{usage},"content":[]}}"#))
+        read(
+            Operation::Messages,
+            &format!(r#"{{"usage":{usage},"content":[]}}"#),
+        )
     }
 
     #[test]
@@ -218,19 +240,37 @@ mod tests {
                 "prompt_tokens_details":{"cached_tokens":60,"cache_write_tokens":30},
                 "completion_tokens_details":{"reasoning_tokens":5}}"#,
         );
-        let expected = Usage { input: 10, cache_read: 60, cache_write_5m: 30, output: 20, reasoning: 5, ..Usage::default() };
+        let expected = Usage {
+            input: 10,
+            cache_read: 60,
+            cache_write_5m: 30,
+            output: 20,
+            reasoning: 5,
+            ..Usage::default()
+        };
         assert_eq!(usage, Some(expected));
         let responses = read(
             Operation::Responses,
             r#"{"usage":{"input_tokens":9,"input_tokens_details":{"cached_tokens":4},"output_tokens":2,"total_tokens":11}}"#,
         );
-        assert_eq!(responses, Some(Usage { input: 5, cache_read: 4, output: 2, ..Usage::default() }));
+        assert_eq!(
+            responses,
+            Some(Usage {
+                input: 5,
+                cache_read: 4,
+                output: 2,
+                ..Usage::default()
+            })
+        );
     }
 
     #[test]
     fn more_cached_than_read_never_wraps() {
         let usage = chat(r#"{"prompt_tokens":5,"prompt_tokens_details":{"cached_tokens":9,"cache_write_tokens":9}}"#).unwrap();
-        assert_eq!((usage.input, usage.cache_read, usage.cache_write_5m), (0, 5, 0));
+        assert_eq!(
+            (usage.input, usage.cache_read, usage.cache_write_5m),
+            (0, 5, 0)
+        );
     }
 
     #[test]
@@ -241,31 +281,56 @@ mod tests {
                 "output_tokens":9,"output_tokens_details":{"thinking_tokens":4}}"#,
         );
         let expected = Usage {
-            input: 7, cache_read: 100, cache_write_5m: 20, cache_write_1h: 30, output: 9, reasoning: 4, estimated: false,
+            input: 7,
+            cache_read: 100,
+            cache_write_5m: 20,
+            cache_write_1h: 30,
+            output: 9,
+            reasoning: 4,
+            estimated: false,
         };
         assert_eq!(usage, Some(expected));
     }
 
     #[test]
     fn cache_writes_without_a_split_are_never_free() {
-        for split in ["", r#","cache_creation":null"#, r#","cache_creation":{"ephemeral_1h_input_tokens":null}"#] {
-            let usage = messages(&format!(r#"{{"input_tokens":1,"cache_creation_input_tokens":50,"output_tokens":1{split}}}"#));
+        for split in [
+            "",
+            r#","cache_creation":null"#,
+            r#","cache_creation":{"ephemeral_1h_input_tokens":null}"#,
+        ] {
+            let usage = messages(&format!(
+                r#"{{"input_tokens":1,"cache_creation_input_tokens":50,"output_tokens":1{split}}}"#
+            ));
             assert_eq!(usage.unwrap().cache_write_5m, 50, "{split}");
         }
-        let only_split = messages(r#"{"input_tokens":1,"cache_creation":{"ephemeral_5m_input_tokens":2,"ephemeral_1h_input_tokens":3}}"#);
+        let only_split = messages(
+            r#"{"input_tokens":1,"cache_creation":{"ephemeral_5m_input_tokens":2,"ephemeral_1h_input_tokens":3}}"#,
+        );
         let only_split = only_split.unwrap();
-        assert_eq!((only_split.cache_write_5m, only_split.cache_write_1h), (2, 3));
+        assert_eq!(
+            (only_split.cache_write_5m, only_split.cache_write_1h),
+            (2, 3)
+        );
     }
 
     #[test]
     fn a_total_stands_in_for_what_is_left_out() {
-        let embeddings = read(Operation::Embeddings, r#"{"data":[],"usage":{"total_tokens":8}}"#).unwrap();
+        let embeddings = read(
+            Operation::Embeddings,
+            r#"{"data":[],"usage":{"total_tokens":8}}"#,
+        )
+        .unwrap();
         assert_eq!((embeddings.input, embeddings.output), (8, 0));
         let beside = chat(
             r#"{"prompt_tokens":14,"completion_tokens":9,"total_tokens":117,"completion_tokens_details":{"reasoning_tokens":94}}"#,
         );
         let beside = beside.unwrap();
-        assert_eq!((beside.output, beside.reasoning), (103, 94), "reasoning counted beside the output is output");
+        assert_eq!(
+            (beside.output, beside.reasoning),
+            (103, 94),
+            "reasoning counted beside the output is output"
+        );
     }
 
     #[test]
@@ -275,7 +340,11 @@ mod tests {
         }
         assert_eq!(read(Operation::ChatCompletions, r#"{"choices":["#), None);
         assert_eq!(read(Operation::CountTokens, r#"{"input_tokens":5}"#), None);
-        assert_eq!(chat(r#"{"prompt_tokens":0,"completion_tokens":0}"#), Some(Usage::default()), "zero told is zero");
+        assert_eq!(
+            chat(r#"{"prompt_tokens":0,"completion_tokens":0}"#),
+            Some(Usage::default()),
+            "zero told is zero"
+        );
     }
 
     #[test]
@@ -293,14 +362,26 @@ mod tests {
     #[test]
     fn later_events_replace_earlier_ones() {
         let mut told = Told::default();
-        let mut take = |usage: &str| told.take(Operation::Messages, Raw::new(usage.as_bytes()), &UsageHints::default());
+        let mut take = |usage: &str| {
+            told.take(
+                Operation::Messages,
+                Raw::new(usage.as_bytes()),
+                &UsageHints::default(),
+            )
+        };
         take(
             r#"{"input_tokens":83555,"output_tokens":1,"cache_creation_input_tokens":10,
                 "cache_creation":{"ephemeral_5m_input_tokens":4,"ephemeral_1h_input_tokens":6}}"#,
         );
         take(r#"{"input_tokens":224,"output_tokens":20,"cache_creation_input_tokens":10}"#);
         take(r#"{"input_tokens":0,"output_tokens":22}"#);
-        let expected = Usage { input: 224, cache_write_5m: 4, cache_write_1h: 6, output: 22, ..Usage::default() };
+        let expected = Usage {
+            input: 224,
+            cache_write_5m: 4,
+            cache_write_1h: 6,
+            output: 22,
+            ..Usage::default()
+        };
         assert_eq!(told.usage(), Some(expected));
     }
 }

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tollgate_dialect::Edit;
-use tollgate_plugin::{CallView, CommitAfter, Failure, FailureKind, Plan, PluginError, PrepareError, UpstreamStream};
+use tollgate_plugin::{
+    CallView, CommitAfter, Failure, FailureKind, Plan, PluginError, PrepareError, UpstreamStream,
+};
 
 use crate::snapshot::{Snapshot, Upstream};
 use crate::views::CallFacts;
@@ -51,20 +53,28 @@ impl PlanCache {
             self.snapshot = current;
         }
         if let Some(plan) = upstream.provider.remembered(&**call) {
-            let key = (Arc::as_ptr(&plan) as usize, Arc::as_ptr(upstream) as usize, call.stream);
+            let key = (
+                Arc::as_ptr(&plan) as usize,
+                Arc::as_ptr(upstream) as usize,
+                call.stream,
+            );
             if let Some((_, _, prepared)) = self.prepared.get(&key) {
                 return Ok(Rc::clone(prepared));
             }
             let prepared = Rc::new(Prepared::new(&plan, upstream, call)?);
             // The plan is kept alive with it, so that its address cannot come to mean another.
-            self.prepared.insert(key, (plan, Arc::clone(upstream), Rc::clone(&prepared)));
+            self.prepared
+                .insert(key, (plan, Arc::clone(upstream), Rc::clone(&prepared)));
             return Ok(prepared);
         }
         let view: Arc<dyn CallView + Send + Sync> = Arc::<CallFacts>::clone(call);
-        let plan = upstream.provider.prepare(&view).map_err(|error| match error {
-            PrepareError::Refused(failure) => failure,
-            PrepareError::Plugin(error) => broken(upstream, &error),
-        })?;
+        let plan = upstream
+            .provider
+            .prepare(&view)
+            .map_err(|error| match error {
+                PrepareError::Refused(failure) => failure,
+                PrepareError::Plugin(error) => broken(upstream, &error),
+            })?;
         Prepared::new(&plan, upstream, call).map(Rc::new)
     }
 }
@@ -72,19 +82,30 @@ impl PlanCache {
 /// A provider that trapped, ran out of time or answered nonsense fails the attempt; routing moves on.
 pub(crate) fn broken(upstream: &Upstream, error: &PluginError) -> Failure {
     tracing::warn!(upstream = upstream.name, provider = upstream.provider_id, %error, "a provider component failed");
-    Failure { kind: FailureKind::Transient, retry_after_ms: None, message: None }
+    Failure {
+        kind: FailureKind::Transient,
+        retry_after_ms: None,
+        message: None,
+    }
 }
 
 impl Prepared {
     fn new(plan: &Plan, upstream: &Upstream, call: &CallFacts) -> Result<Self, Failure> {
         let mut headers = HeaderMap::with_capacity(plan.headers.len() + 4);
         let always_stream = plan.upstream_stream == UpstreamStream::Always;
-        let accept = if call.stream || always_stream { "text/event-stream" } else { "application/json" };
+        let accept = if call.stream || always_stream {
+            "text/event-stream"
+        } else {
+            "application/json"
+        };
         headers.insert(ACCEPT, HeaderValue::from_static(accept));
         // What is relayed as it comes must come unpacked; most vendors pack when asked to.
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(USER_AGENT, HeaderValue::from_static(concat!("tollgate/", env!("CARGO_PKG_VERSION"))));
+        headers.insert(
+            USER_AGENT,
+            HeaderValue::from_static(concat!("tollgate/", env!("CARGO_PKG_VERSION"))),
+        );
         for (name, template) in &plan.headers {
             let (name, value) = fill(upstream, name, template)?;
             headers.insert(name, value);
@@ -95,26 +116,47 @@ impl Prepared {
             edits: plan.edits.iter().map(edit).collect(),
             commit_after: plan.commit_after,
             always_stream,
-            templates: if upstream.signs { plan.headers.clone() } else { Vec::new() },
+            templates: if upstream.signs {
+                plan.headers.clone()
+            } else {
+                Vec::new()
+            },
         })
     }
 }
 
 /// Fills a header template with the upstream's credential. The guest has returned by then and never sees the result.
-pub(crate) fn fill(upstream: &Upstream, name: &str, template: &str) -> Result<(HeaderName, HeaderValue), Failure> {
+pub(crate) fn fill(
+    upstream: &Upstream,
+    name: &str,
+    template: &str,
+) -> Result<(HeaderName, HeaderValue), Failure> {
     let refuse = |why: &str| {
-        tracing::warn!(upstream = upstream.name, header = name, why, "a planned header cannot be sent");
-        Failure { kind: FailureKind::Auth, retry_after_ms: None, message: None }
+        tracing::warn!(
+            upstream = upstream.name,
+            header = name,
+            why,
+            "a planned header cannot be sent"
+        );
+        Failure {
+            kind: FailureKind::Auth,
+            retry_after_ms: None,
+            message: None,
+        }
     };
     let name: HeaderName = name.parse().map_err(|_| refuse("not a header name"))?;
     let secret = template.contains('{');
     let mut value = match &upstream.credential {
         Some(credential) if secret => {
-            let filled = credential.render(template).map_err(|error| refuse(&error.to_string()))?;
-            HeaderValue::from_str(&filled).map_err(|_| refuse("the credential has characters that no header can carry"))?
+            let filled = credential
+                .render(template)
+                .map_err(|error| refuse(&error.to_string()))?;
+            HeaderValue::from_str(&filled)
+                .map_err(|_| refuse("the credential has characters that no header can carry"))?
         }
         None if secret => return Err(refuse("it needs a credential and the upstream has none")),
-        _ => HeaderValue::from_str(template).map_err(|_| refuse("characters that no header can carry"))?,
+        _ => HeaderValue::from_str(template)
+            .map_err(|_| refuse("characters that no header can carry"))?,
     };
     value.set_sensitive(secret);
     Ok((name, value))
@@ -127,6 +169,9 @@ fn edit(edit: &tollgate_plugin::Edit) -> Edit {
         Planned::SetDefault { pointer, value } => Edit::SetDefault { pointer, value },
         Planned::Remove { pointer } => Edit::Remove { pointer },
         Planned::Rename { pointer, name } => Edit::Rename { pointer, to: name },
-        Planned::Retain { pointer, members } => Edit::Retain { pointer, names: members },
+        Planned::Retain { pointer, members } => Edit::Retain {
+            pointer,
+            names: members,
+        },
     }
 }

@@ -17,7 +17,9 @@ pub(crate) fn policies<'a>(
     interface: Interface,
 ) -> impl Iterator<Item = &'a Arc<Policy>> {
     let attached = request.caller.path.attachments.iter();
-    attached.filter_map(|attachment| snapshot.policy(&attachment.id)).filter(move |policy| policy.exports(interface))
+    attached
+        .filter_map(|attachment| snapshot.policy(&attachment.id))
+        .filter(move |policy| policy.exports(interface))
 }
 
 /// Checks the model, asks admission policies, then content policies.
@@ -26,8 +28,13 @@ pub(crate) fn admit(snapshot: &Snapshot, request: &mut Request) -> Result<(), Re
     if request.caller.path.attachments.is_empty() {
         return Ok(());
     }
-    for policy in policies(snapshot, request, Interface::Admission).cloned().collect::<Vec<_>>() {
-        let verdict = guest(&policy)?.admit(request.view()).map_err(|error| failed(&policy, &error))?;
+    for policy in policies(snapshot, request, Interface::Admission)
+        .cloned()
+        .collect::<Vec<_>>()
+    {
+        let verdict = guest(&policy)?
+            .admit(request.view())
+            .map_err(|error| failed(&policy, &error))?;
         match verdict {
             Verdict::Allow => {}
             Verdict::Deny(denial) => return Err(denied(&policy, &denial.reason, denial.message)),
@@ -44,7 +51,11 @@ pub(crate) fn admit(snapshot: &Snapshot, request: &mut Request) -> Result<(), Re
 
 /// The requested name must pass every allow-list on the path. The answer is the same for a name that does not exist.
 fn allowed(request: &Request, model: &str) -> Result<(), Refusal> {
-    if request.caller.path.models.allows(model) { Ok(()) } else { Err(no_such_model(model).into()) }
+    if request.caller.path.models.allows(model) {
+        Ok(())
+    } else {
+        Err(no_such_model(model).into())
+    }
 }
 
 /// What a client hears of a model that it may not use, and of one that is not there.
@@ -60,7 +71,10 @@ fn amend(request: &mut Request, policy: &Policy, amendment: Amendment) -> Result
     match amendment {
         Amendment::SetModel(model) => {
             if !request.caller.path.models.allows(&model) {
-                return Err(refused(policy, "chose a model that the account may not use"));
+                return Err(refused(
+                    policy,
+                    "chose a model that the account may not use",
+                ));
             }
             request.facts.model = model;
         }
@@ -72,8 +86,17 @@ fn amend(request: &mut Request, policy: &Policy, amendment: Amendment) -> Result
         }
         Amendment::SetParameter { name, value } => {
             const FIXED: [&str; 11] = [
-                "messages", "input", "system", "instructions", "tools", "model", "stream", "max_tokens",
-                "max_completion_tokens", "max_output_tokens", "stream_options",
+                "messages",
+                "input",
+                "system",
+                "instructions",
+                "tools",
+                "model",
+                "stream",
+                "max_tokens",
+                "max_completion_tokens",
+                "max_output_tokens",
+                "stream_options",
             ];
             if FIXED.contains(&name.as_str()) || name.is_empty() {
                 return Err(refused(policy, "set a parameter that policies may not set"));
@@ -90,33 +113,54 @@ fn cap_parameter(request: &Request) -> &'static str {
     use tollgate_dialect::Operation;
     match request.operation {
         Operation::Responses => "max_output_tokens",
-        Operation::ChatCompletions if request.document.get("max_tokens").is_none() => "max_completion_tokens",
+        Operation::ChatCompletions if request.document.get("max_tokens").is_none() => {
+            "max_completion_tokens"
+        }
         _ => "max_tokens",
     }
 }
 
 fn set(request: &mut Request, policy: &Policy, name: &str, value: &str) -> Result<(), Refusal> {
     let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
-    let edit = Edit::Set { pointer, value: value.to_owned() };
-    Arc::make_mut(&mut request.document).apply(&edit).map_err(|_| refused(policy, "set a parameter to something that is not JSON"))
+    let edit = Edit::Set {
+        pointer,
+        value: value.to_owned(),
+    };
+    Arc::make_mut(&mut request.document)
+        .apply(&edit)
+        .map_err(|_| refused(policy, "set a parameter to something that is not JSON"))
 }
 
 /// Shows the text of the request to the content policies. The text is taken out only if somebody wants it.
 fn inspect(snapshot: &Snapshot, request: &mut Request) -> Result<(), Refusal> {
-    for policy in policies(snapshot, request, Interface::Content).cloned().collect::<Vec<_>>() {
-        let segments = tollgate_dialect::segments(&request.document, request.operation).map_err(ApiError::from)?;
+    for policy in policies(snapshot, request, Interface::Content)
+        .cloned()
+        .collect::<Vec<_>>()
+    {
+        let segments = tollgate_dialect::segments(&request.document, request.operation)
+            .map_err(ApiError::from)?;
         let shown: Vec<_> = segments
             .iter()
-            .map(|segment| tollgate_plugin::Segment { role: segment.role.as_str(), kind: segment.kind.as_str(), text: &segment.text })
+            .map(|segment| tollgate_plugin::Segment {
+                role: segment.role.as_str(),
+                kind: segment.kind.as_str(),
+                text: &segment.text,
+            })
             .collect();
-        let judgement = guest(&policy)?.inspect(request.view(), &shown).map_err(|error| failed(&policy, &error))?;
+        let judgement = guest(&policy)?
+            .inspect(request.view(), &shown)
+            .map_err(|error| failed(&policy, &error))?;
         match judgement {
             Judgement::Keep => {}
             Judgement::Deny(denial) => return Err(denied(&policy, &denial.reason, denial.message)),
             Judgement::Replace(replacements) => {
-                let replacements: Vec<_> = replacements.into_iter().map(|one| (one.index as usize, one.text)).collect();
+                let replacements: Vec<_> = replacements
+                    .into_iter()
+                    .map(|one| (one.index as usize, one.text))
+                    .collect();
                 let document: &mut Document = Arc::make_mut(&mut request.document);
-                tollgate_dialect::replace(document, request.operation, &replacements).map_err(ApiError::from)?;
+                tollgate_dialect::replace(document, request.operation, &replacements)
+                    .map_err(ApiError::from)?;
                 acted(request, &policy);
             }
         }
@@ -127,7 +171,11 @@ fn inspect(snapshot: &Snapshot, request: &mut Request) -> Result<(), Refusal> {
 /// The component behind a policy.
 pub(crate) fn guest(policy: &Policy) -> Result<&Arc<tollgate_plugin::Configured>, Refusal> {
     policy.guest.as_ref().ok_or_else(|| {
-        tracing::warn!(policy = policy.id, component = policy.component, "a policy cannot be asked: its component is not loaded");
+        tracing::warn!(
+            policy = policy.id,
+            component = policy.component,
+            "a policy cannot be asked: its component is not loaded"
+        );
         refused(policy, "cannot be asked now")
     })
 }
@@ -140,15 +188,27 @@ pub(crate) fn failed(policy: &Policy, error: &PluginError) -> Refusal {
 
 /// Fails closed. The name is told so that the person who asked knows whom to ask.
 fn refused(policy: &Policy, what: &str) -> Refusal {
-    let message = format!("the policy `{}` {what}; the request was not sent", policy.id);
-    Refusal { reason: "policy-failed".to_owned(), ..Refusal::from(ApiError::new(ErrorKind::DeniedByPolicy, message)) }
+    let message = format!(
+        "the policy `{}` {what}; the request was not sent",
+        policy.id
+    );
+    Refusal {
+        reason: "policy-failed".to_owned(),
+        ..Refusal::from(ApiError::new(ErrorKind::DeniedByPolicy, message))
+    }
 }
 
 pub(crate) fn denied(policy: &Policy, reason: &str, message: String) -> Refusal {
     tracing::debug!(policy = policy.id, reason, "denied by a policy");
-    Refusal { reason: reason.to_owned(), ..Refusal::from(ApiError::new(ErrorKind::DeniedByPolicy, message)) }
+    Refusal {
+        reason: reason.to_owned(),
+        ..Refusal::from(ApiError::new(ErrorKind::DeniedByPolicy, message))
+    }
 }
 
 pub(crate) fn acted(request: &mut Request, policy: &Policy) {
-    request.acts.push(Act { component: policy.component.clone(), digest: policy.digest() });
+    request.acts.push(Act {
+        component: policy.component.clone(),
+        digest: policy.digest(),
+    });
 }

@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LANGUAGE, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::{
+    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LANGUAGE, CONTENT_TYPE, HeaderName, HeaderValue,
+};
 use http::{HeaderMap, Response, StatusCode};
 use tollgate_dialect::{AnswerRewriter, Dialect, Operation, StreamFilter, StreamTap, Usage};
 use tollgate_governance::Headroom;
@@ -31,8 +33,16 @@ pub(crate) fn deliver(
     let mut id = [0; 36];
     let id = &*request.id.hyphenated().encode_lower(&mut id);
     reply::identify(&mut headers, id);
-    if let Some(headroom) = settlement.admission().and_then(tollgate_governance::Admission::headroom) {
-        rate_limits(&mut headers, request.operation.dialect(), &headroom, settlement_now(&settlement));
+    if let Some(headroom) = settlement
+        .admission()
+        .and_then(tollgate_governance::Admission::headroom)
+    {
+        rate_limits(
+            &mut headers,
+            request.operation.dialect(),
+            &headroom,
+            settlement_now(&settlement),
+        );
     }
     let filters = Filters::new(snapshot, request);
     let (status, body) = match answer.content {
@@ -49,16 +59,24 @@ pub(crate) fn deliver(
         Content::Stream(first, source) => {
             // Some vendors send no content type; the clients' SDKs want one.
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-            headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
+            headers
+                .entry(CACHE_CONTROL)
+                .or_insert(HeaderValue::from_static("no-cache"));
             // Proxies of the nginx family buffer event streams unless told not to.
-            headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+            headers.insert(
+                HeaderName::from_static("x-accel-buffering"),
+                HeaderValue::from_static("no"),
+            );
             let relay = Relay {
                 operation: request.operation,
                 request_id: id.to_owned(),
                 source: Some(source),
                 first,
                 translator: answer.translator,
-                tap: Some(StreamTap::new(request.operation, Arc::clone(&route.upstream.hints))),
+                tap: Some(StreamTap::new(
+                    request.operation,
+                    Arc::clone(&route.upstream.hints),
+                )),
                 hide_usage: answer.hide_usage.then(StreamFilter::new),
                 rewriter: filters.map(|filters| (AnswerRewriter::new(request.operation), filters)),
                 settlement: Some(settlement),
@@ -77,7 +95,12 @@ pub(crate) fn deliver(
 /// account behind the credential in ever new headers (limits, plans, windows, organisations, cookies).
 fn passed_on(told: &HeaderMap) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(8);
-    for name in [CONTENT_TYPE, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LANGUAGE] {
+    for name in [
+        CONTENT_TYPE,
+        CACHE_CONTROL,
+        CONTENT_DISPOSITION,
+        CONTENT_LANGUAGE,
+    ] {
         if let Some(value) = told.get(&name) {
             headers.insert(name, value.clone());
         }
@@ -86,22 +109,39 @@ fn passed_on(told: &HeaderMap) -> HeaderMap {
 }
 
 fn is_event_stream(headers: &HeaderMap) -> bool {
-    headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
+    headers
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
 }
 
-fn whole(request: &Request, filters: Option<Filters>, body: Bytes, is_stream: bool) -> Result<Bytes, Refusal> {
-    let Some(mut filters) = filters else { return Ok(body) };
+fn whole(
+    request: &Request,
+    filters: Option<Filters>,
+    body: Bytes,
+    is_stream: bool,
+) -> Result<Bytes, Refusal> {
+    let Some(mut filters) = filters else {
+        return Ok(body);
+    };
     if !is_stream {
         return filters.whole(request.operation, body);
     }
     let mut rewriter = AnswerRewriter::new(request.operation);
     let mut out = Vec::with_capacity(body.len());
-    let rewritten = rewriter.push(&body, &mut filters, &mut out).and_then(|()| rewriter.finish(&mut filters, &mut out));
+    let rewritten = rewriter
+        .push(&body, &mut filters, &mut out)
+        .and_then(|()| rewriter.finish(&mut filters, &mut out));
     rewritten.map_err(crate::filters::denied)?;
     Ok(out.into())
 }
 
-fn usage_of(operation: Operation, body: &[u8], route: &Candidate, is_stream: bool, settlement: &Settlement) -> Usage {
+fn usage_of(
+    operation: Operation,
+    body: &[u8],
+    route: &Candidate,
+    is_stream: bool,
+    settlement: &Settlement,
+) -> Usage {
     if operation == Operation::CountTokens {
         // Counting is free at every vendor that offers it.
         return Usage::default();
@@ -111,34 +151,58 @@ fn usage_of(operation: Operation, body: &[u8], route: &Candidate, is_stream: boo
         let mut tap = StreamTap::new(operation, Arc::clone(hints));
         tap.push(body);
         let summary = tap.finish();
-        return summary.usage.unwrap_or_else(|| settlement.estimate(summary.output_bytes_estimate));
+        return summary
+            .usage
+            .unwrap_or_else(|| settlement.estimate(summary.output_bytes_estimate));
     }
-    let estimate = || settlement.estimate(if operation == Operation::Embeddings { 0 } else { body.len() as u64 });
+    let estimate = || {
+        settlement.estimate(if operation == Operation::Embeddings {
+            0
+        } else {
+            body.len() as u64
+        })
+    };
     tollgate_dialect::read_usage(operation, body, hints).unwrap_or_else(estimate)
 }
 
 fn settlement_now(settlement: &Settlement) -> u64 {
-    settlement.admission().map_or(0, tollgate_governance::Admission::admitted_ms)
+    settlement
+        .admission()
+        .map_or(0, tollgate_governance::Admission::admitted_ms)
 }
 
 /// The caller's own limits, in the words of its dialect.
-pub(crate) fn rate_limits(headers: &mut HeaderMap, dialect: Dialect, headroom: &Headroom, now_ms: u64) {
+pub(crate) fn rate_limits(
+    headers: &mut HeaderMap,
+    dialect: Dialect,
+    headroom: &Headroom,
+    now_ms: u64,
+) {
     let mut put = |name: &'static str, value: &str| {
         if let Ok(value) = HeaderValue::from_str(value) {
             headers.insert(HeaderName::from_static(name), value);
         }
     };
-    let (limit, remaining) = (headroom.limit_requests.to_string(), headroom.remaining_requests.to_string());
+    let (limit, remaining) = (
+        headroom.limit_requests.to_string(),
+        headroom.remaining_requests.to_string(),
+    );
     match dialect {
         Dialect::AnthropicMessages => {
             put("anthropic-ratelimit-requests-limit", &limit);
             put("anthropic-ratelimit-requests-remaining", &remaining);
-            put("anthropic-ratelimit-requests-reset", &time_text::rfc3339(now_ms + headroom.reset_requests_ms));
+            put(
+                "anthropic-ratelimit-requests-reset",
+                &time_text::rfc3339(now_ms + headroom.reset_requests_ms),
+            );
         }
         _ => {
             put("x-ratelimit-limit-requests", &limit);
             put("x-ratelimit-remaining-requests", &remaining);
-            put("x-ratelimit-reset-requests", &time_text::go_duration(headroom.reset_requests_ms));
+            put(
+                "x-ratelimit-reset-requests",
+                &time_text::go_duration(headroom.reset_requests_ms),
+            );
         }
     }
 }

@@ -52,7 +52,11 @@ pub(crate) fn resolve(method: &Method, path: &str, upgrade: bool) -> Endpoint {
             _ => return Endpoint::Unknown,
         },
     };
-    if get { found } else { Endpoint::WrongMethod("GET, HEAD") }
+    if get {
+        found
+    } else {
+        Endpoint::WrongMethod("GET, HEAD")
+    }
 }
 
 /// The dialect in which an error on this path is told. Known paths speak their own; the model list and unknown paths
@@ -104,9 +108,21 @@ mod tests {
     fn every_inference_path_is_served_with_and_without_its_version() {
         for operation in Operation::ALL {
             for path in [operation.path(), &operation.path()["/v1".len()..]] {
-                assert_eq!(resolve(&Method::POST, path, false), Endpoint::Inference(operation), "{path}");
-                assert_eq!(resolve(&Method::GET, path, false), Endpoint::WrongMethod("POST"), "{path}");
-                assert_eq!(resolve(&Method::GET, path, true), Endpoint::Upgrade, "{path}");
+                assert_eq!(
+                    resolve(&Method::POST, path, false),
+                    Endpoint::Inference(operation),
+                    "{path}"
+                );
+                assert_eq!(
+                    resolve(&Method::GET, path, false),
+                    Endpoint::WrongMethod("POST"),
+                    "{path}"
+                );
+                assert_eq!(
+                    resolve(&Method::GET, path, true),
+                    Endpoint::Upgrade,
+                    "{path}"
+                );
                 assert_eq!(error_dialect(path, false), operation.dialect(), "{path}");
             }
         }
@@ -115,12 +131,18 @@ mod tests {
     #[test]
     fn a_model_id_keeps_its_slashes_escaped_or_not() {
         for path in ["/v1/models/openai/gpt-5.2", "/models/openai%2Fgpt-5.2"] {
-            assert_eq!(resolve(&Method::GET, path, false), Endpoint::Model("openai/gpt-5.2".to_owned()));
+            assert_eq!(
+                resolve(&Method::GET, path, false),
+                Endpoint::Model("openai/gpt-5.2".to_owned())
+            );
         }
     }
 
     #[test]
     fn a_path_that_only_begins_like_the_version_is_unknown() {
-        assert_eq!(resolve(&Method::POST, "/v10/messages", false), Endpoint::Unknown);
+        assert_eq!(
+            resolve(&Method::POST, "/v10/messages", false),
+            Endpoint::Unknown
+        );
     }
 }

@@ -8,7 +8,9 @@ use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, Method, Response, StatusCode};
 use http_body_util::BodyExt;
-use tollgate_dialect::{Aggregator, ApiError, Commit, Document, Edit, ErrorKind, Incomplete, Operation};
+use tollgate_dialect::{
+    Aggregator, ApiError, Commit, Document, Edit, ErrorKind, Incomplete, Operation,
+};
 use tollgate_plugin::{CallView, CommitAfter, Failure, FailureKind, SignHead, Translator};
 use tollgate_upstream::{Coalesce, Phase, UpstreamBody, UpstreamError};
 
@@ -89,7 +91,9 @@ pub(crate) async fn perform(
             Err(miss) => miss,
         };
         note(worker, route, &miss.failure);
-        if is_the_clients(miss.failure.kind) && (miss.failure.kind != FailureKind::ModelNotFound || number + 1 == candidates.len()) {
+        if is_the_clients(miss.failure.kind)
+            && (miss.failure.kind != FailureKind::ModelNotFound || number + 1 == candidates.len())
+        {
             return Err(for_the_client(route, miss));
         }
         last = Some(miss);
@@ -103,12 +107,17 @@ fn note(worker: &Worker, route: &Candidate, failure: &Failure) {
     match failure.kind {
         kind if is_the_clients(kind) => route.breaker.succeeded(),
         _ => match failure.retry_after_ms {
-            Some(milliseconds) => route.breaker.cool_down_until(now.saturating_add(milliseconds)),
+            Some(milliseconds) => route
+                .breaker
+                .cool_down_until(now.saturating_add(milliseconds)),
             None => route.breaker.failed(now),
         },
     }
     tracing::debug!(
-        upstream = route.upstream.name, model = &*route.model, kind = failure.kind.word(), "an attempt failed"
+        upstream = route.upstream.name,
+        model = &*route.model,
+        kind = failure.kind.word(),
+        "an attempt failed"
     );
 }
 
@@ -116,15 +125,30 @@ fn note(worker: &Worker, route: &Candidate, failure: &Failure) {
 fn is_the_clients(kind: FailureKind) -> bool {
     matches!(
         kind,
-        FailureKind::InvalidRequest | FailureKind::ContextLength | FailureKind::ContentFiltered | FailureKind::ModelNotFound
+        FailureKind::InvalidRequest
+            | FailureKind::ContextLength
+            | FailureKind::ContentFiltered
+            | FailureKind::ModelNotFound
     )
 }
 
 fn for_the_client(route: &Candidate, mut miss: Miss) -> Unanswered {
-    let repeats = |bytes: &[u8]| route.upstream.credential.as_ref().is_some_and(|secrets| secrets.occurs_in(bytes));
+    let repeats = |bytes: &[u8]| {
+        route
+            .upstream
+            .credential
+            .as_ref()
+            .is_some_and(|secrets| secrets.occurs_in(bytes))
+    };
     if miss.told.as_ref().is_some_and(|told| repeats(&told.body)) {
-        tracing::warn!(upstream = route.upstream.name, "a vendor repeated our credential in an error; it was not passed on");
-        miss = Miss::from(Failure { message: None, ..miss.failure });
+        tracing::warn!(
+            upstream = route.upstream.name,
+            "a vendor repeated our credential in an error; it was not passed on"
+        );
+        miss = Miss::from(Failure {
+            message: None,
+            ..miss.failure
+        });
     }
     if let Some(told) = &miss.told
         && told.status.is_client_error()
@@ -139,25 +163,44 @@ fn for_the_client(route: &Candidate, mut miss: Miss) -> Unanswered {
         FailureKind::ModelNotFound => ErrorKind::ModelNotFound,
         _ => ErrorKind::UpstreamRejected,
     };
-    let message = miss.failure.message.unwrap_or_else(|| "the vendor refused the request".to_owned());
+    let message = miss
+        .failure
+        .message
+        .unwrap_or_else(|| "the vendor refused the request".to_owned());
     Unanswered::Error(ApiError::new(kind, message))
 }
 
 /// Whether a body is an error as either family of dialects writes it; anything else is put into our own words.
 fn is_error_body(body: &Bytes) -> bool {
-    Document::parse(body.clone()).is_ok_and(|document| document.get("error").is_some_and(|error| error.starts_with(b"{")))
+    Document::parse(body.clone()).is_ok_and(|document| {
+        document
+            .get("error")
+            .is_some_and(|error| error.starts_with(b"{"))
+    })
 }
 
 /// Nobody could serve: whatever the vendors said about our credentials is not the caller's business.
 fn unavailable(last: Option<Miss>) -> ApiError {
     let failure = last.map(|miss| miss.failure);
     let mut error = match failure.as_ref().map(|failure| failure.kind) {
-        Some(FailureKind::Transient) if failure.as_ref().is_some_and(|f| f.message.as_deref() == Some(TIMED_OUT)) => {
-            ApiError::new(ErrorKind::UpstreamTimeout, "the upstream did not answer in time")
+        Some(FailureKind::Transient)
+            if failure
+                .as_ref()
+                .is_some_and(|f| f.message.as_deref() == Some(TIMED_OUT)) =>
+        {
+            ApiError::new(
+                ErrorKind::UpstreamTimeout,
+                "the upstream did not answer in time",
+            )
         }
-        _ => ApiError::new(ErrorKind::Overloaded, "no upstream can serve this request now; try again shortly"),
+        _ => ApiError::new(
+            ErrorKind::Overloaded,
+            "no upstream can serve this request now; try again shortly",
+        ),
     };
-    error.retry_after_ms = failure.and_then(|failure| failure.retry_after_ms).or(Some(1_000));
+    error.retry_after_ms = failure
+        .and_then(|failure| failure.retry_after_ms)
+        .or(Some(1_000));
     error
 }
 
@@ -183,14 +226,24 @@ async fn attempt(
     if upstream.responds {
         return respond(request, route, &call);
     }
-    let prepared = worker.plans.borrow_mut().prepare(snapshot, upstream, &call).map_err(Miss::from)?;
+    let prepared = worker
+        .plans
+        .borrow_mut()
+        .prepare(snapshot, upstream, &call)
+        .map_err(Miss::from)?;
     let hide_usage = asks_for_usage(request) && !request.facts.wants_usage;
     let mut body = body(request, route, &prepared, hide_usage)?;
     let mut translator = None;
     if upstream.translates {
         let view: Arc<dyn CallView + Send + Sync> = Arc::<CallFacts>::clone(&call);
-        let mut made = upstream.provider.translator(&view).map_err(|error| Miss::from(adapt::broken(upstream, &error)))?;
-        body = made.request(&body).map_err(|error| translation_failed(route, error))?.into();
+        let mut made = upstream
+            .provider
+            .translator(&view)
+            .map_err(|error| Miss::from(adapt::broken(upstream, &error)))?;
+        body = made
+            .request(&body)
+            .map_err(|error| translation_failed(route, error))?
+            .into();
         translator = Some(made);
     }
     let mut headers = prepared.headers.clone();
@@ -200,7 +253,13 @@ async fn attempt(
     settlement.sent();
     let response = worker
         .client
-        .send(&upstream.target, Method::POST, &prepared.path, headers, body)
+        .send(
+            &upstream.target,
+            Method::POST,
+            &prepared.path,
+            headers,
+            body,
+        )
         .await
         .map_err(|error| unreachable(route, &error))?;
     accept(request, route, &prepared, response, translator, hide_usage).await
@@ -212,7 +271,12 @@ fn asks_for_usage(request: &Request) -> bool {
 }
 
 /// The body to send: the client's own bytes wherever nothing has to change.
-fn body(request: &Request, route: &Candidate, prepared: &Prepared, add_usage: bool) -> Result<Bytes, Miss> {
+fn body(
+    request: &Request,
+    route: &Candidate,
+    prepared: &Prepared,
+    add_usage: bool,
+) -> Result<Bytes, Miss> {
     let rename = *route.model != *request.requested;
     let make_stream = prepared.always_stream && !request.facts.stream;
     if !rename && !add_usage && !make_stream && prepared.edits.is_empty() {
@@ -221,18 +285,35 @@ fn body(request: &Request, route: &Candidate, prepared: &Prepared, add_usage: bo
     let mut document = Document::clone(&request.document);
     let mut own = Vec::new();
     if rename {
-        own.push(Edit::Set { pointer: "/model".to_owned(), value: serde_json::Value::from(&*route.model).to_string() });
+        own.push(Edit::Set {
+            pointer: "/model".to_owned(),
+            value: serde_json::Value::from(&*route.model).to_string(),
+        });
     }
     if add_usage {
-        own.push(Edit::Set { pointer: "/stream_options/include_usage".to_owned(), value: "true".to_owned() });
+        own.push(Edit::Set {
+            pointer: "/stream_options/include_usage".to_owned(),
+            value: "true".to_owned(),
+        });
     }
     if make_stream {
-        own.push(Edit::Set { pointer: "/stream".to_owned(), value: "true".to_owned() });
+        own.push(Edit::Set {
+            pointer: "/stream".to_owned(),
+            value: "true".to_owned(),
+        });
     }
     for edit in own.iter().chain(&prepared.edits) {
         document.apply(edit).map_err(|invalid| {
-            tracing::debug!(upstream = route.upstream.name, reason = invalid.message, "an edit cannot be applied");
-            Miss::from(Failure { kind: FailureKind::InvalidRequest, retry_after_ms: None, message: Some(invalid.message) })
+            tracing::debug!(
+                upstream = route.upstream.name,
+                reason = invalid.message,
+                "an edit cannot be applied"
+            );
+            Miss::from(Failure {
+                kind: FailureKind::InvalidRequest,
+                retry_after_ms: None,
+                message: Some(invalid.message),
+            })
         })?;
     }
     Ok(document.to_bytes())
@@ -258,7 +339,10 @@ fn sign(
         now: worker.now_ms(),
     };
     let macs = Arc::new(crate::sign::Macs(upstream.credential.clone()));
-    let signed = upstream.provider.sign(&head, macs).map_err(|error| Miss::from(adapt::broken(upstream, &error)))?;
+    let signed = upstream
+        .provider
+        .sign(&head, macs)
+        .map_err(|error| Miss::from(adapt::broken(upstream, &error)))?;
     for (name, value) in &signed {
         let (name, value) = adapt::fill(upstream, name, value).map_err(Miss::from)?;
         headers.insert(name, value);
@@ -282,9 +366,23 @@ fn respond(request: &Request, route: &Candidate, call: &Arc<CallFacts>) -> Resul
     }
     let body = Bytes::from(answer.body);
     if !status.is_success() {
-        return Err(classify(request, route, Told { status, headers, body }));
+        return Err(classify(
+            request,
+            route,
+            Told {
+                status,
+                headers,
+                body,
+            },
+        ));
     }
-    Ok(Answer { status, headers, content: Content::Whole(body), hide_usage: false, translator: None })
+    Ok(Answer {
+        status,
+        headers,
+        content: Content::Whole(body),
+        hide_usage: false,
+        translator: None,
+    })
 }
 
 /// Looks at an answer as far as the plan says, and decides whether it is one.
@@ -301,14 +399,36 @@ async fn accept(
     if !status.is_success() {
         // A failure whose body does not arrive is still that failure.
         let body = whole(body, LONGEST_ERROR).await.unwrap_or_default();
-        return Err(classify(request, route, Told { status, headers, body }));
+        return Err(classify(
+            request,
+            route,
+            Told {
+                status,
+                headers,
+                body,
+            },
+        ));
     }
-    let json = headers
-        .get(CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().get(..16).is_some_and(|kind| kind.eq_ignore_ascii_case(b"application/json")));
+    let json = headers.get(CONTENT_TYPE).is_some_and(|kind| {
+        kind.as_bytes()
+            .get(..16)
+            .is_some_and(|kind| kind.eq_ignore_ascii_case(b"application/json"))
+    });
     if (!request.facts.stream && !prepared.always_stream) || json {
-        let body = whole(body, LONGEST_ANSWER).await.map_err(|error| unreachable(route, &error))?;
-        return settle_whole(request, route, prepared, Told { status, headers, body }, translator);
+        let body = whole(body, LONGEST_ANSWER)
+            .await
+            .map_err(|error| unreachable(route, &error))?;
+        return settle_whole(
+            request,
+            route,
+            prepared,
+            Told {
+                status,
+                headers,
+                body,
+            },
+            translator,
+        );
     }
     if !request.facts.stream {
         return aggregate(request, route, headers, body, translator).await;
@@ -318,7 +438,13 @@ async fn accept(
         CommitAfter::FirstEvent => first_event(request, route, &mut body).await?,
         CommitAfter::Status | CommitAfter::Body => Bytes::new(),
     };
-    Ok(Answer { status, headers, content: Content::Stream(first, body), hide_usage, translator })
+    Ok(Answer {
+        status,
+        headers,
+        content: Content::Stream(first, body),
+        hide_usage,
+        translator,
+    })
 }
 
 fn settle_whole(
@@ -328,16 +454,37 @@ fn settle_whole(
     told: Told,
     mut translator: Option<Translator>,
 ) -> Result<Answer, Miss> {
-    let Told { status, headers, mut body } = told;
+    let Told {
+        status,
+        headers,
+        mut body,
+    } = told;
     if let Some(made) = &mut translator {
-        body = made.response(&body).map_err(|error| translation_failed(route, error))?.into();
+        body = made
+            .response(&body)
+            .map_err(|error| translation_failed(route, error))?
+            .into();
     }
     if prepared.commit_after == CommitAfter::Body
         && tollgate_dialect::first_event_failure(request.operation, &body).is_some()
     {
-        return Err(classify(request, route, Told { status, headers, body }));
+        return Err(classify(
+            request,
+            route,
+            Told {
+                status,
+                headers,
+                body,
+            },
+        ));
     }
-    Ok(Answer { status, headers, content: Content::Whole(body), hide_usage: false, translator: None })
+    Ok(Answer {
+        status,
+        headers,
+        content: Content::Whole(body),
+        hide_usage: false,
+        translator: None,
+    })
 }
 
 /// Collects a stream for a client that did not ask for one.
@@ -349,53 +496,107 @@ async fn aggregate(
     mut translator: Option<Translator>,
 ) -> Result<Answer, Miss> {
     let mut aggregator = Aggregator::new(request.operation, LONGEST_ANSWER);
-    let mut push = |bytes: &[u8]| aggregator.push(bytes).map_err(|error| incomplete(request, route, error));
+    let mut push = |bytes: &[u8]| {
+        aggregator
+            .push(bytes)
+            .map_err(|error| incomplete(request, route, error))
+    };
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|error| unreachable(route, &error))?.into_data() else { continue };
+        let Ok(data) = frame
+            .map_err(|error| unreachable(route, &error))?
+            .into_data()
+        else {
+            continue;
+        };
         match &mut translator {
             None => push(&data)?,
-            Some(made) => push(&made.push(&data).map_err(|error| translation_failed(route, error))?)?,
+            Some(made) => push(
+                &made
+                    .push(&data)
+                    .map_err(|error| translation_failed(route, error))?,
+            )?,
         }
     }
     if let Some(made) = translator {
-        push(&made.finish().map_err(|error| translation_failed(route, error))?)?;
+        push(
+            &made
+                .finish()
+                .map_err(|error| translation_failed(route, error))?,
+        )?;
     }
-    let whole = aggregator.finish().map_err(|error| incomplete(request, route, error))?;
-    headers.insert(CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
-    Ok(Answer { status: StatusCode::OK, headers, content: Content::Whole(whole), hide_usage: false, translator: None })
+    let whole = aggregator
+        .finish()
+        .map_err(|error| incomplete(request, route, error))?;
+    headers.insert(
+        CONTENT_TYPE,
+        http::HeaderValue::from_static("application/json"),
+    );
+    Ok(Answer {
+        status: StatusCode::OK,
+        headers,
+        content: Content::Whole(whole),
+        hide_usage: false,
+        translator: None,
+    })
 }
 
 fn incomplete(request: &Request, route: &Candidate, error: Incomplete) -> Miss {
     match error {
-        Incomplete::Failed { data, .. } => {
-            classify(request, route, Told { status: StatusCode::OK, headers: HeaderMap::new(), body: data.into() })
-        }
-        Incomplete::Cut | Incomplete::Unreadable(_) | Incomplete::TooLarge => {
-            Miss::from(Failure { kind: FailureKind::Transient, retry_after_ms: None, message: None })
-        }
+        Incomplete::Failed { data, .. } => classify(
+            request,
+            route,
+            Told {
+                status: StatusCode::OK,
+                headers: HeaderMap::new(),
+                body: data.into(),
+            },
+        ),
+        Incomplete::Cut | Incomplete::Unreadable(_) | Incomplete::TooLarge => Miss::from(Failure {
+            kind: FailureKind::Transient,
+            retry_after_ms: None,
+            message: None,
+        }),
     }
 }
 
 /// Reads until the answer has begun, and refuses a stream that begins with a failure.
-async fn first_event(request: &Request, route: &Candidate, body: &mut Coalesce<UpstreamBody>) -> Result<Bytes, Miss> {
+async fn first_event(
+    request: &Request,
+    route: &Candidate,
+    body: &mut Coalesce<UpstreamBody>,
+) -> Result<Bytes, Miss> {
     let mut read = Bytes::new();
     loop {
         let frame = match body.frame().await {
             Some(Ok(frame)) => frame,
             Some(Err(error)) => return Err(unreachable(route, &error)),
             None if read.is_empty() => {
-                return Err(Miss::from(Failure { kind: FailureKind::Transient, retry_after_ms: None, message: None }));
+                return Err(Miss::from(Failure {
+                    kind: FailureKind::Transient,
+                    retry_after_ms: None,
+                    message: None,
+                }));
             }
             None => return Ok(read),
         };
-        let Ok(data) = frame.into_data() else { continue };
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
         // The common case: the first read holds the beginning, and nothing is copied.
-        read = if read.is_empty() { data } else { [read, data].concat().into() };
+        read = if read.is_empty() {
+            data
+        } else {
+            [read, data].concat().into()
+        };
         match tollgate_dialect::commit_check(request.operation, &read) {
             Commit::Wait if read.len() <= LONGEST_FIRST_EVENT => {}
             Commit::Wait | Commit::Go => return Ok(read),
             Commit::Failed { data, .. } => {
-                let told = Told { status: StatusCode::OK, headers: HeaderMap::new(), body: data.into() };
+                let told = Told {
+                    status: StatusCode::OK,
+                    headers: HeaderMap::new(),
+                    body: data.into(),
+                };
                 return Err(classify(request, route, told));
             }
         }
@@ -406,7 +607,9 @@ async fn whole(mut body: UpstreamBody, limit: usize) -> Result<Bytes, UpstreamEr
     let mut first: Option<Bytes> = None;
     let mut rest: Option<BytesMut> = None;
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame?.into_data() else { continue };
+        let Ok(data) = frame?.into_data() else {
+            continue;
+        };
         match (&first, &mut rest) {
             (None, _) => first = Some(data),
             (Some(start), None) => {
@@ -432,12 +635,21 @@ fn classify(request: &Request, route: &Candidate, told: Told) -> Miss {
         body: told.body.clone(),
         operation: request.operation,
     });
-    let mut failure = route.upstream.provider.classify(answer).unwrap_or_else(|error| {
-        adapt::broken(&route.upstream, &error);
-        by_status(told.status)
-    });
-    failure.retry_after_ms = failure.retry_after_ms.or_else(|| retry_after(&told.headers));
-    Miss { failure, told: Some(told) }
+    let mut failure = route
+        .upstream
+        .provider
+        .classify(answer)
+        .unwrap_or_else(|error| {
+            adapt::broken(&route.upstream, &error);
+            by_status(told.status)
+        });
+    failure.retry_after_ms = failure
+        .retry_after_ms
+        .or_else(|| retry_after(&told.headers));
+    Miss {
+        failure,
+        told: Some(told),
+    }
 }
 
 fn by_status(status: StatusCode) -> Failure {
@@ -450,7 +662,11 @@ fn by_status(status: StatusCode) -> Failure {
         503 | 529 => FailureKind::Overloaded,
         _ => FailureKind::Transient,
     };
-    Failure { kind, retry_after_ms: None, message: None }
+    Failure {
+        kind,
+        retry_after_ms: None,
+        message: None,
+    }
 }
 
 /// `retry-after-ms`, or `retry-after` in seconds.
@@ -461,12 +677,16 @@ fn retry_after(headers: &HeaderMap) -> Option<u64> {
         None => headers.get(RETRY_AFTER).and_then(number)? * 1_000.0,
     };
     // A day is the longest that anybody is believed.
-    (milliseconds.is_finite() && milliseconds >= 0.0).then(|| milliseconds.min(86_400_000.0).ceil() as u64)
+    (milliseconds.is_finite() && milliseconds >= 0.0)
+        .then(|| milliseconds.min(86_400_000.0).ceil() as u64)
 }
 
 fn unreachable(route: &Candidate, error: &UpstreamError) -> Miss {
     tracing::warn!(upstream = route.upstream.name, %error, "an upstream cannot be reached");
-    let timed_out = matches!(error.kind, tollgate_upstream::ErrorKind::Timeout(Phase::FirstByte | Phase::Idle));
+    let timed_out = matches!(
+        error.kind,
+        tollgate_upstream::ErrorKind::Timeout(Phase::FirstByte | Phase::Idle)
+    );
     Miss::from(Failure {
         kind: FailureKind::Transient,
         retry_after_ms: None,
@@ -476,16 +696,23 @@ fn unreachable(route: &Candidate, error: &UpstreamError) -> Miss {
 
 fn translation_failed(route: &Candidate, error: tollgate_plugin::TranslateError) -> Miss {
     match error {
-        tollgate_plugin::TranslateError::Refused(message) => {
-            Miss::from(Failure { kind: FailureKind::InvalidRequest, retry_after_ms: None, message: Some(message) })
+        tollgate_plugin::TranslateError::Refused(message) => Miss::from(Failure {
+            kind: FailureKind::InvalidRequest,
+            retry_after_ms: None,
+            message: Some(message),
+        }),
+        tollgate_plugin::TranslateError::Plugin(error) => {
+            Miss::from(adapt::broken(&route.upstream, &error))
         }
-        tollgate_plugin::TranslateError::Plugin(error) => Miss::from(adapt::broken(&route.upstream, &error)),
     }
 }
 
 impl From<Failure> for Miss {
     fn from(failure: Failure) -> Self {
-        Self { failure, told: None }
+        Self {
+            failure,
+            told: None,
+        }
     }
 }
 

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tollgate_dialect::{ApiError, Channel, Denied, Document, ErrorKind, Kind, Operation, TextFilter};
+use tollgate_dialect::{
+    ApiError, Channel, Denied, Document, ErrorKind, Kind, Operation, TextFilter,
+};
 use tollgate_plugin::{AnswerFilter, FilterError, Interface, RequestView};
 
 use crate::admit;
@@ -24,20 +26,28 @@ impl Filters {
         if request.caller.path.attachments.is_empty() {
             return None;
         }
-        let policies: Vec<_> = admit::policies(snapshot, request, Interface::AnswerContent).cloned().collect();
+        let policies: Vec<_> = admit::policies(snapshot, request, Interface::AnswerContent)
+            .cloned()
+            .collect();
         if policies.is_empty() {
             return None;
         }
-        Some(Self { policies, request: request.view(), channels: HashMap::new() })
+        Some(Self {
+            policies,
+            request: request.view(),
+            channels: HashMap::new(),
+        })
     }
 
     fn open(&self, kind: Kind) -> Result<Vec<AnswerFilter>, Denied> {
         let open = |policy: &Arc<Policy>| {
             let guest = policy.guest.as_ref().ok_or_else(|| broken(policy))?;
-            guest.answer_filter(Arc::clone(&self.request), kind.as_str()).map_err(|error| {
-                tracing::warn!(policy = policy.id, %error, "a policy failed");
-                broken(policy)
-            })
+            guest
+                .answer_filter(Arc::clone(&self.request), kind.as_str())
+                .map_err(|error| {
+                    tracing::warn!(policy = policy.id, %error, "a policy failed");
+                    broken(policy)
+                })
         };
         self.policies.iter().map(open).collect()
     }
@@ -46,10 +56,17 @@ impl Filters {
     pub(crate) fn whole(&mut self, operation: Operation, body: Bytes) -> Result<Bytes, Refusal> {
         let mut document = Document::parse(body).map_err(|_| unreadable())?;
         let mut changed = Vec::new();
-        let segments = tollgate_dialect::answer_segments(&document, operation).map_err(|_| unreadable())?;
+        let segments =
+            tollgate_dialect::answer_segments(&document, operation).map_err(|_| unreadable())?;
         for (index, segment) in segments.iter().enumerate() {
-            let channel = Channel { group: u32::try_from(index).unwrap_or(u32::MAX), part: 0, field: 0 };
-            let mut text = self.push(channel, segment.kind, &segment.text).map_err(denied)?;
+            let channel = Channel {
+                group: u32::try_from(index).unwrap_or(u32::MAX),
+                part: 0,
+                field: 0,
+            };
+            let mut text = self
+                .push(channel, segment.kind, &segment.text)
+                .map_err(denied)?;
             text.push_str(&self.finish(channel).map_err(denied)?);
             if text != segment.text {
                 changed.push((index, text));
@@ -57,7 +74,8 @@ impl Filters {
         }
         drop(segments);
         if !changed.is_empty() {
-            tollgate_dialect::replace_answer(&mut document, operation, &changed).map_err(|_| unreadable())?;
+            tollgate_dialect::replace_answer(&mut document, operation, &changed)
+                .map_err(|_| unreadable())?;
         }
         Ok(document.to_bytes())
     }
@@ -70,7 +88,13 @@ impl TextFilter for Filters {
             self.channels.insert(channel, opened);
         }
         let mut text = text.to_owned();
-        for (filter, policy) in self.channels.get_mut(&channel).into_iter().flatten().zip(&self.policies) {
+        for (filter, policy) in self
+            .channels
+            .get_mut(&channel)
+            .into_iter()
+            .flatten()
+            .zip(&self.policies)
+        {
             text = filter.push(&text).map_err(|error| refusal(policy, error))?;
         }
         Ok(text)
@@ -94,7 +118,10 @@ impl TextFilter for Filters {
 
 fn refusal(policy: &Policy, error: FilterError) -> Denied {
     match error {
-        FilterError::Denied(denial) => Denied { reason: denial.reason, message: denial.message },
+        FilterError::Denied(denial) => Denied {
+            reason: denial.reason,
+            message: denial.message,
+        },
         FilterError::Plugin(error) => {
             tracing::warn!(policy = policy.id, %error, "a policy failed");
             broken(policy)
@@ -110,10 +137,16 @@ fn broken(policy: &Policy) -> Denied {
 }
 
 fn unreadable() -> Refusal {
-    Refusal::from(ApiError::new(ErrorKind::UpstreamFailed, "the vendor's answer cannot be read, so that no policy could see it"))
+    Refusal::from(ApiError::new(
+        ErrorKind::UpstreamFailed,
+        "the vendor's answer cannot be read, so that no policy could see it",
+    ))
 }
 
 /// A denial as the client hears it.
 pub(crate) fn denied(denied: Denied) -> Refusal {
-    Refusal { reason: denied.reason, ..Refusal::from(ApiError::new(ErrorKind::DeniedByPolicy, denied.message)) }
+    Refusal {
+        reason: denied.reason,
+        ..Refusal::from(ApiError::new(ErrorKind::DeniedByPolicy, denied.message))
+    }
 }

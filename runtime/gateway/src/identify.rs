@@ -15,13 +15,27 @@ use crate::snapshot::Snapshot;
 fn presented(headers: &HeaderMap) -> Option<&str> {
     let bearer = headers.get(AUTHORIZATION).and_then(|value| {
         let (scheme, token) = value.to_str().ok()?.trim().split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim()).filter(|token| !token.is_empty())
+        scheme
+            .eq_ignore_ascii_case("bearer")
+            .then(|| token.trim())
+            .filter(|token| !token.is_empty())
     });
-    bearer.or_else(|| headers.get("x-api-key")?.to_str().ok().map(str::trim).filter(|key| !key.is_empty()))
+    bearer.or_else(|| {
+        headers
+            .get("x-api-key")?
+            .to_str()
+            .ok()
+            .map(str::trim)
+            .filter(|key| !key.is_empty())
+    })
 }
 
 /// Finds the caller. Says the same of an unknown, a revoked and a suspended key: a stranger learns nothing.
-pub(crate) fn caller(snapshot: &Snapshot, hasher: &KeyHasher, headers: &HeaderMap) -> Result<Arc<Caller>, ApiError> {
+pub(crate) fn caller(
+    snapshot: &Snapshot,
+    hasher: &KeyHasher,
+    headers: &HeaderMap,
+) -> Result<Arc<Caller>, ApiError> {
     let Some(token) = presented(headers) else {
         return Err(ApiError::new(
             ErrorKind::InvalidKey,
@@ -29,11 +43,17 @@ pub(crate) fn caller(snapshot: &Snapshot, hasher: &KeyHasher, headers: &HeaderMa
         ));
     };
     TokenKind::Inference.check(token).map_err(|_| {
-        ApiError::new(ErrorKind::InvalidKey, "this is not a Tollgate key: such a key begins with `tg-` and ends in its checksum")
+        ApiError::new(
+            ErrorKind::InvalidKey,
+            "this is not a Tollgate key: such a key begins with `tg-` and ends in its checksum",
+        )
     })?;
     match snapshot.accounts.find(&hasher.mac(token)) {
         Some(caller) if caller.path.enabled => Ok(Arc::clone(caller)),
-        _ => Err(ApiError::new(ErrorKind::InvalidKey, "the API key is unknown, revoked, or its account is suspended")),
+        _ => Err(ApiError::new(
+            ErrorKind::InvalidKey,
+            "the API key is unknown, revoked, or its account is suspended",
+        )),
     }
 }
 
@@ -48,8 +68,14 @@ mod tests {
             headers.insert(name, value.parse().unwrap());
             headers
         };
-        assert_eq!(presented(&with("authorization", "Bearer tg-1")), Some("tg-1"));
-        assert_eq!(presented(&with("authorization", "bearer  tg-1 ")), Some("tg-1"));
+        assert_eq!(
+            presented(&with("authorization", "Bearer tg-1")),
+            Some("tg-1")
+        );
+        assert_eq!(
+            presented(&with("authorization", "bearer  tg-1 ")),
+            Some("tg-1")
+        );
         assert_eq!(presented(&with("x-api-key", "tg-1")), Some("tg-1"));
         assert_eq!(presented(&with("authorization", "Basic dGc6")), None);
         assert_eq!(presented(&with("authorization", "Bearer ")), None);

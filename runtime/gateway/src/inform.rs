@@ -14,17 +14,33 @@ const JSON: &str = "application/json";
 
 /// The models the caller may use, in the shape its headers and query ask for: Codex sends `client_version`,
 /// Anthropic's clients send `anthropic-version`, all others get OpenAI's list.
-pub(crate) fn list(snapshot: &Snapshot, caller: &Caller, headers: &HeaderMap, query: &str) -> Response<Reply> {
-    let cards: Vec<ModelCard> =
-        snapshot.cards.values().filter(|card| caller.path.models.allows(&card.id)).cloned().collect();
+pub(crate) fn list(
+    snapshot: &Snapshot,
+    caller: &Caller,
+    headers: &HeaderMap,
+    query: &str,
+) -> Response<Reply> {
+    let cards: Vec<ModelCard> = snapshot
+        .cards
+        .values()
+        .filter(|card| caller.path.models.allows(&card.id))
+        .cloned()
+        .collect();
     let parameter = |name: &str| {
-        query.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name).map(|(_, value)| value)
+        query
+            .split('&')
+            .filter_map(|pair| pair.split_once('='))
+            .find(|(key, _)| *key == name)
+            .map(|(_, value)| value)
     };
     let body = if parameter("client_version").is_some() {
         models::codex_list(&cards)
     } else if is_anthropic(headers) {
         // Anthropic's bounds, but without its default of 20: not every client turns pages.
-        let limit = parameter("limit").and_then(|limit| limit.parse().ok()).unwrap_or(1_000).clamp(1, 1_000);
+        let limit = parameter("limit")
+            .and_then(|limit| limit.parse().ok())
+            .unwrap_or(1_000)
+            .clamp(1, 1_000);
         models::anthropic_list(&cards, limit, parameter("after_id"), parameter("before_id"))
     } else {
         models::openai_list(&cards)
@@ -39,9 +55,16 @@ pub(crate) fn model(
     headers: &HeaderMap,
     id: &str,
 ) -> Result<Response<Reply>, ApiError> {
-    let card = snapshot.cards.get(id).filter(|card| caller.path.models.allows(&card.id));
+    let card = snapshot
+        .cards
+        .get(id)
+        .filter(|card| caller.path.models.allows(&card.id));
     let card = card.ok_or_else(|| admit::no_such_model(id))?;
-    let body = if is_anthropic(headers) { models::anthropic_model(card) } else { models::openai_model(card) };
+    let body = if is_anthropic(headers) {
+        models::anthropic_model(card)
+    } else {
+        models::openai_model(card)
+    };
     Ok(reply::own(StatusCode::OK, JSON, body))
 }
 
@@ -60,7 +83,11 @@ pub(crate) fn alive() -> Response<Reply> {
 pub(crate) fn ready(can_record: bool) -> Response<Reply> {
     match can_record {
         true => reply::own(StatusCode::OK, "text/plain", "ready\n"),
-        false => reply::own(StatusCode::SERVICE_UNAVAILABLE, "text/plain", "usage cannot be recorded\n"),
+        false => reply::own(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "text/plain",
+            "usage cannot be recorded\n",
+        ),
     }
 }
 
@@ -71,24 +98,44 @@ pub(crate) fn probe() -> Response<Reply> {
 
 /// A WebSocket is not spoken here yet; 426 sends Codex to HTTP at once and silently.
 pub(crate) fn upgrade(dialect: Dialect, id: Uuid) -> Response<Reply> {
-    let error = ApiError::new(ErrorKind::Unsupported, "this endpoint is served over HTTP, not over a WebSocket");
+    let error = ApiError::new(
+        ErrorKind::Unsupported,
+        "this endpoint is served over HTTP, not over a WebSocket",
+    );
     let mut response = reply::error(dialect, &error, id);
     *response.status_mut() = StatusCode::UPGRADE_REQUIRED;
-    response.headers_mut().insert(UPGRADE, HeaderValue::from_static("HTTP/1.1"));
-    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    response
+        .headers_mut()
+        .insert(UPGRADE, HeaderValue::from_static("HTTP/1.1"));
+    response
+        .headers_mut()
+        .insert(CONNECTION, HeaderValue::from_static("upgrade"));
     response
 }
 
 /// The path is there, the method is not.
 pub(crate) fn wrong_method(dialect: Dialect, allowed: &'static str, id: Uuid) -> Response<Reply> {
-    let error = ApiError::new(ErrorKind::MethodNotAllowed, format!("use {allowed} on this path"));
+    let error = ApiError::new(
+        ErrorKind::MethodNotAllowed,
+        format!("use {allowed} on this path"),
+    );
     let mut response = reply::error(dialect, &error, id);
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    response
+        .headers_mut()
+        .insert(ALLOW, HeaderValue::from_static(allowed));
     response
 }
 
 /// No such path.
 pub(crate) fn unknown(dialect: Dialect, path: &str, id: Uuid) -> Response<Reply> {
-    let shown: String = path.chars().filter(|letter| !letter.is_control()).take(200).collect();
-    reply::error(dialect, &ApiError::new(ErrorKind::NotFound, format!("there is nothing at {shown}")), id)
+    let shown: String = path
+        .chars()
+        .filter(|letter| !letter.is_control())
+        .take(200)
+        .collect();
+    reply::error(
+        dialect,
+        &ApiError::new(ErrorKind::NotFound, format!("there is nothing at {shown}")),
+        id,
+    )
 }

@@ -3,12 +3,15 @@
 //! ```text
 //! listen ─► identify ─► admit ─► route ─► hold ─► adapt ─► send ─► deliver ─► settle ─► observe
 //! ```
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly"))]
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")
+)]
 
-pub mod config;
-pub mod control;
 mod adapt;
 mod admit;
+pub mod config;
+pub mod control;
 mod deliver;
 mod endpoint;
 mod exchange;

@@ -72,21 +72,35 @@ pub fn serve(control: &Arc<Control>) -> std::io::Result<Serving> {
         let tls = tls.clone();
         let shards = Arc::clone(&shards);
         let stopped = stopped.clone();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        threads.push(std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
-            let local = LocalSet::new();
-            let worker = Rc::new(Worker::new(control, tls, shards, number));
-            local.block_on(&runtime, accept(worker, listener, stopped));
-            // Connections that outlived the drain time-out end here, with their tasks.
-            drop(local);
-        })?);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        threads.push(
+            std::thread::Builder::new()
+                .name(format!("worker-{number}"))
+                .spawn(move || {
+                    let local = LocalSet::new();
+                    let worker = Rc::new(Worker::new(control, tls, shards, number));
+                    local.block_on(&runtime, accept(worker, listener, stopped));
+                    // Connections that outlived the drain time-out end here, with their tasks.
+                    drop(local);
+                })?,
+        );
     }
-    Ok(Serving { address, stop, threads })
+    Ok(Serving {
+        address,
+        stop,
+        threads,
+    })
 }
 
 /// A listener, `shared` with its siblings (`SO_REUSEPORT`): the kernel spreads connections, no lock does.
 fn bind(address: SocketAddr, shared: bool) -> std::io::Result<std::net::TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(shared)?;
     socket.set_nonblocking(true)?;
@@ -95,7 +109,11 @@ fn bind(address: SocketAddr, shared: bool) -> std::io::Result<std::net::TcpListe
     Ok(socket.into())
 }
 
-async fn accept(worker: Rc<Worker>, listener: std::net::TcpListener, mut stopped: watch::Receiver<bool>) {
+async fn accept(
+    worker: Rc<Worker>,
+    listener: std::net::TcpListener,
+    mut stopped: watch::Receiver<bool>,
+) {
     let listener = match TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => {
@@ -148,7 +166,11 @@ async fn accept(worker: Rc<Worker>, listener: std::net::TcpListener, mut stopped
         });
     }
     drop((listener, open));
-    let drained = tokio::time::timeout(Duration::from_millis(config.drain_timeout_ms), all_closed.recv()).await;
+    let drained = tokio::time::timeout(
+        Duration::from_millis(config.drain_timeout_ms),
+        all_closed.recv(),
+    )
+    .await;
     if drained.is_err() {
         tracing::warn!("open requests were cut at the end of the drain time-out");
     }

@@ -12,7 +12,9 @@ const OPERATIONS: [Operation; 5] = Operation::ALL;
 const CLASSES: [&str; 6] = ["2xx", "3xx", "4xx", "5xx", "cancelled", "failed_in_stream"];
 const TOKENS: [&str; 5] = ["input", "cache_read", "cache_write", "output", "reasoning"];
 /// Upper bounds in milliseconds.
-const BOUNDS: [u64; 14] = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 10_000, 60_000, 600_000];
+const BOUNDS: [u64; 14] = [
+    1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 10_000, 60_000, 600_000,
+];
 
 /// How a request ended, for counting.
 #[derive(Debug, Clone, Copy)]
@@ -47,7 +49,10 @@ struct Histogram {
 
 impl Histogram {
     fn record(&self, milliseconds: u64) {
-        let bucket = BOUNDS.iter().position(|bound| milliseconds <= *bound).unwrap_or(BOUNDS.len());
+        let bucket = BOUNDS
+            .iter()
+            .position(|bound| milliseconds <= *bound)
+            .unwrap_or(BOUNDS.len());
         self.buckets[bucket].fetch_add(1, Relaxed);
         self.sum.fetch_add(milliseconds, Relaxed);
     }
@@ -107,7 +112,10 @@ impl Shard {
 }
 
 fn index(operation: Operation) -> usize {
-    OPERATIONS.iter().position(|known| *known == operation).unwrap_or(0)
+    OPERATIONS
+        .iter()
+        .position(|known| *known == operation)
+        .unwrap_or(0)
 }
 
 fn class(ended: Ended) -> usize {
@@ -122,29 +130,69 @@ fn class(ended: Ended) -> usize {
 pub(crate) fn render<'a>(shards: impl Iterator<Item = &'a Shard> + Clone) -> String {
     let mut text = String::with_capacity(8 << 10);
     let sum = |read: &dyn Fn(&Shard) -> u64| shards.clone().map(read).sum::<u64>();
-    head(&mut text, "tollgate_requests_total", "counter", "Requests by operation and how they ended.");
+    head(
+        &mut text,
+        "tollgate_requests_total",
+        "counter",
+        "Requests by operation and how they ended.",
+    );
     for (o, operation) in OPERATIONS.iter().enumerate() {
         for (c, class) in CLASSES.iter().enumerate() {
             let n = sum(&|shard| shard.requests[o][c].load(Relaxed));
             if n > 0 {
-                line(&mut text, "tollgate_requests_total", &format!("operation=\"{}\",result=\"{class}\"", operation.as_str()), n);
+                line(
+                    &mut text,
+                    "tollgate_requests_total",
+                    &format!("operation=\"{}\",result=\"{class}\"", operation.as_str()),
+                    n,
+                );
             }
         }
     }
-    head(&mut text, "tollgate_tokens_total", "counter", "Tokens settled, by operation and kind; input excludes the cache.");
+    head(
+        &mut text,
+        "tollgate_tokens_total",
+        "counter",
+        "Tokens settled, by operation and kind; input excludes the cache.",
+    );
     for (o, operation) in OPERATIONS.iter().enumerate() {
         for (k, kind) in TOKENS.iter().enumerate() {
             let n = sum(&|shard| shard.tokens[o][k].load(Relaxed));
             if n > 0 {
-                line(&mut text, "tollgate_tokens_total", &format!("operation=\"{}\",kind=\"{kind}\"", operation.as_str()), n);
+                line(
+                    &mut text,
+                    "tollgate_tokens_total",
+                    &format!("operation=\"{}\",kind=\"{kind}\"", operation.as_str()),
+                    n,
+                );
             }
         }
     }
     let plain: [(&str, &str, &str, u64); 4] = [
-        ("tollgate_charged_micro_units_total", "counter", "Money charged.", sum(&|s| s.charged.load(Relaxed))),
-        ("tollgate_failovers_total", "counter", "Attempts given up for another upstream.", sum(&|s| s.failovers.load(Relaxed))),
-        ("tollgate_usage_rows_lost_total", "counter", "Usage rows the store could not take.", sum(&|s| s.lost_rows.load(Relaxed))),
-        ("tollgate_requests_open", "gauge", "Requests under way.", sum(&|s| s.open.load(Relaxed)).saturating_sub(sum(&|s| s.closed.load(Relaxed)))),
+        (
+            "tollgate_charged_micro_units_total",
+            "counter",
+            "Money charged.",
+            sum(&|s| s.charged.load(Relaxed)),
+        ),
+        (
+            "tollgate_failovers_total",
+            "counter",
+            "Attempts given up for another upstream.",
+            sum(&|s| s.failovers.load(Relaxed)),
+        ),
+        (
+            "tollgate_usage_rows_lost_total",
+            "counter",
+            "Usage rows the store could not take.",
+            sum(&|s| s.lost_rows.load(Relaxed)),
+        ),
+        (
+            "tollgate_requests_open",
+            "gauge",
+            "Requests under way.",
+            sum(&|s| s.open.load(Relaxed)).saturating_sub(sum(&|s| s.closed.load(Relaxed))),
+        ),
     ];
     for (name, kind, help, value) in plain {
         head(&mut text, name, kind, help);
@@ -152,17 +200,40 @@ pub(crate) fn render<'a>(shards: impl Iterator<Item = &'a Shard> + Clone) -> Str
     }
     type Pick = fn(&Shard) -> &Histogram;
     let histograms: [(&str, &str, Pick); 2] = [
-        ("tollgate_time_to_first_byte_milliseconds", "From a request's arrival to its answer's first byte.", |s| &s.first_byte),
-        ("tollgate_request_duration_milliseconds", "From a request's arrival to its answer's last byte.", |s| &s.total),
+        (
+            "tollgate_time_to_first_byte_milliseconds",
+            "From a request's arrival to its answer's first byte.",
+            |s| &s.first_byte,
+        ),
+        (
+            "tollgate_request_duration_milliseconds",
+            "From a request's arrival to its answer's last byte.",
+            |s| &s.total,
+        ),
     ];
     for (name, help, pick) in histograms {
         head(&mut text, name, "histogram", help);
         let mut running = 0;
-        for (b, bound) in BOUNDS.iter().map(u64::to_string).chain(["+Inf".to_owned()]).enumerate() {
+        for (b, bound) in BOUNDS
+            .iter()
+            .map(u64::to_string)
+            .chain(["+Inf".to_owned()])
+            .enumerate()
+        {
             running += sum(&|shard| pick(shard).buckets[b].load(Relaxed));
-            line(&mut text, &format!("{name}_bucket"), &format!("le=\"{bound}\""), running);
+            line(
+                &mut text,
+                &format!("{name}_bucket"),
+                &format!("le=\"{bound}\""),
+                running,
+            );
         }
-        line(&mut text, &format!("{name}_sum"), "", sum(&|shard| pick(shard).sum.load(Relaxed)));
+        line(
+            &mut text,
+            &format!("{name}_sum"),
+            "",
+            sum(&|shard| pick(shard).sum.load(Relaxed)),
+        );
         line(&mut text, &format!("{name}_count"), "", running);
     }
     text
@@ -192,7 +263,11 @@ mod tests {
             shard.finished(&Finished {
                 operation: Operation::Messages,
                 ended: Ended::Status(200),
-                usage: tollgate_dialect::Usage { input: 10, output: 5, ..Default::default() },
+                usage: tollgate_dialect::Usage {
+                    input: 10,
+                    output: 5,
+                    ..Default::default()
+                },
                 charged: 7,
                 first_byte_ms: Some(total_ms),
                 total_ms,

@@ -33,7 +33,11 @@ pub(crate) async fn handle(
     let now_ms = worker.now_ms();
     let id = worker.next_id(now_ms);
     let path = request.uri().path();
-    let endpoint = endpoint::resolve(request.method(), path, request.headers().contains_key(UPGRADE));
+    let endpoint = endpoint::resolve(
+        request.method(),
+        path,
+        request.headers().contains_key(UPGRADE),
+    );
     if let Endpoint::Inference(operation) = endpoint {
         return Ok(inference(&worker, operation, request, id, now_ms, started).await);
     }
@@ -41,29 +45,35 @@ pub(crate) async fn handle(
     let snapshot = worker.control.snapshot();
     let mut response = match endpoint {
         Endpoint::Models | Endpoint::Model(_) => {
-            let found = identify::caller(&snapshot, worker.control.hasher(), request.headers()).and_then(|caller| {
-                match &endpoint {
-                    Endpoint::Model(model) => inform::model(&snapshot, &caller, request.headers(), model),
+            let found = identify::caller(&snapshot, worker.control.hasher(), request.headers())
+                .and_then(|caller| match &endpoint {
+                    Endpoint::Model(model) => {
+                        inform::model(&snapshot, &caller, request.headers(), model)
+                    }
                     _ => {
                         let query = request.uri().query().unwrap_or_default();
                         Ok(inform::list(&snapshot, &caller, request.headers(), query))
                     }
-                }
-            });
+                });
             found.unwrap_or_else(|error| reply::error(dialect, &error, id))
         }
         Endpoint::Alive => inform::alive(),
         Endpoint::Ready => inform::ready(worker.control.usage().has_room()),
-        Endpoint::Metrics => {
-            reply::own(StatusCode::OK, "text/plain; version=0.0.4", metrics::render(worker.shards().iter()))
-        }
+        Endpoint::Metrics => reply::own(
+            StatusCode::OK,
+            "text/plain; version=0.0.4",
+            metrics::render(worker.shards().iter()),
+        ),
         Endpoint::Probe => inform::probe(),
         Endpoint::Upgrade => inform::upgrade(dialect, id),
         Endpoint::WrongMethod(allowed) => inform::wrong_method(dialect, allowed, id),
         Endpoint::Unknown | Endpoint::Inference(_) => inform::unknown(dialect, path, id),
     };
     let mut text = [0; 36];
-    reply::identify(response.headers_mut(), id.hyphenated().encode_lower(&mut text));
+    reply::identify(
+        response.headers_mut(),
+        id.hyphenated().encode_lower(&mut text),
+    );
     Ok(response)
 }
 
@@ -79,8 +89,14 @@ async fn inference(
     let snapshot = worker.control.snapshot();
     let (mut request, early) = match receive(worker, &snapshot, operation, http, id).await {
         Ok(request) => (request, None),
-        Err(Early { error, caller: None }) => return refuse(worker, operation, &error, id),
-        Err(Early { error, caller: Some(request) }) => (*request, Some(Refusal::from(error))),
+        Err(Early {
+            error,
+            caller: None,
+        }) => return refuse(worker, operation, &error, id),
+        Err(Early {
+            error,
+            caller: Some(request),
+        }) => (*request, Some(Refusal::from(error))),
     };
     let admitted = match early {
         Some(refusal) => Err(refusal),
@@ -90,11 +106,19 @@ async fn inference(
         Ok(admitted) => admitted,
         Err(refusal) => {
             let response = reply::error(operation.dialect(), &refusal.error, id);
-            settle::refused(worker, &snapshot, &mut request, &refusal, response.status().as_u16(), started);
+            settle::refused(
+                worker,
+                &snapshot,
+                &mut request,
+                &refusal,
+                response.status().as_u16(),
+                started,
+            );
             return response;
         }
     };
-    let mut settlement = Settlement::open(worker, &snapshot, &mut request, Some(admission), started);
+    let mut settlement =
+        Settlement::open(worker, &snapshot, &mut request, Some(admission), started);
     let answer = exchange::perform(worker, &snapshot, &request, &candidates, &mut settlement).await;
     let delivered = match answer {
         Ok((route, answer)) => deliver::deliver(&snapshot, &request, &route, answer, settlement),
@@ -102,7 +126,10 @@ async fn inference(
             settlement.close(Outcome::failed(status.as_u16(), "upstream-rejected"));
             let mut response = reply::own(status, "application/json", body);
             let mut text = [0; 36];
-            reply::identify(response.headers_mut(), id.hyphenated().encode_lower(&mut text));
+            reply::identify(
+                response.headers_mut(),
+                id.hyphenated().encode_lower(&mut text),
+            );
             return response;
         }
         Err(Unanswered::Error(error)) => Err((Refusal::from(error), settlement)),
@@ -123,7 +150,10 @@ struct Early {
 
 impl From<ApiError> for Early {
     fn from(error: ApiError) -> Self {
-        Self { error, caller: None }
+        Self {
+            error,
+            caller: None,
+        }
     }
 }
 
@@ -183,11 +213,22 @@ fn admitted(
     let candidates = route::candidates(snapshot, request, now_ms)?;
     if !worker.control.usage().has_room() {
         // What cannot be written down is not sent: a full disk must not turn into free requests.
-        let error = ApiError::new(ErrorKind::Overloaded, "usage cannot be recorded just now; try again shortly");
+        let error = ApiError::new(
+            ErrorKind::Overloaded,
+            "usage cannot be recorded just now; try again shortly",
+        );
         return Err(error.with_retry_after_ms(1_000).into());
     }
-    let hold = candidates.iter().map(|route| hold(snapshot, request, route)).max().unwrap_or(0);
-    let admission = worker.control.counters().admit(&request.caller.path, now_ms, hold).map_err(|e| limited(&e))?;
+    let hold = candidates
+        .iter()
+        .map(|route| hold(snapshot, request, route))
+        .max()
+        .unwrap_or(0);
+    let admission = worker
+        .control
+        .counters()
+        .admit(&request.caller.path, now_ms, hold)
+        .map_err(|e| limited(&e))?;
     Ok((candidates, admission))
 }
 
@@ -196,14 +237,21 @@ const DEFAULT_OUTPUT: u64 = 4_096;
 
 /// The most that a request may cost at one candidate. Micro-units.
 fn hold(snapshot: &Snapshot, request: &Request, route: &Candidate) -> u64 {
-    let Some(price) = snapshot.price(route) else { return 0 };
+    let Some(price) = snapshot.price(route) else {
+        return 0;
+    };
     if request.operation == Operation::CountTokens {
         return 0;
     }
     let most = route.max_output.unwrap_or(u64::MAX);
     let cap = match request.operation {
         Operation::Embeddings => 0,
-        _ => request.facts.output_cap.unwrap_or(DEFAULT_OUTPUT).min(most).saturating_mul(request.facts.choices.max(1)),
+        _ => request
+            .facts
+            .output_cap
+            .unwrap_or(DEFAULT_OUTPUT)
+            .min(most)
+            .saturating_mul(request.facts.choices.max(1)),
     };
     tollgate_governance::hold(price, request.facts.input_chars_estimate.div_ceil(4), cap)
 }
@@ -225,11 +273,17 @@ fn limited(exceeded: &Exceeded) -> Refusal {
     error.retry_after_ms = exceeded.retry_after_ms;
     error.resets_at = exceeded.resets_at_ms;
     let reason = error_word(&error);
-    Refusal { error, reason, limited_by: format!("{}@{}", exceeded.limit.as_str(), exceeded.account) }
+    Refusal {
+        error,
+        reason,
+        limited_by: format!("{}@{}", exceeded.limit.as_str(), exceeded.account),
+    }
 }
 
 fn refuse(worker: &Worker, operation: Operation, error: &ApiError, id: Uuid) -> Response<Reply> {
     let response = reply::error(operation.dialect(), error, id);
-    worker.shard().refused(operation, response.status().as_u16());
+    worker
+        .shard()
+        .refused(operation, response.status().as_u16());
     response
 }

@@ -70,6 +70,10 @@ mod tests {
         for _ in 0..60 {
             pulse.first_byte(Duration::from_millis(10));
         }
-        assert!((10..=12).contains(&pulse.latency_ms()), "{}", pulse.latency_ms());
+        assert!(
+            (10..=12).contains(&pulse.latency_ms()),
+            "{}",
+            pulse.latency_ms()
+        );
     }
 }

@@ -16,17 +16,25 @@ pub(crate) async fn body(
     limit: usize,
     patience: Duration,
 ) -> Result<Bytes, ApiError> {
-    let declared = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    let declared = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if declared.is_some_and(|length| length > limit as u64) {
         return Err(too_large(limit));
     }
     let packed = match tokio::time::timeout(patience, collect(incoming, limit)).await {
         Ok(collected) => collected?,
         Err(_) => {
-            return Err(ApiError::new(ErrorKind::RequestTimeout, "the request body did not arrive in time"));
+            return Err(ApiError::new(
+                ErrorKind::RequestTimeout,
+                "the request body did not arrive in time",
+            ));
         }
     };
-    match headers.get(CONTENT_ENCODING).map(|encoding| encoding.as_bytes().to_ascii_lowercase()) {
+    match headers
+        .get(CONTENT_ENCODING)
+        .map(|encoding| encoding.as_bytes().to_ascii_lowercase())
+    {
         None => Ok(packed),
         Some(encoding) if encoding == b"identity" || encoding.is_empty() => Ok(packed),
         Some(encoding) => unpack(&encoding, packed, limit).await,
@@ -65,7 +73,10 @@ async fn frame(incoming: &mut Incoming) -> Result<Option<Bytes>, ApiError> {
                 }
             }
             Some(Err(_)) => {
-                return Err(ApiError::new(ErrorKind::InvalidRequest, "the request body ended early"));
+                return Err(ApiError::new(
+                    ErrorKind::InvalidRequest,
+                    "the request body ended early",
+                ));
             }
         }
     }
@@ -79,10 +90,30 @@ async fn unpack(encoding: &[u8], packed: Bytes, limit: usize) -> Result<Bytes, A
     let most = limit as u64 + 1;
     let mut plain = Vec::new();
     let outcome = match encoding {
-        b"gzip" | b"x-gzip" => GzipDecoder::new(&packed[..]).take(most).read_to_end(&mut plain).await,
-        b"deflate" => ZlibDecoder::new(&packed[..]).take(most).read_to_end(&mut plain).await,
-        b"br" => BrotliDecoder::new(&packed[..]).take(most).read_to_end(&mut plain).await,
-        b"zstd" => ZstdDecoder::new(&packed[..]).take(most).read_to_end(&mut plain).await,
+        b"gzip" | b"x-gzip" => {
+            GzipDecoder::new(&packed[..])
+                .take(most)
+                .read_to_end(&mut plain)
+                .await
+        }
+        b"deflate" => {
+            ZlibDecoder::new(&packed[..])
+                .take(most)
+                .read_to_end(&mut plain)
+                .await
+        }
+        b"br" => {
+            BrotliDecoder::new(&packed[..])
+                .take(most)
+                .read_to_end(&mut plain)
+                .await
+        }
+        b"zstd" => {
+            ZstdDecoder::new(&packed[..])
+                .take(most)
+                .read_to_end(&mut plain)
+                .await
+        }
         _ => {
             return Err(ApiError::new(
                 ErrorKind::InvalidRequest,
@@ -91,12 +122,18 @@ async fn unpack(encoding: &[u8], packed: Bytes, limit: usize) -> Result<Bytes, A
         }
     };
     match outcome {
-        Err(_) => Err(ApiError::new(ErrorKind::InvalidRequest, "the request body is not what its content-encoding says")),
+        Err(_) => Err(ApiError::new(
+            ErrorKind::InvalidRequest,
+            "the request body is not what its content-encoding says",
+        )),
         Ok(_) if plain.len() > limit => Err(too_large(limit)),
         Ok(_) => Ok(plain.into()),
     }
 }
 
 fn too_large(limit: usize) -> ApiError {
-    ApiError::new(ErrorKind::BodyTooLarge, format!("the request body is larger than the {limit} bytes allowed here"))
+    ApiError::new(
+        ErrorKind::BodyTooLarge,
+        format!("the request body is larger than the {limit} bytes allowed here"),
+    )
 }

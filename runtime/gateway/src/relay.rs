@@ -7,7 +7,9 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use hyper::body::Body;
-use tollgate_dialect::{AnswerRewriter, ApiError, Ended, ErrorKind, Operation, StreamFilter, StreamTap};
+use tollgate_dialect::{
+    AnswerRewriter, ApiError, Ended, ErrorKind, Operation, StreamFilter, StreamTap,
+};
 use tollgate_plugin::{TranslateError, Translator};
 use tollgate_upstream::{Coalesce, UpstreamBody};
 
@@ -43,7 +45,9 @@ impl Relay {
                 self.take(first);
                 continue;
             }
-            let Some(source) = &mut self.source else { return Poll::Ready(None) };
+            let Some(source) = &mut self.source else {
+                return Poll::Ready(None);
+            };
             match ready!(Pin::new(source).poll_frame(context)) {
                 Some(Ok(frame)) => {
                     if let Ok(data) = frame.into_data() {
@@ -56,7 +60,10 @@ impl Relay {
                         tollgate_upstream::ErrorKind::Timeout(_) => ErrorKind::UpstreamTimeout,
                         _ => ErrorKind::UpstreamFailed,
                     };
-                    self.fail(ApiError::new(kind, "the upstream broke off in the middle of its answer"));
+                    self.fail(ApiError::new(
+                        kind,
+                        "the upstream broke off in the middle of its answer",
+                    ));
                 }
                 None => self.finish(),
             }
@@ -100,7 +107,9 @@ impl Relay {
     }
 
     fn rewrite(&mut self, bytes: &[u8]) {
-        let Some((rewriter, filters)) = &mut self.rewriter else { return };
+        let Some((rewriter, filters)) = &mut self.rewriter else {
+            return;
+        };
         let mut out = Vec::with_capacity(bytes.len() + 64);
         let pushed = rewriter.push(bytes, filters, &mut out);
         if !out.is_empty() {
@@ -114,7 +123,10 @@ impl Relay {
 
     fn untranslatable(&mut self, error: &TranslateError) {
         tracing::warn!(request = self.request_id, %error, "a stream cannot be translated");
-        self.fail(ApiError::new(ErrorKind::UpstreamFailed, "the upstream's answer cannot be read"));
+        self.fail(ApiError::new(
+            ErrorKind::UpstreamFailed,
+            "the upstream's answer cannot be read",
+        ));
     }
 
     /// The vendor's stream has ended by itself.
@@ -150,19 +162,33 @@ impl Relay {
         let Some(tap) = self.tap.take() else { return };
         let position = tap.position();
         let summary = tap.finish();
-        let Some(settlement) = self.settlement.take() else { return };
+        let Some(settlement) = self.settlement.take() else {
+            return;
+        };
         let usage = match summary.ended {
             Ended::Cut => settlement.part_way(summary.usage, summary.output_bytes_estimate),
-            _ => summary.usage.unwrap_or_else(|| settlement.estimate(summary.output_bytes_estimate)),
+            _ => summary
+                .usage
+                .unwrap_or_else(|| settlement.estimate(summary.output_bytes_estimate)),
         };
         settlement.close(match summary.ended {
             Ended::Complete => Outcome::complete(200, usage),
-            Ended::Failed { code, .. } if code.is_empty() => Outcome::failed_in_stream(200, usage, "upstream-failed"),
+            Ended::Failed { code, .. } if code.is_empty() => {
+                Outcome::failed_in_stream(200, usage, "upstream-failed")
+            }
             Ended::Failed { code, .. } => Outcome::failed_in_stream(200, usage, code),
             Ended::Cut => {
                 // A stream that just stops looks complete to many clients; they must be told that it is not.
-                let error = ApiError::new(ErrorKind::UpstreamFailed, "the upstream ended its answer too early");
-                let events = tollgate_dialect::stream_error(self.operation.dialect(), &error, &self.request_id, &position);
+                let error = ApiError::new(
+                    ErrorKind::UpstreamFailed,
+                    "the upstream ended its answer too early",
+                );
+                let events = tollgate_dialect::stream_error(
+                    self.operation.dialect(),
+                    &error,
+                    &self.request_id,
+                    &position,
+                );
                 self.ready.push_back(events);
                 Outcome::failed_in_stream(200, usage, error_word(&error))
             }
@@ -210,7 +236,11 @@ impl Drop for Relay {
                 (_, told) => settlement.part_way(told, summary.output_bytes_estimate),
             };
             // A client may close as soon as it has seen the last event, without waiting for the end of the body.
-            settlement.close(if complete { Outcome::complete(200, usage) } else { Outcome::cancelled(usage) });
+            settlement.close(if complete {
+                Outcome::complete(200, usage)
+            } else {
+                Outcome::cancelled(usage)
+            });
         }
     }
 }

@@ -94,7 +94,11 @@ pub(crate) struct Refusal {
 impl From<ApiError> for Refusal {
     fn from(error: ApiError) -> Self {
         let reason = error_word(&error);
-        Self { error, reason, limited_by: String::new() }
+        Self {
+            error,
+            reason,
+            limited_by: String::new(),
+        }
     }
 }
 

@@ -14,14 +14,21 @@ use crate::views::CandidateFacts;
 pub(crate) type Candidate = Arc<Route>;
 
 /// The candidates, best first: those that are healthy before those that are cooling down, then as routing policies say.
-pub(crate) fn candidates(snapshot: &Snapshot, request: &mut Request, now_ms: u64) -> Result<Vec<Candidate>, Refusal> {
+pub(crate) fn candidates(
+    snapshot: &Snapshot,
+    request: &mut Request,
+    now_ms: u64,
+) -> Result<Vec<Candidate>, Refusal> {
     let model = &request.facts.model;
     let mut found = snapshot.routes(model, request.operation);
     if found.is_empty() {
         return Err(match snapshot.knows(model) {
             true => ApiError::new(
                 ErrorKind::InvalidRequest,
-                format!("the model `{model}` cannot be used with {}", request.operation.path()),
+                format!(
+                    "the model `{model}` cannot be used with {}",
+                    request.operation.path()
+                ),
             )
             .with_param("model")
             .into(),
@@ -55,21 +62,32 @@ fn rank(
     if request.caller.path.attachments.is_empty() {
         return Ok(candidates);
     }
-    for policy in admit::policies(snapshot, request, Interface::Routing).cloned().collect::<Vec<_>>() {
+    for policy in admit::policies(snapshot, request, Interface::Routing)
+        .cloned()
+        .collect::<Vec<_>>()
+    {
         let shown = Arc::new(CandidateFacts(candidates, now_ms));
         let order = admit::guest(&policy)?
             .rank(request.view(), Arc::<CandidateFacts>::clone(&shown))
             .map_err(|error| admit::failed(&policy, &error))?;
         // The component host has checked that each position exists and is named once.
-        let ranked: Vec<_> = order.iter().filter_map(|position| shown.0.get(*position as usize).cloned()).collect();
+        let ranked: Vec<_> = order
+            .iter()
+            .filter_map(|position| shown.0.get(*position as usize).cloned())
+            .collect();
         if ranked.is_empty() {
             return Err(admit::denied(
                 &policy,
                 "no-candidate-left",
-                format!("the policy `{}` leaves no upstream for this request", policy.id),
+                format!(
+                    "the policy `{}` leaves no upstream for this request",
+                    policy.id
+                ),
             ));
         }
-        if ranked.len() != shown.0.len() || ranked.iter().zip(&shown.0).any(|(a, b)| !Arc::ptr_eq(a, b)) {
+        if ranked.len() != shown.0.len()
+            || ranked.iter().zip(&shown.0).any(|(a, b)| !Arc::ptr_eq(a, b))
+        {
             admit::acted(request, &policy);
         }
         candidates = ranked;

@@ -76,7 +76,9 @@ impl Settlement {
         worker.shard().opened();
         let observers = match request.caller.path.attachments.is_empty() {
             true => Vec::new(),
-            false => admit::policies(snapshot, request, Interface::Observation).cloned().collect(),
+            false => admit::policies(snapshot, request, Interface::Observation)
+                .cloned()
+                .collect(),
         };
         Self {
             worker: Rc::clone(worker),
@@ -139,8 +141,17 @@ impl Settlement {
 
     /// What is charged when the vendor did not say: the estimated input, and what was streamed at four bytes a token.
     pub(crate) fn estimate(&self, output_bytes: u64) -> Usage {
-        let input = self.open.as_ref().filter(|open| open.sent).map_or(0, |open| open.input_estimate);
-        Usage { input, output: output_bytes.div_ceil(4), estimated: true, ..Usage::default() }
+        let input = self
+            .open
+            .as_ref()
+            .filter(|open| open.sent)
+            .map_or(0, |open| open.input_estimate);
+        Usage {
+            input,
+            output: output_bytes.div_ceil(4),
+            estimated: true,
+            ..Usage::default()
+        }
     }
 
     /// What is charged for a stream that did not reach its end: what the vendor told so far counts where it is more than
@@ -152,7 +163,12 @@ impl Settlement {
             0 => estimate.input,
             _ => told.input,
         };
-        Usage { input, output: told.output.max(estimate.output), estimated: true, ..told }
+        Usage {
+            input,
+            output: told.output.max(estimate.output),
+            estimated: true,
+            ..told
+        }
     }
 
     /// Ends the request.
@@ -161,7 +177,9 @@ impl Settlement {
     }
 
     fn settle(&mut self, outcome: Outcome) {
-        let Some(mut open) = self.open.take() else { return };
+        let Some(mut open) = self.open.take() else {
+            return;
+        };
         let tokens = tokens(&outcome.usage);
         let charged = cost(&open.price, &tokens);
         let (admitted_ms, hold) = match open.admission.take() {
@@ -173,7 +191,18 @@ impl Settlement {
             None => (self.worker.now_ms(), 0),
         };
         let total = open.started.elapsed();
-        write_row(&self.worker, &open, &outcome, Amounts { admitted_ms, hold, charged, tokens, total });
+        write_row(
+            &self.worker,
+            &open,
+            &outcome,
+            Amounts {
+                admitted_ms,
+                hold,
+                charged,
+                tokens,
+                total,
+            },
+        );
         self.worker.shard().finished(&Finished {
             operation: open.operation,
             ended: outcome.ended,
@@ -204,27 +233,55 @@ impl Drop for Settlement {
 impl Outcome {
     /// The client got everything.
     pub(crate) fn complete(status: u16, usage: Usage) -> Self {
-        Self { ended: Ended::Status(status), status, usage, error: Cow::Borrowed(""), limited_by: String::new() }
+        Self {
+            ended: Ended::Status(status),
+            status,
+            usage,
+            error: Cow::Borrowed(""),
+            limited_by: String::new(),
+        }
     }
 
     /// The client got an error. Failed attempts cost no tokens.
     pub(crate) fn failed(status: u16, error: impl Into<Cow<'static, str>>) -> Self {
-        Self { error: error.into(), ..Self::complete(status, Usage::default()) }
+        Self {
+            error: error.into(),
+            ..Self::complete(status, Usage::default())
+        }
     }
 
     /// The client went away in the middle.
     pub(crate) fn cancelled(usage: Usage) -> Self {
-        Self { ended: Ended::Cancelled, error: Cow::Borrowed("client-closed"), ..Self::complete(CLIENT_CLOSED, usage) }
+        Self {
+            ended: Ended::Cancelled,
+            error: Cow::Borrowed("client-closed"),
+            ..Self::complete(CLIENT_CLOSED, usage)
+        }
     }
 
     /// The stream failed after it had begun.
-    pub(crate) fn failed_in_stream(status: u16, usage: Usage, error: impl Into<Cow<'static, str>>) -> Self {
-        Self { ended: Ended::FailedInStream, error: error.into(), ..Self::complete(status, usage) }
+    pub(crate) fn failed_in_stream(
+        status: u16,
+        usage: Usage,
+        error: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self {
+            ended: Ended::FailedInStream,
+            error: error.into(),
+            ..Self::complete(status, usage)
+        }
     }
 }
 
 /// Writes the row of a request that was refused before it was admitted: an operator wants to see who runs into what.
-pub(crate) fn refused(worker: &Rc<Worker>, snapshot: &Snapshot, request: &mut Request, refusal: &Refusal, status: u16, started: Instant) {
+pub(crate) fn refused(
+    worker: &Rc<Worker>,
+    snapshot: &Snapshot,
+    request: &mut Request,
+    refusal: &Refusal,
+    status: u16,
+    started: Instant,
+) {
     let mut settlement = Settlement::open(worker, snapshot, request, None, started);
     settlement.settle(Outcome {
         limited_by: refusal.limited_by.clone(),
@@ -243,9 +300,16 @@ struct Amounts {
 fn write_row(worker: &Worker, open: &Open, outcome: &Outcome, amounts: Amounts) {
     let path = &open.caller.path;
     let route = open.route.as_ref();
-    let mut tags: Vec<(Cow<'_, str>, Cow<'_, str>)> =
-        path.tags.iter().map(|(name, value)| (Cow::from(name.as_str()), Cow::from(value.as_str()))).collect();
-    tags.extend(open.tags.iter().map(|(name, value)| (Cow::from(name.as_str()), Cow::from(value.as_str()))));
+    let mut tags: Vec<(Cow<'_, str>, Cow<'_, str>)> = path
+        .tags
+        .iter()
+        .map(|(name, value)| (Cow::from(name.as_str()), Cow::from(value.as_str())))
+        .collect();
+    tags.extend(
+        open.tags
+            .iter()
+            .map(|(name, value)| (Cow::from(name.as_str()), Cow::from(value.as_str()))),
+    );
     let row = UsageRow {
         request: open.id,
         admitted_ms: amounts.admitted_ms,
@@ -259,9 +323,17 @@ fn write_row(worker: &Worker, open: &Open, outcome: &Outcome, amounts: Amounts) 
         dialect: Cow::Borrowed(open.operation.dialect().as_str()),
         requested_model: Cow::Borrowed(&open.requested),
         upstream_model: route.map_or(Cow::Borrowed(""), |route| Cow::Borrowed(&*route.model)),
-        provider: route.map_or(Cow::Borrowed(""), |route| Cow::Borrowed(&*route.upstream.provider_id)),
-        upstream: route.map_or(Cow::Borrowed(""), |route| Cow::Borrowed(&*route.upstream.name)),
-        credential: Cow::Borrowed(route.and_then(|route| route.upstream.credential_name.as_deref()).unwrap_or_default()),
+        provider: route.map_or(Cow::Borrowed(""), |route| {
+            Cow::Borrowed(&*route.upstream.provider_id)
+        }),
+        upstream: route.map_or(Cow::Borrowed(""), |route| {
+            Cow::Borrowed(&*route.upstream.name)
+        }),
+        credential: Cow::Borrowed(
+            route
+                .and_then(|route| route.upstream.credential_name.as_deref())
+                .unwrap_or_default(),
+        ),
         stream: open.stream,
         status: outcome.status,
         error: Cow::Borrowed(&outcome.error),
@@ -278,7 +350,10 @@ fn write_row(worker: &Worker, open: &Open, outcome: &Outcome, amounts: Amounts) 
         policies: open
             .acts
             .iter()
-            .map(|act| tollgate_governance::PolicyAct { component: Cow::Borrowed(&act.component), digest: act.digest })
+            .map(|act| tollgate_governance::PolicyAct {
+                component: Cow::Borrowed(&act.component),
+                digest: act.digest,
+            })
             .collect(),
     };
     if let Err(error) = worker.control.usage().submit(&row) {
@@ -296,7 +371,10 @@ fn observe(open: &Open, outcome: &Outcome, charged: u64, total: Duration) {
         request_id: open.id.to_string(),
         status: outcome.status,
         model: open.requested.to_string(),
-        upstream: open.route.as_ref().map_or_else(String::new, |route| route.upstream.name.clone()),
+        upstream: open
+            .route
+            .as_ref()
+            .map_or_else(String::new, |route| route.upstream.name.clone()),
         input_tokens: usage.input + usage.cache_read + usage.cache_write_5m + usage.cache_write_1h,
         output_tokens: usage.output,
         charged,

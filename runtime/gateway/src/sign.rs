@@ -9,8 +9,19 @@ use tollgate_vault::Credential;
 pub(crate) struct Macs(pub(crate) Option<Arc<Credential>>);
 
 impl MacSource for Macs {
-    fn mac(&self, algorithm: &str, field: &str, prefix: &str, data: &[u8]) -> Result<Vec<u8>, String> {
-        let credential = self.0.as_ref().ok_or_else(|| "the upstream has no credential".to_owned())?;
-        credential.mac(algorithm, field, prefix, data).map_err(|error| error.to_string())
+    fn mac(
+        &self,
+        algorithm: &str,
+        field: &str,
+        prefix: &str,
+        data: &[u8],
+    ) -> Result<Vec<u8>, String> {
+        let credential = self
+            .0
+            .as_ref()
+            .ok_or_else(|| "the upstream has no credential".to_owned())?;
+        credential
+            .mac(algorithm, field, prefix, data)
+            .map_err(|error| error.to_string())
     }
 }

@@ -105,15 +105,23 @@ pub(crate) struct Policy {
 
 impl Policy {
     pub(crate) fn exports(&self, interface: Interface) -> bool {
-        self.guest.as_ref().is_none_or(|guest| guest.component().exports(interface))
+        self.guest
+            .as_ref()
+            .is_none_or(|guest| guest.component().exports(interface))
     }
 
     /// SHA-256 of the component; zeros if it is not loaded.
     pub(crate) fn digest(&self) -> [u8; 32] {
         let mut digest = [0; 32];
-        let hex = self.guest.as_ref().map_or("", |guest| guest.component().digest());
+        let hex = self
+            .guest
+            .as_ref()
+            .map_or("", |guest| guest.component().digest());
         for (byte, pair) in digest.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
-            *byte = std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok()).unwrap_or(0);
+            *byte = std::str::from_utf8(pair)
+                .ok()
+                .and_then(|pair| u8::from_str_radix(pair, 16).ok())
+                .unwrap_or(0);
         }
         digest
     }
@@ -134,7 +142,10 @@ impl Operations {
     }
 
     fn has(self, operation: Operation) -> bool {
-        Operation::ALL.iter().position(|known| *known == operation).is_some_and(|index| self.0 & 1 << index != 0)
+        Operation::ALL
+            .iter()
+            .position(|known| *known == operation)
+            .is_some_and(|index| self.0 & 1 << index != 0)
     }
 
     fn and(self, other: Self) -> Self {
@@ -149,7 +160,10 @@ impl Route {
 
     /// Whether the breaker would let a request through.
     pub(crate) fn available(&self, now_ms: u64) -> bool {
-        !matches!(self.breaker.state(now_ms), tollgate_upstream::BreakerState::Open { .. })
+        !matches!(
+            self.breaker.state(now_ms),
+            tollgate_upstream::BreakerState::Open { .. }
+        )
     }
 }
 
@@ -159,7 +173,10 @@ impl Snapshot {
     #[must_use]
     pub fn build(inputs: SnapshotInputs<'_>) -> Self {
         let mut problems = Vec::new();
-        let rates = Rates::new(&inputs.config.governance.currency, inputs.config.governance.rates.clone());
+        let rates = Rates::new(
+            &inputs.config.governance.currency,
+            inputs.config.governance.rates.clone(),
+        );
         let previous = inputs.previous.as_deref();
         let mut upstreams = HashMap::new();
         for record in &inputs.upstreams {
@@ -168,37 +185,83 @@ impl Snapshot {
                 Ok(upstream) => {
                     upstreams.insert(record.name.clone(), upstream);
                 }
-                Err(why) => problems.push(Problem { what: format!("upstream `{}`", record.name), why }),
+                Err(why) => problems.push(Problem {
+                    what: format!("upstream `{}`", record.name),
+                    why,
+                }),
             }
         }
         let mut ordered: Vec<&Arc<Upstream>> = upstreams.values().collect();
         // Higher priority first; names decide ties so that two starts behave alike.
-        ordered.sort_by(|a, b| b.record.priority.cmp(&a.record.priority).then_with(|| a.name.cmp(&b.name)));
-        let mut table = Table { routes: HashMap::new(), cards: BTreeMap::new(), rates: &rates, previous, problems };
+        ordered.sort_by(|a, b| {
+            b.record
+                .priority
+                .cmp(&a.record.priority)
+                .then_with(|| a.name.cmp(&b.name))
+        });
+        let mut table = Table {
+            routes: HashMap::new(),
+            cards: BTreeMap::new(),
+            rates: &rates,
+            previous,
+            problems,
+        };
         for upstream in &ordered {
             table.add(upstream);
         }
-        let Table { routes, cards, mut problems, .. } = table;
+        let Table {
+            routes,
+            cards,
+            mut problems,
+            ..
+        } = table;
         let open = ordered
             .iter()
             .filter(|upstream| manifest(upstream).is_some_and(|manifest| manifest.any_model))
             .map(|upstream| Arc::clone(upstream))
             .collect();
-        let default_price = inputs.config.governance.default_price.as_ref().and_then(|price| {
-            let list = list_price_of_config(price, &inputs.config.governance.currency);
-            rates
-                .to_base(&list)
-                .map_err(|error| problems.push(Problem { what: "governance.default_price".to_owned(), why: error.to_string() }))
-                .ok()
-        });
+        let default_price = inputs
+            .config
+            .governance
+            .default_price
+            .as_ref()
+            .and_then(|price| {
+                let list = list_price_of_config(price, &inputs.config.governance.currency);
+                rates
+                    .to_base(&list)
+                    .map_err(|error| {
+                        problems.push(Problem {
+                            what: "governance.default_price".to_owned(),
+                            why: error.to_string(),
+                        })
+                    })
+                    .ok()
+            });
         let policies = policies(&inputs, previous, &mut problems);
-        Self { accounts: inputs.accounts, routes, open, cards, policies, default_price, upstreams, problems }
+        Self {
+            accounts: inputs.accounts,
+            routes,
+            open,
+            cards,
+            policies,
+            default_price,
+            upstreams,
+            problems,
+        }
     }
 
     /// The routes for a model, best first. `provider/model` asks for one provider's.
     pub(crate) fn routes(&self, model: &str, operation: Operation) -> Vec<Arc<Route>> {
-        let known = self.routes.get(model).map(Vec::as_slice).unwrap_or_default();
-        let found: Vec<_> = known.iter().filter(|route| route.serves(operation)).map(Arc::clone).collect();
+        let known = self
+            .routes
+            .get(model)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let found: Vec<_> = known
+            .iter()
+            .filter(|route| route.serves(operation))
+            .map(Arc::clone)
+            .collect();
         if !found.is_empty() {
             return found;
         }
@@ -224,7 +287,9 @@ impl Snapshot {
     pub(crate) fn knows(&self, model: &str) -> bool {
         self.routes.contains_key(model)
             || model.split_once('/').is_some_and(|(provider, bare)| {
-                self.routes.get(bare).is_some_and(|routes| routes.iter().any(|r| r.upstream.provider_id == provider))
+                self.routes
+                    .get(bare)
+                    .is_some_and(|routes| routes.iter().any(|r| r.upstream.provider_id == provider))
             })
             || !self.open.is_empty()
     }
@@ -251,7 +316,9 @@ struct Table<'a> {
 
 impl Table<'_> {
     fn add(&mut self, upstream: &Arc<Upstream>) {
-        let Some(manifest) = manifest(upstream) else { return };
+        let Some(manifest) = manifest(upstream) else {
+            return;
+        };
         let extra = &upstream.record.models;
         for model in &manifest.models {
             for name in std::iter::once(&model.id).chain(&model.aliases) {
@@ -259,29 +326,43 @@ impl Table<'_> {
                 if extra.iter().any(|own| own.id == *name) {
                     continue;
                 }
-                self.route(upstream, &Wanted {
-                    id: name,
-                    // An alias is the vendor's own: it goes there as the client wrote it.
-                    at_vendor: name,
-                    operations: model.operations.as_deref(),
-                    price: model.price.as_ref().map(list_price_of_manifest),
-                    context_window: model.context_window,
-                    max_output: model.max_output_tokens,
-                    abilities: &model.abilities,
-                });
+                self.route(
+                    upstream,
+                    &Wanted {
+                        id: name,
+                        // An alias is the vendor's own: it goes there as the client wrote it.
+                        at_vendor: name,
+                        operations: model.operations.as_deref(),
+                        price: model.price.as_ref().map(list_price_of_manifest),
+                        context_window: model.context_window,
+                        max_output: model.max_output_tokens,
+                        abilities: &model.abilities,
+                    },
+                );
             }
         }
         for own in extra {
             let listed = manifest.model(own.upstream_id.as_deref().unwrap_or(&own.id));
-            self.route(upstream, &Wanted {
-                id: &own.id,
-                at_vendor: own.upstream_id.as_deref().unwrap_or(&own.id),
-                operations: own.operations.as_deref().or_else(|| listed?.operations.as_deref()),
-                price: own.price.clone().or_else(|| listed?.price.as_ref().map(list_price_of_manifest)),
-                context_window: own.context_window.or_else(|| listed?.context_window),
-                max_output: own.max_output_tokens.or_else(|| listed?.max_output_tokens),
-                abilities: listed.map(|model| model.abilities.as_slice()).unwrap_or_default(),
-            });
+            self.route(
+                upstream,
+                &Wanted {
+                    id: &own.id,
+                    at_vendor: own.upstream_id.as_deref().unwrap_or(&own.id),
+                    operations: own
+                        .operations
+                        .as_deref()
+                        .or_else(|| listed?.operations.as_deref()),
+                    price: own
+                        .price
+                        .clone()
+                        .or_else(|| listed?.price.as_ref().map(list_price_of_manifest)),
+                    context_window: own.context_window.or_else(|| listed?.context_window),
+                    max_output: own.max_output_tokens.or_else(|| listed?.max_output_tokens),
+                    abilities: listed
+                        .map(|model| model.abilities.as_slice())
+                        .unwrap_or_default(),
+                },
+            );
         }
     }
 
@@ -302,21 +383,31 @@ impl Table<'_> {
         // model still serves the others.
         let breaker = self
             .previous
-            .and_then(|old| old.routes.get(&id)?.iter().find(|route| route.upstream.name == upstream.name))
-            .map_or_else(|| Arc::new(Breaker::new(BreakerConfig::default())), |route| Arc::clone(&route.breaker));
+            .and_then(|old| {
+                old.routes
+                    .get(&id)?
+                    .iter()
+                    .find(|route| route.upstream.name == upstream.name)
+            })
+            .map_or_else(
+                || Arc::new(Breaker::new(BreakerConfig::default())),
+                |route| Arc::clone(&route.breaker),
+            );
         let operations = match wanted.operations {
             Some(names) => upstream.operations.and(Operations::of(names)),
             None => upstream.operations,
         };
-        self.cards.entry(Arc::clone(&id)).or_insert_with(|| ModelCard {
-            id: wanted.id.to_owned(),
-            display_name: String::new(),
-            context_window: wanted.context_window.unwrap_or(0),
-            max_output_tokens: wanted.max_output.unwrap_or(0),
-            abilities: wanted.abilities.to_vec(),
-            created: 0,
-            owned_by: upstream.provider_id.clone(),
-        });
+        self.cards
+            .entry(Arc::clone(&id))
+            .or_insert_with(|| ModelCard {
+                id: wanted.id.to_owned(),
+                display_name: String::new(),
+                context_window: wanted.context_window.unwrap_or(0),
+                max_output_tokens: wanted.max_output.unwrap_or(0),
+                abilities: wanted.abilities.to_vec(),
+                created: 0,
+                owned_by: upstream.provider_id.clone(),
+            });
         self.routes.entry(id).or_default().push(Arc::new(Route {
             upstream: Arc::clone(upstream),
             model: wanted.at_vendor.into(),
@@ -365,7 +456,11 @@ impl Upstream {
         let credential = match &record.credential {
             None => None,
             Some(name) => Some(
-                inputs.credentials.get(name).cloned().ok_or_else(|| format!("there is no credential `{name}`"))?,
+                inputs
+                    .credentials
+                    .get(name)
+                    .cloned()
+                    .ok_or_else(|| format!("there is no credential `{name}`"))?,
             ),
         };
         let same_credential = |old: &Self| match (&old.credential, &credential) {
@@ -380,23 +475,40 @@ impl Upstream {
         {
             return Ok(Arc::clone(old));
         }
-        let manifest = component.manifest().ok_or_else(|| "the component is not a provider".to_owned())?;
+        let manifest = component
+            .manifest()
+            .ok_or_else(|| "the component is not a provider".to_owned())?;
         let endpoint = manifest
             .endpoint(record.endpoint.as_deref().unwrap_or_default())
-            .ok_or_else(|| format!("the provider has no endpoint `{}`", record.endpoint.as_deref().unwrap_or_default()))?;
+            .ok_or_else(|| {
+                format!(
+                    "the provider has no endpoint `{}`",
+                    record.endpoint.as_deref().unwrap_or_default()
+                )
+            })?;
         let responds = component.exports(Interface::Responder);
         let base_url = record.base_url.as_deref().unwrap_or(&endpoint.base_url);
         let target = Target::parse(base_url).map_err(|error| format!("base_url: {error}"))?;
         if let Some(credential) = &credential
-            && let Some(missing) =
-                manifest.credential.fields.iter().find(|field| field.required && credential.field_names().all(|name| name != field.name))
+            && let Some(missing) = manifest.credential.fields.iter().find(|field| {
+                field.required && credential.field_names().all(|name| name != field.name)
+            })
         {
             return Err(format!("its credential has no field `{}`", missing.name));
         }
-        if credential.is_none() && !responds && manifest.credential.fields.iter().any(|field| field.required) {
+        if credential.is_none()
+            && !responds
+            && manifest
+                .credential
+                .fields
+                .iter()
+                .any(|field| field.required)
+        {
             return Err("it needs a credential".to_owned());
         }
-        let provider = component.configured(&config_text(&record.config)).map_err(|error| error.to_string())?;
+        let provider = component
+            .configured(&config_text(&record.config))
+            .map_err(|error| error.to_string())?;
         Ok(Arc::new(Self {
             name: record.name.clone(),
             tier: record.tier.clone().unwrap_or_default(),
@@ -434,25 +546,42 @@ fn policies(
     for attachment in &inputs.attachments {
         let config = config_text(&attachment.config);
         let component = inputs.generation.policies.get(&attachment.component);
-        let kept = previous.and_then(|snapshot| snapshot.policy(&attachment.id)).filter(|old| {
-            old.config == config
-                && old.component == attachment.component
-                && match (&old.guest, component) {
-                    (Some(guest), Some(component)) => Arc::ptr_eq(guest.component(), component),
-                    _ => false,
-                }
-        });
+        let kept = previous
+            .and_then(|snapshot| snapshot.policy(&attachment.id))
+            .filter(|old| {
+                old.config == config
+                    && old.component == attachment.component
+                    && match (&old.guest, component) {
+                        (Some(guest), Some(component)) => Arc::ptr_eq(guest.component(), component),
+                        _ => false,
+                    }
+            });
         let policy = match kept {
             Some(old) => Arc::clone(old),
             None => {
                 let guest = match component {
-                    None => Err(format!("no policy component `{}` is loaded", attachment.component)),
-                    Some(component) => component.configured(&config).map_err(|error| error.to_string()),
+                    None => Err(format!(
+                        "no policy component `{}` is loaded",
+                        attachment.component
+                    )),
+                    Some(component) => component
+                        .configured(&config)
+                        .map_err(|error| error.to_string()),
                 };
                 let guest = guest
-                    .map_err(|why| problems.push(Problem { what: format!("policy `{}`", attachment.id), why }))
+                    .map_err(|why| {
+                        problems.push(Problem {
+                            what: format!("policy `{}`", attachment.id),
+                            why,
+                        })
+                    })
                     .ok();
-                Arc::new(Policy { id: attachment.id.clone(), component: attachment.component.clone(), guest, config })
+                Arc::new(Policy {
+                    id: attachment.id.clone(),
+                    component: attachment.component.clone(),
+                    guest,
+                    config,
+                })
             }
         };
         policies.insert(attachment.id.clone(), policy);

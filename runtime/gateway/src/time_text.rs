@@ -3,7 +3,8 @@
 /// RFC 3339 in UTC, whole seconds rounded up: Anthropic's form.
 pub(crate) fn rfc3339(unix_ms: u64) -> String {
     let seconds = i64::try_from(unix_ms.div_ceil(1_000)).unwrap_or(i64::MAX);
-    jiff::Timestamp::from_second(seconds).map_or_else(|_| String::new(), |moment| moment.to_string())
+    jiff::Timestamp::from_second(seconds)
+        .map_or_else(|_| String::new(), |moment| moment.to_string())
 }
 
 /// `1h2m3s`, `6m0s`, `12s` or `250ms`: OpenAI's form.

@@ -10,8 +10,14 @@ use tollgate_plugin::{CallView, CandidatesView, FailedAnswerView, OutcomeView, R
 use crate::route::Candidate;
 
 /// Headers no guest ever sees.
-const HIDDEN: [&str; 6] =
-    ["authorization", "x-api-key", "cookie", "set-cookie", "proxy-authorization", "x-goog-api-key"];
+const HIDDEN: [&str; 6] = [
+    "authorization",
+    "x-api-key",
+    "cookie",
+    "set-cookie",
+    "proxy-authorization",
+    "x-goog-api-key",
+];
 
 fn visible<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     if HIDDEN.contains(&name) {
@@ -59,7 +65,12 @@ impl RequestView for RequestFacts {
         visible(&self.headers, name).map(str::to_owned)
     }
     fn account_path(&self) -> Vec<String> {
-        self.caller.path.names.split('/').map(str::to_owned).collect()
+        self.caller
+            .path
+            .names
+            .split('/')
+            .map(str::to_owned)
+            .collect()
     }
     fn key_label(&self) -> &str {
         &self.caller.label
@@ -144,16 +155,19 @@ impl CandidatesView for CandidateFacts {
         u32::try_from(self.0.len()).unwrap_or(u32::MAX)
     }
     fn upstream(&self, position: u32) -> &str {
-        self.at(position).map_or("", |candidate| &candidate.upstream.name)
+        self.at(position)
+            .map_or("", |candidate| &candidate.upstream.name)
     }
     fn provider(&self, position: u32) -> &str {
-        self.at(position).map_or("", |candidate| &candidate.upstream.provider_id)
+        self.at(position)
+            .map_or("", |candidate| &candidate.upstream.provider_id)
     }
     fn model(&self, position: u32) -> &str {
         self.at(position).map_or("", |candidate| &candidate.model)
     }
     fn tier(&self, position: u32) -> &str {
-        self.at(position).map_or("", |candidate| &candidate.upstream.tier)
+        self.at(position)
+            .map_or("", |candidate| &candidate.upstream.tier)
     }
     fn input_price(&self, position: u32) -> Option<u64> {
         self.at(position)?.price.as_ref().map(|price| price.input)
@@ -162,13 +176,16 @@ impl CandidatesView for CandidateFacts {
         self.at(position)?.price.as_ref().map(|price| price.output)
     }
     fn load(&self, position: u32) -> u32 {
-        self.at(position).map_or(0, |candidate| candidate.upstream.pulse.load())
+        self.at(position)
+            .map_or(0, |candidate| candidate.upstream.pulse.load())
     }
     fn latency_ms(&self, position: u32) -> u32 {
-        self.at(position).map_or(0, |candidate| candidate.upstream.pulse.latency_ms())
+        self.at(position)
+            .map_or(0, |candidate| candidate.upstream.pulse.latency_ms())
     }
     fn healthy(&self, position: u32) -> bool {
-        self.at(position).is_some_and(|candidate| candidate.available(self.1))
+        self.at(position)
+            .is_some_and(|candidate| candidate.available(self.1))
     }
 }
 

@@ -27,13 +27,25 @@ impl Worker {
     /// What all workers trust.
     pub(crate) fn tls(config: &Config) -> std::io::Result<Tls> {
         let extra = &config.upstream.extra_ca_file;
-        Tls::new((!extra.as_os_str().is_empty()).then_some(extra.as_path())).map_err(std::io::Error::other)
+        Tls::new((!extra.as_os_str().is_empty()).then_some(extra.as_path()))
+            .map_err(std::io::Error::other)
     }
 
-    pub(crate) fn new(control: Arc<Control>, tls: Tls, shards: Arc<[Shard]>, number: usize) -> Self {
-        let (connect_timeout, first_byte_timeout, idle_timeout) = control.config().upstream.timeouts();
+    pub(crate) fn new(
+        control: Arc<Control>,
+        tls: Tls,
+        shards: Arc<[Shard]>,
+        number: usize,
+    ) -> Self {
+        let (connect_timeout, first_byte_timeout, idle_timeout) =
+            control.config().upstream.timeouts();
         let client = Client::new(
-            ClientConfig { connect_timeout, first_byte_timeout, idle_timeout, ..ClientConfig::default() },
+            ClientConfig {
+                connect_timeout,
+                first_byte_timeout,
+                idle_timeout,
+                ..ClientConfig::default()
+            },
             tls,
         );
         Self {
@@ -53,8 +65,12 @@ impl Worker {
 
     /// Unix milliseconds; never runs backwards within a worker, whatever the system clock does.
     pub(crate) fn now_ms(&self) -> u64 {
-        let system = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-        let now = u64::try_from(system.as_millis()).unwrap_or(u64::MAX).max(self.last_now.get());
+        let system = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or(Duration::ZERO);
+        let now = u64::try_from(system.as_millis())
+            .unwrap_or(u64::MAX)
+            .max(self.last_now.get());
         self.last_now.set(now);
         now
     }

@@ -10,7 +10,8 @@ use wasmtime::component::{Instance, InstancePre, Linker, ResourceAny};
 
 use crate::state::State;
 use crate::{
-    Answer, CatalogueRequest, Denial, Failure, Interface, Judgement, Plan, Segment, SignHead, Verdict, Window,
+    Answer, CatalogueRequest, Denial, Failure, Interface, Judgement, Plan, Segment, SignHead,
+    Verdict, Window,
 };
 
 /// Versions of `tollgate:extension` that this host speaks, oldest first.
@@ -37,7 +38,9 @@ pub(crate) fn bind(
 ) -> wasmtime::Result<Box<dyn Bound>> {
     match version {
         "0.1.0" => Ok(Box::new(v0_1_0::Indices::new(pre, exports)?)),
-        other => Err(wasmtime::format_err!("no bindings for tollgate:extension@{other}")),
+        other => Err(wasmtime::format_err!(
+            "no bindings for tollgate:extension@{other}"
+        )),
     }
 }
 
@@ -62,7 +65,12 @@ pub(crate) type Reply<T> = Result<T, Fault>;
 pub(crate) trait Bound: Send + Sync {
     /// The functions of one instance. With `all`, every exported interface is checked and loaded now; else each is
     /// loaded when it is first called.
-    fn load(&self, store: &mut Store<State>, instance: Instance, all: bool) -> wasmtime::Result<Box<dyn Calls>>;
+    fn load(
+        &self,
+        store: &mut Store<State>,
+        instance: Instance,
+        all: bool,
+    ) -> wasmtime::Result<Box<dyn Calls>>;
 }
 
 /// The functions of one instance. What they read lies in the store's `Lent`.
@@ -71,12 +79,28 @@ pub(crate) trait Calls: Send {
     fn describe(&mut self, store: &mut Store<State>) -> Reply<String>;
     fn prepare(&mut self, store: &mut Store<State>) -> Reply<Result<Plan, Failure>>;
     fn classify(&mut self, store: &mut Store<State>) -> Reply<Failure>;
-    fn sign(&mut self, store: &mut Store<State>, head: &SignHead<'_>) -> Reply<Result<Vec<(String, String)>, String>>;
+    fn sign(
+        &mut self,
+        store: &mut Store<State>,
+        head: &SignHead<'_>,
+    ) -> Reply<Result<Vec<(String, String)>, String>>;
     fn respond(&mut self, store: &mut Store<State>, body: &[u8]) -> Reply<Answer>;
-    fn read_capacity(&mut self, store: &mut Store<State>, headers: &[(String, String)], now: u64)
-    -> Reply<Vec<Window>>;
-    fn catalogue_request(&mut self, store: &mut Store<State>, endpoint: &str) -> Reply<CatalogueRequest>;
-    fn catalogue_read(&mut self, store: &mut Store<State>, body: &[u8]) -> Reply<Result<Vec<String>, String>>;
+    fn read_capacity(
+        &mut self,
+        store: &mut Store<State>,
+        headers: &[(String, String)],
+        now: u64,
+    ) -> Reply<Vec<Window>>;
+    fn catalogue_request(
+        &mut self,
+        store: &mut Store<State>,
+        endpoint: &str,
+    ) -> Reply<CatalogueRequest>;
+    fn catalogue_read(
+        &mut self,
+        store: &mut Store<State>,
+        body: &[u8],
+    ) -> Reply<Result<Vec<String>, String>>;
     fn translator(&mut self, store: &mut Store<State>) -> Reply<ResourceAny>;
     fn translate(
         &mut self,

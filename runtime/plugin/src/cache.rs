@@ -33,7 +33,10 @@ impl Cache {
     /// Opens the folder, making it and the key where they are missing.
     pub(crate) fn open(dir: &Path, engine: &Engine) -> Result<Self, PluginError> {
         let failed = |what: &str, error: std::io::Error| {
-            PluginError::host(format!("component cache {}: {what}: {error}", dir.display()))
+            PluginError::host(format!(
+                "component cache {}: {what}: {error}",
+                dir.display()
+            ))
         };
         DirBuilder::new()
             .recursive(true)
@@ -46,7 +49,8 @@ impl Cache {
             Some(parent) if parent != Path::new("") => parent,
             _ => Path::new("."),
         };
-        let key = read_or_make_key(&parent.join(KEY_FILE)).map_err(|error| failed("no key", error))?;
+        let key =
+            read_or_make_key(&parent.join(KEY_FILE)).map_err(|error| failed("no key", error))?;
         check_owner(dir).map_err(|error| failed("not ours", error))?;
         let cache = Self {
             dir: dir.to_owned(),
@@ -61,7 +65,12 @@ impl Cache {
     ///
     /// # Errors
     /// The engine's words where the bytes do not compile.
-    pub(crate) fn load(&self, engine: &Engine, digest: &str, bytes: &[u8]) -> wasmtime::Result<Component> {
+    pub(crate) fn load(
+        &self,
+        engine: &Engine,
+        digest: &str,
+        bytes: &[u8],
+    ) -> wasmtime::Result<Component> {
         let name = self.name(digest);
         if let Some(component) = self.recall(engine, &name) {
             return Ok(component);
@@ -88,18 +97,27 @@ impl Cache {
         let content = match read_private(&path) {
             Ok(content) => content,
             Err(error) => {
-                tracing::warn!("component cache: {} is compiled again: {error}", path.display());
+                tracing::warn!(
+                    "component cache: {} is compiled again: {error}",
+                    path.display()
+                );
                 return None;
             }
         };
         if hmac::verify(&self.key, &self.message(name, &content), &tag).is_err() {
-            tracing::warn!("component cache: {} was changed by somebody else; it is compiled again", path.display());
+            tracing::warn!(
+                "component cache: {} was changed by somebody else; it is compiled again",
+                path.display()
+            );
             return None;
         }
         drop(content);
         let component = map_verified(engine, &path);
         if let Err(error) = &component {
-            tracing::warn!("component cache: {} is compiled again: {error:#}", path.display());
+            tracing::warn!(
+                "component cache: {} is compiled again: {error:#}",
+                path.display()
+            );
         }
         component.ok()
     }
@@ -125,7 +143,9 @@ impl Cache {
 
     /// Removes what no engine will use again and what a crash left behind.
     fn sweep(&self) {
-        let Ok(entries) = fs::read_dir(&self.dir) else { return };
+        let Ok(entries) = fs::read_dir(&self.dir) else {
+            return;
+        };
         let suffix = format!("-{}.cwasm", self.engine_hash);
         let now = SystemTime::now();
         for entry in entries.flatten() {
@@ -139,7 +159,9 @@ impl Cache {
                 .unwrap_or_default();
             let left_behind = name.ends_with(".new") && age > Duration::from_secs(3600);
             let known = name.ends_with(".cwasm") || name.ends_with(".mac");
-            if left_behind || (known && (!ours && age > Duration::from_secs(24 * 3600) || age > STALE)) {
+            if left_behind
+                || (known && (!ours && age > Duration::from_secs(24 * 3600) || age > STALE))
+            {
                 let _ = fs::remove_file(entry.path());
             }
         }
@@ -147,7 +169,10 @@ impl Cache {
 }
 
 /// Maps a compiled component whose tag was just verified.
-#[expect(unsafe_code, reason = "the one place where native code is loaded; see the safety comment")]
+#[expect(
+    unsafe_code,
+    reason = "the one place where native code is loaded; see the safety comment"
+)]
 fn map_verified(engine: &Engine, path: &Path) -> wasmtime::Result<Component> {
     // SAFETY: the file must hold what `Engine::precompile_component` made for a compatible engine, and must not change
     // while it is mapped. `recall` has just verified an HMAC over its name and content that only this installation's
@@ -169,7 +194,9 @@ fn read_private(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut file = File::open(path)?;
     let meta = file.metadata()?;
     if !meta.is_file() || meta.mode() & 0o077 != 0 {
-        return Err(std::io::Error::other("it is not private to its owner (mode 0600)"));
+        return Err(std::io::Error::other(
+            "it is not private to its owner (mode 0600)",
+        ));
     }
     let mut content = Vec::with_capacity(usize::try_from(meta.len()).unwrap_or_default());
     file.read_to_end(&mut content)?;
@@ -179,11 +206,19 @@ fn read_private(path: &Path) -> std::io::Result<Vec<u8>> {
 /// Temporary file, fsync, rename.
 fn write_private(path: &Path, content: &[u8]) -> std::io::Result<()> {
     let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{}-{:?}.new", std::process::id(), std::thread::current().id()));
+    name.push(format!(
+        ".{}-{:?}.new",
+        std::process::id(),
+        std::thread::current().id()
+    ));
     let temporary = PathBuf::from(name);
     let written = (|| {
         let _ = fs::remove_file(&temporary);
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&temporary)?;
         file.write_all(content)?;
         file.sync_all()?;
         fs::rename(&temporary, path)
@@ -196,13 +231,19 @@ fn write_private(path: &Path, content: &[u8]) -> std::io::Result<()> {
 
 /// The folder must belong to the user we run as: that of a file we make in it.
 fn check_owner(dir: &Path) -> std::io::Result<()> {
-    let probe = dir.join(format!(".probe-{}-{:?}.new", std::process::id(), std::thread::current().id()));
+    let probe = dir.join(format!(
+        ".probe-{}-{:?}.new",
+        std::process::id(),
+        std::thread::current().id()
+    ));
     write_private(&probe, b"")?;
     let ours = fs::metadata(&probe)?.uid();
     fs::remove_file(&probe)?;
     let meta = fs::symlink_metadata(dir)?;
     if !meta.is_dir() || meta.uid() != ours || meta.mode() & 0o077 != 0 {
-        return Err(std::io::Error::other("it must be a folder of the user that runs this, with mode 0700"));
+        return Err(std::io::Error::other(
+            "it must be a folder of the user that runs this, with mode 0700",
+        ));
     }
     Ok(())
 }
@@ -216,7 +257,10 @@ fn read_or_make_key(path: &Path) -> std::io::Result<hmac::Key> {
     }
     let secret = read_private(path)?;
     if secret.len() != KEY_BYTES {
-        return Err(std::io::Error::other(format!("{} is damaged; remove it", path.display())));
+        return Err(std::io::Error::other(format!(
+            "{} is damaged; remove it",
+            path.display()
+        )));
     }
     Ok(hmac::Key::new(hmac::HMAC_SHA256, &secret))
 }
@@ -237,7 +281,10 @@ mod tests {
     }
 
     fn cached(dir: &Path) -> Vec<PathBuf> {
-        let mut files: Vec<_> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let mut files: Vec<_> = fs::read_dir(dir)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
         files.sort();
         files
     }
@@ -253,7 +300,10 @@ mod tests {
         cache.load(host.engine(), &digest, &bytes).unwrap();
         let files = cached(&dir);
         assert_eq!(files.len(), 2, "{files:?}");
-        let compiled = files.iter().find(|path| path.extension().unwrap() == "cwasm").unwrap();
+        let compiled = files
+            .iter()
+            .find(|path| path.extension().unwrap() == "cwasm")
+            .unwrap();
         let name = cache.name(&digest);
         assert!(cache.recall(host.engine(), &name).is_some());
         let good = fs::read(compiled).unwrap();
@@ -291,11 +341,20 @@ mod tests {
         fs::set_permissions(&dir, fs::Permissions::from_mode(0o755)).unwrap();
         let cache = Cache::open(&dir, host.engine()).unwrap();
         let bytes = component();
-        cache.load(host.engine(), &sha256_hex(&bytes), &bytes).unwrap();
+        cache
+            .load(host.engine(), &sha256_hex(&bytes), &bytes)
+            .unwrap();
         assert_eq!(fs::metadata(&dir).unwrap().mode() & 0o777, 0o700);
-        assert_eq!(fs::metadata(home.path().join(KEY_FILE)).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(home.path().join(KEY_FILE)).unwrap().mode() & 0o777,
+            0o600
+        );
         for file in cached(&dir) {
-            assert_eq!(fs::metadata(&file).unwrap().mode() & 0o777, 0o600, "{file:?}");
+            assert_eq!(
+                fs::metadata(&file).unwrap().mode() & 0o777,
+                0o600,
+                "{file:?}"
+            );
         }
     }
 }

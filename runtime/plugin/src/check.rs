@@ -32,7 +32,10 @@ pub(crate) struct Outside {
 /// A sentence that says what the file is or what is wrong with it.
 pub(crate) fn check(bytes: &[u8], max_bytes: usize) -> Result<Outside, String> {
     if bytes.len() > max_bytes {
-        return Err(format!("is {} bytes long; the limit (max_component_bytes) is {max_bytes}", bytes.len()));
+        return Err(format!(
+            "is {} bytes long; the limit (max_component_bytes) is {max_bytes}",
+            bytes.len()
+        ));
     }
     if bytes.is_empty() {
         return Err("is empty".into());
@@ -60,7 +63,8 @@ struct Names {
 
 /// The names that the outermost component imports and exports; the whole file is walked, so damage shows here.
 fn outer_names(bytes: &[u8]) -> Result<Names, String> {
-    let damaged = |error: wasmparser::BinaryReaderError| format!("is damaged or cut short: {error}");
+    let damaged =
+        |error: wasmparser::BinaryReaderError| format!("is damaged or cut short: {error}");
     let mut names = Names::default();
     let mut depth = 0_usize;
     for payload in Parser::new(0).parse_all(bytes) {
@@ -74,12 +78,16 @@ fn outer_names(bytes: &[u8]) -> Result<Names, String> {
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::ComponentImportSection(section) if depth == 1 => {
                 for import in section {
-                    names.imports.push(import.map_err(damaged)?.name.name.to_owned());
+                    names
+                        .imports
+                        .push(import.map_err(damaged)?.name.name.to_owned());
                 }
             }
             Payload::ComponentExportSection(section) if depth == 1 => {
                 for export in section {
-                    names.exports.push(export.map_err(damaged)?.name.name.to_owned());
+                    names
+                        .exports
+                        .push(export.map_err(damaged)?.name.name.to_owned());
                 }
             }
             _ => {}
@@ -111,12 +119,18 @@ fn judge(names: &Names) -> Result<Outside, String> {
 fn contract_version(names: &Names) -> Result<String, String> {
     let mut found: Option<&str> = None;
     for name in names.imports.iter().chain(&names.exports) {
-        let Some(rest) = name.strip_prefix(PACKAGE) else { continue };
+        let Some(rest) = name.strip_prefix(PACKAGE) else {
+            continue;
+        };
         let version = rest.split_once('@').map_or("", |(_, version)| version);
         if !VERSIONS.contains(&version) {
             return Err(format!(
                 "was built for tollgate:extension@{}; this host speaks {}",
-                if version.is_empty() { "(no version)" } else { version },
+                if version.is_empty() {
+                    "(no version)"
+                } else {
+                    version
+                },
                 VERSIONS.join(", ")
             ));
         }
@@ -136,11 +150,17 @@ fn contract_version(names: &Names) -> Result<String, String> {
 fn exports(names: &Names, version: &str) -> Result<Vec<Interface>, String> {
     let mut found = Vec::new();
     for export in &names.exports {
-        let Some(rest) = export.strip_prefix(PACKAGE) else { continue };
+        let Some(rest) = export.strip_prefix(PACKAGE) else {
+            continue;
+        };
         let name = rest.split('@').next().unwrap_or_default();
         match Interface::from_name(name) {
             Some(interface) => found.push(interface),
-            None => return Err(format!("exports `{name}`, which tollgate:extension@{version} does not have")),
+            None => {
+                return Err(format!(
+                    "exports `{name}`, which tollgate:extension@{version} does not have"
+                ));
+            }
         }
     }
     Ok(found)
@@ -162,12 +182,16 @@ fn check_import(import: &str, outside: &mut Outside) -> Result<(), String> {
         return Ok(());
     }
     let Some(rest) = import.strip_prefix("wasi:") else {
-        return Err(format!("imports `{import}`; only tollgate:extension and wasi preview 2 are offered"));
+        return Err(format!(
+            "imports `{import}`; only tollgate:extension and wasi preview 2 are offered"
+        ));
     };
     let package = rest.split(['/', '@']).next().unwrap_or_default();
     let version = rest.split_once('@').map_or("", |(_, version)| version);
     if !version.starts_with("0.2.") {
-        return Err(format!("imports `{import}`; of WASI only preview 2 (0.2.x) is offered"));
+        return Err(format!(
+            "imports `{import}`; of WASI only preview 2 (0.2.x) is offered"
+        ));
     }
     if !WASI.contains(&package) {
         return Err(format!(
@@ -207,7 +231,11 @@ fn listed(names: &[String]) -> String {
     if names.is_empty() {
         return "nothing".into();
     }
-    let mut shown: Vec<_> = names.iter().take(5).map(|name| format!("`{name}`")).collect();
+    let mut shown: Vec<_> = names
+        .iter()
+        .take(5)
+        .map(|name| format!("`{name}`"))
+        .collect();
     if names.len() > 5 {
         shown.push("…".into());
     }
@@ -232,7 +260,11 @@ mod tests {
 
     #[test]
     fn exports_decide_the_kind() {
-        let provider = judge(&names(&["tollgate:extension/call@0.1.0"], &[MANIFEST, EXCHANGE])).unwrap();
+        let provider = judge(&names(
+            &["tollgate:extension/call@0.1.0"],
+            &[MANIFEST, EXCHANGE],
+        ))
+        .unwrap();
         assert_eq!(provider.kind, Kind::Provider);
         assert!(provider.pure && !provider.wasi);
         assert_eq!(judge(&names(&[], &[ADMISSION])).unwrap().kind, Kind::Policy);
@@ -240,7 +272,10 @@ mod tests {
             (vec![MANIFEST], "needs both"),
             (vec![EXCHANGE], "needs both"),
             (vec![MANIFEST, EXCHANGE, ADMISSION], "make it two"),
-            (vec!["tollgate:extension/configuration@0.1.0"], "neither a provider nor a policy"),
+            (
+                vec!["tollgate:extension/configuration@0.1.0"],
+                "neither a provider nor a policy",
+            ),
             (vec!["wasi:cli/run@0.2.3"], "foreign component"),
             (vec!["tollgate:extension/telepathy@0.1.0"], "does not have"),
         ] {
@@ -252,7 +287,10 @@ mod tests {
     #[test]
     fn an_unknown_version_is_named_together_with_the_known_ones() {
         let error = judge(&names(&[], &["tollgate:extension/admission@9.9.9"])).unwrap_err();
-        assert_eq!(error, "was built for tollgate:extension@9.9.9; this host speaks 0.1.0");
+        assert_eq!(
+            error,
+            "was built for tollgate:extension@9.9.9; this host speaks 0.1.0"
+        );
         let mixed = judge(&names(&["tollgate:extension/log@9.9.9"], &[ADMISSION])).unwrap_err();
         assert!(mixed.contains("9.9.9"));
     }
@@ -265,10 +303,26 @@ mod tests {
         assert!(!with("tollgate:extension/credential@0.1.0").unwrap().pure);
         let wasi = with("wasi:io/streams@0.2.6").unwrap();
         assert!(wasi.wasi && !wasi.pure);
-        assert!(with("wasi:io/streams@0.3.0").unwrap_err().contains("preview 2"));
-        assert!(with("wasi:http/outgoing-handler@0.2.0").unwrap_err().contains("no network"));
-        assert!(with("evil:corp/backdoor@1.0.0").unwrap_err().contains("evil:corp/backdoor"));
-        assert!(with("tollgate:extension/admission@0.1.0").unwrap_err().contains("does not offer"));
+        assert!(
+            with("wasi:io/streams@0.3.0")
+                .unwrap_err()
+                .contains("preview 2")
+        );
+        assert!(
+            with("wasi:http/outgoing-handler@0.2.0")
+                .unwrap_err()
+                .contains("no network")
+        );
+        assert!(
+            with("evil:corp/backdoor@1.0.0")
+                .unwrap_err()
+                .contains("evil:corp/backdoor")
+        );
+        assert!(
+            with("tollgate:extension/admission@0.1.0")
+                .unwrap_err()
+                .contains("does not offer")
+        );
     }
 
     #[test]
@@ -286,6 +340,10 @@ mod tests {
             let error = check(bytes, 1000).unwrap_err();
             assert!(error.contains(why), "{why}: {error}");
         }
-        assert!(check(&component, 8).unwrap_err().contains("max_component_bytes"));
+        assert!(
+            check(&component, 8)
+                .unwrap_err()
+                .contains("max_component_bytes")
+        );
     }
 }

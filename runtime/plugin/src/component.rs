@@ -12,7 +12,9 @@ use crate::instance::{Instance, Template};
 use crate::manifest::Manifest;
 use crate::selftest;
 use crate::state::Lent;
-use crate::{ComponentsConfig, Configured, ErrorKind, Interface, Isolation, Kind, PluginError, abi};
+use crate::{
+    ComponentsConfig, Configured, ErrorKind, Interface, Isolation, Kind, PluginError, abi,
+};
 
 /// A component that was compiled, checked and can be called. It stays usable as long as somebody holds it, whatever
 /// happens to its file.
@@ -61,20 +63,25 @@ impl Component {
         let pre = host
             .link(&compiled, outside.wasi)
             .map_err(|error| refuse(format!("cannot be linked: {error:#}")))?;
-        let bound = abi::bind(&outside.version, &pre, &outside.exports)
-            .map_err(|error| refuse(format!("does not export what its version promises: {error:#}")))?;
-        let template = Arc::new(Template {
+        let bound = abi::bind(&outside.version, &pre, &outside.exports).map_err(|error| {
+            refuse(format!(
+                "does not export what its version promises: {error:#}"
+            ))
+        })?;
+        let mut template = Template {
             host: Arc::clone(host),
             component: stem.into(),
             pre,
             bound,
             wasi: outside.wasi,
-        });
+        };
         let trial = Trial::run(&template, &outside)?;
         let id = match &trial.manifest {
             Some(manifest) => manifest.id.clone(),
             None => stem.to_owned(),
         };
+        // From here on it is called by its id, in errors and in the log.
+        template.component = id.as_str().into();
         let isolation = [id.as_str(), stem]
             .iter()
             .find_map(|name| config.isolation_of.get(*name).copied())
@@ -86,7 +93,7 @@ impl Component {
             memoise: config.memoise && outside.pure,
             outside,
             manifest: trial.manifest,
-            template,
+            template: Arc::new(template),
             isolation,
             configured: Mutex::default(),
         })
@@ -146,11 +153,19 @@ impl Component {
     /// if the text is no JSON or the component takes no configuration; the kinds of a failed call otherwise.
     pub fn configured(self: &Arc<Self>, config_json: &str) -> Result<Arc<Configured>, PluginError> {
         let config = self.checked_config(config_json)?;
-        let known = self.configured.lock().get(config_json).and_then(Weak::upgrade);
+        let known = self
+            .configured
+            .lock()
+            .get(config_json)
+            .and_then(Weak::upgrade);
         if let Some(known) = known {
             return Ok(known);
         }
-        let fresh = Arc::new(Configured::new(Arc::clone(self), Arc::clone(&self.template), config)?);
+        let fresh = Arc::new(Configured::new(
+            Arc::clone(self),
+            Arc::clone(&self.template),
+            config,
+        )?);
         let mut all = self.configured.lock();
         all.retain(|_, weak| weak.strong_count() > 0);
         all.insert(config_json.to_owned(), Arc::downgrade(&fresh));
@@ -164,8 +179,8 @@ impl Component {
     /// The text for `configure`, or `None` if the component has no such function.
     fn checked_config(&self, json: &str) -> Result<Option<String>, PluginError> {
         let refuse = |why: String| PluginError::new(self.id.as_str(), ErrorKind::Refused, why);
-        let value: serde_json::Value =
-            serde_json::from_str(json).map_err(|error| refuse(format!("the configuration is no JSON: {error}")))?;
+        let value: serde_json::Value = serde_json::from_str(json)
+            .map_err(|error| refuse(format!("the configuration is no JSON: {error}")))?;
         if self.exports(Interface::Configuration) {
             return Ok(Some(json.to_owned()));
         }
@@ -192,7 +207,9 @@ impl Trial {
         let configured = match outside.exports.contains(&Interface::Configuration) {
             // A component may need more than nothing. Then it is tried with what the operator gives it.
             true => instance
-                .setup_call(template, Lent::default(), |calls, store| calls.configure(store, "{}"))?
+                .setup_call(template, Lent::default(), |calls, store| {
+                    calls.configure(store, "{}")
+                })?
                 .is_ok(),
             false => true,
         };
@@ -210,6 +227,9 @@ impl Trial {
 }
 
 fn describe(instance: &mut Instance, template: &Template) -> Result<Manifest, PluginError> {
-    let json = instance.setup_call(template, Lent::default(), |calls, store| calls.describe(store))?;
-    Manifest::parse(&json).map_err(|why| PluginError::new(&*template.component, ErrorKind::BadAnswer, why))
+    let json = instance.setup_call(template, Lent::default(), |calls, store| {
+        calls.describe(store)
+    })?;
+    Manifest::parse(&json)
+        .map_err(|why| PluginError::new(&*template.component, ErrorKind::BadAnswer, why))
 }

@@ -5,13 +5,17 @@ use std::sync::Arc;
 use crate::error::PrepareError;
 use crate::instance::Template;
 use crate::memo::Memo;
-use crate::plan::{check_answer, check_catalogue, check_headers, check_judgement, check_order, check_plan, check_verdict};
+use crate::plan::{
+    check_answer, check_catalogue, check_headers, check_judgement, check_order, check_plan,
+    check_verdict,
+};
 use crate::pool::Pool;
 use crate::state::{Lent, SharedCall};
 use crate::stream::{AnswerFilter, Translator};
 use crate::{
-    Answer, CallView, CandidatesView, CatalogueRequest, Component, ErrorKind, FailedAnswerView, Failure, Interface,
-    Judgement, MacSource, OutcomeView, Plan, PluginError, RequestView, Segment, SignHead, Verdict, Window,
+    Answer, CallView, CandidatesView, CatalogueRequest, Component, ErrorKind, FailedAnswerView,
+    Failure, Interface, Judgement, MacSource, OutcomeView, Plan, PluginError, RequestView, Segment,
+    SignHead, Verdict, Window,
 };
 
 /// A component with its configuration, its own instances and its remembered plans.
@@ -27,7 +31,9 @@ pub struct Configured {
 
 impl std::fmt::Debug for Configured {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Configured").field("component", &self.component).finish_non_exhaustive()
+        f.debug_struct("Configured")
+            .field("component", &self.component)
+            .finish_non_exhaustive()
     }
 }
 
@@ -116,8 +122,9 @@ impl Configured {
             failed: Some(answer),
             ..Lent::default()
         };
-        self.pool
-            .with(|instance, template| instance.call(template, lent, |calls, store| calls.classify(store)))
+        self.pool.with(|instance, template| {
+            instance.call(template, lent, |calls, store| calls.classify(store))
+        })
     }
 
     /// An answer without any upstream. `body` is the request's; for a streaming call the answer is the whole stream.
@@ -130,9 +137,9 @@ impl Configured {
             call: Some(Arc::clone(call)),
             ..Lent::default()
         };
-        let answer = self
-            .pool
-            .with(|instance, template| instance.call(template, lent, |calls, store| calls.respond(store, body)))?;
+        let answer = self.pool.with(|instance, template| {
+            instance.call(template, lent, |calls, store| calls.respond(store, body))
+        })?;
         check_answer(&answer).map_err(|why| self.bad(why))?;
         Ok(answer)
     }
@@ -141,7 +148,11 @@ impl Configured {
     ///
     /// # Errors
     /// `Refused` with the component's sentence; else as all calls.
-    pub fn sign(&self, head: &SignHead<'_>, macs: Arc<dyn MacSource>) -> Result<Vec<(String, String)>, PluginError> {
+    pub fn sign(
+        &self,
+        head: &SignHead<'_>,
+        macs: Arc<dyn MacSource>,
+    ) -> Result<Vec<(String, String)>, PluginError> {
         self.needs(Interface::Signing)?;
         let lent = Lent {
             macs: Some(macs),
@@ -149,7 +160,9 @@ impl Configured {
         };
         let headers = self
             .pool
-            .with(|instance, template| instance.call(template, lent, |calls, store| calls.sign(store, head)))?
+            .with(|instance, template| {
+                instance.call(template, lent, |calls, store| calls.sign(store, head))
+            })?
             .map_err(|why| self.refused(why))?;
         check_headers(&headers, self.component.manifest()).map_err(|why| self.bad(why))?;
         Ok(headers)
@@ -159,10 +172,16 @@ impl Configured {
     ///
     /// # Errors
     /// As all calls.
-    pub fn read_capacity(&self, headers: &[(String, String)], now: u64) -> Result<Vec<Window>, PluginError> {
+    pub fn read_capacity(
+        &self,
+        headers: &[(String, String)],
+        now: u64,
+    ) -> Result<Vec<Window>, PluginError> {
         self.needs(Interface::Capacity)?;
         self.pool.with(|instance, template| {
-            instance.call(template, Lent::default(), |calls, store| calls.read_capacity(store, headers, now))
+            instance.call(template, Lent::default(), |calls, store| {
+                calls.read_capacity(store, headers, now)
+            })
         })
     }
 
@@ -173,7 +192,9 @@ impl Configured {
     pub fn catalogue_request(&self, endpoint: &str) -> Result<CatalogueRequest, PluginError> {
         self.needs(Interface::Catalogue)?;
         let request = self.pool.with(|instance, template| {
-            instance.call(template, Lent::default(), |calls, store| calls.catalogue_request(store, endpoint))
+            instance.call(template, Lent::default(), |calls, store| {
+                calls.catalogue_request(store, endpoint)
+            })
         })?;
         check_catalogue(&request, self.component.manifest()).map_err(|why| self.bad(why))?;
         Ok(request)
@@ -187,7 +208,9 @@ impl Configured {
         self.needs(Interface::Catalogue)?;
         self.pool
             .with(|instance, template| {
-                instance.call(template, Lent::default(), |calls, store| calls.catalogue_read(store, body))
+                instance.call(template, Lent::default(), |calls, store| {
+                    calls.catalogue_read(store, body)
+                })
             })?
             .map_err(|why| self.refused(why))
     }
@@ -212,9 +235,9 @@ impl Configured {
             request: Some(request),
             ..Lent::default()
         };
-        let verdict = self
-            .pool
-            .with(|instance, template| instance.call(template, lent, |calls, store| calls.admit(store)))?;
+        let verdict = self.pool.with(|instance, template| {
+            instance.call(template, lent, |calls, store| calls.admit(store))
+        })?;
         check_verdict(&verdict).map_err(|why| self.bad(why))?;
         Ok(verdict)
     }
@@ -223,15 +246,21 @@ impl Configured {
     ///
     /// # Errors
     /// As all calls; the caller must then deny.
-    pub fn inspect(&self, request: Arc<dyn RequestView>, segments: &[Segment<'_>]) -> Result<Judgement, PluginError> {
+    pub fn inspect(
+        &self,
+        request: Arc<dyn RequestView>,
+        segments: &[Segment<'_>],
+    ) -> Result<Judgement, PluginError> {
         self.needs(Interface::Content)?;
         let lent = Lent {
             request: Some(request),
             ..Lent::default()
         };
-        let judgement = self
-            .pool
-            .with(|instance, template| instance.call(template, lent, |calls, store| calls.inspect(store, segments)))?;
+        let judgement = self.pool.with(|instance, template| {
+            instance.call(template, lent, |calls, store| {
+                calls.inspect(store, segments)
+            })
+        })?;
         check_judgement(&judgement, segments.len()).map_err(|why| self.bad(why))?;
         Ok(judgement)
     }
@@ -252,9 +281,9 @@ impl Configured {
             candidates: Some(candidates),
             ..Lent::default()
         };
-        let order = self
-            .pool
-            .with(|instance, template| instance.call(template, lent, |calls, store| calls.rank(store)))?;
+        let order = self.pool.with(|instance, template| {
+            instance.call(template, lent, |calls, store| calls.rank(store))
+        })?;
         check_order(&order, count).map_err(|why| self.bad(why))?;
         Ok(order)
     }
@@ -269,8 +298,9 @@ impl Configured {
             outcome: Some(outcome),
             ..Lent::default()
         };
-        self.pool
-            .with(|instance, template| instance.call(template, lent, |calls, store| calls.observe(store)))
+        self.pool.with(|instance, template| {
+            instance.call(template, lent, |calls, store| calls.observe(store))
+        })
     }
 
     /// A filter for one channel of an answer (`text`, `tool-arguments`, `reasoning`). It has an instance of its own
@@ -278,7 +308,11 @@ impl Configured {
     ///
     /// # Errors
     /// As all calls; the caller must then end the answer.
-    pub fn answer_filter(&self, request: Arc<dyn RequestView>, kind: &str) -> Result<AnswerFilter, PluginError> {
+    pub fn answer_filter(
+        &self,
+        request: Arc<dyn RequestView>,
+        kind: &str,
+    ) -> Result<AnswerFilter, PluginError> {
         self.needs(Interface::AnswerContent)?;
         AnswerFilter::new(&self.pool, request, kind)
     }
@@ -287,7 +321,10 @@ impl Configured {
         if self.component.exports(interface) {
             return Ok(());
         }
-        Err(self.error(ErrorKind::Unsupported, format!("does not export `{}`", interface.name())))
+        Err(self.error(
+            ErrorKind::Unsupported,
+            format!("does not export `{}`", interface.name()),
+        ))
     }
 
     fn bad(&self, why: String) -> PluginError {

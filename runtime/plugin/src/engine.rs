@@ -7,7 +7,8 @@ use ring::digest;
 
 use wasmtime::component::{Component, InstancePre, Linker};
 use wasmtime::{
-    Config, Enabled, Engine, InstanceAllocationStrategy, ModuleVersionStrategy, PoolingAllocationConfig, Strategy,
+    Config, Enabled, Engine, InstanceAllocationStrategy, ModuleVersionStrategy,
+    PoolingAllocationConfig, Strategy,
 };
 
 use crate::limits::{CORE_INSTANCES, Limits, MEMORIES, TABLE_ELEMENTS, TABLES};
@@ -32,7 +33,9 @@ impl Host {
     /// Makes the engine and starts its clock thread, which ends when the engine is dropped.
     pub(crate) fn new(limits: Limits) -> Result<Arc<Self>, PluginError> {
         let engine = probe()?;
-        let failed = |error: wasmtime::Error| PluginError::host(format!("cannot set up the component host: {error:#}"));
+        let failed = |error: wasmtime::Error| {
+            PluginError::host(format!("cannot set up the component host: {error:#}"))
+        };
         let mut linker = Linker::new(&engine);
         abi::link(&mut linker).map_err(failed)?;
         let mut linker_with_wasi = linker.clone();
@@ -60,7 +63,11 @@ impl Host {
     }
 
     /// Resolves a component's imports. WASI is there only for a component that asks for it.
-    pub(crate) fn link(&self, component: &Component, wasi: bool) -> wasmtime::Result<InstancePre<State>> {
+    pub(crate) fn link(
+        &self,
+        component: &Component,
+        wasi: bool,
+    ) -> wasmtime::Result<InstancePre<State>> {
         if !wasi {
             return self.linker.instantiate_pre(component);
         }
@@ -76,14 +83,19 @@ fn probe() -> Result<Engine, PluginError> {
     let failed = |error: wasmtime::Error| PluginError::host(format!("no engine: {error:#}"));
     // By default compiled code is marked with the major version alone, so code of a patched compiler would pass for
     // the old one's. The full compatibility hash of a plain engine knows the patch release.
-    let version = compatibility(&Engine::new(&config(None, None).map_err(failed)?).map_err(failed)?);
+    let version =
+        compatibility(&Engine::new(&config(None, None).map_err(failed)?).map_err(failed)?);
     for slots in SLOTS {
         match Engine::new(&config(Some(slots), Some(&version)).map_err(failed)?) {
             Ok(engine) => return Ok(engine),
-            Err(error) => tracing::debug!(slots, "no address space for pooled instances: {error:#}"),
+            Err(error) => {
+                tracing::debug!(slots, "no address space for pooled instances: {error:#}")
+            }
         }
     }
-    tracing::warn!("no address space for pooled instances; memory is mapped on demand, which is slower");
+    tracing::warn!(
+        "no address space for pooled instances; memory is mapped on demand, which is slower"
+    );
     Engine::new(&config(None, Some(&version)).map_err(failed)?).map_err(failed)
 }
 
@@ -113,10 +125,12 @@ impl Hasher for Sha256Hasher {
 /// Lower-case hex.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 fn config(slots: Option<u32>, version: Option<&str>) -> wasmtime::Result<Config> {
@@ -155,7 +169,8 @@ fn pooling(slots: u32) -> PoolingAllocationConfig {
         .pagemap_scan(Enabled::Auto);
     if PoolingAllocationConfig::is_pagemap_scan_available() {
         // Only touched pages are reset. Without the kernel's scan this would clear the whole range and cost more.
-        pool.linear_memory_keep_resident(1 << 20).table_keep_resident(64 << 10);
+        pool.linear_memory_keep_resident(1 << 20)
+            .table_keep_resident(64 << 10);
     }
     pool
 }
@@ -169,7 +184,9 @@ fn start_clock(engine: &Engine, limits: Limits) -> Result<(), PluginError> {
         .spawn(move || {
             loop {
                 std::thread::sleep(limits.tick);
-                let Some(engine) = engine.upgrade() else { break };
+                let Some(engine) = engine.upgrade() else {
+                    break;
+                };
                 engine.increment_epoch();
             }
         })

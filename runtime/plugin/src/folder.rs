@@ -36,12 +36,16 @@ pub(crate) fn list(dir: &Path) -> std::io::Result<BTreeMap<String, Stamp>> {
     let mut found = BTreeMap::new();
     for entry in std::fs::read_dir(dir)? {
         let entry = entry?;
-        let Ok(name) = entry.file_name().into_string() else { continue };
+        let Ok(name) = entry.file_name().into_string() else {
+            continue;
+        };
         if name.starts_with('.') || !name.ends_with(".wasm") || name.len() == ".wasm".len() {
             continue;
         }
         // A link is followed. A file that vanishes meanwhile is simply not there.
-        let Ok(meta) = std::fs::metadata(entry.path()) else { continue };
+        let Ok(meta) = std::fs::metadata(entry.path()) else {
+            continue;
+        };
         if meta.is_file() {
             found.insert(name, Stamp::of(&meta));
         }
@@ -65,7 +69,10 @@ pub(crate) fn read_stable(path: &Path, max_bytes: usize) -> Result<(Stamp, Vec<u
             continue;
         }
         if usize::try_from(meta.len()).map_or(true, |len| len > max_bytes) {
-            return Err(format!("is {} bytes long; the limit (max_component_bytes) is {max_bytes}", meta.len()));
+            return Err(format!(
+                "is {} bytes long; the limit (max_component_bytes) is {max_bytes}",
+                meta.len()
+            ));
         }
         let bytes = std::fs::read(path).map_err(unreadable)?;
         let after = Stamp::of(&std::fs::metadata(path).map_err(unreadable)?);
@@ -116,6 +123,10 @@ mod tests {
         std::fs::create_dir(dir.path().join("d.wasm")).unwrap();
         let names: Vec<_> = list(dir.path()).unwrap().into_keys().collect();
         assert_eq!(names, ["a.wasm"]);
-        assert!(read_stable(&dir.path().join("a.wasm"), 4).unwrap_err().contains("max_component_bytes"));
+        assert!(
+            read_stable(&dir.path().join("a.wasm"), 4)
+                .unwrap_err()
+                .contains("max_component_bytes")
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! One instance of a component: a store with its limits, and calls that leave it either sound or thrown away.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use wasmtime::component::InstancePre;
 use wasmtime::{Store, Trap};
@@ -40,21 +41,30 @@ impl Template {
         store.limiter(|state| &mut state.limiter);
         store.set_hostcall_fuel(self.host.hostcall_bytes());
         store.set_max_component_handles(HANDLES);
-        store.set_epoch_deadline(limits.setup_ticks());
+        store.epoch_deadline_callback(|mut store| Ok(store.data_mut().deadline.reached()));
+        start_time(&mut store, limits.setup_ticks(), limits.tick);
         let instance = match self.pre.instantiate(&mut store) {
             Ok(instance) => instance,
             Err(error) => return Err(self.explain(&store, &error)),
         };
         match self.bound.load(&mut store, instance, all) {
             Ok(calls) => Ok(Instance {
-                grown_limit: store.data().limiter.used().saturating_add(limits.memory / 4),
+                grown_limit: store
+                    .data()
+                    .limiter
+                    .used()
+                    .saturating_add(limits.memory / 4),
                 store,
                 calls,
                 made: 0,
                 sound: true,
                 call_ticks: limits.call_ticks(),
             }),
-            Err(error) => Err(PluginError::new(&*self.component, ErrorKind::Load, format!("{error:#}"))),
+            Err(error) => Err(PluginError::new(
+                &*self.component,
+                ErrorKind::Load,
+                format!("{error:#}"),
+            )),
         }
     }
 
@@ -64,26 +74,46 @@ impl Template {
         let limits = self.host.limits();
         let of = |kind, message: String| PluginError::new(&*self.component, kind, message);
         if error.is::<wasmtime::PoolConcurrencyLimitError>() {
-            return of(ErrorKind::Busy, "no free instance slot: too many calls and streams at once".into());
+            return of(
+                ErrorKind::Busy,
+                "no free instance slot: too many calls and streams at once".into(),
+            );
         }
         if matches!(error.downcast_ref::<Trap>(), Some(Trap::Interrupt)) {
             let time = limits.call.as_millis();
-            return of(ErrorKind::Timeout, format!("ran longer than a call may ({time} ms) and was stopped"));
+            return of(
+                ErrorKind::Timeout,
+                format!("ran longer than a call may ({time} ms) and was stopped"),
+            );
         }
         if limiter.denied() {
             return of(
                 ErrorKind::Memory,
-                format!("wanted more memory than its {} bytes and failed: {}", limiter.limit(), short(error)),
+                format!(
+                    "wanted more memory than its {} bytes and failed: {}",
+                    limiter.limit(),
+                    short(error)
+                ),
             );
         }
         of(ErrorKind::Trap, format!("trapped: {}", short(error)))
     }
 }
 
+/// Gives the guest its time. Needed before every entry: a passed deadline ends the next call at once.
+fn start_time(store: &mut Store<State>, ticks: u64, tick: Duration) {
+    let first = store.data_mut().deadline.start(ticks, tick);
+    store.set_epoch_deadline(first);
+}
+
 /// The innermost cause in one line: the outer layers only name wasmtime's own frames.
 fn short(error: &wasmtime::Error) -> String {
     let root = error.root_cause().to_string();
-    root.lines().next().unwrap_or_default().chars().take(300).collect()
+    let line = root.lines().next().unwrap_or_default();
+    line.trim_start_matches("wasm trap: ")
+        .chars()
+        .take(300)
+        .collect()
 }
 
 impl Instance {
@@ -116,7 +146,7 @@ impl Instance {
     ) -> Result<R, PluginError> {
         self.sound = false;
         self.made += 1;
-        self.store.set_epoch_deadline(ticks);
+        start_time(&mut self.store, ticks, template.host.limits().tick);
         self.store.data_mut().begin(lent);
         let reply = run(&mut *self.calls, &mut self.store);
         self.store.data_mut().end();
@@ -125,14 +155,24 @@ impl Instance {
                 self.sound = true;
                 Ok(answer)
             }
-            Err(Fault::Answer(why)) => Err(PluginError::new(&*template.component, ErrorKind::BadAnswer, why)),
+            Err(Fault::Answer(why)) => Err(PluginError::new(
+                &*template.component,
+                ErrorKind::BadAnswer,
+                why,
+            )),
             Err(Fault::Engine(error)) => Err(template.explain(&self.store, &error)),
         }
     }
 
     /// Drops a resource of the guest's; its destructor is guest code and runs under the same limits.
-    pub(crate) fn drop_resource(&mut self, template: &Template, resource: wasmtime::component::ResourceAny) {
-        let dropped = self.call(template, Lent::default(), |_, store| Ok(resource.resource_drop(store)?));
+    pub(crate) fn drop_resource(
+        &mut self,
+        template: &Template,
+        resource: wasmtime::component::ResourceAny,
+    ) {
+        let dropped = self.call(template, Lent::default(), |_, store| {
+            Ok(resource.resource_drop(store)?)
+        });
         if let Err(error) = dropped {
             tracing::debug!("{error}");
         }
@@ -144,6 +184,8 @@ impl Instance {
 
     /// Whether the instance may serve another call.
     pub(crate) fn reusable(&self) -> bool {
-        self.sound && self.made < CALLS_A_LIFE && self.store.data().limiter.used() <= self.grown_limit
+        self.sound
+            && self.made < CALLS_A_LIFE
+            && self.store.data().limiter.used() <= self.grown_limit
     }
 }

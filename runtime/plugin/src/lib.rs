@@ -37,13 +37,12 @@ mod watch;
 pub use component::Component;
 pub use configured::Configured;
 pub use error::{ErrorKind, FilterError, PluginError, PrepareError, TranslateError};
-pub use manifest::{
-    Credential, CredentialField, Endpoint, Manifest, Model, Price, UsagePointers,
-};
+pub use manifest::{Credential, CredentialField, Endpoint, Manifest, Model, Price, UsagePointers};
 pub use registry::{Components, ComponentsConfig, Generation, Isolation};
 pub use stream::{AnswerFilter, Translator};
 pub use types::{
-    Amendment, Answer, CatalogueRequest, CommitAfter, Denial, Edit, Failure, FailureKind, Interface,
-    Judgement, Kind, Plan, Replacement, Segment, SignHead, UpstreamStream, Verdict, Window,
+    Amendment, Answer, CatalogueRequest, CommitAfter, Denial, Edit, Failure, FailureKind,
+    Interface, Judgement, Kind, Plan, Replacement, Segment, SignHead, UpstreamStream, Verdict,
+    Window,
 };
 pub use views::{CallView, CandidatesView, FailedAnswerView, MacSource, OutcomeView, RequestView};

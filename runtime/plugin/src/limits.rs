@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use wasmtime::ResourceLimiter;
+use rustix::time::{ClockId, clock_gettime};
+use wasmtime::{ResourceLimiter, UpdateDeadline};
 
 /// A log line is cut here, in bytes.
 pub(crate) const LOG_LINE_BYTES: usize = 4 * 1024;
@@ -24,6 +25,8 @@ pub(crate) const HANDLES: usize = 10_000;
 pub(crate) const CALLS_A_LIFE: u64 = 10_000;
 /// Warm instances kept idle for each worker thread.
 pub(crate) const IDLE_A_SHARD: usize = 8;
+/// How often a deadline is moved for a guest that did not get the processor.
+const GRACES: u32 = 20;
 /// How many times a call's time may be used by what happens once: instantiation, `configure`, `describe`.
 pub(crate) const SETUP_FACTOR: u32 = 10;
 
@@ -59,7 +62,61 @@ impl Limits {
 /// Rounded up, and one more because the current tick has partly gone. Far below a wrapping value.
 fn ticks(time: Duration, tick: Duration) -> u64 {
     let count = time.as_nanos().div_ceil(tick.as_nanos().max(1)) + 1;
-    u64::try_from(count).unwrap_or(u64::MAX).min(u64::from(u32::MAX))
+    u64::try_from(count)
+        .unwrap_or(u64::MAX)
+        .min(u64::from(u32::MAX))
+}
+
+/// Ends a call that ran too long, but not one that the system kept from running: on a busy machine a thread can wait
+/// for the processor longer than a call may take. The first half of the time passes unwatched, so a call that ends in
+/// it costs nothing; in the second half the guest must have used the processor to be stopped.
+#[derive(Debug, Default)]
+pub(crate) struct Deadline {
+    second_half: u64,
+    tick: Duration,
+    used: Option<Duration>,
+    graces: u32,
+}
+
+impl Deadline {
+    /// Starts anew; returns the epochs to the first look.
+    pub(crate) fn start(&mut self, ticks: u64, tick: Duration) -> u64 {
+        *self = Self {
+            second_half: (ticks / 2).max(1),
+            tick,
+            used: None,
+            graces: GRACES,
+        };
+        ticks.saturating_sub(self.second_half).max(1)
+    }
+
+    /// Called when the epochs have passed.
+    pub(crate) fn reached(&mut self) -> UpdateDeadline {
+        self.judge(processor_time())
+    }
+
+    fn judge(&mut self, used: Duration) -> UpdateDeadline {
+        let Some(before) = self.used.replace(used) else {
+            return UpdateDeadline::Continue(self.second_half);
+        };
+        let half = self
+            .tick
+            .saturating_mul(u32::try_from(self.second_half).unwrap_or(u32::MAX));
+        if used.saturating_sub(before) >= half / 2 || self.graces == 0 {
+            return UpdateDeadline::Interrupt;
+        }
+        self.graces -= 1;
+        UpdateDeadline::Continue(self.second_half)
+    }
+}
+
+/// Processor time that this thread has used.
+fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(
+        u64::try_from(time.tv_sec).unwrap_or_default(),
+        u32::try_from(time.tv_nsec).unwrap_or_default(),
+    )
 }
 
 /// Counts what one store uses and says no at the limit.
@@ -98,7 +155,12 @@ impl Limiter {
 }
 
 impl ResourceLimiter for Limiter {
-    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         let after = self.used.saturating_sub(current).saturating_add(desired);
         if after > self.limit {
             self.denied = true;
@@ -108,8 +170,16 @@ impl ResourceLimiter for Limiter {
         Ok(true)
     }
 
-    fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        let after = self.table_elements.saturating_sub(current).saturating_add(desired);
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let after = self
+            .table_elements
+            .saturating_sub(current)
+            .saturating_add(desired);
         if after > TABLE_ELEMENTS * 2 {
             self.denied = true;
             return Ok(false);
@@ -143,6 +213,37 @@ mod tests {
         assert!(limiter.denied());
         assert!(limiter.memory_growing(60, 100, None).unwrap());
         assert_eq!(limiter.used(), 100);
+    }
+
+    #[test]
+    fn a_guest_is_stopped_for_running_and_not_for_waiting() {
+        let tick = Duration::from_millis(1);
+        let mut deadline = Deadline::default();
+        assert_eq!(deadline.start(50, tick), 25);
+        let ms = Duration::from_millis;
+        assert!(matches!(
+            deadline.judge(ms(100)),
+            UpdateDeadline::Continue(25)
+        ));
+        assert!(
+            matches!(deadline.judge(ms(101)), UpdateDeadline::Continue(25)),
+            "it only waited"
+        );
+        assert!(
+            matches!(deadline.judge(ms(114)), UpdateDeadline::Interrupt),
+            "it ran for half of the time"
+        );
+        deadline.start(50, tick);
+        for _ in 0..=GRACES {
+            assert!(matches!(
+                deadline.judge(ms(200)),
+                UpdateDeadline::Continue(_)
+            ));
+        }
+        assert!(
+            matches!(deadline.judge(ms(200)), UpdateDeadline::Interrupt),
+            "waiting has an end too"
+        );
     }
 
     #[test]

@@ -18,7 +18,11 @@ impl Loader {
     pub(crate) fn new(config: ComponentsConfig) -> Result<Self, PluginError> {
         let host = Host::new(Limits::new(config.max_memory_bytes, config.call_timeout))?;
         let cache = Cache::open(&config.cache_dir, host.engine())?;
-        Ok(Self { host, cache, config })
+        Ok(Self {
+            host,
+            cache,
+            config,
+        })
     }
 
     pub(crate) fn config(&self) -> &ComponentsConfig {

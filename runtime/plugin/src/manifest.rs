@@ -35,7 +35,7 @@ pub struct Manifest {
 pub struct Endpoint {
     /// The endpoint's name, unique in the manifest.
     pub name: String,
-    /// `https://…` or `http://…`, without query or fragment.
+    /// `https://…` or `http://…`, without query, fragment or a `/` at its end.
     pub base_url: String,
     /// For people, for example `cn`.
     #[serde(default)]
@@ -140,8 +140,8 @@ impl Manifest {
     /// # Errors
     /// A sentence that names the member that is wrong.
     pub fn parse(json: &str) -> Result<Self, String> {
-        let manifest: Manifest =
-            serde_json::from_str(json).map_err(|error| format!("the manifest is not as its schema says: {error}"))?;
+        let manifest: Manifest = serde_json::from_str(json)
+            .map_err(|error| format!("the manifest is not as its schema says: {error}"))?;
         manifest.check()?;
         Ok(manifest)
     }
@@ -173,14 +173,20 @@ impl Manifest {
         for endpoint in &self.endpoints {
             check_endpoint(endpoint)?;
             if !names.insert(endpoint.name.as_str()) {
-                return Err(format!("manifest.endpoints: `{}` is there twice", endpoint.name));
+                return Err(format!(
+                    "manifest.endpoints: `{}` is there twice",
+                    endpoint.name
+                ));
             }
         }
         let mut fields = BTreeSet::new();
         for field in &self.credential.fields {
             check_id("manifest.credential.fields[].name", &field.name)?;
             if !fields.insert(field.name.as_str()) {
-                return Err(format!("manifest.credential.fields: `{}` is there twice", field.name));
+                return Err(format!(
+                    "manifest.credential.fields: `{}` is there twice",
+                    field.name
+                ));
             }
         }
         self.check_models()?;
@@ -190,7 +196,8 @@ impl Manifest {
             ("cached_tokens_pointers", &self.usage.cached_tokens_pointers),
         ] {
             for pointer in pointers {
-                crate::plan::check_pointer(pointer).map_err(|why| format!("manifest.usage.{member}: {why}"))?;
+                crate::plan::check_pointer(pointer)
+                    .map_err(|why| format!("manifest.usage.{member}: {why}"))?;
             }
         }
         Ok(())
@@ -198,7 +205,10 @@ impl Manifest {
 
     fn check_models(&self) -> Result<(), String> {
         if self.models.is_empty() && !self.any_model {
-            return Err("manifest.models is empty and any_model is not set: no request could be served".into());
+            return Err(
+                "manifest.models is empty and any_model is not set: no request could be served"
+                    .into(),
+            );
         }
         let mut names = BTreeSet::new();
         for model in &self.models {
@@ -227,7 +237,9 @@ impl Manifest {
 fn check_id(what: &str, id: &str) -> Result<(), String> {
     let fits = !id.is_empty()
         && id.len() <= 64
-        && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.'));
+        && id.bytes().all(|b| {
+            b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.')
+        });
     if fits {
         return Ok(());
     }
@@ -241,15 +253,32 @@ fn check_endpoint(endpoint: &Endpoint) -> Result<(), String> {
     let name = &endpoint.name;
     check_id("manifest.endpoints[].name", name)?;
     let url = &endpoint.base_url;
-    let Some(rest) = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")) else {
-        return Err(format!("endpoint `{name}`: base_url `{url}` does not start with https:// or http://"));
+    let Some(rest) = url
+        .strip_prefix("https://")
+        .or_else(|| url.strip_prefix("http://"))
+    else {
+        return Err(format!(
+            "endpoint `{name}`: base_url `{url}` does not start with https:// or http://"
+        ));
     };
     let authority = rest.split('/').next().unwrap_or_default();
     if authority.is_empty() || authority.contains('@') {
-        return Err(format!("endpoint `{name}`: base_url `{url}` has no plain host"));
+        return Err(format!(
+            "endpoint `{name}`: base_url `{url}` has no plain host"
+        ));
     }
-    if url.bytes().any(|b| b.is_ascii_whitespace() || b.is_ascii_control() || matches!(b, b'?' | b'#')) {
-        return Err(format!("endpoint `{name}`: base_url `{url}` holds a space, `?` or `#`"));
+    if url.ends_with('/') {
+        return Err(format!(
+            "endpoint `{name}`: base_url `{url}` ends with `/`; paths begin with one"
+        ));
+    }
+    if url
+        .bytes()
+        .any(|b| b.is_ascii_whitespace() || b.is_ascii_control() || matches!(b, b'?' | b'#'))
+    {
+        return Err(format!(
+            "endpoint `{name}`: base_url `{url}` holds a space, `?` or `#`"
+        ));
     }
     if endpoint.operations.is_empty() {
         return Err(format!("endpoint `{name}`: operations is empty"));

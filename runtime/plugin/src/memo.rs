@@ -188,7 +188,12 @@ impl Memo {
 }
 
 /// Lays the path into the tree; the number of new nodes, or `None` if the tree contradicts it.
-fn grow(root: &mut Node, call: &dyn CallView, reads: Vec<Getter>, plan: Arc<Plan>) -> Option<usize> {
+fn grow(
+    root: &mut Node,
+    call: &dyn CallView,
+    reads: Vec<Getter>,
+    plan: Arc<Plan>,
+) -> Option<usize> {
     let mut made = 1;
     let mut node = root;
     for getter in reads {
@@ -197,7 +202,9 @@ fn grow(root: &mut Node, call: &dyn CallView, reads: Vec<Getter>, plan: Arc<Plan
             made += 1;
             *node = Node::Ask(Box::new(Question::new(getter.clone())));
         }
-        let Node::Ask(question) = node else { return None };
+        let Node::Ask(question) = node else {
+            return None;
+        };
         if question.getter != getter {
             return None;
         }
@@ -228,10 +235,17 @@ impl Question {
         match seen {
             Seen::Text(None) => Some(&self.absent),
             Seen::Text(Some(text)) => match &self.texts {
-                Branches::Few(few) => few.iter().find(|(key, _)| **key == *text).map(|(_, node)| node),
+                Branches::Few(few) => few
+                    .iter()
+                    .find(|(key, _)| **key == *text)
+                    .map(|(_, node)| node),
                 Branches::Many(many) => many.get(text),
             },
-            Seen::Number(number) => self.numbers.iter().find(|(key, _)| *key == number).map(|(_, node)| node),
+            Seen::Number(number) => self
+                .numbers
+                .iter()
+                .find(|(key, _)| *key == number)
+                .map(|(_, node)| node),
         }
     }
 
@@ -305,7 +319,9 @@ mod tests {
             "main"
         }
         fn header(&self, name: &str) -> Option<&str> {
-            (name == "x-beta").then_some(self.header.as_deref()).flatten()
+            (name == "x-beta")
+                .then_some(self.header.as_deref())
+                .flatten()
         }
         fn session(&self) -> Option<&str> {
             None
@@ -352,8 +368,16 @@ mod tests {
     #[test]
     fn what_is_read_may_depend_on_what_was_read_before() {
         let memo = Memo::new();
-        memo.learn(&call("a", None, true), vec![Getter::Streaming, Getter::Model], plan("/stream/a"));
-        memo.learn(&call("a", None, false), vec![Getter::Streaming], plan("/whole"));
+        memo.learn(
+            &call("a", None, true),
+            vec![Getter::Streaming, Getter::Model],
+            plan("/stream/a"),
+        );
+        memo.learn(
+            &call("a", None, false),
+            vec![Getter::Streaming],
+            plan("/whole"),
+        );
         assert_eq!(memo.find(&call("zzz", None, false)).unwrap().path, "/whole");
         assert_eq!(memo.find(&call("a", None, true)).unwrap().path, "/stream/a");
         assert!(memo.find(&call("b", None, true)).is_none());
@@ -374,11 +398,21 @@ mod tests {
     fn the_tree_is_bounded_and_many_branches_are_found() {
         let memo = Memo::new();
         for number in 0..20_000 {
-            memo.learn(&call(&format!("m{number}"), None, false), vec![Getter::Model], plan(&format!("/{number}")));
+            memo.learn(
+                &call(&format!("m{number}"), None, false),
+                vec![Getter::Model],
+                plan(&format!("/{number}")),
+            );
             assert!(memo.nodes() <= MAX_NODES);
         }
-        assert_eq!(memo.find(&call("m19999", None, false)).unwrap().path, "/19999");
-        assert_eq!(memo.find(&call("m19990", None, false)).unwrap().path, "/19990");
+        assert_eq!(
+            memo.find(&call("m19999", None, false)).unwrap().path,
+            "/19999"
+        );
+        assert_eq!(
+            memo.find(&call("m19990", None, false)).unwrap().path,
+            "/19990"
+        );
         let long = call(&"x".repeat(MAX_VALUE + 1), None, false);
         memo.learn(&long, vec![Getter::Model], plan("/long"));
         assert!(memo.find(&long).is_none());
@@ -391,7 +425,10 @@ mod tests {
         recorder.start();
         let reads = recorder.stop().unwrap();
         assert!(memo.learn(&call("a", None, false), reads, plan("/always")));
-        assert_eq!(memo.find(&call("b", Some("x"), true)).unwrap().path, "/always");
+        assert_eq!(
+            memo.find(&call("b", Some("x"), true)).unwrap().path,
+            "/always"
+        );
         assert!(recorder.stop().is_none());
     }
 }

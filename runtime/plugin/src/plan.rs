@@ -20,7 +20,15 @@ const HOST_HEADERS: &[&str] = &[
     "upgrade",
 ];
 /// Members of a body that no admission policy sets as a parameter.
-const PROTECTED_PARAMETERS: &[&str] = &["messages", "input", "system", "instructions", "tools", "model", "stream"];
+const PROTECTED_PARAMETERS: &[&str] = &[
+    "messages",
+    "input",
+    "system",
+    "instructions",
+    "tools",
+    "model",
+    "stream",
+];
 
 /// Whether a plan can be carried out.
 pub(crate) fn check_plan(plan: &Plan, manifest: Option<&Manifest>) -> Result<(), String> {
@@ -33,7 +41,10 @@ pub(crate) fn check_plan(plan: &Plan, manifest: Option<&Manifest>) -> Result<(),
 }
 
 /// Whether a listing request can be sent.
-pub(crate) fn check_catalogue(request: &CatalogueRequest, manifest: Option<&Manifest>) -> Result<(), String> {
+pub(crate) fn check_catalogue(
+    request: &CatalogueRequest,
+    manifest: Option<&Manifest>,
+) -> Result<(), String> {
     check_path(&request.path)?;
     check_headers(&request.headers, manifest)
 }
@@ -41,19 +52,28 @@ pub(crate) fn check_catalogue(request: &CatalogueRequest, manifest: Option<&Mani
 /// Whether `pointer` is a JSON Pointer (RFC 6901).
 pub(crate) fn check_pointer(pointer: &str) -> Result<(), String> {
     if !pointer.is_empty() && !pointer.starts_with('/') {
-        return Err(format!("`{}` is no JSON Pointer: it must be empty or start with `/`", cut(pointer)));
+        return Err(format!(
+            "`{}` is no JSON Pointer: it must be empty or start with `/`",
+            cut(pointer)
+        ));
     }
     let bytes = pointer.as_bytes();
     for (at, byte) in bytes.iter().enumerate() {
         if *byte == b'~' && !matches!(bytes.get(at + 1), Some(b'0' | b'1')) {
-            return Err(format!("`{}` is no JSON Pointer: `~` must be followed by 0 or 1", cut(pointer)));
+            return Err(format!(
+                "`{}` is no JSON Pointer: `~` must be followed by 0 or 1",
+                cut(pointer)
+            ));
         }
     }
     Ok(())
 }
 
 /// Whether names and values are fit to be sent; with a manifest, whether templates name its credential fields.
-pub(crate) fn check_headers(headers: &[(String, String)], manifest: Option<&Manifest>) -> Result<(), String> {
+pub(crate) fn check_headers(
+    headers: &[(String, String)],
+    manifest: Option<&Manifest>,
+) -> Result<(), String> {
     for (name, value) in headers {
         check_header_name(name)?;
         check_header_value(name, value)?;
@@ -67,22 +87,30 @@ pub(crate) fn check_headers(headers: &[(String, String)], manifest: Option<&Mani
 /// Whether an answer of a responder can be delivered.
 pub(crate) fn check_answer(answer: &Answer) -> Result<(), String> {
     if !(200..=599).contains(&answer.status) {
-        return Err(format!("answers with the status {}, which is not 200 to 599", answer.status));
+        return Err(format!(
+            "answers with the status {}, which is not 200 to 599",
+            answer.status
+        ));
     }
     check_header_value("content-type", &answer.content_type)
 }
 
 /// Whether a verdict's amendments are well formed. That they narrow is the gateway's check.
 pub(crate) fn check_verdict(verdict: &Verdict) -> Result<(), String> {
-    let Verdict::Amend(amendments) = verdict else { return Ok(()) };
+    let Verdict::Amend(amendments) = verdict else {
+        return Ok(());
+    };
     for amendment in amendments {
         match amendment {
-            Amendment::SetModel(model) if model.is_empty() => return Err("sets an empty model name".into()),
+            Amendment::SetModel(model) if model.is_empty() => {
+                return Err("sets an empty model name".into());
+            }
             Amendment::SetParameter { name, value } => {
                 if name.is_empty() || PROTECTED_PARAMETERS.contains(&name.as_str()) {
                     return Err(format!("may not set the parameter `{}`", cut(name)));
                 }
-                check_json(value).map_err(|why| format!("the value of parameter `{}` {why}", cut(name)))?;
+                check_json(value)
+                    .map_err(|why| format!("the value of parameter `{}` {why}", cut(name)))?;
             }
             _ => {}
         }
@@ -92,8 +120,14 @@ pub(crate) fn check_verdict(verdict: &Verdict) -> Result<(), String> {
 
 /// Whether replacements name segments that are there, each once.
 pub(crate) fn check_judgement(judgement: &Judgement, segments: usize) -> Result<(), String> {
-    let Judgement::Replace(replacements) = judgement else { return Ok(()) };
-    check_positions(replacements.iter().map(|replacement| replacement.index), segments, "segment")
+    let Judgement::Replace(replacements) = judgement else {
+        return Ok(());
+    };
+    check_positions(
+        replacements.iter().map(|replacement| replacement.index),
+        segments,
+        "segment",
+    )
 }
 
 /// Whether an order names candidates that are there, each once.
@@ -102,7 +136,11 @@ pub(crate) fn check_order(order: &[u32], candidates: u32) -> Result<(), String> 
     check_positions(order.iter().copied(), count, "candidate")
 }
 
-fn check_positions(positions: impl Iterator<Item = u32>, count: usize, what: &str) -> Result<(), String> {
+fn check_positions(
+    positions: impl Iterator<Item = u32>,
+    count: usize,
+    what: &str,
+) -> Result<(), String> {
     let mut seen = BTreeSet::new();
     for position in positions {
         if usize::try_from(position).map_or(true, |position| position >= count) {
@@ -124,19 +162,28 @@ fn check_path(path: &str) -> Result<(), String> {
     if path.starts_with("//") {
         return wrong("starts with `//`, which would name another host");
     }
-    if !path.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'#' | b'\\')) {
+    if !path
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'#' | b'\\'))
+    {
         return wrong("holds a character that a URL's path and query may not hold");
     }
     let before_query = path.split('?').next().unwrap_or_default();
-    if before_query.split('/').any(|part| matches!(part.to_ascii_lowercase().as_str(), "." | ".." | "%2e" | "%2e%2e" | ".%2e" | "%2e."))
-    {
+    if before_query.split('/').any(|part| {
+        matches!(
+            part.to_ascii_lowercase().as_str(),
+            "." | ".." | "%2e" | "%2e%2e" | ".%2e" | "%2e."
+        )
+    }) {
         return wrong("climbs with `..`");
     }
     Ok(())
 }
 
 fn check_header_name(name: &str) -> Result<(), String> {
-    let token = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    let token = |byte: u8| {
+        byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"!#$%&'*+-.^_`|~".contains(&byte)
+    };
     if name.is_empty() || !name.bytes().all(token) {
         return Err(format!("`{}` is no lower-case header name", cut(name)));
     }
@@ -147,8 +194,13 @@ fn check_header_name(name: &str) -> Result<(), String> {
 }
 
 fn check_header_value(name: &str, value: &str) -> Result<(), String> {
-    if value.bytes().any(|byte| byte != b'\t' && (byte < b' ' || byte == 0x7f)) {
-        return Err(format!("the value of header `{name}` holds a control character"));
+    if value
+        .bytes()
+        .any(|byte| byte != b'\t' && (byte < b' ' || byte == 0x7f))
+    {
+        return Err(format!(
+            "the value of header `{name}` holds a control character"
+        ));
     }
     Ok(())
 }
@@ -163,10 +215,17 @@ fn check_template(header: &str, template: &str, manifest: &Manifest) -> Result<(
             continue;
         }
         let Some(end) = after.find('}') else {
-            return Err(format!("the template of header `{header}` has a `{{` without its `}}`"));
+            return Err(format!(
+                "the template of header `{header}` has a `{{` without its `}}`"
+            ));
         };
         let field = &after[..end];
-        if !manifest.credential.fields.iter().any(|known| known.name == field) {
+        if !manifest
+            .credential
+            .fields
+            .iter()
+            .any(|known| known.name == field)
+        {
             return Err(format!(
                 "the template of header `{header}` names `{}`, which is no credential field of the manifest",
                 cut(field)
@@ -183,8 +242,12 @@ fn check_edit(edit: &Edit) -> Result<(), String> {
             check_pointer(pointer)?;
             check_json(value).map_err(|why| format!("the value for `{}` {why}", cut(pointer)))
         }
-        Edit::Remove { pointer } if pointer.is_empty() => Err("an edit removes the whole body".into()),
-        Edit::Rename { pointer, .. } if pointer.is_empty() => Err("an edit renames the whole body".into()),
+        Edit::Remove { pointer } if pointer.is_empty() => {
+            Err("an edit removes the whole body".into())
+        }
+        Edit::Rename { pointer, .. } if pointer.is_empty() => {
+            Err("an edit renames the whole body".into())
+        }
         Edit::Remove { pointer } | Edit::Rename { pointer, .. } | Edit::Retain { pointer, .. } => {
             check_pointer(pointer)
         }
@@ -210,7 +273,10 @@ mod tests {
     fn plan(path: &str, header: Option<(&str, &str)>, edits: Vec<Edit>) -> Plan {
         Plan {
             path: path.into(),
-            headers: header.into_iter().map(|(n, v)| (n.into(), v.into())).collect(),
+            headers: header
+                .into_iter()
+                .map(|(n, v)| (n.into(), v.into()))
+                .collect(),
             edits,
             commit_after: CommitAfter::Status,
             upstream_stream: UpstreamStream::AsAsked,
@@ -229,7 +295,18 @@ mod tests {
     fn a_path_cannot_leave_the_endpoint() {
         let check = |path: &str| check_plan(&plan(path, None, vec![]), None);
         assert_eq!(check("/v1/x?a=b%20c"), Ok(()));
-        for path in ["", "v1", "//evil.example/x", "/a/../b", "/a/%2E%2e/b", "/a b", "/a\r\nx: y", "/a#b", "/\\evil", "/é"] {
+        for path in [
+            "",
+            "v1",
+            "//evil.example/x",
+            "/a/../b",
+            "/a/%2E%2e/b",
+            "/a b",
+            "/a\r\nx: y",
+            "/a#b",
+            "/\\evil",
+            "/é",
+        ] {
             assert!(check(path).is_err(), "{path:?} must be refused");
         }
     }
@@ -237,7 +314,8 @@ mod tests {
     #[test]
     fn headers_cannot_smuggle_or_name_an_unknown_secret() {
         let manifest = manifest();
-        let check = |name, value| check_plan(&plan("/x", Some((name, value)), vec![]), Some(&manifest));
+        let check =
+            |name, value| check_plan(&plan("/x", Some((name, value)), vec![]), Some(&manifest));
         assert_eq!(check("authorization", "Bearer {api-key}"), Ok(()));
         assert_eq!(check("x-json", "{{\"a\":1}"), Ok(()));
         for (name, value) in [
@@ -250,7 +328,10 @@ mod tests {
             ("x", "{api-key"),
             ("x y", "z"),
         ] {
-            assert!(check(name, value).is_err(), "{name:?}: {value:?} must be refused");
+            assert!(
+                check(name, value).is_err(),
+                "{name:?}: {value:?} must be refused"
+            );
         }
     }
 
@@ -263,10 +344,19 @@ mod tests {
         };
         assert_eq!(check(set("/a~1b/~0", r#"{"x":[1,null]}"#)), Ok(()));
         assert!(check(set("a", "1")).unwrap_err().contains("JSON Pointer"));
-        assert!(check(set("/a~2", "1")).unwrap_err().contains("JSON Pointer"));
+        assert!(
+            check(set("/a~2", "1"))
+                .unwrap_err()
+                .contains("JSON Pointer")
+        );
         assert!(check(set("/a", "{")).unwrap_err().contains("is no JSON"));
         assert!(check(set("/a", "1 2")).unwrap_err().contains("is no JSON"));
-        assert!(check(Edit::Remove { pointer: String::new() }).is_err());
+        assert!(
+            check(Edit::Remove {
+                pointer: String::new()
+            })
+            .is_err()
+        );
     }
 
     #[test]

@@ -21,7 +21,11 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    pub(crate) fn new(template: Arc<Template>, config: Option<String>, isolation: Isolation) -> Arc<Self> {
+    pub(crate) fn new(
+        template: Arc<Template>,
+        config: Option<String>,
+        isolation: Isolation,
+    ) -> Arc<Self> {
         let idle = match isolation {
             Isolation::Pooled => Some(Sharded::new(Vec::new)),
             Isolation::PerRequest => None,
@@ -86,7 +90,9 @@ impl Pool {
         self.instantiated.fetch_add(1, Ordering::Relaxed);
         if let Some(config) = &self.config {
             instance
-                .setup_call(template, Lent::default(), |calls, store| calls.configure(store, config))?
+                .setup_call(template, Lent::default(), |calls, store| {
+                    calls.configure(store, config)
+                })?
                 .map_err(|why| PluginError::new(&*template.component, ErrorKind::Refused, why))?;
         }
         Ok(instance)

@@ -85,8 +85,12 @@ impl Components {
     /// # Errors
     /// The folder or the cache cannot be used, or there is no engine.
     pub fn open(config: ComponentsConfig) -> Result<Arc<Components>, PluginError> {
-        std::fs::create_dir_all(&config.dir)
-            .map_err(|error| PluginError::host(format!("components folder {}: {error}", config.dir.display())))?;
+        std::fs::create_dir_all(&config.dir).map_err(|error| {
+            PluginError::host(format!(
+                "components folder {}: {error}",
+                config.dir.display()
+            ))
+        })?;
         let dir = config.dir.clone();
         let components = Arc::new(Self {
             loader: Loader::new(config)?,
@@ -119,7 +123,10 @@ impl Components {
         let found = match list(&self.loader.config().dir) {
             Ok(found) => found,
             Err(error) => {
-                tracing::error!("components folder {}: {error}", self.loader.config().dir.display());
+                tracing::error!(
+                    "components folder {}: {error}",
+                    self.loader.config().dir.display()
+                );
                 return;
             }
         };
@@ -139,8 +146,13 @@ impl Components {
     }
 
     /// Loads files in parallel: compiling is what takes long.
-    fn load_all(&self, names: Vec<(String, Stamp)>) -> Vec<(String, Stamp, Result<Component, PluginError>)> {
-        let workers = std::thread::available_parallelism().map_or(2, usize::from).min(names.len());
+    fn load_all(
+        &self,
+        names: Vec<(String, Stamp)>,
+    ) -> Vec<(String, Stamp, Result<Component, PluginError>)> {
+        let workers = std::thread::available_parallelism()
+            .map_or(2, usize::from)
+            .min(names.len());
         let queue = Mutex::new(names.into_iter());
         let done = Mutex::new(Vec::new());
         std::thread::scope(|scope| {
@@ -164,7 +176,10 @@ impl Components {
         let config = self.loader.config();
         match read_stable(&config.dir.join(name), config.max_component_bytes) {
             Ok((stamp, bytes)) => (stamp, self.loader.load(name, &bytes)),
-            Err(why) => (stamp, Err(PluginError::new(name, crate::ErrorKind::Load, why))),
+            Err(why) => (
+                stamp,
+                Err(PluginError::new(name, crate::ErrorKind::Load, why)),
+            ),
         }
     }
 
@@ -204,7 +219,12 @@ fn forget_removed(files: &mut BTreeMap<String, Entry>, found: &BTreeMap<String, 
 }
 
 /// Takes in what became of a new or changed file.
-fn note(files: &mut BTreeMap<String, Entry>, name: String, stamp: Stamp, loaded: Result<Component, PluginError>) {
+fn note(
+    files: &mut BTreeMap<String, Entry>,
+    name: String,
+    stamp: Stamp,
+    loaded: Result<Component, PluginError>,
+) {
     let serving = files.get(&name).and_then(|entry| entry.serving.clone());
     let entry = match loaded {
         Ok(component) => Entry {
@@ -240,15 +260,30 @@ fn promote(files: &mut BTreeMap<String, Entry>) {
     let mut again = true;
     while std::mem::take(&mut again) {
         for name in &names {
-            let Some(next) = files.get(name).and_then(|entry| entry.waiting.clone()) else { continue };
+            let Some(next) = files.get(name).and_then(|entry| entry.waiting.clone()) else {
+                continue;
+            };
             let taken_by = files
                 .iter()
-                .find(|(other, entry)| *other != name && entry.serving.as_ref().is_some_and(|one| same_id(one, &next)))
+                .find(|(other, entry)| {
+                    *other != name
+                        && entry
+                            .serving
+                            .as_ref()
+                            .is_some_and(|one| same_id(one, &next))
+                })
                 .map(|(other, _)| other.clone());
-            let Some(entry) = files.get_mut(name) else { continue };
+            let Some(entry) = files.get_mut(name) else {
+                continue;
+            };
             match taken_by {
                 None => {
-                    tracing::info!(file = name, id = next.id(), digest = &next.digest()[..12], "component loaded");
+                    tracing::info!(
+                        file = name,
+                        id = next.id(),
+                        digest = &next.digest()[..12],
+                        "component loaded"
+                    );
                     entry.serving = Some(next);
                     entry.waiting = None;
                     entry.failed = None;
@@ -256,7 +291,10 @@ fn promote(files: &mut BTreeMap<String, Entry>) {
                     again = true;
                 }
                 Some(other) => {
-                    let why = format!("has the provider id `{}`, which {other} serves already", next.id());
+                    let why = format!(
+                        "has the provider id `{}`, which {other} serves already",
+                        next.id()
+                    );
                     if entry.failed.as_ref() != Some(&why) {
                         tracing::warn!(file = name, "component not loaded: {why}");
                     }

@@ -9,8 +9,14 @@ use crate::{CallView, ErrorKind, Manifest, PluginError};
 
 /// Asks for a plan for each of the default endpoint's operations. A refusal is an answer; a trap, a time-out or a
 /// plan that cannot be carried out is not.
-pub(crate) fn prepare(instance: &mut Instance, template: &Template, manifest: &Manifest) -> Result<(), PluginError> {
-    let Some(endpoint) = manifest.endpoints.first() else { return Ok(()) };
+pub(crate) fn prepare(
+    instance: &mut Instance,
+    template: &Template,
+    manifest: &Manifest,
+) -> Result<(), PluginError> {
+    let Some(endpoint) = manifest.endpoints.first() else {
+        return Ok(());
+    };
     for operation in &endpoint.operations {
         let call = Sample::new(manifest, &endpoint.name, operation);
         let lent = Lent {
@@ -18,15 +24,23 @@ pub(crate) fn prepare(instance: &mut Instance, template: &Template, manifest: &M
             ..Lent::default()
         };
         let told = |error: PluginError| PluginError {
-            message: format!("failed its self-test (`prepare` for {operation}): {}", error.message),
+            message: format!(
+                "failed its self-test (`prepare` for {operation}): {}",
+                error.message
+            ),
             ..error
         };
         let plan = instance
             .setup_call(template, lent, |calls, store| calls.prepare(store))
             .map_err(told)?;
         if let Ok(plan) = plan {
-            check_plan(&plan, Some(manifest))
-                .map_err(|why| told(PluginError::new(&*template.component, ErrorKind::BadAnswer, why)))?;
+            check_plan(&plan, Some(manifest)).map_err(|why| {
+                told(PluginError::new(
+                    &*template.component,
+                    ErrorKind::BadAnswer,
+                    why,
+                ))
+            })?;
         }
     }
     Ok(())
@@ -48,7 +62,11 @@ impl Sample {
                 .as_ref()
                 .is_none_or(|operations| operations.iter().any(|known| known == operation))
         };
-        let model = manifest.models.iter().find(serves).map_or("some-model", |model| model.id.as_str());
+        let model = manifest
+            .models
+            .iter()
+            .find(serves)
+            .map_or("some-model", |model| model.id.as_str());
         Self {
             dialect: match operation {
                 "responses" => "openai-responses",

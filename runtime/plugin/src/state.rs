@@ -5,7 +5,7 @@ use std::sync::Arc;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use crate::limits::{LOG_LINE_BYTES, LOG_LINES_A_CALL, Limiter};
+use crate::limits::{Deadline, LOG_LINE_BYTES, LOG_LINES_A_CALL, Limiter};
 use crate::memo::Recorder;
 use crate::{CallView, CandidatesView, FailedAnswerView, MacSource, OutcomeView, RequestView};
 
@@ -28,6 +28,7 @@ pub(crate) struct Lent {
 pub(crate) struct State {
     pub(crate) component: Arc<str>,
     pub(crate) limiter: Limiter,
+    pub(crate) deadline: Deadline,
     pub(crate) lent: Lent,
     /// What the guest read of the call, while a plan is to be remembered.
     pub(crate) recorder: Recorder,
@@ -51,6 +52,7 @@ impl State {
         Self {
             component,
             limiter: Limiter::new(memory),
+            deadline: Deadline::default(),
             lent: Lent::default(),
             recorder: Recorder::default(),
             log_lines: 0,

@@ -25,7 +25,11 @@ impl Pinned {
     ) -> Result<R, PluginError> {
         let Some((instance, resource)) = &mut self.held else {
             let component = &*self.pool.template().component;
-            return Err(PluginError::new(component, ErrorKind::Trap, "failed earlier in this stream"));
+            return Err(PluginError::new(
+                component,
+                ErrorKind::Trap,
+                "failed earlier in this stream",
+            ));
         };
         let result = run(instance, *resource, &self.pool);
         if result.is_err() {
@@ -54,7 +58,9 @@ impl Translator {
             ..Lent::default()
         };
         let mut instance = pool.take()?;
-        let resource = instance.call(pool.template(), lent, |calls, store| calls.translator(store))?;
+        let resource = instance.call(pool.template(), lent, |calls, store| {
+            calls.translator(store)
+        })?;
         Ok(Self(Pinned {
             pool: Arc::clone(pool),
             held: Some((instance, resource)),
@@ -108,13 +114,19 @@ impl Translator {
 pub struct AnswerFilter(Pinned);
 
 impl AnswerFilter {
-    pub(crate) fn new(pool: &Arc<Pool>, request: Arc<dyn RequestView>, kind: &str) -> Result<Self, PluginError> {
+    pub(crate) fn new(
+        pool: &Arc<Pool>,
+        request: Arc<dyn RequestView>,
+        kind: &str,
+    ) -> Result<Self, PluginError> {
         let lent = Lent {
             request: Some(request),
             ..Lent::default()
         };
         let mut instance = pool.take()?;
-        let resource = instance.call(pool.template(), lent, |calls, store| calls.answer_filter(store, kind))?;
+        let resource = instance.call(pool.template(), lent, |calls, store| {
+            calls.answer_filter(store, kind)
+        })?;
         Ok(Self(Pinned {
             pool: Arc::clone(pool),
             held: Some((instance, resource)),

@@ -71,7 +71,9 @@ impl Interface {
 
     /// The interface with this WIT name.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|interface| interface.name() == name)
+        Self::ALL
+            .into_iter()
+            .find(|interface| interface.name() == name)
     }
 }
 

@@ -113,5 +113,11 @@ pub trait MacSource: Send + Sync {
     ///
     /// # Errors
     /// A sentence for the guest: unknown algorithm or field.
-    fn mac(&self, algorithm: &str, field: &str, prefix: &str, data: &[u8]) -> Result<Vec<u8>, String>;
+    fn mac(
+        &self,
+        algorithm: &str,
+        field: &str,
+        prefix: &str,
+        data: &[u8],
+    ) -> Result<Vec<u8>, String>;
 }

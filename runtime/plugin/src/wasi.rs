@@ -53,7 +53,9 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     sync::filesystem::types::add_to_linker::<State, WasiFilesystem>(linker, State::filesystem)?;
     random::random::add_to_linker::<State, WasiRandom>(linker, |state| state.ctx().ctx.random())?;
     random::insecure::add_to_linker::<State, WasiRandom>(linker, |state| state.ctx().ctx.random())?;
-    random::insecure_seed::add_to_linker::<State, WasiRandom>(linker, |state| state.ctx().ctx.random())?;
+    random::insecure_seed::add_to_linker::<State, WasiRandom>(linker, |state| {
+        state.ctx().ctx.random()
+    })?;
     cli::exit::add_to_linker::<State, WasiCli>(linker, State::cli)?;
     cli::environment::add_to_linker::<State, WasiCli>(linker, State::cli)?;
     cli::stdin::add_to_linker::<State, WasiCli>(linker, State::cli)?;
@@ -96,7 +98,9 @@ fn now<F: Future>(future: F) -> Option<F::Output> {
 }
 
 fn waited() -> wasmtime::Error {
-    wasmtime::format_err!("a component may not wait: it is called synchronously and must answer at once")
+    wasmtime::format_err!(
+        "a component may not wait: it is called synchronously and must answer at once"
+    )
 }
 
 fn stream_now<T>(future: impl Future<Output = StreamResult<T>>) -> StreamResult<T> {
@@ -122,7 +126,10 @@ impl poll::HostPollable for NoWait<'_> {
 }
 
 impl streams::Host for NoWait<'_> {
-    fn convert_stream_error(&mut self, error: StreamError) -> wasmtime::Result<streams::StreamError> {
+    fn convert_stream_error(
+        &mut self,
+        error: StreamError,
+    ) -> wasmtime::Result<streams::StreamError> {
         Ok(io_async::streams::Host::convert_stream_error(self.0, error)?.into())
     }
 }
@@ -131,20 +138,32 @@ impl streams::HostInputStream for NoWait<'_> {
     fn read(&mut self, stream: Resource<DynInputStream>, len: u64) -> StreamResult<Vec<u8>> {
         io_async::streams::HostInputStream::read(self.0, stream, len)
     }
-    fn blocking_read(&mut self, stream: Resource<DynInputStream>, len: u64) -> StreamResult<Vec<u8>> {
-        stream_now(io_async::streams::HostInputStream::blocking_read(self.0, stream, len))
+    fn blocking_read(
+        &mut self,
+        stream: Resource<DynInputStream>,
+        len: u64,
+    ) -> StreamResult<Vec<u8>> {
+        stream_now(io_async::streams::HostInputStream::blocking_read(
+            self.0, stream, len,
+        ))
     }
     fn skip(&mut self, stream: Resource<DynInputStream>, len: u64) -> StreamResult<u64> {
         io_async::streams::HostInputStream::skip(self.0, stream, len)
     }
     fn blocking_skip(&mut self, stream: Resource<DynInputStream>, len: u64) -> StreamResult<u64> {
-        stream_now(io_async::streams::HostInputStream::blocking_skip(self.0, stream, len))
+        stream_now(io_async::streams::HostInputStream::blocking_skip(
+            self.0, stream, len,
+        ))
     }
-    fn subscribe(&mut self, stream: Resource<DynInputStream>) -> wasmtime::Result<Resource<DynPollable>> {
+    fn subscribe(
+        &mut self,
+        stream: Resource<DynInputStream>,
+    ) -> wasmtime::Result<Resource<DynPollable>> {
         io_async::streams::HostInputStream::subscribe(self.0, stream)
     }
     fn drop(&mut self, stream: Resource<DynInputStream>) -> wasmtime::Result<()> {
-        now(io_async::streams::HostInputStream::drop(self.0, stream)).unwrap_or_else(|| Err(waited()))
+        now(io_async::streams::HostInputStream::drop(self.0, stream))
+            .unwrap_or_else(|| Err(waited()))
     }
 }
 
@@ -155,23 +174,42 @@ impl streams::HostOutputStream for NoWait<'_> {
     fn write(&mut self, stream: Resource<DynOutputStream>, bytes: Vec<u8>) -> StreamResult<()> {
         io_async::streams::HostOutputStream::write(self.0, stream, bytes)
     }
-    fn blocking_write_and_flush(&mut self, stream: Resource<DynOutputStream>, bytes: Vec<u8>) -> StreamResult<()> {
-        stream_now(io_async::streams::HostOutputStream::blocking_write_and_flush(self.0, stream, bytes))
+    fn blocking_write_and_flush(
+        &mut self,
+        stream: Resource<DynOutputStream>,
+        bytes: Vec<u8>,
+    ) -> StreamResult<()> {
+        stream_now(
+            io_async::streams::HostOutputStream::blocking_write_and_flush(self.0, stream, bytes),
+        )
     }
     fn flush(&mut self, stream: Resource<DynOutputStream>) -> StreamResult<()> {
         io_async::streams::HostOutputStream::flush(self.0, stream)
     }
     fn blocking_flush(&mut self, stream: Resource<DynOutputStream>) -> StreamResult<()> {
-        stream_now(io_async::streams::HostOutputStream::blocking_flush(self.0, stream))
+        stream_now(io_async::streams::HostOutputStream::blocking_flush(
+            self.0, stream,
+        ))
     }
-    fn subscribe(&mut self, stream: Resource<DynOutputStream>) -> wasmtime::Result<Resource<DynPollable>> {
+    fn subscribe(
+        &mut self,
+        stream: Resource<DynOutputStream>,
+    ) -> wasmtime::Result<Resource<DynPollable>> {
         io_async::streams::HostOutputStream::subscribe(self.0, stream)
     }
     fn write_zeroes(&mut self, stream: Resource<DynOutputStream>, len: u64) -> StreamResult<()> {
         io_async::streams::HostOutputStream::write_zeroes(self.0, stream, len)
     }
-    fn blocking_write_zeroes_and_flush(&mut self, stream: Resource<DynOutputStream>, len: u64) -> StreamResult<()> {
-        stream_now(io_async::streams::HostOutputStream::blocking_write_zeroes_and_flush(self.0, stream, len))
+    fn blocking_write_zeroes_and_flush(
+        &mut self,
+        stream: Resource<DynOutputStream>,
+        len: u64,
+    ) -> StreamResult<()> {
+        stream_now(
+            io_async::streams::HostOutputStream::blocking_write_zeroes_and_flush(
+                self.0, stream, len,
+            ),
+        )
     }
     fn splice(
         &mut self,
@@ -187,10 +225,13 @@ impl streams::HostOutputStream for NoWait<'_> {
         from: Resource<DynInputStream>,
         len: u64,
     ) -> StreamResult<u64> {
-        stream_now(io_async::streams::HostOutputStream::blocking_splice(self.0, to, from, len))
+        stream_now(io_async::streams::HostOutputStream::blocking_splice(
+            self.0, to, from, len,
+        ))
     }
     fn drop(&mut self, stream: Resource<DynOutputStream>) -> wasmtime::Result<()> {
-        now(io_async::streams::HostOutputStream::drop(self.0, stream)).unwrap_or_else(|| Err(waited()))
+        now(io_async::streams::HostOutputStream::drop(self.0, stream))
+            .unwrap_or_else(|| Err(waited()))
     }
 }
 
@@ -226,7 +267,11 @@ impl LogStream {
     fn end_line(&mut self) {
         self.lines = self.lines.saturating_add(1);
         if self.lines <= LINES && !self.line.is_empty() {
-            write_log(&self.component, self.level, &String::from_utf8_lossy(&self.line));
+            write_log(
+                &self.component,
+                self.level,
+                &String::from_utf8_lossy(&self.line),
+            );
         }
         self.line.clear();
     }

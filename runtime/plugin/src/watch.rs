@@ -32,7 +32,9 @@ impl Watch {
                 run(&notices, &stopped, &components);
                 drop(watcher);
             })
-            .map_err(|error| PluginError::host(format!("cannot start the component watch: {error}")))?;
+            .map_err(|error| {
+                PluginError::host(format!("cannot start the component watch: {error}"))
+            })?;
         Ok(Self { _stop: stop })
     }
 }
@@ -52,7 +54,11 @@ fn watcher(dir: &Path, notice: Sender<()>) -> Option<RecommendedWatcher> {
     match started {
         Ok(watcher) => Some(watcher),
         Err(error) => {
-            tracing::warn!("no notices for {}: looking every {} s: {error}", dir.display(), POLL.as_secs());
+            tracing::warn!(
+                "no notices for {}: looking every {} s: {error}",
+                dir.display(),
+                POLL.as_secs()
+            );
             None
         }
     }
@@ -74,7 +80,9 @@ fn run(notices: &Receiver<()>, stopped: &Receiver<()>, components: &Weak<Compone
             },
             default(POLL) => {}
         }
-        let Some(components) = components.upgrade() else { return };
+        let Some(components) = components.upgrade() else {
+            return;
+        };
         components.rescan();
     }
 }

@@ -12,7 +12,11 @@ use common::{House, call, component, manifest, policy, provider, provider_with, 
 use tollgate_plugin::{Components, Generation};
 
 fn serves(generation: &Generation, id: &str) -> bool {
-    generation.providers[id].configured("{}").unwrap().prepare(&call(1, None)).is_ok()
+    generation.providers[id]
+        .configured("{}")
+        .unwrap()
+        .prepare(&call(1, None))
+        .is_ok()
 }
 
 #[test]
@@ -27,19 +31,49 @@ fn bad_files_are_named_with_the_reason_and_good_ones_serve() {
             (func (export "tollgate:extension/configuration@0.1.0#configure") (param i32 i32) (result i32) (i32.const 0)))"#,
     );
     let cases: Vec<(&str, Vec<u8>, &str)> = vec![
-        ("random.wasm", b"GIF89a and so on".to_vec(), "no WebAssembly file"),
+        (
+            "random.wasm",
+            b"GIF89a and so on".to_vec(),
+            "no WebAssembly file",
+        ),
         ("empty.wasm", Vec::new(), "is empty"),
         ("core.wasm", core, "core WebAssembly module"),
         ("cut.wasm", good[..good.len() / 2].to_vec(), "cut short"),
         ("foreign.wasm", foreign, "foreign component"),
         ("big.wasm", vec![0; (1 << 20) + 1], "max_component_bytes"),
-        ("future.wasm", with_version(&good, "9.9.9"), "was built for tollgate:extension@9.9.9; this host speaks 0.1.0"),
-        ("half.wasm", describes_only, "neither a provider nor a policy"),
-        ("no-json.wasm", provider_with("not JSON", "unreachable"), "manifest"),
-        ("no-url.wasm", provider_with(&manifest("x").replace("https://", "ftp://"), "unreachable"), "base_url"),
-        ("twin-models.wasm", provider_with(&manifest("x").replace(r#"{"id":"m1"}"#, r#"{"id":"m1"},{"id":"m1"}"#), "unreachable"), "`m1` is there twice"),
+        (
+            "future.wasm",
+            with_version(&good, "9.9.9"),
+            "was built for tollgate:extension@9.9.9; this host speaks 0.1.0",
+        ),
+        (
+            "half.wasm",
+            describes_only,
+            "neither a provider nor a policy",
+        ),
+        (
+            "no-json.wasm",
+            provider_with("not JSON", "unreachable"),
+            "manifest",
+        ),
+        (
+            "no-url.wasm",
+            provider_with(&manifest("x").replace("https://", "ftp://"), "unreachable"),
+            "base_url",
+        ),
+        (
+            "twin-models.wasm",
+            provider_with(
+                &manifest("x").replace(r#"{"id":"m1"}"#, r#"{"id":"m1"},{"id":"m1"}"#),
+                "unreachable",
+            ),
+            "`m1` is there twice",
+        ),
     ];
-    let mut files: Vec<_> = cases.iter().map(|(name, bytes, _)| (*name, bytes.clone())).collect();
+    let mut files: Vec<_> = cases
+        .iter()
+        .map(|(name, bytes, _)| (*name, bytes.clone()))
+        .collect();
     files.push(("vendor.wasm", good));
     files.push(("rule.wasm", policy()));
     let house = House::open(&files);
@@ -74,7 +108,10 @@ fn the_last_good_version_serves_until_a_better_one_comes() {
     house.put("vendor.wasm", b"\0asm garbage");
     let second = house.components.generation();
     assert!(!house.why("vendor.wasm").is_empty());
-    assert_eq!(second.providers["vendor"].digest(), first.providers["vendor"].digest());
+    assert_eq!(
+        second.providers["vendor"].digest(),
+        first.providers["vendor"].digest()
+    );
     assert!(serves(&second, "vendor"));
 
     let renamed = provider_with(&manifest("vendor").replace("Test", "Better"), "unreachable");
@@ -82,12 +119,18 @@ fn the_last_good_version_serves_until_a_better_one_comes() {
     let third = house.components.generation();
     assert_eq!(third.providers["vendor"].manifest().unwrap().name, "Better");
     assert!(third.failed.is_empty());
-    assert!(serves(&first, "vendor"), "whoever holds the old one may go on");
+    assert!(
+        serves(&first, "vendor"),
+        "whoever holds the old one may go on"
+    );
 }
 
 #[test]
 fn removing_a_file_unloads_it() {
-    let house = House::open(&[("vendor.wasm", provider("vendor")), ("bad.wasm", b"x".to_vec())]);
+    let house = House::open(&[
+        ("vendor.wasm", provider("vendor")),
+        ("bad.wasm", b"x".to_vec()),
+    ]);
     house.remove("vendor.wasm");
     house.remove("bad.wasm");
     let generation = house.components.generation();
@@ -97,9 +140,24 @@ fn removing_a_file_unloads_it() {
 #[test]
 fn of_two_providers_with_one_id_the_later_waits_its_turn() {
     let house = House::open(&[("b.wasm", provider("vendor"))]);
-    house.put("a.wasm", &provider_with(&manifest("vendor").replace("Test", "Usurper"), "unreachable"));
-    assert_eq!(house.why("a.wasm"), "has the provider id `vendor`, which b.wasm serves already");
-    let name = |house: &House| house.components.generation().providers["vendor"].manifest().unwrap().name.clone();
+    house.put(
+        "a.wasm",
+        &provider_with(
+            &manifest("vendor").replace("Test", "Usurper"),
+            "unreachable",
+        ),
+    );
+    assert_eq!(
+        house.why("a.wasm"),
+        "has the provider id `vendor`, which b.wasm serves already"
+    );
+    let name = |house: &House| {
+        house.components.generation().providers["vendor"]
+            .manifest()
+            .unwrap()
+            .name
+            .clone()
+    };
     assert_eq!(name(&house), "Test");
     house.remove("b.wasm");
     assert_eq!(name(&house), "Usurper");
@@ -109,14 +167,16 @@ fn of_two_providers_with_one_id_the_later_waits_its_turn() {
 #[test]
 fn a_provider_that_fails_its_self_test_is_not_loaded() {
     // Its manifest names no credential, but its plan is fine; a plan with an unknown field is not.
-    let manifest = manifest("vendor").replace("\"credential\":{\"fields\":[{\"name\":\"api-key\"}]},", "");
+    let manifest =
+        manifest("vendor").replace("\"credential\":{\"fields\":[{\"name\":\"api-key\"}]},", "");
     let house = House::open(&[("vendor.wasm", provider_with(&manifest, "unreachable"))]);
     assert!(house.components.generation().failed.is_empty());
     let trapping = component(
         "export tollgate:extension/manifest@0.1.0; export tollgate:extension/exchange@0.1.0;",
         &format!(
-            r#"(module (memory (export "memory") 1)
+            r#"(module
             (import "tollgate:extension/call@0.1.0" "[resource-drop]call" (func (param i32)))
+            (memory (export "memory") 1)
             (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096))
             (data (i32.const 1024) "{}")
             (func (export "tollgate:extension/manifest@0.1.0#describe") (result i32)
@@ -129,7 +189,12 @@ fn a_provider_that_fails_its_self_test_is_not_loaded() {
     );
     house.put("trapper.wasm", &trapping);
     let why = house.why("trapper.wasm");
-    assert!(why.contains("self-test") && why.contains("chat-completions") && why.contains("unreachable"), "{why}");
+    assert!(
+        why.contains("self-test")
+            && why.contains("chat-completions")
+            && why.contains("unreachable"),
+        "{why}"
+    );
 }
 
 #[test]
@@ -141,7 +206,10 @@ fn a_tampered_cache_is_never_loaded() {
     let compiled: Vec<_> = fs::read_dir(&cache)
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "cwasm"))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "cwasm")
+        })
         .collect();
     assert_eq!(compiled.len(), 1);
     let honest = fs::read(&compiled[0]).unwrap();
@@ -152,7 +220,11 @@ fn a_tampered_cache_is_never_loaded() {
     fs::write(&compiled[0], &evil).unwrap();
     let components = Components::open(config).unwrap();
     assert!(serves(&components.generation(), "vendor"));
-    assert_eq!(fs::read(&compiled[0]).unwrap(), honest, "compiled anew and stored");
+    assert_eq!(
+        fs::read(&compiled[0]).unwrap(),
+        honest,
+        "compiled anew and stored"
+    );
 }
 
 #[test]
@@ -171,7 +243,11 @@ fn a_dropped_in_file_is_found_without_being_told() {
     fs::write(&path, &bytes).unwrap();
     let started = Instant::now();
     while seen.load(Ordering::SeqCst) == 0 {
-        assert!(started.elapsed() < Duration::from_secs(20), "{:?}", house.components.generation().failed);
+        assert!(
+            started.elapsed() < Duration::from_secs(20),
+            "{:?}",
+            house.components.generation().failed
+        );
         std::thread::sleep(Duration::from_millis(10));
     }
     assert!(serves(&house.components.generation(), "vendor"));

@@ -91,13 +91,15 @@ fn a_flipped_byte_anywhere_is_harmless_or_refused_but_never_loses_a_row_in_silen
     );
 }
 
+type Harm<'a> = &'a dyn Fn(&Path);
+
 #[test]
 fn a_cut_emptied_or_missing_data_file_is_refused_with_a_remedy() {
     let folder = tempfile::tempdir().unwrap();
     let good = folder.path().join("good");
     fill(&good);
     let db = |path: &Path| path.join("db");
-    let harms: [(&str, &dyn Fn(&Path)); 5] = [
+    let harms: [(&str, Harm<'_>); 5] = [
         ("missing", &|path| fs::remove_file(db(path)).unwrap()),
         ("empty", &|path| fs::write(db(path), b"").unwrap()),
         ("cut", &|path| {

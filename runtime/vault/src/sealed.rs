@@ -62,7 +62,7 @@ impl Wrapping {
         // The clear content stands only in a buffer that is wiped, at its full size from the start.
         let mut body = Zeroizing::new(Vec::with_capacity(content.len() + TAG));
         body.extend_from_slice(content);
-        aes(&*data_key)?
+        aes(&data_key)?
             .seal_in_place_append_tag(
                 Nonce::assume_unique_for_key(nonce),
                 aad(purpose, "body", name),
@@ -89,7 +89,7 @@ impl Wrapping {
             .split_first_chunk::<NONCE>()
             .ok_or_else(damaged)?;
         let mut body = Zeroizing::new(body.to_vec());
-        let length = aes(&*data_key)?
+        let length = aes(&data_key)?
             .open_in_place(
                 Nonce::assume_unique_for_key(*nonce),
                 aad(purpose, "body", name),

@@ -21,8 +21,15 @@ pub(super) async fn show(State(control): App, Name(account): Name) -> Response {
     reply(StatusCode::OK, move || control.account(&account)).await
 }
 
-pub(super) async fn update(State(control): App, Name(account): Name, Body(patch): Body<AccountPatch>) -> Response {
-    reply(StatusCode::OK, move || control.update_account(&account, &patch)).await
+pub(super) async fn update(
+    State(control): App,
+    Name(account): Name,
+    Body(patch): Body<AccountPatch>,
+) -> Response {
+    reply(StatusCode::OK, move || {
+        control.update_account(&account, &patch)
+    })
+    .await
 }
 
 pub(super) async fn delete(State(control): App, Name(account): Name) -> Response {

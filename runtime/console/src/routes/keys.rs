@@ -22,7 +22,10 @@ pub(super) async fn create(State(control): App, Body(new): Body<KeyRequest>) -> 
 }
 
 pub(super) async fn list(State(control): App, Query(filter): Query<Filter>) -> Response {
-    reply(StatusCode::OK, move || control.keys(filter.account.as_deref())).await
+    reply(StatusCode::OK, move || {
+        control.keys(filter.account.as_deref())
+    })
+    .await
 }
 
 pub(super) async fn revoke(State(control): App, Name(id): Name) -> Response {

@@ -54,8 +54,23 @@ pub(crate) struct Route {
 }
 
 impl Route {
-    fn new(method: &'static str, path: &'static str, id: &'static str, handler: MethodRouter<Arc<Control>>) -> Self {
-        Self { method, path, open: false, id, summary: "", query: &[], request: None, answer: (200, None), handler }
+    fn new(
+        method: &'static str,
+        path: &'static str,
+        id: &'static str,
+        handler: MethodRouter<Arc<Control>>,
+    ) -> Self {
+        Self {
+            method,
+            path,
+            open: false,
+            id,
+            summary: "",
+            query: &[],
+            request: None,
+            answer: (200, None),
+            handler,
+        }
     }
 
     fn says(mut self, summary: &'static str) -> Self {
@@ -84,7 +99,10 @@ impl Route {
     }
 }
 
-const ACCOUNT: (&str, &str) = ("account", "Only this account and all below it; an id, or a path such as `root/sales`.");
+const ACCOUNT: (&str, &str) = (
+    "account",
+    "Only this account and all below it; an id, or a path such as `root/sales`.",
+);
 
 /// Every operation.
 pub(crate) fn table() -> Vec<Route> {

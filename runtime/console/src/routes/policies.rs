@@ -9,7 +9,11 @@ use super::{App, Name};
 use crate::answer::reply;
 use crate::body::Body;
 
-pub(super) async fn attach(State(control): App, Name(id): Name, Body(draft): Body<AttachmentDraft>) -> Response {
+pub(super) async fn attach(
+    State(control): App,
+    Name(id): Name,
+    Body(draft): Body<AttachmentDraft>,
+) -> Response {
     reply(StatusCode::OK, move || control.attach_policy(&id, draft)).await
 }
 

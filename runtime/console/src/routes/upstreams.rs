@@ -9,7 +9,11 @@ use super::{App, Name};
 use crate::answer::reply;
 use crate::body::Body;
 
-pub(super) async fn set(State(control): App, Name(name): Name, Body(draft): Body<UpstreamDraft>) -> Response {
+pub(super) async fn set(
+    State(control): App,
+    Name(name): Name,
+    Body(draft): Body<UpstreamDraft>,
+) -> Response {
     reply(StatusCode::OK, move || control.set_upstream(&name, draft)).await
 }
 

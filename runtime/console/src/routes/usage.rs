@@ -30,7 +30,10 @@ impl Filter {
     fn read(self) -> Result<UsageFilter, Refusal> {
         let since_ms = self.since.map(|text| moment("since", &text)).transpose()?;
         let until_ms = self.until.map(|text| moment("until", &text)).transpose()?;
-        if since_ms.zip(until_ms).is_some_and(|(since, until)| until < since) {
+        if since_ms
+            .zip(until_ms)
+            .is_some_and(|(since, until)| until < since)
+        {
             return Err(Refusal::field("until", "is before `since`"));
         }
         let limit = match self.limit {
@@ -39,9 +42,16 @@ impl Filter {
                 .parse()
                 .ok()
                 .filter(|limit| *limit <= MAX_LIMIT)
-                .ok_or_else(|| Refusal::field("limit", format!("must be a number from 0 to {MAX_LIMIT}")))?,
+                .ok_or_else(|| {
+                    Refusal::field("limit", format!("must be a number from 0 to {MAX_LIMIT}"))
+                })?,
         };
-        Ok(UsageFilter { account: self.account, since_ms, until_ms, limit })
+        Ok(UsageFilter {
+            account: self.account,
+            since_ms,
+            until_ms,
+            limit,
+        })
     }
 }
 

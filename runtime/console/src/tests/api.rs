@@ -11,13 +11,24 @@ use super::{SECRET, World};
 async fn accounts_form_a_tree_whose_effect_is_shown_with_its_source() {
     let world = World::new();
     let sales = world
-        .done("POST", "/api/accounts", json!({ "name": "sales", "models": ["a*"], "limits": { "daily_limit": 5_000_000 } }))
+        .done(
+            "POST",
+            "/api/accounts",
+            json!({ "name": "sales", "models": ["a*"], "limits": { "daily_limit": 5_000_000 } }),
+        )
         .await;
     let alice = world
-        .done("POST", "/api/accounts", json!({ "name": "alice", "parent": "root/sales", "limits": { "rpm": 3 } }))
+        .done(
+            "POST",
+            "/api/accounts",
+            json!({ "name": "alice", "parent": "root/sales", "limits": { "rpm": 3 } }),
+        )
         .await;
     assert_eq!(alice["path"], "root/sales/alice");
-    assert_eq!(alice["effective"]["models"], json!([{ "source": "root/sales", "models": ["a*"] }]));
+    assert_eq!(
+        alice["effective"]["models"],
+        json!([{ "source": "root/sales", "models": ["a*"] }])
+    );
     assert_eq!(
         alice["effective"]["limits"],
         json!([
@@ -25,14 +36,29 @@ async fn accounts_form_a_tree_whose_effect_is_shown_with_its_source() {
             { "source": "root/sales/alice", "kind": "rpm", "value": 3 },
         ])
     );
-    let by_id = world.get(&format!("/api/accounts/{}", alice["id"].as_str().unwrap())).await;
+    let by_id = world
+        .get(&format!("/api/accounts/{}", alice["id"].as_str().unwrap()))
+        .await;
     assert_eq!(by_id["path"], alice["path"]);
     let changed = world
-        .done("PATCH", "/api/accounts/root/sales", json!({ "status": "suspended", "models": null, "limits": { "rpm": 9 } }))
+        .done(
+            "PATCH",
+            "/api/accounts/root/sales",
+            json!({ "status": "suspended", "models": null, "limits": { "rpm": 9 } }),
+        )
         .await;
-    assert_eq!(changed["limits"], json!({ "rpm": 9, "daily_limit": 5_000_000 }));
-    assert!(changed.get("models").is_none(), "null takes the boundary away");
-    assert_eq!(world.get("/api/accounts/root/sales/alice").await["effective"]["enabled"], false);
+    assert_eq!(
+        changed["limits"],
+        json!({ "rpm": 9, "daily_limit": 5_000_000 })
+    );
+    assert!(
+        changed.get("models").is_none(),
+        "null takes the boundary away"
+    );
+    assert_eq!(
+        world.get("/api/accounts/root/sales/alice").await["effective"]["enabled"],
+        false
+    );
     let paths: Vec<Value> = world.get("/api/accounts").await["accounts"]
         .as_array()
         .unwrap()
@@ -40,11 +66,37 @@ async fn accounts_form_a_tree_whose_effect_is_shown_with_its_source() {
         .map(|account| account["path"].clone())
         .collect();
     assert_eq!(paths, ["root", "root/sales", "root/sales/alice"]);
-    assert_eq!(world.refused("DELETE", "/api/accounts/root/sales", Value::Null).await.0, 409);
-    world.done("DELETE", "/api/accounts/root/sales/alice", Value::Null).await;
-    world.done("DELETE", &format!("/api/accounts/{}", sales["id"].as_str().unwrap()), Value::Null).await;
-    assert_eq!(world.refused("GET", "/api/accounts/root/sales", Value::Null).await.0, 404);
-    assert_eq!(world.refused("DELETE", "/api/accounts/root", Value::Null).await.0, 409);
+    assert_eq!(
+        world
+            .refused("DELETE", "/api/accounts/root/sales", Value::Null)
+            .await
+            .0,
+        409
+    );
+    world
+        .done("DELETE", "/api/accounts/root/sales/alice", Value::Null)
+        .await;
+    world
+        .done(
+            "DELETE",
+            &format!("/api/accounts/{}", sales["id"].as_str().unwrap()),
+            Value::Null,
+        )
+        .await;
+    assert_eq!(
+        world
+            .refused("GET", "/api/accounts/root/sales", Value::Null)
+            .await
+            .0,
+        404
+    );
+    assert_eq!(
+        world
+            .refused("DELETE", "/api/accounts/root", Value::Null)
+            .await
+            .0,
+        409
+    );
 }
 
 #[tokio::test]
@@ -53,49 +105,221 @@ async fn bad_input_is_refused_with_the_field_to_blame() {
     world.furnish().await;
     for (method, path, body, status, field) in [
         ("POST", "/api/accounts", json!({}), 400, "name"),
-        ("POST", "/api/accounts", json!({ "name": "a/b" }), 400, "name"),
-        ("POST", "/api/accounts", json!({ "name": "sales" }), 409, "name"),
-        ("POST", "/api/accounts", json!({ "name": "a", "parent": "root/none" }), 400, "parent"),
-        ("POST", "/api/accounts", json!({ "name": "a", "limits": { "rpn": 1 } }), 400, "limits.rpn"),
-        ("POST", "/api/accounts", json!({ "name": "a", "limits": { "rpm": -1 } }), 400, "limits.rpm"),
-        ("PATCH", "/api/accounts/root", json!({ "time_zone": "Mars/Base" }), 400, "time_zone"),
-        ("PATCH", "/api/accounts/root", json!({ "nmae": "x" }), 400, "nmae"),
-        ("POST", "/api/keys", json!({ "account": "root/none" }), 400, "account"),
-        ("POST", "/api/keys", json!({ "account": "root", "label": "a\nb" }), 400, "label"),
+        (
+            "POST",
+            "/api/accounts",
+            json!({ "name": "a/b" }),
+            400,
+            "name",
+        ),
+        (
+            "POST",
+            "/api/accounts",
+            json!({ "name": "sales" }),
+            409,
+            "name",
+        ),
+        (
+            "POST",
+            "/api/accounts",
+            json!({ "name": "a", "parent": "root/none" }),
+            400,
+            "parent",
+        ),
+        (
+            "POST",
+            "/api/accounts",
+            json!({ "name": "a", "limits": { "rpn": 1 } }),
+            400,
+            "limits.rpn",
+        ),
+        (
+            "POST",
+            "/api/accounts",
+            json!({ "name": "a", "limits": { "rpm": -1 } }),
+            400,
+            "limits.rpm",
+        ),
+        (
+            "PATCH",
+            "/api/accounts/root",
+            json!({ "time_zone": "Mars/Base" }),
+            400,
+            "time_zone",
+        ),
+        (
+            "PATCH",
+            "/api/accounts/root",
+            json!({ "nmae": "x" }),
+            400,
+            "nmae",
+        ),
+        (
+            "POST",
+            "/api/keys",
+            json!({ "account": "root/none" }),
+            400,
+            "account",
+        ),
+        (
+            "POST",
+            "/api/keys",
+            json!({ "account": "root", "label": "a\nb" }),
+            400,
+            "label",
+        ),
         ("DELETE", "/api/keys/none", Value::Null, 404, ""),
-        ("PUT", "/api/credentials/main", json!({ "fields": {} }), 400, "fields"),
-        ("PUT", "/api/credentials/a%20b", json!({ "fields": { "a": "b" } }), 400, "name"),
-        ("PUT", "/api/credentials/main", json!({ "fields": { "api-key": "" } }), 400, "fields.api-key"),
-        ("PUT", "/api/credentials/main", json!({ "fields": { "api-key": "x\n" } }), 400, "fields.api-key"),
-        ("PUT", "/api/credentials/main", json!({ "fields": { "api-key": 7 } }), 400, "fields.api-key"),
-        ("PUT", "/api/credentials/main", json!({ "fields": { "wrong-field": "x" } }), 400, "fields"),
-        ("DELETE", "/api/credentials/main", Value::Null, 409, "credential"),
+        (
+            "PUT",
+            "/api/credentials/main",
+            json!({ "fields": {} }),
+            400,
+            "fields",
+        ),
+        (
+            "PUT",
+            "/api/credentials/a%20b",
+            json!({ "fields": { "a": "b" } }),
+            400,
+            "name",
+        ),
+        (
+            "PUT",
+            "/api/credentials/main",
+            json!({ "fields": { "api-key": "" } }),
+            400,
+            "fields.api-key",
+        ),
+        (
+            "PUT",
+            "/api/credentials/main",
+            json!({ "fields": { "api-key": "x\n" } }),
+            400,
+            "fields.api-key",
+        ),
+        (
+            "PUT",
+            "/api/credentials/main",
+            json!({ "fields": { "api-key": 7 } }),
+            400,
+            "fields.api-key",
+        ),
+        (
+            "PUT",
+            "/api/credentials/main",
+            json!({ "fields": { "wrong-field": "x" } }),
+            400,
+            "fields",
+        ),
+        (
+            "DELETE",
+            "/api/credentials/main",
+            Value::Null,
+            409,
+            "credential",
+        ),
         ("PUT", "/api/upstreams/u", json!({}), 400, "provider"),
-        ("PUT", "/api/upstreams/u", json!({ "provider": "none" }), 400, "provider"),
-        ("PUT", "/api/upstreams/u", json!({ "provider": "self", "endpoint": "none" }), 400, "endpoint"),
-        ("PUT", "/api/upstreams/u", json!({ "provider": "self", "base_url": "ftp://x" }), 400, "base_url"),
-        ("PUT", "/api/upstreams/u", json!({ "provider": "vendor" }), 400, "credential"),
-        ("PUT", "/api/upstreams/u", json!({ "provider": "vendor", "credential": "none" }), 400, "credential"),
-        ("PUT", "/api/upstreams/u", json!({ "provider": "self", "models": [{}] }), 400, "models[0].id"),
-        ("PUT", "/api/policies/q", json!({ "component": "none" }), 400, "component"),
-        ("PUT", "/api/policies/q", json!({ "component": "rule", "account": "root/none" }), 400, "account"),
-        ("GET", "/api/usage?since=yesterday", Value::Null, 400, "since"),
-        ("GET", "/api/usage?since=5&until=4", Value::Null, 400, "until"),
+        (
+            "PUT",
+            "/api/upstreams/u",
+            json!({ "provider": "none" }),
+            400,
+            "provider",
+        ),
+        (
+            "PUT",
+            "/api/upstreams/u",
+            json!({ "provider": "self", "endpoint": "none" }),
+            400,
+            "endpoint",
+        ),
+        (
+            "PUT",
+            "/api/upstreams/u",
+            json!({ "provider": "self", "base_url": "ftp://x" }),
+            400,
+            "base_url",
+        ),
+        (
+            "PUT",
+            "/api/upstreams/u",
+            json!({ "provider": "vendor" }),
+            400,
+            "credential",
+        ),
+        (
+            "PUT",
+            "/api/upstreams/u",
+            json!({ "provider": "vendor", "credential": "none" }),
+            400,
+            "credential",
+        ),
+        (
+            "PUT",
+            "/api/upstreams/u",
+            json!({ "provider": "self", "models": [{}] }),
+            400,
+            "models[0].id",
+        ),
+        (
+            "PUT",
+            "/api/policies/q",
+            json!({ "component": "none" }),
+            400,
+            "component",
+        ),
+        (
+            "PUT",
+            "/api/policies/q",
+            json!({ "component": "rule", "account": "root/none" }),
+            400,
+            "account",
+        ),
+        (
+            "GET",
+            "/api/usage?since=yesterday",
+            Value::Null,
+            400,
+            "since",
+        ),
+        (
+            "GET",
+            "/api/usage?since=5&until=4",
+            Value::Null,
+            400,
+            "until",
+        ),
         ("GET", "/api/usage?limit=-1", Value::Null, 400, "limit"),
-        ("GET", "/api/usage?account=root/none", Value::Null, 400, "account"),
+        (
+            "GET",
+            "/api/usage?account=root/none",
+            Value::Null,
+            400,
+            "account",
+        ),
         ("GET", "/api/usage?limti=1", Value::Null, 400, "limti"),
         ("GET", "/api/upstreams/none", Value::Null, 404, ""),
         ("GET", "/api/policies/none", Value::Null, 404, ""),
     ] {
         let refusal = world.refused(method, path, body.clone()).await;
-        assert_eq!((refusal.0, refusal.1.as_str()), (status, field), "{method} {path} {body}: {}", refusal.2);
+        assert_eq!(
+            (refusal.0, refusal.1.as_str()),
+            (status, field),
+            "{method} {path} {body}: {}",
+            refusal.2
+        );
     }
 }
 
 #[tokio::test]
 async fn a_body_that_is_no_json_or_too_large_is_refused() {
     let world = World::new();
-    for (body, status) in [("{".to_owned(), 400), (String::new(), 400), ("[]".to_owned(), 400), ("x".repeat(2 << 20), 413)] {
+    for (body, status) in [
+        ("{".to_owned(), 400),
+        (String::new(), 400),
+        ("[]".to_owned(), 400),
+        ("x".repeat(2 << 20), 413),
+    ] {
         let mut request = world.request("POST", "/api/accounts", None);
         *request.body_mut() = Body::from(body);
         let (got, text) = world.send(request).await;
@@ -113,7 +337,10 @@ async fn what_a_component_refuses_leaves_the_old_record_in_place() {
     assert_eq!((status, field.as_str()), (400, "config"));
     assert!(message.contains(REFUSAL), "{message}");
     let own = world.get("/api/upstreams/own").await;
-    assert!(own["priority"] == 1 && own.get("problem").is_none(), "{own}");
+    assert!(
+        own["priority"] == 1 && own.get("problem").is_none(),
+        "{own}"
+    );
 
     let bad = json!({ "component": "rule", "account": "root/sales", "config": { "a": 1 } });
     let (status, field, message) = world.refused("PUT", "/api/policies/p", bad.clone()).await;
@@ -121,7 +348,13 @@ async fn what_a_component_refuses_leaves_the_old_record_in_place() {
     assert!(message.contains(REFUSAL), "{message}");
     assert_eq!(world.get("/api/policies/p").await["config"], json!({}));
     world.refused("PUT", "/api/policies/new", bad).await;
-    assert_eq!(world.refused("GET", "/api/policies/new", Value::Null).await.0, 404);
+    assert_eq!(
+        world
+            .refused("GET", "/api/policies/new", Value::Null)
+            .await
+            .0,
+        404
+    );
     assert_eq!(world.get("/api/status").await["problems"], json!([]));
 }
 
@@ -130,14 +363,36 @@ async fn no_secret_ever_comes_back() {
     let world = World::new();
     let key = world.furnish().await;
     let key = key["key"].as_str().unwrap();
-    world.done("PUT", "/api/credentials/other", json!({ "fields": { "id": "visible?", "api-key": SECRET } })).await;
-    for path in ["accounts", "accounts/root/sales", "keys", "credentials", "upstreams", "upstreams/far", "policies", "components", "usage", "status"] {
-        let (status, text) = world.send(world.request("GET", &format!("/api/{path}"), None)).await;
+    world
+        .done(
+            "PUT",
+            "/api/credentials/other",
+            json!({ "fields": { "id": "visible?", "api-key": SECRET } }),
+        )
+        .await;
+    for path in [
+        "accounts",
+        "accounts/root/sales",
+        "keys",
+        "credentials",
+        "upstreams",
+        "upstreams/far",
+        "policies",
+        "components",
+        "usage",
+        "status",
+    ] {
+        let (status, text) = world
+            .send(world.request("GET", &format!("/api/{path}"), None))
+            .await;
         assert_eq!(status, 200, "{path}: {text}");
         for secret in [SECRET, "visible?", key, &world.token] {
             assert!(!text.contains(secret), "{path} shows a secret");
         }
-        assert!(!text.contains("\"mac\"") && !text.contains("\"sealed\""), "{path}: {text}");
+        assert!(
+            !text.contains("\"mac\"") && !text.contains("\"sealed\""),
+            "{path}: {text}"
+        );
     }
     // Nor in an error, whatever is wrong.
     for body in [
@@ -156,14 +411,30 @@ async fn no_secret_ever_comes_back() {
     for file in files(&world.folder.path().join("data")) {
         let bytes = std::fs::read(&file).unwrap();
         for secret in [SECRET, key] {
-            assert!(!bytes.windows(secret.len()).any(|part| part == secret.as_bytes()), "{}", file.display());
+            assert!(
+                !bytes
+                    .windows(secret.len())
+                    .any(|part| part == secret.as_bytes()),
+                "{}",
+                file.display()
+            );
         }
     }
 }
 
 fn files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
-    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+    let entries = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| {
+            if path.is_dir() {
+                files(&path)
+            } else {
+                vec![path]
+            }
+        })
+        .collect()
 }
 
 #[tokio::test]
@@ -171,19 +442,36 @@ async fn a_revoked_key_is_gone_from_what_the_data_plane_reads() {
     let world = World::new();
     let key = world.furnish().await;
     assert_eq!(world.get("/api/status").await["counts"]["active_keys"], 1);
-    let revoked = world.done("DELETE", &format!("/api/keys/{}", key["id"].as_str().unwrap()), Value::Null).await;
+    let revoked = world
+        .done(
+            "DELETE",
+            &format!("/api/keys/{}", key["id"].as_str().unwrap()),
+            Value::Null,
+        )
+        .await;
     assert!(revoked["revoked_ms"].is_u64());
     assert_eq!(world.get("/api/status").await["counts"]["active_keys"], 0);
     let listed = world.get("/api/keys?account=root/sales").await;
-    assert_eq!(listed["keys"][0]["revoked_ms"], revoked["revoked_ms"], "it stays in the list");
+    assert_eq!(
+        listed["keys"][0]["revoked_ms"], revoked["revoked_ms"],
+        "it stays in the list"
+    );
 }
 
 #[tokio::test]
 async fn keys_are_listed_by_subtree() {
     let world = World::new();
     world.furnish().await;
-    world.done("POST", "/api/keys", json!({ "account": "root" })).await;
-    assert_eq!(world.get("/api/keys").await["keys"].as_array().unwrap().len(), 2);
+    world
+        .done("POST", "/api/keys", json!({ "account": "root" }))
+        .await;
+    assert_eq!(
+        world.get("/api/keys").await["keys"]
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
     let of_sales = world.get("/api/keys?account=root/sales").await;
     assert_eq!(of_sales["keys"].as_array().unwrap().len(), 1);
     assert_eq!(of_sales["keys"][0]["label"], "ci");
@@ -197,16 +485,33 @@ async fn components_tell_what_is_loaded_and_why_others_are_not() {
     let ids: Vec<_> = loaded.iter().map(|c| c["id"].as_str().unwrap()).collect();
     assert_eq!(ids, ["self", "vendor", "rule"]);
     assert_eq!(loaded[0]["manifest"]["models"][0]["id"], "self-model");
-    assert!(loaded[2]["exports"].as_array().unwrap().contains(&json!("admission")));
+    assert!(
+        loaded[2]["exports"]
+            .as_array()
+            .unwrap()
+            .contains(&json!("admission"))
+    );
     assert_eq!(components["failed"].as_array().unwrap().len(), 1);
-    assert!(components["failed"][0]["file"].as_str().unwrap().contains("broken"));
-    assert!(!components["failed"][0]["reason"].as_str().unwrap().is_empty());
+    assert!(
+        components["failed"][0]["file"]
+            .as_str()
+            .unwrap()
+            .contains("broken")
+    );
+    assert!(
+        !components["failed"][0]["reason"]
+            .as_str()
+            .unwrap()
+            .is_empty()
+    );
 }
 
 #[tokio::test]
 async fn the_page_says_what_this_is_and_nothing_about_the_installation() {
     let world = World::new();
-    let (status, text) = world.send(Request::get("/").body(Body::empty()).unwrap()).await;
+    let (status, text) = world
+        .send(Request::get("/").body(Body::empty()).unwrap())
+        .await;
     assert_eq!(status, 200);
     assert!(text.contains("Tollgate") && text.contains("/api/openapi.json"));
 }

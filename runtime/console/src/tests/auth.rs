@@ -9,7 +9,10 @@ use crate::routes::table;
 
 /// A path of the table with something in its holes.
 pub(super) fn concrete(path: &str) -> String {
-    path.split('/').map(|part| if part.starts_with('{') { "x" } else { part }).collect::<Vec<_>>().join("/")
+    path.split('/')
+        .map(|part| if part.starts_with('{') { "x" } else { part })
+        .collect::<Vec<_>>()
+        .join("/")
 }
 
 #[tokio::test]
@@ -27,7 +30,12 @@ async fn every_operation_needs_the_management_token_but_those_that_say_so() {
         } else {
             assert_eq!(status, 401, "{} {}: {text}", route.method, route.path);
             let answer: Value = serde_json::from_str(&text).unwrap();
-            assert!(answer["error"]["message"].as_str().unwrap().contains("tgm-"));
+            assert!(
+                answer["error"]["message"]
+                    .as_str()
+                    .unwrap()
+                    .contains("tgm-")
+            );
         }
     }
 }
@@ -35,10 +43,17 @@ async fn every_operation_needs_the_management_token_but_those_that_say_so() {
 #[tokio::test]
 async fn an_inference_key_cannot_manage_and_near_misses_are_refused() {
     let world = World::new();
-    let key = world.done("POST", "/api/keys", json!({ "account": "root" })).await;
+    let key = world
+        .done("POST", "/api/keys", json!({ "account": "root" }))
+        .await;
     let mut near = world.token.clone();
     near.pop();
-    let wrong = [key["key"].as_str().unwrap().to_owned(), near, format!("{}x", world.token), String::new()];
+    let wrong = [
+        key["key"].as_str().unwrap().to_owned(),
+        near,
+        format!("{}x", world.token),
+        String::new(),
+    ];
     for token in wrong {
         let request = Request::builder()
             .uri("/api/status")
@@ -47,8 +62,15 @@ async fn an_inference_key_cannot_manage_and_near_misses_are_refused() {
             .unwrap();
         let (status, text) = world.send(request).await;
         assert_eq!(status, 401, "{text}");
-        assert!(token.is_empty() || !text.contains(&token), "the answer repeats the token");
-        assert_eq!(text.contains("inference key cannot manage"), token.starts_with("tg-"), "{text}");
+        assert!(
+            token.is_empty() || !text.contains(&token),
+            "the answer repeats the token"
+        );
+        assert_eq!(
+            text.contains("inference key cannot manage"),
+            token.starts_with("tg-"),
+            "{text}"
+        );
     }
 }
 
@@ -56,7 +78,9 @@ async fn an_inference_key_cannot_manage_and_near_misses_are_refused() {
 async fn who_has_no_token_cannot_tell_which_paths_exist() {
     let world = World::new();
     for path in ["/api/nothing", "/api/accounts", "/nothing"] {
-        let (status, _) = world.send(Request::get(path).body(Body::empty()).unwrap()).await;
+        let (status, _) = world
+            .send(Request::get(path).body(Body::empty()).unwrap())
+            .await;
         assert_eq!(status, 401, "{path}");
     }
     assert_eq!(world.call("GET", "/api/nothing", None).await.0, 404);

@@ -11,7 +11,11 @@ pub(super) const REFUSAL: &str = "this guest takes no configuration";
 
 /// A provider called `id`. With `key` it needs the credential field `api-key`, without it answers by itself.
 pub(super) fn provider(id: &str, key: bool) -> Vec<u8> {
-    let fields = if key { serde_json::json!([{ "name": "api-key" }]) } else { serde_json::json!([]) };
+    let fields = if key {
+        serde_json::json!([{ "name": "api-key" }])
+    } else {
+        serde_json::json!([])
+    };
     let manifest = serde_json::json!({
         "id": id, "name": id, "credential": { "fields": fields },
         "endpoints": [
@@ -23,9 +27,21 @@ pub(super) fn provider(id: &str, key: bool) -> Vec<u8> {
     let mut memory = Memory::default();
     let described = memory.text(&manifest.to_string());
     let described = memory.words(&described);
-    let (path, commit, stream) = (memory.text("/v1/x"), memory.text("status"), memory.text("as-asked"));
+    let (path, commit, stream) = (
+        memory.text("/v1/x"),
+        memory.text("status"),
+        memory.text("as-asked"),
+    );
     // result<plan, failure>: case 0, then path, headers, edits, commit-after, upstream-stream, extensions.
-    let plan = [&[0, 0], &path[..], &[0, 0, 0, 0], &commit[..], &stream[..], &[0, 0]].concat();
+    let plan = [
+        &[0, 0],
+        &path[..],
+        &[0, 0, 0, 0],
+        &commit[..],
+        &stream[..],
+        &[0, 0],
+    ]
+    .concat();
     let plan = memory.words(&plan);
     let kind = memory.text("transient");
     let failure = memory.words(&[kind[0], kind[1], 0, 0, 0, 0, 0, 0, 0, 0]);
@@ -75,7 +91,10 @@ pub(super) fn policy() -> Vec<u8> {
 /// Accepts what is two bytes long: `{}`.
 fn configure(memory: &mut Memory) -> String {
     let sentence = memory.text(REFUSAL);
-    let (fine, refused) = (memory.words(&[0, 0, 0]), memory.words(&[1, sentence[0], sentence[1]]));
+    let (fine, refused) = (
+        memory.words(&[0, 0, 0]),
+        memory.words(&[1, sentence[0], sentence[1]]),
+    );
     format!(
         r#"(func (export "tollgate:extension/configuration@0.1.0#configure") (param i32 i32) (result i32)
             (select (i32.const {fine}) (i32.const {refused}) (i32.eq (local.get 1) (i32.const 2))))"#
@@ -101,11 +120,19 @@ impl Memory {
     }
 
     fn text(&mut self, text: &str) -> [u32; 2] {
-        [self.block(text.as_bytes()), u32::try_from(text.len()).unwrap()]
+        [
+            self.block(text.as_bytes()),
+            u32::try_from(text.len()).unwrap(),
+        ]
     }
 
     fn words(&mut self, words: &[u32]) -> u32 {
-        self.block(&words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<_>>())
+        self.block(
+            &words
+                .iter()
+                .flat_map(|word| word.to_le_bytes())
+                .collect::<Vec<_>>(),
+        )
     }
 
     fn definitions(&self) -> String {
@@ -124,14 +151,23 @@ impl Memory {
 }
 
 fn component(module: &str, exports: &[&str]) -> Vec<u8> {
-    let exports: String =
-        exports.iter().map(|name| format!("export tollgate:extension/{name}@0.1.0;")).collect();
+    let exports: String = exports
+        .iter()
+        .map(|name| format!("export tollgate:extension/{name}@0.1.0;"))
+        .collect();
     let mut resolve = Resolve::default();
-    resolve.push_path(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit/0.1.0")).unwrap();
+    resolve
+        .push_path(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit/0.1.0"))
+        .unwrap();
     let world = format!("package test:guest; world guest {{ {exports} }}");
     let package = resolve.push_str(Path::new("guest.wit"), &world).unwrap();
     let world = resolve.select_world(&[package], Some("guest")).unwrap();
     let mut module = wat::parse_str(module).unwrap();
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false).unwrap();
-    ComponentEncoder::default().validate(true).module(&module).unwrap().encode().unwrap()
+    ComponentEncoder::default()
+        .validate(true)
+        .module(&module)
+        .unwrap()
+        .encode()
+        .unwrap()
 }

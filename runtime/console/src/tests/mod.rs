@@ -44,12 +44,22 @@ impl World {
         config.data.dir = folder.path().join("data");
         config.components.dir = components;
         let control = Control::open(config).unwrap();
-        let token = std::fs::read_to_string(control.data().management_token()).unwrap().trim().to_owned();
-        Self { control, token, folder }
+        let token = std::fs::read_to_string(control.data().management_token())
+            .unwrap()
+            .trim()
+            .to_owned();
+        Self {
+            control,
+            token,
+            folder,
+        }
     }
 
     async fn send(&self, request: Request<Body>) -> (StatusCode, String) {
-        let response = crate::router(Arc::clone(&self.control)).call(request).await.unwrap();
+        let response = crate::router(Arc::clone(&self.control))
+            .call(request)
+            .await
+            .unwrap();
         let status = response.status();
         assert_eq!(response.headers()["cache-control"], "no-store");
         let body = response.into_body().collect().await.unwrap().to_bytes();
@@ -61,18 +71,28 @@ impl World {
             .method(method)
             .uri(path)
             .header("authorization", format!("Bearer {}", self.token))
-            .body(body.map(|body| Body::from(body.to_string())).unwrap_or_default())
+            .body(
+                body.map(|body| Body::from(body.to_string()))
+                    .unwrap_or_default(),
+            )
             .unwrap()
     }
 
     async fn call(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
         let (status, text) = self.send(self.request(method, path, body)).await;
-        (status.as_u16(), serde_json::from_str(&text).unwrap_or_else(|_| panic!("{method} {path}: {status} {text}")))
+        (
+            status.as_u16(),
+            serde_json::from_str(&text)
+                .unwrap_or_else(|_| panic!("{method} {path}: {status} {text}")),
+        )
     }
 
     async fn done(&self, method: &str, path: &str, body: Value) -> Value {
         let (status, answer) = self.call(method, path, Some(&body)).await;
-        assert!((200..300).contains(&status), "{method} {path}: {status} {answer}");
+        assert!(
+            (200..300).contains(&status),
+            "{method} {path}: {status} {answer}"
+        );
         answer
     }
 
@@ -86,19 +106,55 @@ impl World {
     async fn refused(&self, method: &str, path: &str, body: Value) -> (u16, String, String) {
         let (status, answer) = self.call(method, path, Some(&body)).await;
         assert!(status >= 400, "{method} {path}: {status} {answer}");
-        let text = |name: &str| answer["error"][name].as_str().unwrap_or_default().to_owned();
+        let text = |name: &str| {
+            answer["error"][name]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned()
+        };
         assert!(!text("message").is_empty(), "{answer}");
         (status, text("field"), text("message"))
     }
 
     /// One of each thing.
     async fn furnish(&self) -> Value {
-        self.done("POST", "/api/accounts", json!({ "name": "sales", "limits": { "rpm": 5 }, "tags": { "cc": "7" } })).await;
-        let key = self.done("POST", "/api/keys", json!({ "account": "root/sales", "label": "ci" })).await;
-        self.done("PUT", "/api/credentials/main", json!({ "fields": { "api-key": SECRET } })).await;
-        self.done("PUT", "/api/upstreams/own", json!({ "provider": "self", "priority": 1 })).await;
-        self.done("PUT", "/api/upstreams/far", json!({ "provider": "vendor", "credential": "main" })).await;
-        self.done("PUT", "/api/policies/p", json!({ "component": "rule", "account": "root/sales", "config": {} })).await;
+        self.done(
+            "POST",
+            "/api/accounts",
+            json!({ "name": "sales", "limits": { "rpm": 5 }, "tags": { "cc": "7" } }),
+        )
+        .await;
+        let key = self
+            .done(
+                "POST",
+                "/api/keys",
+                json!({ "account": "root/sales", "label": "ci" }),
+            )
+            .await;
+        self.done(
+            "PUT",
+            "/api/credentials/main",
+            json!({ "fields": { "api-key": SECRET } }),
+        )
+        .await;
+        self.done(
+            "PUT",
+            "/api/upstreams/own",
+            json!({ "provider": "self", "priority": 1 }),
+        )
+        .await;
+        self.done(
+            "PUT",
+            "/api/upstreams/far",
+            json!({ "provider": "vendor", "credential": "main" }),
+        )
+        .await;
+        self.done(
+            "PUT",
+            "/api/policies/p",
+            json!({ "component": "rule", "account": "root/sales", "config": {} }),
+        )
+        .await;
         key
     }
 }

@@ -16,7 +16,11 @@ fn check(all: &Value, schema: &Value, value: &Value, at: &str) -> Result<(), Str
         return check(all, target, value, at);
     }
     if let Some(any) = schema["anyOf"].as_array() {
-        return if any.iter().any(|one| check(all, one, value, at).is_ok()) { Ok(()) } else { Err(format!("{at}: {value}")) };
+        return if any.iter().any(|one| check(all, one, value, at).is_ok()) {
+            Ok(())
+        } else {
+            Err(format!("{at}: {value}"))
+        };
     }
     if let Some(list) = schema["enum"].as_array()
         && !list.contains(value)
@@ -28,10 +32,15 @@ fn check(all: &Value, schema: &Value, value: &Value, at: &str) -> Result<(), Str
         Some("string") if value.is_string() => Ok(()),
         Some("boolean") if value.is_boolean() => Ok(()),
         Some("null") if value.is_null() => Ok(()),
-        Some("integer") if value.is_u64() || (value.is_i64() && schema["minimum"].is_null()) => Ok(()),
-        Some("array") if value.is_array() => {
-            value.as_array().unwrap().iter().enumerate().try_for_each(|(i, item)| check(all, &schema["items"], item, &format!("{at}[{i}]")))
+        Some("integer") if value.is_u64() || (value.is_i64() && schema["minimum"].is_null()) => {
+            Ok(())
         }
+        Some("array") if value.is_array() => value
+            .as_array()
+            .unwrap()
+            .iter()
+            .enumerate()
+            .try_for_each(|(i, item)| check(all, &schema["items"], item, &format!("{at}[{i}]"))),
         Some("object") if value.is_object() => object(all, schema, value, at),
         Some(kind) => Err(format!("{at}: {value} is not of type {kind}")),
     }
@@ -48,7 +57,9 @@ fn object(all: &Value, schema: &Value, value: &Value, at: &str) -> Result<(), St
         let at = format!("{at}.{name}");
         match schema["properties"].get(name) {
             Some(property) => check(all, property, member, &at)?,
-            None if schema["additionalProperties"].is_object() => check(all, &schema["additionalProperties"], member, &at)?,
+            None if schema["additionalProperties"].is_object() => {
+                check(all, &schema["additionalProperties"], member, &at)?
+            }
             None => return Err(format!("{at} is not described")),
         }
     }
@@ -62,16 +73,27 @@ fn every_route_is_described_and_nothing_else_is() {
     for (path, methods) in description["paths"].as_object().unwrap() {
         for (method, operation) in methods.as_object().unwrap() {
             described.push((path.clone(), method.clone()));
-            assert!(!operation["summary"].as_str().unwrap().is_empty(), "{method} {path}");
+            assert!(
+                !operation["summary"].as_str().unwrap().is_empty(),
+                "{method} {path}"
+            );
             assert!(operation["operationId"].is_string());
             assert_eq!(
                 path.matches('{').count(),
-                operation["parameters"].as_array().unwrap().iter().filter(|p| p["in"] == "path").count(),
+                operation["parameters"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .filter(|p| p["in"] == "path")
+                    .count(),
                 "{path}"
             );
         }
     }
-    let mut routes: Vec<_> = table().iter().map(|r| (r.path.replace("{*", "{"), r.method.to_owned())).collect();
+    let mut routes: Vec<_> = table()
+        .iter()
+        .map(|r| (r.path.replace("{*", "{"), r.method.to_owned()))
+        .collect();
     routes.sort();
     described.sort();
     assert_eq!(described, routes);
@@ -104,10 +126,20 @@ fn every_reference_leads_somewhere() {
 async fn every_route_answers_and_not_with_no_such_path() {
     let world = World::new();
     for route in table() {
-        let (status, text) =
-            world.send(world.request(&route.method.to_uppercase(), &concrete(route.path), Some(&json!({})))).await;
+        let (status, text) = world
+            .send(world.request(
+                &route.method.to_uppercase(),
+                &concrete(route.path),
+                Some(&json!({})),
+            ))
+            .await;
         assert_ne!(status, 405, "{} {}", route.method, route.path);
-        assert!(!text.contains("there is nothing at this path"), "{} {}", route.method, route.path);
+        assert!(
+            !text.contains("there is nothing at this path"),
+            "{} {}",
+            route.method,
+            route.path
+        );
         assert_ne!(status, 500, "{} {}: {text}", route.method, route.path);
     }
 }
@@ -127,20 +159,64 @@ async fn every_answer_has_the_shape_that_is_described() {
     let requests = [
         ("createAccount", "/api/accounts".to_owned(), account),
         ("listAccounts", "/api/accounts".to_owned(), Value::Null),
-        ("showAccount", "/api/accounts/root/temp".to_owned(), Value::Null),
-        ("updateAccount", "/api/accounts/root/temp".to_owned(), json!({ "alias": null, "status": "suspended" })),
-        ("deleteAccount", "/api/accounts/root/temp".to_owned(), Value::Null),
-        ("createKey", "/api/keys".to_owned(), json!({ "account": "root" })),
+        (
+            "showAccount",
+            "/api/accounts/root/temp".to_owned(),
+            Value::Null,
+        ),
+        (
+            "updateAccount",
+            "/api/accounts/root/temp".to_owned(),
+            json!({ "alias": null, "status": "suspended" }),
+        ),
+        (
+            "deleteAccount",
+            "/api/accounts/root/temp".to_owned(),
+            Value::Null,
+        ),
+        (
+            "createKey",
+            "/api/keys".to_owned(),
+            json!({ "account": "root" }),
+        ),
         ("revokeKey", format!("/api/keys/{id}"), Value::Null),
-        ("listKeys", "/api/keys?account=root/sales".to_owned(), Value::Null),
-        ("setCredential", "/api/credentials/spare".to_owned(), json!({ "fields": { "a": "b", "c": "d" } })),
-        ("listCredentials", "/api/credentials".to_owned(), Value::Null),
-        ("deleteCredential", "/api/credentials/spare".to_owned(), Value::Null),
+        (
+            "listKeys",
+            "/api/keys?account=root/sales".to_owned(),
+            Value::Null,
+        ),
+        (
+            "setCredential",
+            "/api/credentials/spare".to_owned(),
+            json!({ "fields": { "a": "b", "c": "d" } }),
+        ),
+        (
+            "listCredentials",
+            "/api/credentials".to_owned(),
+            Value::Null,
+        ),
+        (
+            "deleteCredential",
+            "/api/credentials/spare".to_owned(),
+            Value::Null,
+        ),
         ("setUpstream", "/api/upstreams/third".to_owned(), upstream),
         ("listUpstreams", "/api/upstreams".to_owned(), Value::Null),
-        ("showUpstream", "/api/upstreams/third".to_owned(), Value::Null),
-        ("deleteUpstream", "/api/upstreams/third".to_owned(), Value::Null),
-        ("attachPolicy", "/api/policies/q".to_owned(), json!({ "component": "rule", "order": -1 })),
+        (
+            "showUpstream",
+            "/api/upstreams/third".to_owned(),
+            Value::Null,
+        ),
+        (
+            "deleteUpstream",
+            "/api/upstreams/third".to_owned(),
+            Value::Null,
+        ),
+        (
+            "attachPolicy",
+            "/api/policies/q".to_owned(),
+            json!({ "component": "rule", "order": -1 }),
+        ),
         ("listPolicies", "/api/policies".to_owned(), Value::Null),
         ("showPolicy", "/api/policies/q".to_owned(), Value::Null),
         ("detachPolicy", "/api/policies/q".to_owned(), Value::Null),
@@ -149,20 +225,38 @@ async fn every_answer_has_the_shape_that_is_described() {
         ("status", "/api/status".to_owned(), Value::Null),
         ("describe", "/api/openapi.json".to_owned(), Value::Null),
     ];
-    let mut left: Vec<&str> = table().iter().map(|route| route.id).filter(|id| *id != "page").collect();
+    let mut left: Vec<&str> = table()
+        .iter()
+        .map(|route| route.id)
+        .filter(|id| *id != "page")
+        .collect();
     for (operation, path, body) in requests {
-        let route = table().into_iter().find(|route| route.id == operation).unwrap();
+        let route = table()
+            .into_iter()
+            .find(|route| route.id == operation)
+            .unwrap();
         let schema = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
         if let Some(name) = route.request {
             check(&all, &schema(name), &body, operation).unwrap();
         }
-        let (status, answer) =
-            world.call(&route.method.to_uppercase(), &path, (!body.is_null()).then_some(&body)).await;
+        let (status, answer) = world
+            .call(
+                &route.method.to_uppercase(),
+                &path,
+                (!body.is_null()).then_some(&body),
+            )
+            .await;
         assert_eq!(status, route.answer.0, "{operation}: {answer}");
         check(&all, &schema(route.answer.1.unwrap()), &answer, operation).unwrap();
         left.retain(|id| *id != operation);
     }
     assert!(left.is_empty(), "not tried: {left:?}");
     let (_, refusal) = world.call("GET", "/api/accounts/none", None).await;
-    check(&all, &json!({ "$ref": "#/components/schemas/Refusal" }), &refusal, "refusal").unwrap();
+    check(
+        &all,
+        &json!({ "$ref": "#/components/schemas/Refusal" }),
+        &refusal,
+        "refusal",
+    )
+    .unwrap();
 }

@@ -22,7 +22,11 @@ impl Budget {
 
     /// Whether this many bytes fit for a moment.
     pub(super) fn has_room_for(&self, bytes: usize) -> Result<(), Incomplete> {
-        if self.used.saturating_add(bytes) > self.limit { Err(Incomplete::TooLarge) } else { Ok(()) }
+        if self.used.saturating_add(bytes) > self.limit {
+            Err(Incomplete::TooLarge)
+        } else {
+            Ok(())
+        }
     }
 
     /// Holds this many bytes more.
@@ -38,7 +42,12 @@ impl Budget {
     }
 
     /// Puts a member in the place of what was there. What says nothing replaces nothing.
-    pub(super) fn set(&mut self, into: &mut Map<String, Value>, name: String, value: Value) -> Result<(), Incomplete> {
+    pub(super) fn set(
+        &mut self,
+        into: &mut Map<String, Value>,
+        name: String,
+        value: Value,
+    ) -> Result<(), Incomplete> {
         match into.get_mut(&name) {
             Some(_) if says_nothing(&value) => {}
             Some(before) => {
@@ -56,12 +65,22 @@ impl Budget {
     }
 
     /// Puts every member of `from` in the place of what was there.
-    pub(super) fn set_all(&mut self, into: &mut Map<String, Value>, from: Map<String, Value>) -> Result<(), Incomplete> {
-        from.into_iter().try_for_each(|(name, value)| self.set(into, name, value))
+    pub(super) fn set_all(
+        &mut self,
+        into: &mut Map<String, Value>,
+        from: Map<String, Value>,
+    ) -> Result<(), Incomplete> {
+        from.into_iter()
+            .try_for_each(|(name, value)| self.set(into, name, value))
     }
 
     /// Writes text behind a member's text, and elements behind a member's elements; anything else replaces.
-    pub(super) fn append(&mut self, into: &mut Map<String, Value>, name: String, value: Value) -> Result<(), Incomplete> {
+    pub(super) fn append(
+        &mut self,
+        into: &mut Map<String, Value>,
+        name: String,
+        value: Value,
+    ) -> Result<(), Incomplete> {
         match (into.get_mut(&name), value) {
             (Some(Value::String(before)), Value::String(more)) => {
                 self.take(more.len())?;
@@ -94,7 +113,10 @@ fn weight(value: &Value) -> usize {
         + match value {
             Value::String(text) => text.len(),
             Value::Array(values) => values.iter().map(weight).sum(),
-            Value::Object(members) => members.iter().map(|(name, value)| name.len() + weight(value)).sum(),
+            Value::Object(members) => members
+                .iter()
+                .map(|(name, value)| name.len() + weight(value))
+                .sum(),
             Value::Null | Value::Bool(_) | Value::Number(_) => 0,
         }
 }

@@ -8,7 +8,14 @@ use super::Incomplete;
 use super::budget::{Budget, says_nothing};
 
 /// Text that comes in pieces. Any other text in a delta is a name or a mark: the last one told stands.
-const PIECES: [&str; 6] = ["content", "refusal", "reasoning_content", "reasoning", "thinking", "arguments"];
+const PIECES: [&str; 6] = [
+    "content",
+    "refusal",
+    "reasoning_content",
+    "reasoning",
+    "thinking",
+    "arguments",
+];
 
 /// The answer so far.
 #[derive(Debug, Default)]
@@ -34,14 +41,23 @@ struct Call {
 
 impl Chat {
     /// Takes an event. It never is the terminal one: that has no JSON.
-    pub(super) fn event(&mut self, event: Map<String, Value>, budget: &mut Budget) -> Result<bool, Incomplete> {
+    pub(super) fn event(
+        &mut self,
+        event: Map<String, Value>,
+        budget: &mut Budget,
+    ) -> Result<bool, Incomplete> {
         for (name, value) in event {
             match (name.as_str(), value) {
                 ("choices", Value::Array(choices)) => {
                     for choice in choices {
-                        let Value::Object(choice) = choice else { continue };
+                        let Value::Object(choice) = choice else {
+                            continue;
+                        };
                         let index = choice.get("index").and_then(Value::as_u64).unwrap_or(0);
-                        self.choices.entry(index).or_default().grow(choice, budget)?;
+                        self.choices
+                            .entry(index)
+                            .or_default()
+                            .grow(choice, budget)?;
                     }
                 }
                 // `choices` may be null, the other two are about the stream and not about the answer.
@@ -55,15 +71,28 @@ impl Chat {
     /// The whole answer; `done` says whether the stream said that it was done. Some vendors do not: then every choice
     /// must have told why it finished.
     pub(super) fn finish(self, done: bool) -> Result<Map<String, Value>, Incomplete> {
-        let Self { members: mut answer, choices } = self;
-        let finished = |choice: &Choice| choice.members.get("finish_reason").is_some_and(|reason| !says_nothing(reason));
+        let Self {
+            members: mut answer,
+            choices,
+        } = self;
+        let finished = |choice: &Choice| {
+            choice
+                .members
+                .get("finish_reason")
+                .is_some_and(|reason| !says_nothing(reason))
+        };
         if choices.is_empty() || !(done || choices.values().all(finished)) {
             return Err(Incomplete::Cut);
         }
-        let mut choices: Vec<Value> = choices.into_iter().map(|(index, choice)| choice.finish(index)).collect();
+        let mut choices: Vec<Value> = choices
+            .into_iter()
+            .map(|(index, choice)| choice.finish(index))
+            .collect();
         // A vendor that hides usage in a choice does so in its streams only.
         if answer.get("usage").is_none_or(says_nothing)
-            && let Some(usage) = choices.iter_mut().find_map(|choice| choice.as_object_mut()?.remove("usage"))
+            && let Some(usage) = choices
+                .iter_mut()
+                .find_map(|choice| choice.as_object_mut()?.remove("usage"))
         {
             answer.insert("usage".into(), usage);
         }
@@ -79,11 +108,14 @@ impl Choice {
             match (name.as_str(), value) {
                 ("delta", Value::Object(delta)) => self.message(delta, budget)?,
                 // Some vendors end with the whole message: it repeats the deltas, if there were any.
-                ("message", Value::Object(message)) if self.is_silent() => self.message(message, budget)?,
+                ("message", Value::Object(message)) if self.is_silent() => {
+                    self.message(message, budget)?
+                }
                 ("index" | "delta" | "message", _) => {}
                 ("logprobs", Value::Object(more)) => match self.members.get_mut("logprobs") {
                     Some(Value::Object(before)) => {
-                        more.into_iter().try_for_each(|(name, value)| budget.append(before, name, value))?;
+                        more.into_iter()
+                            .try_for_each(|(name, value)| budget.append(before, name, value))?;
                     }
                     _ => budget.set(&mut self.members, name, more.into())?,
                 },
@@ -94,10 +126,18 @@ impl Choice {
     }
 
     fn is_silent(&self) -> bool {
-        self.calls.is_empty() && self.message.iter().all(|(name, value)| name == "role" || says_nothing(value))
+        self.calls.is_empty()
+            && self
+                .message
+                .iter()
+                .all(|(name, value)| name == "role" || says_nothing(value))
     }
 
-    fn message(&mut self, delta: Map<String, Value>, budget: &mut Budget) -> Result<(), Incomplete> {
+    fn message(
+        &mut self,
+        delta: Map<String, Value>,
+        budget: &mut Budget,
+    ) -> Result<(), Incomplete> {
         for (name, value) in delta {
             match (name.as_str(), value) {
                 ("tool_calls", Value::Array(calls)) => {
@@ -110,10 +150,14 @@ impl Choice {
                 ("content", value @ (Value::Array(_) | Value::String(_))) => {
                     content(&mut self.message, value, budget)?;
                 }
-                ("function_call" | "audio", Value::Object(more)) => match self.message.get_mut(&name) {
-                    Some(Value::Object(before)) => grow(before, more, &["arguments", "data", "transcript"], budget)?,
-                    _ => budget.set(&mut self.message, name, more.into())?,
-                },
+                ("function_call" | "audio", Value::Object(more)) => {
+                    match self.message.get_mut(&name) {
+                        Some(Value::Object(before)) => {
+                            grow(before, more, &["arguments", "data", "transcript"], budget)?
+                        }
+                        _ => budget.set(&mut self.message, name, more.into())?,
+                    }
+                }
                 (_, Value::Array(more)) => match self.message.get_mut(&name) {
                     Some(Value::Array(before)) => elements(before, more, budget)?,
                     _ => {
@@ -122,24 +166,41 @@ impl Choice {
                         self.message.insert(name, list.into());
                     }
                 },
-                (_, value) if PIECES.contains(&name.as_str()) => budget.append(&mut self.message, name, value)?,
+                (_, value) if PIECES.contains(&name.as_str()) => {
+                    budget.append(&mut self.message, name, value)?
+                }
                 (_, value) => budget.set(&mut self.message, name, value)?,
             }
         }
         Ok(())
     }
 
-    fn call(&mut self, mut delta: Map<String, Value>, budget: &mut Budget) -> Result<(), Incomplete> {
+    fn call(
+        &mut self,
+        mut delta: Map<String, Value>,
+        budget: &mut Budget,
+    ) -> Result<(), Incomplete> {
         let index = delta.remove("index").and_then(|index| index.as_u64());
-        let id = delta.get("id").and_then(Value::as_str).filter(|id| !id.is_empty());
+        let id = delta
+            .get("id")
+            .and_then(Value::as_str)
+            .filter(|id| !id.is_empty());
         let named = ["function", "custom"].iter().any(|kind| {
-            delta.get(*kind).and_then(|kind| kind.get("name")).is_some_and(|name| !says_nothing(name))
+            delta
+                .get(*kind)
+                .and_then(|kind| kind.get("name"))
+                .is_some_and(|name| !says_nothing(name))
         });
-        let same_id = |call: &Call| id.is_some_and(|id| call.members.get("id").and_then(Value::as_str) == Some(id));
+        let same_id = |call: &Call| {
+            id.is_some_and(|id| call.members.get("id").and_then(Value::as_str) == Some(id))
+        };
         let place = match (index, id) {
             // Some vendors give every call the same index: a new id with a name is a new call all the same.
             (Some(index), _) => self.calls.iter().rposition(|call| {
-                let other = named && id.is_some() && !same_id(call) && call.members.get("id").is_some_and(Value::is_string);
+                let other = named
+                    && id.is_some()
+                    && !same_id(call)
+                    && call.members.get("id").is_some_and(Value::is_string);
                 call.index == Some(index) && !other
             }),
             (None, Some(_)) => self.calls.iter().rposition(same_id),
@@ -148,10 +209,15 @@ impl Choice {
             (None, None) => self.calls.len().checked_sub(1),
         };
         let place = place.unwrap_or_else(|| {
-            self.calls.push(Call { index, members: Map::new() });
+            self.calls.push(Call {
+                index,
+                members: Map::new(),
+            });
             self.calls.len() - 1
         });
-        let Some(call) = self.calls.get_mut(place) else { return Ok(()) };
+        let Some(call) = self.calls.get_mut(place) else {
+            return Ok(());
+        };
         for (name, value) in delta {
             match (name.as_str(), value) {
                 ("function" | "custom", Value::Object(more)) => {
@@ -169,11 +235,18 @@ impl Choice {
     }
 
     fn finish(self, index: u64) -> Value {
-        let Self { mut members, mut message, calls } = self;
+        let Self {
+            mut members,
+            mut message,
+            calls,
+        } = self;
         message.entry("role").or_insert_with(|| "assistant".into());
         message.entry("content").or_insert(Value::Null);
         if !calls.is_empty() {
-            message.insert("tool_calls".into(), calls.into_iter().map(Call::finish).collect());
+            message.insert(
+                "tool_calls".into(),
+                calls.into_iter().map(Call::finish).collect(),
+            );
         }
         members.entry("finish_reason").or_insert(Value::Null);
         members.insert("index".into(), index.into());
@@ -217,7 +290,11 @@ fn grow(
 }
 
 /// Content is text, or a list of parts with texts in them, or first the one and then the other.
-fn content(message: &mut Map<String, Value>, more: Value, budget: &mut Budget) -> Result<(), Incomplete> {
+fn content(
+    message: &mut Map<String, Value>,
+    more: Value,
+    budget: &mut Budget,
+) -> Result<(), Incomplete> {
     let before = match message.get_mut("content") {
         Some(before) if !says_nothing(before) => before,
         // An empty text stands where nothing else comes.
@@ -231,7 +308,9 @@ fn content(message: &mut Map<String, Value>, more: Value, budget: &mut Budget) -
     if let Value::String(text) = before {
         *before = Value::Array(vec![text_part(std::mem::take(text))]);
     }
-    let Value::Array(parts) = before else { return Ok(()) };
+    let Value::Array(parts) = before else {
+        return Ok(());
+    };
     match more {
         Value::String(text) if text.is_empty() => Ok(()),
         Value::String(text) => join(parts, vec![text_part(text)], budget),
@@ -241,19 +320,27 @@ fn content(message: &mut Map<String, Value>, more: Value, budget: &mut Budget) -
 }
 
 fn text_part(text: String) -> Value {
-    Value::Object(Map::from_iter([("type".to_owned(), "text".into()), ("text".to_owned(), text.into())]))
+    Value::Object(Map::from_iter([
+        ("type".to_owned(), "text".into()),
+        ("text".to_owned(), text.into()),
+    ]))
 }
 
 /// Puts parts behind parts; a text or a thought goes on in the part before it if that is of its kind.
 fn join(parts: &mut Vec<Value>, more: Vec<Value>, budget: &mut Budget) -> Result<(), Incomplete> {
     for part in more {
         let kind = part.get("type").and_then(Value::as_str).unwrap_or_default();
-        let goes_on = matches!(kind, "text" | "thinking") && parts.last().is_some_and(|last| last.get("type") == part.get("type"));
+        let goes_on = matches!(kind, "text" | "thinking")
+            && parts
+                .last()
+                .is_some_and(|last| last.get("type") == part.get("type"));
         match (parts.last_mut(), part) {
             (Some(Value::Object(before)), Value::Object(more)) if goes_on => {
                 for (name, value) in more {
                     match (before.get_mut(&name), value) {
-                        (Some(Value::Array(before)), Value::Array(more)) => join(before, more, budget)?,
+                        (Some(Value::Array(before)), Value::Array(more)) => {
+                            join(before, more, budget)?
+                        }
                         (_, value) if name == "type" => budget.set(before, name, value)?,
                         (_, value) => budget.append(before, name, value)?,
                     }
@@ -269,15 +356,24 @@ fn join(parts: &mut Vec<Value>, more: Vec<Value>, budget: &mut Budget) -> Result
 }
 
 /// Puts elements behind elements; one that says by index and type that it is a piece of an earlier one goes on there.
-fn elements(list: &mut Vec<Value>, more: Vec<Value>, budget: &mut Budget) -> Result<(), Incomplete> {
+fn elements(
+    list: &mut Vec<Value>,
+    more: Vec<Value>,
+    budget: &mut Budget,
+) -> Result<(), Incomplete> {
     for element in more {
         let is_piece_of = |other: &&mut Value| {
             let same = |name: &str| other.get(name) == element.get(name);
             // What is encrypted comes whole, and two of them are two.
-            element.get("index").is_some_and(Value::is_u64) && element.get("data").is_none() && same("index") && same("type")
+            element.get("index").is_some_and(Value::is_u64)
+                && element.get("data").is_none()
+                && same("index")
+                && same("type")
         };
         match (list.iter_mut().rev().find(is_piece_of), element) {
-            (Some(Value::Object(before)), Value::Object(more)) => grow(before, more, &["text", "summary"], budget)?,
+            (Some(Value::Object(before)), Value::Object(more)) => {
+                grow(before, more, &["text", "summary"], budget)?
+            }
             (_, element) => {
                 budget.take_value(&element)?;
                 list.push(element);

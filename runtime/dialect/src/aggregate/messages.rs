@@ -24,7 +24,11 @@ struct Block {
 
 impl Messages {
     /// Takes an event; whether it was the terminal one.
-    pub(super) fn event(&mut self, mut event: Map<String, Value>, budget: &mut Budget) -> Result<bool, Incomplete> {
+    pub(super) fn event(
+        &mut self,
+        mut event: Map<String, Value>,
+        budget: &mut Budget,
+    ) -> Result<bool, Incomplete> {
         let Some(Value::String(kind)) = event.remove("type") else {
             return Err(unreadable("an event has no type"));
         };
@@ -91,7 +95,9 @@ impl Messages {
                 match serde_json::from_str::<Value>(&input) {
                     Ok(input) => _ = members.insert("input".into(), input),
                     Err(_) if stopped_short => {}
-                    Err(error) => return Err(unreadable(format!("a tool's input is no JSON: {error}"))),
+                    Err(error) => {
+                        return Err(unreadable(format!("a tool's input is no JSON: {error}")));
+                    }
                 }
             }
             content.push(Value::Object(members));
@@ -102,7 +108,11 @@ impl Messages {
 }
 
 impl Block {
-    fn grow(&mut self, mut delta: Map<String, Value>, budget: &mut Budget) -> Result<(), Incomplete> {
+    fn grow(
+        &mut self,
+        mut delta: Map<String, Value>,
+        budget: &mut Budget,
+    ) -> Result<(), Incomplete> {
         let kind = delta.remove("type");
         match kind.as_ref().and_then(Value::as_str) {
             Some("input_json_delta") => {
@@ -119,13 +129,18 @@ impl Block {
             // A signature is opaque and comes whole.
             Some("signature_delta") => budget.set_all(&mut self.members, delta),
             // Text, thinking, and whatever kind may be added: text grows, the rest replaces.
-            _ => delta.into_iter().try_for_each(|(name, value)| budget.append(&mut self.members, name, value)),
+            _ => delta
+                .into_iter()
+                .try_for_each(|(name, value)| budget.append(&mut self.members, name, value)),
         }
     }
 }
 
 fn place(event: &Map<String, Value>) -> Result<u64, Incomplete> {
-    event.get("index").and_then(Value::as_u64).ok_or_else(|| unreadable("a block has no index"))
+    event
+        .get("index")
+        .and_then(Value::as_u64)
+        .ok_or_else(|| unreadable("a block has no index"))
 }
 
 fn never_started() -> Incomplete {

@@ -19,8 +19,15 @@ pub(super) struct Responses {
 
 impl Responses {
     /// Takes an event; whether it was the terminal one.
-    pub(super) fn event(&mut self, mut event: Map<String, Value>, budget: &mut Budget) -> Result<bool, Incomplete> {
-        let kind = event.get("type").and_then(Value::as_str).unwrap_or_default();
+    pub(super) fn event(
+        &mut self,
+        mut event: Map<String, Value>,
+        budget: &mut Budget,
+    ) -> Result<bool, Incomplete> {
+        let kind = event
+            .get("type")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         let status = match kind {
             "response.created" => {
                 if let Some(Value::Object(response)) = event.remove("response") {
@@ -30,7 +37,8 @@ impl Responses {
             }
             "response.output_item.done" => {
                 let place = event.get("output_index").and_then(Value::as_u64);
-                let place = place.unwrap_or_else(|| self.items.keys().next_back().map_or(0, |last| last + 1));
+                let place = place
+                    .unwrap_or_else(|| self.items.keys().next_back().map_or(0, |last| last + 1));
                 if let Some(item) = event.remove("item") {
                     budget.take_value(&item)?;
                     self.items.insert(place, item);
@@ -51,7 +59,11 @@ impl Responses {
 
     /// The whole answer.
     pub(super) fn finish(self) -> Result<Map<String, Value>, Incomplete> {
-        let Self { announced, items, ended: mut answer } = self;
+        let Self {
+            announced,
+            items,
+            ended: mut answer,
+        } = self;
         if answer.get("output").is_none_or(says_nothing) {
             answer.insert("output".into(), items.into_values().collect());
         }

@@ -23,9 +23,16 @@ fn collect(operation: Operation, stream: &[u8], chunk: usize) -> Result<Value, I
 fn framed(operation: Operation, events: &[Value]) -> String {
     let event = |event: &Value| match operation {
         Operation::ChatCompletions => format!("data: {event}\n\n"),
-        _ => format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap()),
+        _ => format!(
+            "event: {}\ndata: {event}\n\n",
+            event["type"].as_str().unwrap()
+        ),
     };
-    let done = if operation == Operation::ChatCompletions { "data: [DONE]\n\n" } else { "" };
+    let done = if operation == Operation::ChatCompletions {
+        "data: [DONE]\n\n"
+    } else {
+        ""
+    };
     events.iter().map(event).collect::<String>() + done
 }
 
@@ -36,28 +43,47 @@ fn answer(operation: Operation, events: &[Value]) -> Result<Value, Incomplete> {
 
 /// One choice's message from its deltas.
 fn message(deltas: &[Value]) -> Value {
-    let chunks: Vec<Value> = deltas.iter().map(|delta| json!({ "choices": [{ "index": 0, "delta": delta }] })).collect();
+    let chunks: Vec<Value> = deltas
+        .iter()
+        .map(|delta| json!({ "choices": [{ "index": 0, "delta": delta }] }))
+        .collect();
     answer(Operation::ChatCompletions, &chunks).unwrap()["choices"][0]["message"].clone()
 }
 
 fn chat_stream() -> Vec<Value> {
     let head = |rest: Value| {
         let mut chunk = json!({ "id": "c1", "object": "chat.completion.chunk", "created": 7, "model": "m", "obfuscation": "x", "usage": null });
-        chunk.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+        chunk
+            .as_object_mut()
+            .unwrap()
+            .extend(rest.as_object().unwrap().clone());
         chunk
     };
-    let prob = |token: &str| json!({ "content": [{ "token": token, "logprob": -0.5 }], "refusal": null });
+    let prob =
+        |token: &str| json!({ "content": [{ "token": token, "logprob": -0.5 }], "refusal": null });
     vec![
         json!({ "id": "", "model": "", "choices": [], "prompt_filter_results": [{ "prompt_index": 0 }] }),
-        head(json!({ "choices": [{ "index": 1, "delta": { "role": "assistant", "content": null, "refusal": null }, "finish_reason": null }] })),
-        head(json!({ "choices": [{ "index": 0, "delta": { "role": "assistant", "content": "" }, "logprobs": null, "finish_reason": null }] })),
+        head(
+            json!({ "choices": [{ "index": 1, "delta": { "role": "assistant", "content": null, "refusal": null }, "finish_reason": null }] }),
+        ),
+        head(
+            json!({ "choices": [{ "index": 0, "delta": { "role": "assistant", "content": "" }, "logprobs": null, "finish_reason": null }] }),
+        ),
         head(json!({ "choices": [{ "index": 0, "delta": { "reasoning_content": "Well" } }] })),
         head(json!({ "choices": [{ "index": 0, "delta": { "reasoning_content": "…" } }] })),
-        head(json!({ "choices": [{ "index": 0, "delta": { "content": "Grüß" }, "logprobs": prob("Grüß") }] })),
-        head(json!({ "choices": [{ "index": 0, "delta": { "content": " Gott" }, "logprobs": prob(" Gott") }, { "index": 1, "delta": { "refusal": "N" } }] })),
-        head(json!({ "choices": [{ "index": 1, "delta": { "refusal": "o" }, "finish_reason": "content_filter", "content_filter_results": { "hate": true } }] })),
+        head(
+            json!({ "choices": [{ "index": 0, "delta": { "content": "Grüß" }, "logprobs": prob("Grüß") }] }),
+        ),
+        head(
+            json!({ "choices": [{ "index": 0, "delta": { "content": " Gott" }, "logprobs": prob(" Gott") }, { "index": 1, "delta": { "refusal": "N" } }] }),
+        ),
+        head(
+            json!({ "choices": [{ "index": 1, "delta": { "refusal": "o" }, "finish_reason": "content_filter", "content_filter_results": { "hate": true } }] }),
+        ),
         head(json!({ "choices": [{ "index": 0, "delta": {}, "finish_reason": "stop" }] })),
-        head(json!({ "choices": [], "usage": { "prompt_tokens": 3, "completion_tokens": 2 }, "service_tier": "default" })),
+        head(
+            json!({ "choices": [], "usage": { "prompt_tokens": 3, "completion_tokens": 2 }, "service_tier": "default" }),
+        ),
     ]
 }
 
@@ -74,7 +100,10 @@ fn a_chat_stream_becomes_its_choices_with_all_they_carry() {
               "message": { "role": "assistant", "content": null, "refusal": "No" } },
         ],
     });
-    assert_eq!(answer(Operation::ChatCompletions, &chat_stream()), Ok(whole));
+    assert_eq!(
+        answer(Operation::ChatCompletions, &chat_stream()),
+        Ok(whole)
+    );
 }
 
 #[test]
@@ -83,32 +112,59 @@ fn tool_calls_are_put_together_from_whatever_pieces_vendors_send() {
     let piece = |rest: Value| json!({ "tool_calls": [rest] });
     // By index, interleaved.
     let both = message(&[
-        piece(json!({ "index": 0, "id": "a", "type": "function", "function": { "name": "f", "arguments": "" } })),
-        piece(json!({ "index": 1, "id": "b", "type": "function", "function": { "name": "g", "arguments": "{" } })),
+        piece(
+            json!({ "index": 0, "id": "a", "type": "function", "function": { "name": "f", "arguments": "" } }),
+        ),
+        piece(
+            json!({ "index": 1, "id": "b", "type": "function", "function": { "name": "g", "arguments": "{" } }),
+        ),
         piece(json!({ "index": 0, "function": { "arguments": "{\"x\"" } })),
         piece(json!({ "index": 1, "function": { "arguments": "}" } })),
         piece(json!({ "index": 0, "function": { "arguments": ":1}" } })),
     ]);
-    assert_eq!(both, json!({ "role": "assistant", "content": null, "tool_calls": [call("a", "f", "{\"x\":1}"), call("b", "g", "{}")] }));
+    assert_eq!(
+        both,
+        json!({ "role": "assistant", "content": null, "tool_calls": [call("a", "f", "{\"x\":1}"), call("b", "g", "{}")] })
+    );
     // The same id again with an empty name; no index at all; a bare piece.
     let again = message(&[
-        piece(json!({ "id": "a", "type": "function", "function": { "name": "f", "arguments": "" } })),
-        piece(json!({ "id": "a", "type": "function", "function": { "name": "", "arguments": "{\"x\":" } })),
+        piece(
+            json!({ "id": "a", "type": "function", "function": { "name": "f", "arguments": "" } }),
+        ),
+        piece(
+            json!({ "id": "a", "type": "function", "function": { "name": "", "arguments": "{\"x\":" } }),
+        ),
         piece(json!({ "function": { "arguments": "1}" } })),
-        piece(json!({ "id": "b", "type": "function", "function": { "name": "g", "arguments": "{}" } })),
+        piece(
+            json!({ "id": "b", "type": "function", "function": { "name": "g", "arguments": "{}" } }),
+        ),
     ]);
     assert_eq!(again["tool_calls"], both["tool_calls"]);
     // Every call at index 0, arguments as an object; a tool that takes nothing; a custom tool.
     let zeros = message(&[
-        piece(json!({ "index": 0, "id": "a", "type": "function", "function": { "name": "f", "arguments": { "x": 1 } } })),
+        piece(
+            json!({ "index": 0, "id": "a", "type": "function", "function": { "name": "f", "arguments": { "x": 1 } } }),
+        ),
         piece(json!({ "index": 0, "id": "b", "function": { "name": "g" } })),
-        piece(json!({ "index": 0, "id": "c", "type": "custom", "custom": { "name": "h", "input": "*** " } })),
+        piece(
+            json!({ "index": 0, "id": "c", "type": "custom", "custom": { "name": "h", "input": "*** " } }),
+        ),
         piece(json!({ "index": 0, "id": "c", "custom": { "input": "Begin" } })),
     ]);
-    let custom = json!({ "id": "c", "type": "custom", "custom": { "name": "h", "input": "*** Begin" } });
-    assert_eq!(zeros["tool_calls"], json!([call("a", "f", "{\"x\":1}"), call("b", "g", ""), custom]));
-    let legacy = message(&[json!({ "function_call": { "name": "f", "arguments": "{" } }), json!({ "function_call": { "arguments": "}" } })]);
-    assert_eq!(legacy["function_call"], json!({ "name": "f", "arguments": "{}" }));
+    let custom =
+        json!({ "id": "c", "type": "custom", "custom": { "name": "h", "input": "*** Begin" } });
+    assert_eq!(
+        zeros["tool_calls"],
+        json!([call("a", "f", "{\"x\":1}"), call("b", "g", ""), custom])
+    );
+    let legacy = message(&[
+        json!({ "function_call": { "name": "f", "arguments": "{" } }),
+        json!({ "function_call": { "arguments": "}" } }),
+    ]);
+    assert_eq!(
+        legacy["function_call"],
+        json!({ "name": "f", "arguments": "{}" })
+    );
 }
 
 #[test]
@@ -120,10 +176,20 @@ fn members_of_vendors_survive_in_a_chat_message() {
         json!({ "content": "An" }),
         json!({ "content": "swer" }),
     ]);
-    assert_eq!(parts["content"], json!([{ "type": "thinking", "thinking": [text("So far")] }, text("Answer")]));
-    let text_first = message(&[json!({ "content": "An" }), json!({ "content": [text("swer"), { "type": "reference", "ids": [1] }] })]);
-    assert_eq!(text_first["content"], json!([text("Answer"), { "type": "reference", "ids": [1] }]));
-    let detail = |index: u64, text: &str| json!({ "type": "reasoning.text", "index": index, "text": text });
+    assert_eq!(
+        parts["content"],
+        json!([{ "type": "thinking", "thinking": [text("So far")] }, text("Answer")])
+    );
+    let text_first = message(&[
+        json!({ "content": "An" }),
+        json!({ "content": [text("swer"), { "type": "reference", "ids": [1] }] }),
+    ]);
+    assert_eq!(
+        text_first["content"],
+        json!([text("Answer"), { "type": "reference", "ids": [1] }])
+    );
+    let detail =
+        |index: u64, text: &str| json!({ "type": "reasoning.text", "index": index, "text": text });
     let sealed = json!({ "type": "reasoning.encrypted", "index": 0, "data": "AA==" });
     let marked = message(&[
         json!({ "reasoning": "a", "channel": "analysis", "reasoning_details": [detail(0, "a")] }),
@@ -132,20 +198,41 @@ fn members_of_vendors_survive_in_a_chat_message() {
         json!({ "reasoning_details": [sealed], "annotations": [{ "type": "url_citation" }] }),
     ]);
     let details = json!([detail(0, "ab"), detail(1, "c"), sealed, sealed]);
-    assert_eq!((&marked["reasoning"], &marked["channel"], &marked["reasoning_details"]), (&json!("ab"), &json!("analysis"), &details));
+    assert_eq!(
+        (
+            &marked["reasoning"],
+            &marked["channel"],
+            &marked["reasoning_details"]
+        ),
+        (&json!("ab"), &json!("analysis"), &details)
+    );
     assert_eq!(marked["annotations"].as_array().unwrap().len(), 2);
 }
 
 #[test]
 fn usage_hidden_in_a_choice_and_a_message_repeated_at_the_end_land_where_they_belong() {
     let end = json!({ "index": 0, "delta": {}, "finish_reason": "stop", "usage": { "prompt_tokens": 1 }, "message": { "content": "Hi" } });
-    let deltas = [json!({ "choices": [{ "index": 0, "delta": { "content": "Hi" } }] }), json!({ "choices": [end] })];
+    let deltas = [
+        json!({ "choices": [{ "index": 0, "delta": { "content": "Hi" } }] }),
+        json!({ "choices": [end] }),
+    ];
     let with_deltas = answer(Operation::ChatCompletions, &deltas).unwrap();
-    assert_eq!(with_deltas, answer(Operation::ChatCompletions, &deltas[1..]).map(|mut alone| {
-        alone["choices"][0]["message"]["role"] = "assistant".into();
-        alone
-    }).unwrap());
-    assert_eq!((&with_deltas["usage"], &with_deltas["choices"][0]["message"]["content"]), (&json!({ "prompt_tokens": 1 }), &json!("Hi")));
+    assert_eq!(
+        with_deltas,
+        answer(Operation::ChatCompletions, &deltas[1..])
+            .map(|mut alone| {
+                alone["choices"][0]["message"]["role"] = "assistant".into();
+                alone
+            })
+            .unwrap()
+    );
+    assert_eq!(
+        (
+            &with_deltas["usage"],
+            &with_deltas["choices"][0]["message"]["content"]
+        ),
+        (&json!({ "prompt_tokens": 1 }), &json!("Hi"))
+    );
     assert_eq!(with_deltas["choices"][0].get("usage"), None);
 }
 
@@ -162,20 +249,36 @@ fn responses_stream(output: Value) -> Vec<Value> {
 
 #[test]
 fn a_responses_answer_is_that_of_its_terminal_event() {
-    let told = answer(Operation::Responses, &responses_stream(json!([{ "id": "told" }]))).unwrap();
+    let told = answer(
+        Operation::Responses,
+        &responses_stream(json!([{ "id": "told" }])),
+    )
+    .unwrap();
     let whole = json!({ "id": "r", "object": "response", "status": "completed", "output": [{ "id": "told" }], "usage": { "input_tokens": 1 }, "tools": [1] });
     assert_eq!(told, whole);
     let mut stopped = responses_stream(json!([{ "id": "told" }]));
     stopped[4] = json!({ "type": "response.incomplete", "response": { "incomplete_details": { "reason": "max_output_tokens" } } });
     let stopped = answer(Operation::Responses, &stopped).unwrap();
-    assert_eq!((&stopped["status"], &stopped["id"], &stopped["output"][1]["id"]), (&json!("incomplete"), &json!("r"), &json!("two")));
+    assert_eq!(
+        (
+            &stopped["status"],
+            &stopped["id"],
+            &stopped["output"][1]["id"]
+        ),
+        (&json!("incomplete"), &json!("r"), &json!("two"))
+    );
 }
 
 #[test]
 fn an_output_that_the_terminal_event_omits_is_rebuilt_in_order() {
     for empty in [json!([]), Value::Null] {
         let rebuilt = answer(Operation::Responses, &responses_stream(empty)).unwrap();
-        let ids: Vec<_> = rebuilt["output"].as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap()).collect();
+        let ids: Vec<_> = rebuilt["output"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|item| item["id"].as_str().unwrap())
+            .collect();
         assert_eq!(ids, ["one", "two"]);
     }
 }
@@ -191,7 +294,10 @@ fn messages_stream() -> Vec<Value> {
         opening,
         json!({ "type": "ping" }),
         json!({ "type": "message_start", "message": { "id": "once more" } }),
-        start(0, json!({ "type": "thinking", "thinking": "", "signature": "" })),
+        start(
+            0,
+            json!({ "type": "thinking", "thinking": "", "signature": "" }),
+        ),
         delta(0, json!({ "type": "thinking_delta", "thinking": "Hm" })),
         delta(0, json!({ "type": "thinking_delta", "thinking": "m" })),
         delta(0, json!({ "type": "signature_delta", "signature": "S==" })),
@@ -199,14 +305,32 @@ fn messages_stream() -> Vec<Value> {
         start(1, json!({ "type": "redacted_thinking", "data": "sealed" })),
         start(2, json!({ "type": "text", "text": "", "citations": [] })),
         delta(2, json!({ "type": "text_delta", "text": "Hel" })),
-        delta(2, json!({ "type": "citations_delta", "citation": { "cited_text": "c" } })),
+        delta(
+            2,
+            json!({ "type": "citations_delta", "citation": { "cited_text": "c" } }),
+        ),
         delta(2, json!({ "type": "text_delta", "text": "lo" })),
-        start(3, json!({ "type": "web_search_tool_result", "tool_use_id": "t", "content": [{ "url": "u" }] })),
-        start(4, json!({ "type": "tool_use", "id": "t4", "name": "f", "input": {} })),
+        start(
+            3,
+            json!({ "type": "web_search_tool_result", "tool_use_id": "t", "content": [{ "url": "u" }] }),
+        ),
+        start(
+            4,
+            json!({ "type": "tool_use", "id": "t4", "name": "f", "input": {} }),
+        ),
         delta(4, json!({ "type": "input_json_delta", "partial_json": "" })),
-        start(5, json!({ "type": "tool_use", "id": "t5", "name": "g", "input": {} })),
-        delta(5, json!({ "type": "input_json_delta", "partial_json": "{\"a\": [1," })),
-        delta(5, json!({ "type": "input_json_delta", "partial_json": " 2]}" })),
+        start(
+            5,
+            json!({ "type": "tool_use", "id": "t5", "name": "g", "input": {} }),
+        ),
+        delta(
+            5,
+            json!({ "type": "input_json_delta", "partial_json": "{\"a\": [1," }),
+        ),
+        delta(
+            5,
+            json!({ "type": "input_json_delta", "partial_json": " 2]}" }),
+        ),
         start(6, json!({ "type": "compaction", "content": null })),
         delta(6, json!({ "type": "compaction_delta", "content": "short" })),
         json!({
@@ -240,11 +364,20 @@ fn a_messages_stream_becomes_its_blocks_with_the_usage_of_its_end() {
 fn a_broken_tool_input_is_an_error_unless_the_model_was_stopped_in_it() {
     let mut events = messages_stream();
     events.remove(18);
-    assert!(matches!(answer(Operation::Messages, &events), Err(Incomplete::Unreadable(_))));
-    let end = events.iter_mut().find(|event| event["type"] == "message_delta").unwrap();
+    assert!(matches!(
+        answer(Operation::Messages, &events),
+        Err(Incomplete::Unreadable(_))
+    ));
+    let end = events
+        .iter_mut()
+        .find(|event| event["type"] == "message_delta")
+        .unwrap();
     end["delta"]["stop_reason"] = "max_tokens".into();
     let stopped = answer(Operation::Messages, &events).unwrap();
-    assert_eq!((&stopped["stop_reason"], &stopped["content"][5]["input"]), (&json!("max_tokens"), &json!({})));
+    assert_eq!(
+        (&stopped["stop_reason"], &stopped["content"][5]["input"]),
+        (&json!("max_tokens"), &json!({}))
+    );
 }
 
 /// A small stream of each operation, and its frames.
@@ -260,11 +393,18 @@ fn small_streams() -> [(Operation, String); 3] {
 #[test]
 fn every_split_of_a_stream_gives_the_same_answer() {
     for (operation, stream) in small_streams() {
-        for stream in [stream.replace('\n', "\r\n"), format!("\u{feff}: hello\n\n{stream}")] {
+        for stream in [
+            stream.replace('\n', "\r\n"),
+            format!("\u{feff}: hello\n\n{stream}"),
+        ] {
             let stream = stream.as_bytes();
             let whole = collect(operation, stream, stream.len()).unwrap();
             for size in [1, 2, 3, 7, 64] {
-                assert_eq!(collect(operation, stream, size).unwrap(), whole, "{operation:?} by {size}");
+                assert_eq!(
+                    collect(operation, stream, size).unwrap(),
+                    whole,
+                    "{operation:?} by {size}"
+                );
             }
             for cut in 1..stream.len() {
                 let mut aggregator = Aggregator::new(operation, LIMIT);
@@ -282,42 +422,78 @@ fn a_stream_without_its_end_is_cut_wherever_it_stops() {
     for (operation, stream) in small_streams() {
         let last = stream.trim_end().rfind("\n\n").unwrap() + 2;
         // A chat whose choices have all told why they finished is whole without `[DONE]`.
-        let finished = stream.find("\"stop\"").map_or(last, |at| at + stream[at..].find('\n').unwrap());
+        let finished = stream
+            .find("\"stop\"")
+            .map_or(last, |at| at + stream[at..].find('\n').unwrap());
         for stop in 0..last {
             let collected = collect(operation, &stream.as_bytes()[..stop], LIMIT);
             if operation == Operation::ChatCompletions && stop >= finished {
-                assert!(collected.is_ok(), "stops at {stop} of {finished}: {collected:?}");
+                assert!(
+                    collected.is_ok(),
+                    "stops at {stop} of {finished}: {collected:?}"
+                );
             } else {
-                assert_eq!(collected, Err(Incomplete::Cut), "{operation:?} stops at {stop}");
+                assert_eq!(
+                    collected,
+                    Err(Incomplete::Cut),
+                    "{operation:?} stops at {stop}"
+                );
             }
         }
-        assert!(collect(operation, stream.trim_end().as_bytes(), LIMIT).is_ok(), "the blank line may be missing");
+        assert!(
+            collect(operation, stream.trim_end().as_bytes(), LIMIT).is_ok(),
+            "the blank line may be missing"
+        );
         let junk = format!("{stream}data: not JSON\n\n");
-        assert!(collect(operation, junk.as_bytes(), LIMIT).is_ok(), "what follows the end is of no interest");
+        assert!(
+            collect(operation, junk.as_bytes(), LIMIT).is_ok(),
+            "what follows the end is of no interest"
+        );
     }
-    assert_eq!(collect(Operation::ChatCompletions, b"data: [DONE]\n\n", LIMIT), Err(Incomplete::Cut));
+    assert_eq!(
+        collect(Operation::ChatCompletions, b"data: [DONE]\n\n", LIMIT),
+        Err(Incomplete::Cut)
+    );
 }
 
 #[test]
 fn failures_are_told_as_the_vendor_told_them() {
     let chat = json!({ "error": { "code": 502, "message": "gone" } });
     let responses = json!({ "type": "response.failed", "response": { "status": "failed", "error": { "code": "slow_down", "message": "later" } } });
-    let messages = json!({ "type": "error", "error": { "type": "overloaded_error", "message": "busy" } });
+    let messages =
+        json!({ "type": "error", "error": { "type": "overloaded_error", "message": "busy" } });
     for (operation, failure, code, message) in [
         (Operation::ChatCompletions, &chat, "502", "gone"),
         (Operation::Responses, &responses, "slow_down", "later"),
         (Operation::Messages, &messages, "overloaded_error", "busy"),
     ] {
-        let (_, stream) = small_streams().into_iter().find(|(small, _)| *small == operation).unwrap();
+        let (_, stream) = small_streams()
+            .into_iter()
+            .find(|(small, _)| *small == operation)
+            .unwrap();
         let begun = &stream[..stream.find("\n\n").unwrap() + 2];
-        let expected = Incomplete::Failed { code: code.into(), message: message.into(), data: failure.to_string().into() };
+        let expected = Incomplete::Failed {
+            code: code.into(),
+            message: message.into(),
+            data: failure.to_string().into(),
+        };
         let mut aggregator = Aggregator::new(operation, LIMIT);
         aggregator.push(begun.as_bytes()).unwrap();
-        assert_eq!(aggregator.push(format!("data: {failure}\n\n").as_bytes()), Err(expected.clone()));
-        assert_eq!(aggregator.push(b"data: [DONE]\n\n"), Err(expected.clone()), "nothing mends it");
+        assert_eq!(
+            aggregator.push(format!("data: {failure}\n\n").as_bytes()),
+            Err(expected.clone())
+        );
+        assert_eq!(
+            aggregator.push(b"data: [DONE]\n\n"),
+            Err(expected.clone()),
+            "nothing mends it"
+        );
         assert_eq!(aggregator.finish(), Err(expected.clone()));
         let unterminated = format!("{begun}data: {failure}");
-        assert_eq!(collect(operation, unterminated.as_bytes(), LIMIT), Err(expected));
+        assert_eq!(
+            collect(operation, unterminated.as_bytes(), LIMIT),
+            Err(expected)
+        );
     }
 }
 
@@ -327,18 +503,31 @@ fn what_cannot_be_read_says_where_and_not_what() {
         (Operation::ChatCompletions, "data: {\"secret\n\n"),
         (Operation::ChatCompletions, "data: \"secret\"\n\n"),
         (Operation::Messages, "data: {\"secret\":1}\n\n"),
-        (Operation::Messages, "data: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"text\":\"secret\"}}\n\n"),
-        (Operation::Responses, "data: {\"type\":\"response.completed\",\"secret\":1}\n\n"),
+        (
+            Operation::Messages,
+            "data: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"text\":\"secret\"}}\n\n",
+        ),
+        (
+            Operation::Responses,
+            "data: {\"type\":\"response.completed\",\"secret\":1}\n\n",
+        ),
         (Operation::Embeddings, "data: {\"secret\":1}\n\n"),
     ] {
-        let Err(Incomplete::Unreadable(why)) = collect(operation, bad.as_bytes(), LIMIT) else { panic!("{bad} was read") };
+        let Err(Incomplete::Unreadable(why)) = collect(operation, bad.as_bytes(), LIMIT) else {
+            panic!("{bad} was read")
+        };
         assert!(!why.is_empty() && !why.contains("secret"), "{why}");
     }
 }
 
 #[test]
 fn the_limit_is_on_what_is_held_and_not_on_what_passes() {
-    let chunk = |text: &str| framed(Operation::ChatCompletions, &[json!({ "id": "c", "choices": [{ "index": 0, "delta": { "content": text } }] })]);
+    let chunk = |text: &str| {
+        framed(
+            Operation::ChatCompletions,
+            &[json!({ "id": "c", "choices": [{ "index": 0, "delta": { "content": text } }] })],
+        )
+    };
     let event = chunk("ab").replace("data: [DONE]\n\n", "");
     let mut aggregator = Aggregator::new(Operation::ChatCompletions, 1_000);
     for _ in 0..300 {
@@ -372,25 +561,45 @@ fn recorded_streams_aggregate_to_what_the_side_reader_saw() {
         };
         for line in std::fs::read_to_string(&path).unwrap().lines() {
             let recording: Value = serde_json::from_str(line).unwrap();
-            let Some(stream) = recording["response"]["sse"].as_str() else { continue };
+            let Some(stream) = recording["response"]["sse"].as_str() else {
+                continue;
+            };
             let case = format!("{name}: {}", recording["case"]);
             let hints = Arc::new(UsageHints::default());
             let mut tap = StreamTap::new(operation, Arc::clone(&hints));
             tap.push(stream.as_bytes());
             let seen_aside = tap.finish();
             let mut aggregator = Aggregator::new(operation, 64 << 20);
-            let pushed = stream.as_bytes().chunks(11).try_for_each(|chunk| aggregator.push(chunk));
+            let pushed = stream
+                .as_bytes()
+                .chunks(11)
+                .try_for_each(|chunk| aggregator.push(chunk));
             match (pushed.and_then(|()| aggregator.finish()), seen_aside.ended) {
                 (Ok(answer), Ended::Complete) => {
-                    assert_eq!(read_usage(operation, &answer, &hints), seen_aside.usage, "{case}");
+                    assert_eq!(
+                        read_usage(operation, &answer, &hints),
+                        seen_aside.usage,
+                        "{case}"
+                    );
                     let answer: Value = serde_json::from_slice(&answer).unwrap();
-                    assert!(answer["id"].is_string() && answer["model"].is_string(), "{case}: {answer}");
+                    assert!(
+                        answer["id"].is_string() && answer["model"].is_string(),
+                        "{case}: {answer}"
+                    );
                 }
-                (Err(Incomplete::Failed { code, message, .. }), Ended::Failed { code: code_aside, message: message_aside }) => {
+                (
+                    Err(Incomplete::Failed { code, message, .. }),
+                    Ended::Failed {
+                        code: code_aside,
+                        message: message_aside,
+                    },
+                ) => {
                     assert_eq!((code, message), (code_aside, message_aside), "{case}");
                 }
                 (Err(Incomplete::Cut), Ended::Cut) => {}
-                (collected, ended) => panic!("{case}: {collected:?}, but the stream ended {ended:?}"),
+                (collected, ended) => {
+                    panic!("{case}: {collected:?}, but the stream ended {ended:?}")
+                }
             }
             seen += 1;
         }

@@ -18,7 +18,9 @@ impl Document {
     pub fn apply(&mut self, edit: &Edit) -> Result<(), Invalid> {
         let (pointer, action) = match edit {
             Edit::Set { pointer, value } => (pointer, Action::Set(json(pointer, value)?)),
-            Edit::SetDefault { pointer, value } => (pointer, Action::SetDefault(json(pointer, value)?)),
+            Edit::SetDefault { pointer, value } => {
+                (pointer, Action::SetDefault(json(pointer, value)?))
+            }
             Edit::Remove { pointer } => (pointer, Action::Remove),
             Edit::Rename { pointer, to } => (pointer, Action::Rename(to)),
             Edit::Retain { pointer, names } => (pointer, Action::Retain(names)),
@@ -30,7 +32,9 @@ impl Document {
     }
 
     fn apply_at(&mut self, path: &[Cow<'_, str>], action: Action<'_>) -> Result<(), Invalid> {
-        let [name, rest @ ..] = path else { return self.apply_whole(action) };
+        let [name, rest @ ..] = path else {
+            return self.apply_whole(action);
+        };
         let Some(place) = self.find(name) else {
             if let Action::Set(value) | Action::SetDefault(value) = action {
                 self.add(name, splice::wrapped(rest, value));
@@ -38,7 +42,15 @@ impl Document {
             return Ok(());
         };
         if !rest.is_empty() || matches!(action, Action::Retain(_)) {
-            let splices = splice::plan(Raw { bytes: self.value(place), at: 0 }, path, 1, action)?;
+            let splices = splice::plan(
+                Raw {
+                    bytes: self.value(place),
+                    at: 0,
+                },
+                path,
+                1,
+                action,
+            )?;
             self.splice(place, &splices);
             return Ok(());
         }
@@ -71,13 +83,22 @@ impl Document {
     fn apply_whole(&mut self, action: Action<'_>) -> Result<(), Invalid> {
         match action {
             Action::Retain(names) => {
-                self.remove_those(|document, place| !names.iter().any(|name| document.key(place).is(name)));
+                self.remove_those(|document, place| {
+                    !names.iter().any(|name| document.key(place).is(name))
+                });
             }
             Action::Set(value) if Raw::new(value).bytes.first() == Some(&b'{') => {
-                *self = Self { modified: true, ..Self::parse(value.to_vec().into())? };
+                *self = Self {
+                    modified: true,
+                    ..Self::parse(value.to_vec().into())?
+                };
             }
             Action::SetDefault(_) => {}
-            _ => return Err(Invalid::body("an edit of the whole body can only set it to an object or retain members")),
+            _ => {
+                return Err(Invalid::body(
+                    "an edit of the whole body can only set it to an object or retain members",
+                ));
+            }
         }
         Ok(())
     }
@@ -92,7 +113,10 @@ impl Document {
 
     fn add(&mut self, name: &str, value: Vec<u8>) {
         self.modified = true;
-        self.added.push(Added { name: escaped(name), value });
+        self.added.push(Added {
+            name: escaped(name),
+            value,
+        });
     }
 
     fn set_value(&mut self, place: Place, value: Vec<u8>) {
@@ -152,7 +176,9 @@ impl Document {
 
 /// The name in a pointer of one plain token: the usual case, without a list.
 fn plain_name(pointer: &str) -> Option<&str> {
-    pointer.strip_prefix('/').filter(|name| !name.bytes().any(|byte| byte == b'/' || byte == b'~'))
+    pointer
+        .strip_prefix('/')
+        .filter(|name| !name.bytes().any(|byte| byte == b'/' || byte == b'~'))
 }
 
 /// A name as it stands between quotes.
@@ -168,6 +194,10 @@ fn json<'a>(pointer: &str, value: &'a str) -> Result<&'a [u8], Invalid> {
     if scan::is_value(value) {
         return Ok(value);
     }
-    let place = pointer::tokens(pointer).map(|tokens| dotted(&tokens)).unwrap_or_default();
-    Err(Invalid::body(format!("the value that an edit gives to `{place}` is not JSON")))
+    let place = pointer::tokens(pointer)
+        .map(|tokens| dotted(&tokens))
+        .unwrap_or_default();
+    Err(Invalid::body(format!(
+        "the value that an edit gives to `{place}` is not JSON"
+    )))
 }

@@ -64,11 +64,18 @@ impl Document {
     /// What is wrong, with the byte offset in words.
     pub fn parse(raw: Bytes) -> Result<Self, Invalid> {
         if simdutf8::basic::from_utf8(&raw).is_err() {
-            let at = std::str::from_utf8(&raw).err().map_or(0, |error| error.valid_up_to());
-            return Err(Invalid::body(format!("the body is not valid UTF-8 at byte {at}")));
+            let at = std::str::from_utf8(&raw)
+                .err()
+                .map_or(0, |error| error.valid_up_to());
+            return Err(Invalid::body(format!(
+                "the body is not valid UTF-8 at byte {at}"
+            )));
         }
         let scan = scan::object(&raw).map_err(|fault| {
-            Invalid::body(format!("the body is not a valid JSON object: {} at byte {}", fault.what, fault.at))
+            Invalid::body(format!(
+                "the body is not a valid JSON object: {} at byte {}",
+                fault.what, fault.at
+            ))
         })?;
         let twice = names::twice(&raw, &scan.members);
         Ok(Self {
@@ -132,21 +139,36 @@ impl Document {
 
     /// A name that the original has twice at the top level.
     pub(crate) fn name_twice(&self) -> Option<Cow<'_, str>> {
-        self.twice.map(|position| Key(self.members[position].key.of(&self.raw)).text())
+        self.twice
+            .map(|position| Key(self.members[position].key.of(&self.raw)).text())
     }
 
     /// All members as they are now, in the order of the body.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (Place, Key<'_>, Raw<'_>)> {
-        self.places().map(|place| (place, self.key(place), Raw { bytes: self.value(place), at: 0 }))
+        self.places().map(|place| {
+            (
+                place,
+                self.key(place),
+                Raw {
+                    bytes: self.value(place),
+                    at: 0,
+                },
+            )
+        })
     }
 
     fn present(&self, name: &str) -> Option<Raw<'_>> {
-        self.get(name).map(Raw::new).filter(|value| !value.is_null())
+        self.get(name)
+            .map(Raw::new)
+            .filter(|value| !value.is_null())
     }
 
     fn places(&self) -> impl DoubleEndedIterator<Item = Place> {
-        let original = (0..self.members.len()).filter(|&position| !self.slots.get(position).is_some_and(|slot| slot.removed));
-        original.map(Place::Original).chain((0..self.added.len()).map(Place::Added))
+        let original = (0..self.members.len())
+            .filter(|&position| !self.slots.get(position).is_some_and(|slot| slot.removed));
+        original
+            .map(Place::Original)
+            .chain((0..self.added.len()).map(Place::Added))
     }
 
     fn find(&self, name: &str) -> Option<Place> {
@@ -157,7 +179,10 @@ impl Document {
     fn key(&self, place: Place) -> Key<'_> {
         match place {
             Place::Added(position) => Key(self.added[position].name.as_bytes()),
-            Place::Original(position) => match self.change(position).and_then(|changed| changed.name.as_ref()) {
+            Place::Original(position) => match self
+                .change(position)
+                .and_then(|changed| changed.name.as_ref())
+            {
                 Some(name) => Key(name.as_bytes()),
                 None => Key(self.members[position].key.of(&self.raw)),
             },
@@ -168,7 +193,10 @@ impl Document {
     pub(crate) fn value(&self, place: Place) -> &[u8] {
         match place {
             Place::Added(position) => &self.added[position].value,
-            Place::Original(position) => match self.change(position).and_then(|changed| changed.value.as_ref()) {
+            Place::Original(position) => match self
+                .change(position)
+                .and_then(|changed| changed.value.as_ref())
+            {
                 Some(value) => value,
                 None => self.members[position].value.of(&self.raw),
             },
@@ -184,12 +212,20 @@ impl Document {
         if !self.modified {
             return self.raw.clone();
         }
-        let mut out = Output { raw: &self.raw, bytes: Vec::with_capacity(self.raw.len() + self.grown()), from: 0 };
+        let mut out = Output {
+            raw: &self.raw,
+            bytes: Vec::with_capacity(self.raw.len() + self.grown()),
+            from: 0,
+        };
         let mut kept = false;
         for (position, member) in self.members.iter().enumerate() {
             if self.slots.get(position).is_some_and(|slot| slot.removed) {
                 // Behind something kept, the comma before goes; else the comma after.
-                let start = if kept { self.members[position - 1].value.end } else { member.key.start - 1 };
+                let start = if kept {
+                    self.members[position - 1].value.end
+                } else {
+                    member.key.start - 1
+                };
                 let end = match self.members.get(position + 1) {
                     Some(next) if !kept => next.key.start - 1,
                     _ => member.value.end,
@@ -198,12 +234,20 @@ impl Document {
                 continue;
             }
             kept = true;
-            let Some(changed) = self.change(position) else { continue };
+            let Some(changed) = self.change(position) else {
+                continue;
+            };
             if let Some(name) = &changed.name {
-                out.replace(member.key.start as usize..member.key.end as usize, name.as_bytes());
+                out.replace(
+                    member.key.start as usize..member.key.end as usize,
+                    name.as_bytes(),
+                );
             }
             if let Some(value) = &changed.value {
-                out.replace(member.value.start as usize..member.value.end as usize, value);
+                out.replace(
+                    member.value.start as usize..member.value.end as usize,
+                    value,
+                );
             }
         }
         if !self.added.is_empty() {
@@ -228,10 +272,18 @@ impl Document {
 
     /// An upper bound of the bytes that edits add.
     fn grown(&self) -> usize {
-        let changed = self.slots.iter().filter_map(|slot| slot.changed.as_deref()).map(|changed| {
-            changed.name.as_ref().map_or(0, String::len) + changed.value.as_ref().map_or(0, Vec::len)
-        });
-        let added = self.added.iter().map(|added| added.name.len() + added.value.len() + 4);
+        let changed = self
+            .slots
+            .iter()
+            .filter_map(|slot| slot.changed.as_deref())
+            .map(|changed| {
+                changed.name.as_ref().map_or(0, String::len)
+                    + changed.value.as_ref().map_or(0, Vec::len)
+            });
+        let added = self
+            .added
+            .iter()
+            .map(|added| added.name.len() + added.value.len() + 4);
         changed.chain(added).sum()
     }
 }
@@ -246,7 +298,8 @@ struct Output<'a> {
 impl Output<'_> {
     fn replace(&mut self, range: Range<usize>, with: &[u8]) {
         if range.start > self.from {
-            self.bytes.extend_from_slice(&self.raw[self.from..range.start]);
+            self.bytes
+                .extend_from_slice(&self.raw[self.from..range.start]);
         }
         self.bytes.extend_from_slice(with);
         self.from = self.from.max(range.end);
@@ -262,7 +315,10 @@ impl Output<'_> {
 pub(crate) fn string<'a>(name: &str, value: Raw<'a>) -> Result<Cow<'a, str>, Invalid> {
     match value.inner() {
         Some(inner) if text::is_text(inner) => Ok(text::unescape(inner)),
-        Some(_) => Err(Invalid::param(name, format!("`{name}` has half of a surrogate pair"))),
+        Some(_) => Err(Invalid::param(
+            name,
+            format!("`{name}` has half of a surrogate pair"),
+        )),
         None => Err(wrong(name, "a string", value)),
     }
 }
@@ -272,9 +328,10 @@ pub(crate) fn integer(name: &str, value: Raw<'_>) -> Result<u64, Invalid> {
     let text = std::str::from_utf8(value.bytes).unwrap_or_default();
     match text.parse() {
         Ok(number) if value.shape() == Shape::Number => Ok(number),
-        _ if value.shape() == Shape::Number && text.len() < 40 => {
-            Err(Invalid::param(name, format!("`{name}` must be a non-negative integer, not {text}")))
-        }
+        _ if value.shape() == Shape::Number && text.len() < 40 => Err(Invalid::param(
+            name,
+            format!("`{name}` must be a non-negative integer, not {text}"),
+        )),
         _ => Err(wrong(name, "a non-negative integer", value)),
     }
 }
@@ -290,5 +347,8 @@ pub(crate) fn boolean(name: &str, value: Raw<'_>) -> Result<bool, Invalid> {
 
 /// A member of the wrong type.
 pub(crate) fn wrong(name: &str, wanted: &str, value: Raw<'_>) -> Invalid {
-    Invalid::param(name, format!("`{name}` must be {wanted}, not {}", value.shape().named()))
+    Invalid::param(
+        name,
+        format!("`{name}` must be {wanted}, not {}", value.shape().named()),
+    )
 }

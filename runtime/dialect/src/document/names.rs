@@ -9,7 +9,9 @@ use crate::json::text::unescape;
 pub(super) fn twice(raw: &[u8], members: &[Member]) -> Option<usize> {
     if members.len() > 64 || members.iter().any(|member| !member.plain) {
         let mut seen = HashSet::with_capacity(members.len());
-        return members.iter().position(|member| !seen.insert(unescape(member.key.of(raw))));
+        return members
+            .iter()
+            .position(|member| !seen.insert(unescape(member.key.of(raw))));
     }
     // The usual body: a bit for each name says that most of them cannot have come before.
     let mut seen = 0u64;
@@ -20,6 +22,10 @@ pub(super) fn twice(raw: &[u8], members: &[Member]) -> Option<usize> {
         let bit = 1u64 << ((name.len() + first * 7 + last * 5) & 63);
         let maybe = seen & bit != 0;
         seen |= bit;
-        (maybe && members[..position].iter().any(|earlier| earlier.key.of(raw) == name)).then_some(position)
+        (maybe
+            && members[..position]
+                .iter()
+                .any(|earlier| earlier.key.of(raw) == name))
+        .then_some(position)
     })
 }

@@ -11,27 +11,43 @@ fn parse(text: &str) -> Document {
 }
 
 fn refusal(bytes: &[u8]) -> String {
-    Document::parse(Bytes::copy_from_slice(bytes)).unwrap_err().message
+    Document::parse(Bytes::copy_from_slice(bytes))
+        .unwrap_err()
+        .message
 }
 
 fn set(pointer: &str, value: &str) -> Edit {
-    Edit::Set { pointer: pointer.into(), value: value.into() }
+    Edit::Set {
+        pointer: pointer.into(),
+        value: value.into(),
+    }
 }
 
 fn default(pointer: &str, value: &str) -> Edit {
-    Edit::SetDefault { pointer: pointer.into(), value: value.into() }
+    Edit::SetDefault {
+        pointer: pointer.into(),
+        value: value.into(),
+    }
 }
 
 fn remove(pointer: &str) -> Edit {
-    Edit::Remove { pointer: pointer.into() }
+    Edit::Remove {
+        pointer: pointer.into(),
+    }
 }
 
 fn rename(pointer: &str, to: &str) -> Edit {
-    Edit::Rename { pointer: pointer.into(), to: to.into() }
+    Edit::Rename {
+        pointer: pointer.into(),
+        to: to.into(),
+    }
 }
 
 fn retain(pointer: &str, names: &[&str]) -> Edit {
-    Edit::Retain { pointer: pointer.into(), names: names.iter().map(|&name| name.into()).collect() }
+    Edit::Retain {
+        pointer: pointer.into(),
+        names: names.iter().map(|&name| name.into()).collect(),
+    }
 }
 
 /// The body after the edits, as text.
@@ -49,13 +65,22 @@ fn faults_are_said_with_their_place() {
         (&b""[..], "the body is empty at byte 0"),
         (b"[1]", "the body must be a JSON object at byte 0"),
         (b"\"a", "the body ends inside a string at byte 2"),
-        (b"{\"a\":1,}", "a member name in double quotes was expected at byte 7"),
+        (
+            b"{\"a\":1,}",
+            "a member name in double quotes was expected at byte 7",
+        ),
         (b"{\"a\" 1}", "`:` was expected at byte 5"),
         (b"{\"a\":01}", "`,` or `}` was expected at byte 6"),
         (b"{\"a\":[1 2]}", "`,` or `]` was expected at byte 8"),
-        (b"{\"a\":\"\n\"}", "unescaped control character in a string at byte 6"),
+        (
+            b"{\"a\":\"\n\"}",
+            "unescaped control character in a string at byte 6",
+        ),
         (b"{\"a\":\"\\x\"}", "invalid escape in a string at byte 6"),
-        (b"{\"a\":1", "the body ends inside an object or array at byte 6"),
+        (
+            b"{\"a\":1",
+            "the body ends inside an object or array at byte 6",
+        ),
         (b"{} {}", "something after the JSON value at byte 3"),
         (b"{\"a\":\"\xff\"}", "not valid UTF-8 at byte 6"),
         (b"{\"a\":tru}", "a value was expected at byte 5"),
@@ -68,7 +93,13 @@ fn faults_are_said_with_their_place() {
 
 #[test]
 fn nesting_is_bounded_at_128() {
-    let nested = |depth: usize| format!("{{\"a\":{}{}}}", "[".repeat(depth - 1), "]".repeat(depth - 1));
+    let nested = |depth: usize| {
+        format!(
+            "{{\"a\":{}{}}}",
+            "[".repeat(depth - 1),
+            "]".repeat(depth - 1)
+        )
+    };
     assert!(Document::parse(nested(128).into()).is_ok());
     assert!(refusal(nested(129).as_bytes()).contains("nested deeper than 128"));
     assert!(refusal("[".repeat(1_000_000).as_bytes()).contains("nested deeper"));
@@ -77,7 +108,10 @@ fn nesting_is_bounded_at_128() {
 #[test]
 fn members_are_read_by_their_unescaped_name() {
     let document = parse(r#"{"mod\u0065l":"gp\u0074","n":7,"b":false,"nothing":null,"x":{"n":8}}"#);
-    assert_eq!(document.get_string("model").unwrap().as_deref(), Some("gpt"));
+    assert_eq!(
+        document.get_string("model").unwrap().as_deref(),
+        Some("gpt")
+    );
     assert_eq!(document.get_u64("n").unwrap(), Some(7));
     assert_eq!(document.get_bool("b").unwrap(), Some(false));
     assert_eq!(document.get_u64("nothing").unwrap(), None);
@@ -87,25 +121,53 @@ fn members_are_read_by_their_unescaped_name() {
 
 #[test]
 fn wrong_types_are_named() {
-    let document = parse(r#"{"model":5,"n":-1,"f":1.5,"b":"true","big":99999999999999999999,"half":"\ud800"}"#);
+    let document = parse(
+        r#"{"model":5,"n":-1,"f":1.5,"b":"true","big":99999999999999999999,"half":"\ud800"}"#,
+    );
     let said = |error: Invalid| (error.param.unwrap(), error.message);
     assert_eq!(
         said(document.get_string("model").unwrap_err()),
-        ("model".into(), "`model` must be a string, not a number".into())
+        (
+            "model".into(),
+            "`model` must be a string, not a number".into()
+        )
     );
-    assert_eq!(said(document.get_u64("n").unwrap_err()).1, "`n` must be a non-negative integer, not -1");
-    assert_eq!(said(document.get_u64("f").unwrap_err()).1, "`f` must be a non-negative integer, not 1.5");
-    assert_eq!(said(document.get_u64("b").unwrap_err()).1, "`b` must be a non-negative integer, not a string");
+    assert_eq!(
+        said(document.get_u64("n").unwrap_err()).1,
+        "`n` must be a non-negative integer, not -1"
+    );
+    assert_eq!(
+        said(document.get_u64("f").unwrap_err()).1,
+        "`f` must be a non-negative integer, not 1.5"
+    );
+    assert_eq!(
+        said(document.get_u64("b").unwrap_err()).1,
+        "`b` must be a non-negative integer, not a string"
+    );
     assert!(document.get_u64("big").is_err());
-    assert_eq!(said(document.get_bool("b").unwrap_err()).1, "`b` must be a boolean, not a string");
-    assert!(said(document.get_string("half").unwrap_err()).1.contains("surrogate"));
+    assert_eq!(
+        said(document.get_bool("b").unwrap_err()).1,
+        "`b` must be a boolean, not a string"
+    );
+    assert!(
+        said(document.get_string("half").unwrap_err())
+            .1
+            .contains("surrogate")
+    );
 }
 
 #[test]
 fn an_untouched_body_is_the_very_same_bytes() {
     let raw = Bytes::from_static(b" { \"a\" : 1 }\n");
     let mut document = Document::parse(raw.clone()).unwrap();
-    for edit in [set("/a", "1"), default("/a", "2"), remove("/b"), rename("/b", "c"), retain("/a", &[]), retain("", &["a"])] {
+    for edit in [
+        set("/a", "1"),
+        default("/a", "2"),
+        remove("/b"),
+        rename("/b", "c"),
+        retain("/a", &[]),
+        retain("", &["a"]),
+    ] {
         document.apply(&edit).unwrap();
     }
     assert!(!document.is_modified());
@@ -116,28 +178,81 @@ fn an_untouched_body_is_the_very_same_bytes() {
 fn edits_keep_order_and_whitespace_of_the_rest() {
     let body = "{ \"a\" : 1,\n  \"b\": [1, 2],\n  \"c\":\t\"x\" }\n";
     let after = |edit| edited(body, &[edit]);
-    assert_eq!(after(set("/b", "true")), "{ \"a\" : 1,\n  \"b\": true,\n  \"c\":\t\"x\" }\n");
-    assert_eq!(after(set("/d", "4")), "{ \"a\" : 1,\n  \"b\": [1, 2],\n  \"c\":\t\"x\",\"d\":4 }\n");
+    assert_eq!(
+        after(set("/b", "true")),
+        "{ \"a\" : 1,\n  \"b\": true,\n  \"c\":\t\"x\" }\n"
+    );
+    assert_eq!(
+        after(set("/d", "4")),
+        "{ \"a\" : 1,\n  \"b\": [1, 2],\n  \"c\":\t\"x\",\"d\":4 }\n"
+    );
     assert_eq!(after(remove("/a")), "{ \"b\": [1, 2],\n  \"c\":\t\"x\" }\n");
     assert_eq!(after(remove("/b")), "{ \"a\" : 1,\n  \"c\":\t\"x\" }\n");
     assert_eq!(after(remove("/c")), "{ \"a\" : 1,\n  \"b\": [1, 2] }\n");
-    assert_eq!(after(rename("/a", "z\"")), "{ \"z\\\"\" : 1,\n  \"b\": [1, 2],\n  \"c\":\t\"x\" }\n");
-    assert_eq!(after(rename("/a", "b")), "{ \"b\": [1, 2],\n  \"c\":\t\"x\" }\n");
-    assert_eq!(after(retain("", &["c", "a"])), "{ \"a\" : 1,\n  \"c\":\t\"x\" }\n");
+    assert_eq!(
+        after(rename("/a", "z\"")),
+        "{ \"z\\\"\" : 1,\n  \"b\": [1, 2],\n  \"c\":\t\"x\" }\n"
+    );
+    assert_eq!(
+        after(rename("/a", "b")),
+        "{ \"b\": [1, 2],\n  \"c\":\t\"x\" }\n"
+    );
+    assert_eq!(
+        after(retain("", &["c", "a"])),
+        "{ \"a\" : 1,\n  \"c\":\t\"x\" }\n"
+    );
     assert_eq!(after(retain("", &[])), "{  }\n");
-    assert_eq!(after(set("/b/1", "9")), "{ \"a\" : 1,\n  \"b\": [1, 9],\n  \"c\":\t\"x\" }\n");
-    assert_eq!(after(set("/b/-", "9")), "{ \"a\" : 1,\n  \"b\": [1, 2,9],\n  \"c\":\t\"x\" }\n");
-    assert_eq!(after(remove("/b/0")), "{ \"a\" : 1,\n  \"b\": [2],\n  \"c\":\t\"x\" }\n");
+    assert_eq!(
+        after(set("/b/1", "9")),
+        "{ \"a\" : 1,\n  \"b\": [1, 9],\n  \"c\":\t\"x\" }\n"
+    );
+    assert_eq!(
+        after(set("/b/-", "9")),
+        "{ \"a\" : 1,\n  \"b\": [1, 2,9],\n  \"c\":\t\"x\" }\n"
+    );
+    assert_eq!(
+        after(remove("/b/0")),
+        "{ \"a\" : 1,\n  \"b\": [2],\n  \"c\":\t\"x\" }\n"
+    );
 }
 
 #[test]
 fn edits_follow_each_other() {
-    assert_eq!(edited("{}", &[set("/a", "1"), set("/b", "2"), remove("/a"), rename("/b", "a")]), r#"{"a":2}"#);
+    assert_eq!(
+        edited(
+            "{}",
+            &[
+                set("/a", "1"),
+                set("/b", "2"),
+                remove("/a"),
+                rename("/b", "a")
+            ]
+        ),
+        r#"{"a":2}"#
+    );
     assert_eq!(edited(" { } ", &[set("/a", "1")]), r#" {"a":1 } "#);
-    assert_eq!(edited(r#"{"a":1}"#, &[remove("/a"), set("/a", "2")]), r#"{"a":2}"#);
-    assert_eq!(edited(r#"{"a":1}"#, &[rename("/a", "b"), set("/b", "2"), set("/a", "3")]), r#"{"b":2,"a":3}"#);
-    assert_eq!(edited(r#"{"a":1,"b":2}"#, &[rename("/a", "c"), rename("/b", "a"), remove("/c")]), r#"{"a":2}"#);
-    assert_eq!(edited(r#"{"a":1}"#, &[set("", r#"{"b":1}"#), set("/c", "2")]), r#"{"b":1,"c":2}"#);
+    assert_eq!(
+        edited(r#"{"a":1}"#, &[remove("/a"), set("/a", "2")]),
+        r#"{"a":2}"#
+    );
+    assert_eq!(
+        edited(
+            r#"{"a":1}"#,
+            &[rename("/a", "b"), set("/b", "2"), set("/a", "3")]
+        ),
+        r#"{"b":2,"a":3}"#
+    );
+    assert_eq!(
+        edited(
+            r#"{"a":1,"b":2}"#,
+            &[rename("/a", "c"), rename("/b", "a"), remove("/c")]
+        ),
+        r#"{"a":2}"#
+    );
+    assert_eq!(
+        edited(r#"{"a":1}"#, &[set("", r#"{"b":1}"#), set("/c", "2")]),
+        r#"{"b":1,"c":2}"#
+    );
 }
 
 #[test]
@@ -145,16 +260,31 @@ fn missing_parents_are_made_and_null_counts_as_missing() {
     let usage = set("/stream_options/include_usage", "true");
     let expected = r#"{"stream_options":{"include_usage":true}}"#;
     assert_eq!(edited("{}", std::slice::from_ref(&usage)), expected);
-    assert_eq!(edited(r#"{"stream_options":null}"#, std::slice::from_ref(&usage)), expected);
-    assert_eq!(edited(r#"{"stream_options":{}}"#, std::slice::from_ref(&usage)), expected);
     assert_eq!(
-        edited(r#"{"stream_options":{"x": 1}}"#, std::slice::from_ref(&usage)),
+        edited(r#"{"stream_options":null}"#, std::slice::from_ref(&usage)),
+        expected
+    );
+    assert_eq!(
+        edited(r#"{"stream_options":{}}"#, std::slice::from_ref(&usage)),
+        expected
+    );
+    assert_eq!(
+        edited(
+            r#"{"stream_options":{"x": 1}}"#,
+            std::slice::from_ref(&usage)
+        ),
         r#"{"stream_options":{"x": 1,"include_usage":true}}"#
     );
-    assert_eq!(edited(r#"{"a":{"b":null}}"#, &[default("/a/b/c", "1")]), r#"{"a":{"b":{"c":1}}}"#);
+    assert_eq!(
+        edited(r#"{"a":{"b":null}}"#, &[default("/a/b/c", "1")]),
+        r#"{"a":{"b":{"c":1}}}"#
+    );
     let refused = parse(r#"{"stream_options":5}"#).apply(&usage).unwrap_err();
     assert_eq!(refused.param.as_deref(), Some("stream_options"));
-    assert_eq!(refused.message, "`stream_options` must be an object, not a number");
+    assert_eq!(
+        refused.message,
+        "`stream_options` must be an object, not a number"
+    );
 }
 
 #[test]
@@ -186,8 +316,14 @@ fn a_name_that_is_there_twice_becomes_single_when_set() {
     assert_eq!(edited(body, &[set("/t", "3")]), r#"{"x":0,"\u0074":3}"#);
     assert_eq!(edited(body, &[remove("/t")]), r#"{"x":0}"#);
     assert_eq!(edited(body, &[rename("/t", "u")]), r#"{"x":0,"u":2}"#);
-    assert_eq!(edited(r#"{"o":{"t":1,"t":2}}"#, &[set("/o/t", "3")]), r#"{"o":{"t":3}}"#);
-    assert_eq!(edited(r#"{"o":{"t":1,"t":2}}"#, &[rename("/o/t", "u")]), r#"{"o":{"u":2}}"#);
+    assert_eq!(
+        edited(r#"{"o":{"t":1,"t":2}}"#, &[set("/o/t", "3")]),
+        r#"{"o":{"t":3}}"#
+    );
+    assert_eq!(
+        edited(r#"{"o":{"t":1,"t":2}}"#, &[rename("/o/t", "u")]),
+        r#"{"o":{"u":2}}"#
+    );
 }
 
 #[test]
@@ -195,7 +331,12 @@ fn names_there_twice_are_found_in_large_bodies_too() {
     let mut body = String::from("{\"first\":0");
     (0..200_000).for_each(|n| body.push_str(&format!(",\"k{n}\":0")));
     assert!(parse(&format!("{body}}}")).name_twice().is_none());
-    assert_eq!(parse(&format!("{body},\"first\":1}}")).name_twice().as_deref(), Some("first"));
+    assert_eq!(
+        parse(&format!("{body},\"first\":1}}"))
+            .name_twice()
+            .as_deref(),
+        Some("first")
+    );
 }
 
 #[test]
@@ -209,13 +350,19 @@ fn encoded_files_count_less_than_text() {
 
 /// The slow way: a tree. `None` where the edit is refused.
 fn on_tree(mut tree: Value, edit: &Edit) -> Option<Value> {
-    fn parents<'a>(tree: &'a mut Value, path: &[String], make: bool) -> Option<Option<&'a mut Value>> {
+    fn parents<'a>(
+        tree: &'a mut Value,
+        path: &[String],
+        make: bool,
+    ) -> Option<Option<&'a mut Value>> {
         let mut at = tree;
         for token in path {
             if at.is_null() && make {
                 *at = json!({});
             }
-            let Value::Object(map) = at else { return if make { None } else { Some(None) } };
+            let Value::Object(map) = at else {
+                return if make { None } else { Some(None) };
+            };
             if make {
                 map.entry(token.clone()).or_insert(Value::Null);
             }
@@ -229,7 +376,13 @@ fn on_tree(mut tree: Value, edit: &Edit) -> Option<Value> {
         }
         Some(Some(at))
     }
-    let tokens = |pointer: &str| pointer.split('/').skip(1).map(str::to_owned).collect::<Vec<_>>();
+    let tokens = |pointer: &str| {
+        pointer
+            .split('/')
+            .skip(1)
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
     match edit {
         Edit::Set { pointer, value } | Edit::SetDefault { pointer, value } => {
             let path = tokens(pointer);
@@ -282,25 +435,38 @@ fn value() -> impl Strategy<Value = Value> {
 }
 
 fn body() -> impl Strategy<Value = Value> {
-    proptest::collection::btree_map("[a-d]", value(), 0..5).prop_map(|map| Value::Object(map.into_iter().collect()))
+    proptest::collection::btree_map("[a-d]", value(), 0..5)
+        .prop_map(|map| Value::Object(map.into_iter().collect()))
 }
 
 fn edit() -> impl Strategy<Value = Edit> {
-    let pointer = proptest::collection::vec("[a-e]", 1..4).prop_map(|tokens| format!("/{}", tokens.join("/")));
+    let pointer = proptest::collection::vec("[a-e]", 1..4)
+        .prop_map(|tokens| format!("/{}", tokens.join("/")));
     let names = proptest::collection::vec("[a-e]", 0..4);
     prop_oneof![
-        (pointer.clone(), value()).prop_map(|(pointer, value)| Edit::Set { pointer, value: value.to_string() }),
-        (pointer.clone(), value()).prop_map(|(pointer, value)| Edit::SetDefault { pointer, value: value.to_string() }),
+        (pointer.clone(), value()).prop_map(|(pointer, value)| Edit::Set {
+            pointer,
+            value: value.to_string()
+        }),
+        (pointer.clone(), value()).prop_map(|(pointer, value)| Edit::SetDefault {
+            pointer,
+            value: value.to_string()
+        }),
         pointer.clone().prop_map(|pointer| Edit::Remove { pointer }),
         (pointer.clone(), "[a-e]").prop_map(|(pointer, to)| Edit::Rename { pointer, to }),
         (pointer, names.clone()).prop_map(|(pointer, names)| Edit::Retain { pointer, names }),
-        names.prop_map(|names| Edit::Retain { pointer: String::new(), names }),
+        names.prop_map(|names| Edit::Retain {
+            pointer: String::new(),
+            names
+        }),
     ]
 }
 
 /// JSON text with whitespace wherever it may be.
 fn spaced(value: &Value) -> String {
-    serde_json::to_string_pretty(value).unwrap().replace(": ", " :\t")
+    serde_json::to_string_pretty(value)
+        .unwrap()
+        .replace(": ", " :\t")
 }
 
 proptest! {
@@ -372,9 +538,16 @@ proptest! {
 /// The verdict of serde_json: UTF-8, well-formed, an object.
 fn agree(bytes: &[u8]) -> Result<(), TestCaseError> {
     let object = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
-    let expected =
-        std::str::from_utf8(bytes).is_ok() && serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok() && object;
+    let expected = std::str::from_utf8(bytes).is_ok()
+        && serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok()
+        && object;
     let verdict = Document::parse(Bytes::copy_from_slice(bytes));
-    prop_assert_eq!(verdict.is_ok(), expected, "{:?}: {:?}", String::from_utf8_lossy(bytes), verdict.err());
+    prop_assert_eq!(
+        verdict.is_ok(),
+        expected,
+        "{:?}: {:?}",
+        String::from_utf8_lossy(bytes),
+        verdict.err()
+    );
     Ok(())
 }

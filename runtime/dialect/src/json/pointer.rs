@@ -10,14 +10,20 @@ pub(crate) fn tokens(pointer: &str) -> Result<Vec<Cow<'_, str>>, Invalid> {
         return Ok(Vec::new());
     }
     let Some(path) = pointer.strip_prefix('/') else {
-        return Err(Invalid::body(format!("the JSON pointer `{pointer}` of an edit must begin with `/`")));
+        return Err(Invalid::body(format!(
+            "the JSON pointer `{pointer}` of an edit must begin with `/`"
+        )));
     };
     path.split('/')
         .map(|token| {
-            let tilde = token.match_indices('~').find(|(at, _)| !matches!(token.as_bytes().get(at + 1), Some(b'0' | b'1')));
+            let tilde = token
+                .match_indices('~')
+                .find(|(at, _)| !matches!(token.as_bytes().get(at + 1), Some(b'0' | b'1')));
             match tilde {
                 None => Ok(unescape(token)),
-                Some(_) => Err(Invalid::body(format!("the JSON pointer `{pointer}` of an edit has a bare `~`"))),
+                Some(_) => Err(Invalid::body(format!(
+                    "the JSON pointer `{pointer}` of an edit has a bare `~`"
+                ))),
             }
         })
         .collect()
@@ -25,13 +31,19 @@ pub(crate) fn tokens(pointer: &str) -> Result<Vec<Cow<'_, str>>, Invalid> {
 
 /// One token, unescaped.
 pub(crate) fn unescape(token: &str) -> Cow<'_, str> {
-    if token.contains('~') { Cow::Owned(token.replace("~1", "/").replace("~0", "~")) } else { Cow::Borrowed(token) }
+    if token.contains('~') {
+        Cow::Owned(token.replace("~1", "/").replace("~0", "~"))
+    } else {
+        Cow::Borrowed(token)
+    }
 }
 
 /// The array index a token stands for: decimal digits without leading zeros.
 pub(crate) fn index(token: &str) -> Option<usize> {
     let canonical = token == "0" || !token.starts_with('0');
-    (canonical && token.bytes().all(|byte| byte.is_ascii_digit())).then(|| token.parse().ok()).flatten()
+    (canonical && token.bytes().all(|byte| byte.is_ascii_digit()))
+        .then(|| token.parse().ok())
+        .flatten()
 }
 
 /// Tokens in the notation of error bodies: `messages[2].content`.
@@ -64,7 +76,10 @@ mod tests {
         assert!(tokens("a").is_err());
         assert!(tokens("/a~").is_err());
         assert!(tokens("/a~2").is_err());
-        assert_eq!(dotted(&tokens("/messages/2/content").unwrap()), "messages[2].content");
+        assert_eq!(
+            dotted(&tokens("/messages/2/content").unwrap()),
+            "messages[2].content"
+        );
     }
 
     #[test]

@@ -69,12 +69,17 @@ pub(crate) fn object(bytes: &[u8]) -> Result<Scan, Fault> {
     if end < bytes.len() {
         return fault(end, "there is something after the JSON value");
     }
-    Ok(Scan { members: scanner.members, encoded_bytes: scanner.encoded_bytes })
+    Ok(Scan {
+        members: scanner.members,
+        encoded_bytes: scanner.encoded_bytes,
+    })
 }
 
 /// Checks that `bytes` are one JSON value of any kind, nested no deeper than allowed.
 pub(crate) fn is_value(bytes: &[u8]) -> bool {
-    let Ok(end) = Scanner::new(bytes).value(whitespace(bytes, 0)) else { return false };
+    let Ok(end) = Scanner::new(bytes).value(whitespace(bytes, 0)) else {
+        return false;
+    };
     whitespace(bytes, end) == bytes.len() && std::str::from_utf8(bytes).is_ok()
 }
 
@@ -89,7 +94,13 @@ struct Scanner<'a> {
 
 impl<'a> Scanner<'a> {
     fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, objects: 0, depth: 0, members: Vec::new(), encoded_bytes: 0 }
+        Self {
+            bytes,
+            objects: 0,
+            depth: 0,
+            members: Vec::new(),
+            encoded_bytes: 0,
+        }
     }
 
     /// Passes one value; returns the position after it.
@@ -190,8 +201,14 @@ impl<'a> Scanner<'a> {
         }
         let value = whitespace(bytes, colon + 1);
         if self.depth == 1 && self.members.capacity() > 0 {
-            let key = Span { start: at as u32 + 1, end: end as u32 };
-            let value = Span { start: value as u32, end: value as u32 };
+            let key = Span {
+                start: at as u32 + 1,
+                end: end as u32,
+            };
+            let value = Span {
+                start: value as u32,
+                end: value as u32,
+            };
             self.members.push(Member { key, value, plain });
         }
         Ok(value)
@@ -216,7 +233,11 @@ const ENCODED_FLOOR: usize = 6_400;
 /// Whether the beginning of a long string has only what base64 and data URLs have.
 fn looks_encoded(text: &[u8]) -> bool {
     text[..512.min(text.len())].iter().all(|byte| {
-        byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_' | b':' | b';' | b',' | b'.' | b'\\')
+        byte.is_ascii_alphanumeric()
+            || matches!(
+                byte,
+                b'+' | b'/' | b'=' | b'-' | b'_' | b':' | b';' | b',' | b'.' | b'\\'
+            )
     })
 }
 
@@ -242,7 +263,11 @@ fn number(bytes: &[u8], mut at: usize) -> Result<usize, Fault> {
         while bytes.get(at).is_some_and(u8::is_ascii_digit) {
             at += 1;
         }
-        if at == start { fault(at, "a digit was expected") } else { Ok(at) }
+        if at == start {
+            fault(at, "a digit was expected")
+        } else {
+            Ok(at)
+        }
     };
     if bytes[at] == b'-' {
         at += 1;
@@ -275,7 +300,13 @@ fn string(bytes: &[u8], mut at: usize) -> Result<(usize, bool), Fault> {
                 plain = false;
                 at += match bytes.get(at + 1) {
                     Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => 2,
-                    Some(b'u') if bytes.get(at + 2..at + 6).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)) => 6,
+                    Some(b'u')
+                        if bytes
+                            .get(at + 2..at + 6)
+                            .is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)) =>
+                    {
+                        6
+                    }
                     _ => return fault(at, "there is an invalid escape in a string"),
                 };
             }
@@ -292,7 +323,10 @@ const HIGH: u64 = 0x8080_8080_8080_8080;
 #[inline]
 fn special(bytes: &[u8], mut at: usize) -> usize {
     let mut words = 0;
-    while let Some(word) = bytes.get(at..at + 8).and_then(|word| <[u8; 8]>::try_from(word).ok()) {
+    while let Some(word) = bytes
+        .get(at..at + 8)
+        .and_then(|word| <[u8; 8]>::try_from(word).ok())
+    {
         let word = u64::from_le_bytes(word);
         let quote = word ^ (ONES * b'"' as u64);
         let backslash = word ^ (ONES * b'\\' as u64);
@@ -309,7 +343,9 @@ fn special(bytes: &[u8], mut at: usize) -> usize {
         if words == 4 {
             // A long text: wide steps, which the compiler turns into vector instructions.
             while let Some(wide) = bytes.get(at..at + 64) {
-                let any = wide.iter().fold(0, |any, &byte| any | u8::from((byte < 0x20) | (byte == b'"') | (byte == b'\\')));
+                let any = wide.iter().fold(0, |any, &byte| {
+                    any | u8::from((byte < 0x20) | (byte == b'"') | (byte == b'\\'))
+                });
                 if any != 0 {
                     break;
                 }
@@ -318,7 +354,10 @@ fn special(bytes: &[u8], mut at: usize) -> usize {
             words = 0;
         }
     }
-    while bytes.get(at).is_some_and(|&byte| byte >= 0x20 && byte != b'"' && byte != b'\\') {
+    while bytes
+        .get(at)
+        .is_some_and(|&byte| byte >= 0x20 && byte != b'"' && byte != b'\\')
+    {
         at += 1;
     }
     at

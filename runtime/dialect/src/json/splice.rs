@@ -53,17 +53,25 @@ pub(crate) fn wrapped(tokens: &[Cow<'_, str>], value: &[u8]) -> Vec<u8> {
 }
 
 /// The splices that do `action` at `path[done..]` of `value`, whose own place is `path[..done]`. None: nothing to do.
-pub(crate) fn plan(value: Raw<'_>, path: &[Cow<'_, str>], done: usize, action: Action<'_>) -> Result<Vec<Splice>, Invalid> {
+pub(crate) fn plan(
+    value: Raw<'_>,
+    path: &[Cow<'_, str>],
+    done: usize,
+    action: Action<'_>,
+) -> Result<Vec<Splice>, Invalid> {
     let mut value = value;
     for done in done..path.len() {
         let rest = &path[done..];
-        if rest.len() == 1 && value.shape() == Shape::Object && !matches!(action, Action::Retain(_)) {
+        if rest.len() == 1 && value.shape() == Shape::Object && !matches!(action, Action::Retain(_))
+        {
             return Ok(in_object(value, &rest[0], action));
         }
         let wanted = match value.shape() {
             Shape::Object => value.get(&rest[0]),
             Shape::Array => match element(value, &rest[0], &path[..=done]) {
-                Err(_) if !matches!(action, Action::Set(_) | Action::SetDefault(_)) => return Ok(Vec::new()),
+                Err(_) if !matches!(action, Action::Set(_) | Action::SetDefault(_)) => {
+                    return Ok(Vec::new());
+                }
                 Err(invalid) => return Err(invalid),
                 Ok(Some(found)) if rest.len() == 1 && !matches!(action, Action::Retain(_)) => {
                     return in_array(value, found, action, path);
@@ -73,9 +81,15 @@ pub(crate) fn plan(value: Raw<'_>, path: &[Cow<'_, str>], done: usize, action: A
             },
             Shape::Null => return Ok(set_nothing(value, rest, action)),
             other => {
-                let message = format!("`{}` must be an object, not {}", dotted(&path[..done]), other.named());
+                let message = format!(
+                    "`{}` must be an object, not {}",
+                    dotted(&path[..done]),
+                    other.named()
+                );
                 return match action {
-                    Action::Set(_) | Action::SetDefault(_) => Err(Invalid::param(dotted(&path[..done]), message)),
+                    Action::Set(_) | Action::SetDefault(_) => {
+                        Err(Invalid::param(dotted(&path[..done]), message))
+                    }
                     _ => Ok(Vec::new()),
                 };
             }
@@ -94,7 +108,10 @@ pub(crate) fn plan(value: Raw<'_>, path: &[Cow<'_, str>], done: usize, action: A
 }
 
 fn replace(value: Raw<'_>, new: &[u8]) -> Splice {
-    Splice { range: value.at..value.at + value.bytes.len(), with: new.to_vec() }
+    Splice {
+        range: value.at..value.at + value.bytes.len(),
+        with: new.to_vec(),
+    }
 }
 
 /// `null` where an object would have to be: it counts as nothing.
@@ -106,60 +123,99 @@ fn set_nothing(value: Raw<'_>, rest: &[Cow<'_, str>], action: Action<'_>) -> Vec
 }
 
 fn add_member(object: Raw<'_>, rest: &[Cow<'_, str>], action: Action<'_>) -> Vec<Splice> {
-    let (Action::Set(new) | Action::SetDefault(new)) = action else { return Vec::new() };
+    let (Action::Set(new) | Action::SetDefault(new)) = action else {
+        return Vec::new();
+    };
     let member = wrapped(rest, new);
     // Without its outer braces, behind the last member.
     let member = &member[1..member.len() - 1];
     match object.members().last() {
         Some((_, last)) => {
             let end = last.at + last.bytes.len();
-            vec![Splice { range: end..end, with: [b",", member].concat() }]
+            vec![Splice {
+                range: end..end,
+                with: [b",", member].concat(),
+            }]
         }
-        None => vec![Splice { range: object.at + 1..object.at + 1, with: member.to_vec() }],
+        None => vec![Splice {
+            range: object.at + 1..object.at + 1,
+            with: member.to_vec(),
+        }],
     }
 }
 
 /// The element a token stands for; `None`: the place behind the last.
-fn element<'a>(array: Raw<'a>, token: &str, path: &[Cow<'_, str>]) -> Result<Option<Raw<'a>>, Invalid> {
+fn element<'a>(
+    array: Raw<'a>,
+    token: &str,
+    path: &[Cow<'_, str>],
+) -> Result<Option<Raw<'a>>, Invalid> {
     if token == "-" {
         return Ok(None);
     }
     let place = || dotted(&path[..path.len() - 1]);
     let Some(wanted) = index(token) else {
-        return Err(Invalid::param(place(), format!("`{}` must be an object, not an array", place())));
+        return Err(Invalid::param(
+            place(),
+            format!("`{}` must be an object, not an array", place()),
+        ));
     };
     let mut items = array.items();
     match items.nth(wanted) {
         Some(found) => Ok(Some(found)),
         None if array.items().count() == wanted => Ok(None),
-        None => Err(Invalid::param(place(), format!("`{}` has no element {wanted}", place()))),
+        None => Err(Invalid::param(
+            place(),
+            format!("`{}` has no element {wanted}", place()),
+        )),
     }
 }
 
 fn append(array: Raw<'_>, rest: &[Cow<'_, str>], action: Action<'_>) -> Vec<Splice> {
-    let (Action::Set(new) | Action::SetDefault(new)) = action else { return Vec::new() };
+    let (Action::Set(new) | Action::SetDefault(new)) = action else {
+        return Vec::new();
+    };
     let element = wrapped(rest, new);
     match array.items().last() {
         Some(last) => {
             let end = last.at + last.bytes.len();
-            vec![Splice { range: end..end, with: [b",", &*element].concat() }]
+            vec![Splice {
+                range: end..end,
+                with: [b",", &*element].concat(),
+            }]
         }
-        None => vec![Splice { range: array.at + 1..array.at + 1, with: element }],
+        None => vec![Splice {
+            range: array.at + 1..array.at + 1,
+            with: element,
+        }],
     }
 }
 
-fn in_array(array: Raw<'_>, found: Raw<'_>, action: Action<'_>, path: &[Cow<'_, str>]) -> Result<Vec<Splice>, Invalid> {
+fn in_array(
+    array: Raw<'_>,
+    found: Raw<'_>,
+    action: Action<'_>,
+    path: &[Cow<'_, str>],
+) -> Result<Vec<Splice>, Invalid> {
     Ok(match action {
         Action::Remove => {
-            let places: Vec<_> = array.items().map(|item| (item.at, item.at + item.bytes.len(), item.at != found.at)).collect();
+            let places: Vec<_> = array
+                .items()
+                .map(|item| (item.at, item.at + item.bytes.len(), item.at != found.at))
+                .collect();
             without(&places)
         }
         Action::Rename(_) => {
             let place = dotted(path);
-            return Err(Invalid::param(place.clone(), format!("`{place}` is in an array and has no name to change")));
+            return Err(Invalid::param(
+                place.clone(),
+                format!("`{place}` is in an array and has no name to change"),
+            ));
         }
         Action::SetDefault(_) if !found.is_null() => Vec::new(),
-        Action::Set(new) | Action::SetDefault(new) if new != found.bytes => vec![replace(found, new)],
+        Action::Set(new) | Action::SetDefault(new) if new != found.bytes => {
+            vec![replace(found, new)]
+        }
         _ => Vec::new(),
     })
 }
@@ -170,7 +226,9 @@ fn in_object(object: Raw<'_>, name: &str, action: Action<'_>) -> Vec<Splice> {
         return add_member(object, &[Cow::Borrowed(name)], action);
     };
     let keep = |keeps: &dyn Fn(Key<'_>, Raw<'_>) -> bool| {
-        let places: Vec<_> = places(object).map(|(key, start, value)| (start, value.at + value.bytes.len(), keeps(key, value))).collect();
+        let places: Vec<_> = places(object)
+            .map(|(key, start, value)| (start, value.at + value.bytes.len(), keeps(key, value)))
+            .collect();
         without(&places)
     };
     let others = |key: Key<'_>, value: Raw<'_>| value.at == last.at || !key.is(name);
@@ -184,13 +242,19 @@ fn in_object(object: Raw<'_>, name: &str, action: Action<'_>) -> Vec<Splice> {
     };
     match action {
         Action::Rename(to) => {
-            if let Some((key, start, _)) = places(object).find(|(_, _, value)| value.at == last.at) {
+            if let Some((key, start, _)) = places(object).find(|(_, _, value)| value.at == last.at)
+            {
                 let mut with = Vec::new();
                 quote(&mut with, to);
-                splices.push(Splice { range: start..start + key.0.len() + 2, with });
+                splices.push(Splice {
+                    range: start..start + key.0.len() + 2,
+                    with,
+                });
             }
         }
-        Action::Set(new) | Action::SetDefault(new) if new != last.bytes => splices.push(replace(last, new)),
+        Action::Set(new) | Action::SetDefault(new) if new != last.bytes => {
+            splices.push(replace(last, new))
+        }
         _ => {}
     }
     splices.sort_by_key(|splice| splice.range.start);
@@ -199,7 +263,13 @@ fn in_object(object: Raw<'_>, name: &str, action: Action<'_>) -> Vec<Splice> {
 
 fn retain(object: Raw<'_>, names: &[String]) -> Vec<Splice> {
     let places: Vec<_> = places(object)
-        .map(|(key, start, value)| (start, value.at + value.bytes.len(), names.iter().any(|name| key.is(name))))
+        .map(|(key, start, value)| {
+            (
+                start,
+                value.at + value.bytes.len(),
+                names.iter().any(|name| key.is(name)),
+            )
+        })
         .collect();
     without(&places)
 }
@@ -227,7 +297,10 @@ pub(crate) fn without(parts: &[(usize, usize, bool)]) -> Vec<Splice> {
             (false, Some(&(next, _, _))) => start..next,
             (false, None) => start..end,
         };
-        cuts.push(Splice { range, with: Vec::new() });
+        cuts.push(Splice {
+            range,
+            with: Vec::new(),
+        });
     }
     cuts
 }

@@ -23,7 +23,8 @@ pub(crate) fn unescape(raw: &[u8]) -> Cow<'_, str> {
 
 /// Whether the text between these quotes has no half surrogate pair, so that it is text at all.
 pub(crate) fn is_text(raw: &[u8]) -> bool {
-    memchr::memchr(b'\\', raw).is_none() || serde_json::from_slice::<String>(&quoted_raw(raw)).is_ok()
+    memchr::memchr(b'\\', raw).is_none()
+        || serde_json::from_slice::<String>(&quoted_raw(raw)).is_ok()
 }
 
 fn quoted_raw(raw: &[u8]) -> Vec<u8> {
@@ -50,15 +51,23 @@ fn unicode_escape(escape: &[u8]) -> (char, usize) {
         let digits = std::str::from_utf8(bytes?).ok()?;
         u32::from_str_radix(digits, 16).ok()
     };
-    let Some(first) = unit(escape.get(1..5)) else { return (char::REPLACEMENT_CHARACTER, escape.len()) };
+    let Some(first) = unit(escape.get(1..5)) else {
+        return (char::REPLACEMENT_CHARACTER, escape.len());
+    };
     if let 0xD800..=0xDBFF = first
         && escape.get(5..7) == Some(b"\\u")
         && let Some(second @ 0xDC00..=0xDFFF) = unit(escape.get(7..11))
     {
         let code = 0x1_0000 + ((first - 0xD800) << 10) + (second - 0xDC00);
-        return (char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), 11);
+        return (
+            char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER),
+            11,
+        );
     }
-    (char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER), 5)
+    (
+        char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER),
+        5,
+    )
 }
 
 /// Appends `text` as a JSON string, quotes included.

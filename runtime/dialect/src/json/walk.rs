@@ -26,7 +26,11 @@ impl<'a> Key<'a> {
 
     /// The name's bytes, unescaped.
     pub(crate) fn bytes(self) -> Cow<'a, [u8]> {
-        if self.0.contains(&b'\\') { Cow::Owned(unescape(self.0).into_owned().into_bytes()) } else { Cow::Borrowed(self.0) }
+        if self.0.contains(&b'\\') {
+            Cow::Owned(unescape(self.0).into_owned().into_bytes())
+        } else {
+            Cow::Borrowed(self.0)
+        }
     }
 
     /// The name, unescaped.
@@ -68,7 +72,10 @@ impl<'a> Raw<'a> {
         while end > start && matches!(text[end - 1], b' ' | b'\n' | b'\r' | b'\t') {
             end -= 1;
         }
-        Self { bytes: &text[start..end], at: start }
+        Self {
+            bytes: &text[start..end],
+            at: start,
+        }
     }
 
     pub(crate) fn shape(self) -> Shape {
@@ -98,7 +105,10 @@ impl<'a> Raw<'a> {
 
     /// The member of this name; of several the last.
     pub(crate) fn get(self, name: &str) -> Option<Raw<'a>> {
-        self.members().filter(|(key, _)| key.is(name)).last().map(|(_, value)| value)
+        self.members()
+            .filter(|(key, _)| key.is(name))
+            .last()
+            .map(|(_, value)| value)
     }
 
     /// What is between the quotes, if this is a string.
@@ -126,7 +136,9 @@ impl<'a> Raw<'a> {
         }
         let text = std::str::from_utf8(self.bytes).ok()?;
         // A float to integer cast saturates, and maps negative numbers to 0.
-        text.parse().ok().or_else(|| text.parse::<f64>().ok().map(|number| number as u64))
+        text.parse()
+            .ok()
+            .or_else(|| text.parse::<f64>().ok().map(|number| number as u64))
     }
 
     /// The value at a JSON Pointer.
@@ -158,8 +170,16 @@ struct Parts<'a> {
 impl<'a> Parts<'a> {
     fn of(value: Raw<'a>, open: u8) -> Self {
         match value.bytes.first() {
-            Some(&first) if first == open => Self { bytes: value.bytes, base: value.at, next: 1 },
-            _ => Self { bytes: &[], base: value.at, next: 0 },
+            Some(&first) if first == open => Self {
+                bytes: value.bytes,
+                base: value.at,
+                next: 1,
+            },
+            _ => Self {
+                bytes: &[],
+                base: value.at,
+                next: 0,
+            },
         }
     }
 
@@ -170,8 +190,15 @@ impl<'a> Parts<'a> {
             return None;
         };
         let comma = whitespace(self.bytes, end);
-        self.next = if self.bytes.get(comma) == Some(&b',') { comma + 1 } else { self.bytes.len() };
-        Some(Raw { bytes: &self.bytes[start..end], at: self.base + start })
+        self.next = if self.bytes.get(comma) == Some(&b',') {
+            comma + 1
+        } else {
+            self.bytes.len()
+        };
+        Some(Raw {
+            bytes: &self.bytes[start..end],
+            at: self.base + start,
+        })
     }
 }
 
@@ -263,7 +290,9 @@ pub(crate) fn skip(bytes: &[u8], at: usize) -> Option<usize> {
         }
         b',' | b'}' | b']' | b':' => None,
         _ => {
-            let end = bytes[at..].iter().position(|byte| matches!(byte, b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t'));
+            let end = bytes[at..]
+                .iter()
+                .position(|byte| matches!(byte, b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t'));
             Some(end.map_or(bytes.len(), |length| at + length))
         }
     }
@@ -279,7 +308,11 @@ mod tests {
     fn values_are_found_by_pointer() {
         let text = br#" {"a" : [ 1 , {"b\u0063":"x\"y"} , null ], "d~/":{"":true} } "#;
         let value = Raw::new(text);
-        let found = |pointer| value.at_pointer(pointer).map(|found| std::str::from_utf8(found.bytes).unwrap().to_owned());
+        let found = |pointer| {
+            value
+                .at_pointer(pointer)
+                .map(|found| std::str::from_utf8(found.bytes).unwrap().to_owned())
+        };
         assert_eq!(found("/a/0").as_deref(), Some("1"));
         assert_eq!(found("/a/1/bc").as_deref(), Some(r#""x\"y""#));
         assert_eq!(found("/a/2").as_deref(), Some("null"));
@@ -288,7 +321,11 @@ mod tests {
         assert_eq!(found("/a/-1"), None);
         assert_eq!(found("a"), None);
         let inner = value.at_pointer("/a/1/bc").unwrap();
-        assert_eq!(&text[inner.at..inner.at + inner.bytes.len()], inner.bytes, "offsets count from the walked text");
+        assert_eq!(
+            &text[inner.at..inner.at + inner.bytes.len()],
+            inner.bytes,
+            "offsets count from the walked text"
+        );
     }
 
     #[test]
@@ -306,7 +343,9 @@ mod tests {
     fn visit(value: Raw<'_>, depth: usize) {
         let _ = (value.text(), value.count());
         if depth < 8 {
-            value.members().for_each(|(_, value)| visit(value, depth + 1));
+            value
+                .members()
+                .for_each(|(_, value)| visit(value, depth + 1));
             value.items().for_each(|value| visit(value, depth + 1));
         }
     }

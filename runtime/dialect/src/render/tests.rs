@@ -34,7 +34,11 @@ fn body(rendered: &Rendered) -> Value {
 }
 
 fn header<'a>(rendered: &'a Rendered, name: &str) -> Option<&'a str> {
-    rendered.headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+    rendered
+        .headers
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, value)| value.as_str())
 }
 
 /// One line a kind: chat, responses, messages as `status type code`, and whether repeating is discouraged.
@@ -46,8 +50,14 @@ fn the_table_is_what_clients_were_promised() {
         let cell = |dialect| {
             let rendered = render(dialect, &error, "id");
             let error = &body(&rendered)["error"];
-            let code = error.get("code").map_or(String::new(), |code| format!(" {}", code.as_str().unwrap_or("-")));
-            format!("{} {}{code}", rendered.status, error["type"].as_str().unwrap())
+            let code = error.get("code").map_or(String::new(), |code| {
+                format!(" {}", code.as_str().unwrap_or("-"))
+            });
+            format!(
+                "{} {}{code}",
+                rendered.status,
+                error["type"].as_str().unwrap()
+            )
         };
         let retry = render(Dialect::OpenaiChat, &error, "id");
         table.push_str(&format!(
@@ -67,17 +77,30 @@ fn the_table_is_what_clients_were_promised() {
 fn every_error_is_json_in_every_dialect_whatever_is_said() {
     for kind in KINDS {
         for dialect in Dialect::ALL {
-            let mut error = ApiError::new(kind, "a \"quote\", a \\, a\nline, ü and \u{1}").with_param("messages[0]");
+            let mut error = ApiError::new(kind, "a \"quote\", a \\, a\nline, ü and \u{1}")
+                .with_param("messages[0]");
             error.retry_after_ms = Some(1_001);
             error.resets_at = Some(5_000);
             let rendered = render(dialect, &error, "the-id");
             let body = body(&rendered);
-            assert!(body["error"]["message"].as_str().unwrap().contains("a \"quote\", a \\, a\nline, ü and \u{1}"));
-            assert_eq!(header(&rendered, "retry-after"), Some("2"), "whole seconds, rounded up");
+            assert!(
+                body["error"]["message"]
+                    .as_str()
+                    .unwrap()
+                    .contains("a \"quote\", a \\, a\nline, ü and \u{1}")
+            );
+            assert_eq!(
+                header(&rendered, "retry-after"),
+                Some("2"),
+                "whole seconds, rounded up"
+            );
             assert_eq!(header(&rendered, "retry-after-ms"), Some("1001"));
             assert_eq!(header(&rendered, "content-type"), Some("application/json"));
             if dialect == Dialect::AnthropicMessages {
-                assert_eq!((&body["type"], &body["request_id"]), (&json!("error"), &json!("the-id")));
+                assert_eq!(
+                    (&body["type"], &body["request_id"]),
+                    (&json!("error"), &json!("the-id"))
+                );
             } else {
                 assert_eq!(body["error"]["param"], "messages[0]");
             }
@@ -93,52 +116,94 @@ fn every_error_is_json_in_every_dialect_whatever_is_said() {
 
 #[test]
 fn a_rate_limit_says_when_to_come_back_in_words_too() {
-    let error = ApiError::new(ErrorKind::RateLimited, "Rate limit reached").with_retry_after_ms(6_200);
+    let error =
+        ApiError::new(ErrorKind::RateLimited, "Rate limit reached").with_retry_after_ms(6_200);
     for dialect in Dialect::ALL {
-        assert_eq!(body(&render(dialect, &error, ""))["error"]["message"], "Rate limit reached. Please try again in 7s.");
+        assert_eq!(
+            body(&render(dialect, &error, ""))["error"]["message"],
+            "Rate limit reached. Please try again in 7s."
+        );
     }
-    let said = ApiError::new(ErrorKind::RateLimited, "Slow down, try again in 3s").with_retry_after_ms(3_000);
-    assert_eq!(body(&render(Dialect::OpenaiChat, &said, ""))["error"]["message"], "Slow down, try again in 3s");
+    let said = ApiError::new(ErrorKind::RateLimited, "Slow down, try again in 3s")
+        .with_retry_after_ms(3_000);
+    assert_eq!(
+        body(&render(Dialect::OpenaiChat, &said, ""))["error"]["message"],
+        "Slow down, try again in 3s"
+    );
 }
 
 #[test]
 fn a_used_up_limit_tells_codex_when_it_resets() {
-    let error = ApiError::new(ErrorKind::QuotaExceeded, "Daily limit reached").with_retry_after_ms(90_500).with_resets_at(1_700_000_000_500);
+    let error = ApiError::new(ErrorKind::QuotaExceeded, "Daily limit reached")
+        .with_retry_after_ms(90_500)
+        .with_resets_at(1_700_000_000_500);
     let rendered = render(Dialect::OpenaiResponses, &error, "");
     let error_body = &body(&rendered)["error"];
     assert_eq!(error_body["type"], "usage_limit_reached");
-    assert_eq!((&error_body["resets_at"], &error_body["resets_in_seconds"]), (&json!(1_700_000_001u64), &json!(91)));
+    assert_eq!(
+        (&error_body["resets_at"], &error_body["resets_in_seconds"]),
+        (&json!(1_700_000_001u64), &json!(91))
+    );
     assert_eq!(header(&rendered, "retry-after"), Some("91"));
-    assert!(body(&render(Dialect::OpenaiChat, &error, ""))["error"].get("resets_at").is_none());
+    assert!(
+        body(&render(Dialect::OpenaiChat, &error, ""))["error"]
+            .get("resets_at")
+            .is_none()
+    );
 }
 
 #[test]
 fn an_overlong_prompt_is_told_in_the_words_claude_code_acts_on() {
     let said = |message: &str| {
         let error = ApiError::new(ErrorKind::ContextLength, message);
-        body(&render(Dialect::AnthropicMessages, &error, ""))["error"]["message"].as_str().unwrap().to_owned()
+        body(&render(Dialect::AnthropicMessages, &error, ""))["error"]["message"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     };
-    assert_eq!(said("prompt is too long: 9 tokens > 8 maximum"), "prompt is too long: 9 tokens > 8 maximum");
     assert_eq!(
-        said("This model's maximum context length is 8192 tokens. However, you requested 9,000 tokens."),
+        said("prompt is too long: 9 tokens > 8 maximum"),
+        "prompt is too long: 9 tokens > 8 maximum"
+    );
+    assert_eq!(
+        said(
+            "This model's maximum context length is 8192 tokens. However, you requested 9,000 tokens."
+        ),
         "prompt is too long: 9000 tokens > 8192 maximum"
     );
-    assert_eq!(said("too many tokens for gpt-4096"), "prompt is too long: too many tokens for gpt-4096");
+    assert_eq!(
+        said("too many tokens for gpt-4096"),
+        "prompt is too long: too many tokens for gpt-4096"
+    );
     let error = ApiError::new(ErrorKind::ContextLength, "too long");
-    assert_eq!(body(&render(Dialect::OpenaiResponses, &error, ""))["error"]["code"], "context_length_exceeded");
+    assert_eq!(
+        body(&render(Dialect::OpenaiResponses, &error, ""))["error"]["code"],
+        "context_length_exceeded"
+    );
 }
 
 #[test]
 fn a_stream_ends_in_the_failure_events_of_its_dialect() {
     let error = ApiError::new(ErrorKind::Overloaded, "gone");
-    let position = StreamPosition { next_sequence: 7, response_id: Some("resp_1".into()), mid_event: true };
-    let stream = |dialect| String::from_utf8(stream_error(dialect, &error, "id", &position).to_vec()).unwrap();
+    let position = StreamPosition {
+        next_sequence: 7,
+        response_id: Some("resp_1".into()),
+        mid_event: true,
+    };
+    let stream = |dialect| {
+        String::from_utf8(stream_error(dialect, &error, "id", &position).to_vec()).unwrap()
+    };
 
     let chat = stream(Dialect::OpenaiChat);
-    assert!(chat.starts_with("\n\ndata: {\"error\":{"), "the cut event is ended first");
+    assert!(
+        chat.starts_with("\n\ndata: {\"error\":{"),
+        "the cut event is ended first"
+    );
 
     let messages = stream(Dialect::AnthropicMessages);
-    assert!(messages.starts_with("\n\nevent: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\""));
+    assert!(messages.starts_with(
+        "\n\nevent: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\""
+    ));
 
     let responses = stream(Dialect::OpenaiResponses);
     let events: Vec<Value> = responses
@@ -147,11 +212,20 @@ fn a_stream_ends_in_the_failure_events_of_its_dialect() {
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
     assert_eq!(events.len(), 2);
-    assert_eq!((&events[0]["type"], &events[0]["sequence_number"]), (&json!("error"), &json!(7)));
+    assert_eq!(
+        (&events[0]["type"], &events[0]["sequence_number"]),
+        (&json!("error"), &json!(7))
+    );
     assert_eq!(events[0]["error"]["code"], "server_is_overloaded");
-    assert_eq!((&events[1]["type"], &events[1]["sequence_number"]), (&json!("response.failed"), &json!(8)));
+    assert_eq!(
+        (&events[1]["type"], &events[1]["sequence_number"]),
+        (&json!("response.failed"), &json!(8))
+    );
     assert_eq!(events[1]["response"]["id"], "resp_1");
-    assert_eq!(events[1]["response"]["error"], json!({"code": "server_is_overloaded", "message": "gone"}));
+    assert_eq!(
+        events[1]["response"]["error"],
+        json!({"code": "server_is_overloaded", "message": "gone"})
+    );
     for event in ["event: error\n", "event: response.failed\n"] {
         assert!(responses.contains(event));
     }
@@ -160,12 +234,32 @@ fn a_stream_ends_in_the_failure_events_of_its_dialect() {
 #[test]
 fn codex_does_not_repeat_what_would_fail_again() {
     let code = |kind| {
-        let events = stream_error(Dialect::OpenaiResponses, &ApiError::new(kind, ""), "", &StreamPosition::default());
+        let events = stream_error(
+            Dialect::OpenaiResponses,
+            &ApiError::new(kind, ""),
+            "",
+            &StreamPosition::default(),
+        );
         let text = String::from_utf8(events.to_vec()).unwrap();
-        let failed: Value = serde_json::from_str(text.lines().rfind(|line| !line.is_empty()).unwrap().strip_prefix("data: ").unwrap()).unwrap();
-        failed["response"]["error"]["code"].as_str().unwrap().to_owned()
+        let failed: Value = serde_json::from_str(
+            text.lines()
+                .rfind(|line| !line.is_empty())
+                .unwrap()
+                .strip_prefix("data: ")
+                .unwrap(),
+        )
+        .unwrap();
+        failed["response"]["error"]["code"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     };
-    for kind in [ErrorKind::DeniedByPolicy, ErrorKind::UpstreamRejected, ErrorKind::ContentFiltered, ErrorKind::InvalidKey] {
+    for kind in [
+        ErrorKind::DeniedByPolicy,
+        ErrorKind::UpstreamRejected,
+        ErrorKind::ContentFiltered,
+        ErrorKind::InvalidKey,
+    ] {
         assert_eq!(code(kind), "invalid_prompt");
     }
     assert_eq!(code(ErrorKind::QuotaExceeded), "insufficient_quota");

@@ -52,7 +52,13 @@ pub(crate) struct Finder<'a> {
 
 impl<'a> Finder<'a> {
     pub(crate) fn new(role: Role) -> Self {
-        Self { found: Vec::new(), role, kind: Kind::Text, group: 0, part: 0 }
+        Self {
+            found: Vec::new(),
+            role,
+            kind: Kind::Text,
+            group: 0,
+            part: 0,
+        }
     }
 
     /// What is found next belongs to this choice, item or block.
@@ -81,8 +87,22 @@ impl<'a> Finder<'a> {
     /// Notes a string; anything else is no text.
     pub(crate) fn text(&mut self, field: Field, value: Raw<'a>) {
         if value.inner().is_some() {
-            let Self { role, kind, group, part, .. } = *self;
-            self.found.push(Found { role, kind, value, group, part, field, probabilities: None });
+            let Self {
+                role,
+                kind,
+                group,
+                part,
+                ..
+            } = *self;
+            self.found.push(Found {
+                role,
+                kind,
+                value,
+                group,
+                part,
+                field,
+                probabilities: None,
+            });
         }
     }
 
@@ -104,17 +124,30 @@ impl<'a> Finder<'a> {
 
     /// A message of Chat Completions, or a streamed piece of one.
     pub(crate) fn chat_message(&mut self, path: &str, message: Raw<'a>) -> Result<(), Invalid> {
-        let said = if self.role == Role::Tool { Kind::ToolResult } else { Kind::Text };
+        let said = if self.role == Role::Tool {
+            Kind::ToolResult
+        } else {
+            Kind::Text
+        };
         for (key, value) in message.members() {
             match &*key.bytes() {
-                b"content" => self.of_kind(said, |this| this.content(&format!("{path}.content"), value))?,
+                b"content" => {
+                    self.of_kind(said, |this| this.content(&format!("{path}.content"), value))?
+                }
                 b"refusal" => self.text(Field::Refusal, value),
-                b"reasoning_content" => self.of_kind(Kind::Reasoning, |this| this.text(Field::Reasoning, value)),
-                b"reasoning" => self.of_kind(Kind::Reasoning, |this| this.text(Field::ReasoningToo, value)),
+                b"reasoning_content" => {
+                    self.of_kind(Kind::Reasoning, |this| this.text(Field::Reasoning, value))
+                }
+                b"reasoning" => self.of_kind(Kind::Reasoning, |this| {
+                    this.text(Field::ReasoningToo, value)
+                }),
                 b"reasoning_details" => self.of_kind(Kind::Reasoning, |this| this.details(value)),
                 b"tool_calls" => self.of_kind(Kind::ToolArguments, |this| this.tool_calls(value)),
                 b"function_call" => self.of_kind(Kind::ToolArguments, |this| this.call(value)),
-                b"audio" => value.get("transcript").into_iter().for_each(|text| self.text(Field::Transcript, text)),
+                b"audio" => value
+                    .get("transcript")
+                    .into_iter()
+                    .for_each(|text| self.text(Field::Transcript, text)),
                 _ => {}
             }
         }
@@ -123,9 +156,17 @@ impl<'a> Finder<'a> {
 
     fn details(&mut self, details: Raw<'a>) {
         for (position, detail) in details.items().enumerate() {
-            self.part(detail.get("index").and_then(Raw::count).unwrap_or(position as u64));
+            self.part(
+                detail
+                    .get("index")
+                    .and_then(Raw::count)
+                    .unwrap_or(position as u64),
+            );
             for name in ["text", "summary"] {
-                detail.get(name).into_iter().for_each(|text| self.text(Field::ReasoningDetail, text));
+                detail
+                    .get(name)
+                    .into_iter()
+                    .for_each(|text| self.text(Field::ReasoningDetail, text));
             }
         }
         self.part(0);
@@ -133,7 +174,11 @@ impl<'a> Finder<'a> {
 
     fn tool_calls(&mut self, calls: Raw<'a>) {
         for (position, call) in calls.items().enumerate() {
-            self.part(call.get("index").and_then(Raw::count).unwrap_or(position as u64));
+            self.part(
+                call.get("index")
+                    .and_then(Raw::count)
+                    .unwrap_or(position as u64),
+            );
             for name in ["function", "custom"] {
                 call.get(name).into_iter().for_each(|call| self.call(call));
             }
@@ -169,9 +214,13 @@ impl<'a> Finder<'a> {
             }
             Shape::Array => self.parts(path, content),
             Shape::Object => self.block(path, content),
-            other => {
-                Err(Invalid::param(path, format!("`{path}` must be a string or an array, not {}", other.named())))
-            }
+            other => Err(Invalid::param(
+                path,
+                format!(
+                    "`{path}` must be a string or an array, not {}",
+                    other.named()
+                ),
+            )),
         }
     }
 
@@ -191,23 +240,45 @@ impl<'a> Finder<'a> {
             self.text(Field::Text, block);
             return Ok(());
         }
-        let kind = object(path, block)?.get("type").and_then(Raw::text).unwrap_or_default();
+        let kind = object(path, block)?
+            .get("type")
+            .and_then(Raw::text)
+            .unwrap_or_default();
         match &*kind {
             "text" | "input_text" | "output_text" => self.named_text(block, "text", Field::Text),
             "refusal" => self.named_text(block, "refusal", Field::Refusal),
-            "summary_text" => self.of_kind(Kind::Reasoning, |this| this.named_text(block, "text", Field::Summary)),
-            "reasoning_text" => self.of_kind(Kind::Reasoning, |this| this.named_text(block, "text", Field::Reasoning)),
-            "thinking" => self.of_kind(Kind::Reasoning, |this| this.named_text(block, "thinking", Field::Reasoning)),
+            "summary_text" => self.of_kind(Kind::Reasoning, |this| {
+                this.named_text(block, "text", Field::Summary)
+            }),
+            "reasoning_text" => self.of_kind(Kind::Reasoning, |this| {
+                this.named_text(block, "text", Field::Reasoning)
+            }),
+            "thinking" => self.of_kind(Kind::Reasoning, |this| {
+                this.named_text(block, "thinking", Field::Reasoning)
+            }),
             "compaction" => self.named_text(block, "content", Field::Text),
             // Nothing in these is text.
-            "image" | "image_url" | "input_image" | "input_audio" | "audio" | "file" | "input_file" | "video_url"
-            | "redacted_thinking" | "container_upload" | "computer_screenshot" => {}
+            "image"
+            | "image_url"
+            | "input_image"
+            | "input_audio"
+            | "audio"
+            | "file"
+            | "input_file"
+            | "video_url"
+            | "redacted_thinking"
+            | "container_upload"
+            | "computer_screenshot" => {}
             "tool_use" | "server_tool_use" | "mcp_tool_use" => {
                 let input = block.members().filter(|(key, _)| key.is("input"));
-                self.of_kind(Kind::ToolArguments, |this| input.for_each(|(_, input)| this.strings(input)));
+                self.of_kind(Kind::ToolArguments, |this| {
+                    input.for_each(|(_, input)| this.strings(input))
+                });
             }
             kind if kind.ends_with("tool_result") => {
-                return self.with(Role::Tool, Kind::ToolResult, |this| this.result(path, block));
+                return self.with(Role::Tool, Kind::ToolResult, |this| {
+                    this.result(path, block)
+                });
             }
             "document" => return self.document(path, block),
             "search_result" => {
@@ -225,7 +296,9 @@ impl<'a> Finder<'a> {
             self.text(field, value);
         }
         let probabilities = block.get("logprobs");
-        self.found[before..].iter_mut().for_each(|found| found.probabilities = probabilities);
+        self.found[before..]
+            .iter_mut()
+            .for_each(|found| found.probabilities = probabilities);
     }
 
     fn nested(&mut self, path: &str, block: Raw<'a>) -> Result<(), Invalid> {
@@ -251,7 +324,9 @@ impl<'a> Finder<'a> {
     fn document(&mut self, path: &str, block: Raw<'a>) -> Result<(), Invalid> {
         self.named_text(block, "title", Field::Other);
         self.named_text(block, "context", Field::Other);
-        let Some(source) = block.get("source") else { return Ok(()) };
+        let Some(source) = block.get("source") else {
+            return Ok(());
+        };
         if source.get("type").is_some_and(|kind| kind.is_word("text")) {
             self.named_text(source, "data", Field::Other);
         }
@@ -297,21 +372,29 @@ impl<'a> Finder<'a> {
         };
         let kind = item.get("type").and_then(Raw::text).unwrap_or_default();
         match &*kind {
-            "" | "message" | "agent_message" => self.with(role, Kind::Text, |this| this.nested(path, item)),
-            "reasoning" => self.with(Role::Assistant, Kind::Reasoning, |this| this.reasoning(path, item)),
+            "" | "message" | "agent_message" => {
+                self.with(role, Kind::Text, |this| this.nested(path, item))
+            }
+            "reasoning" => self.with(Role::Assistant, Kind::Reasoning, |this| {
+                this.reasoning(path, item)
+            }),
             // Definitions and opaque state.
-            "additional_tools" | "mcp_list_tools" | "item_reference" | "compaction" | "compaction_summary"
-            | "compaction_trigger" | "context_compaction" => Ok(()),
+            "additional_tools" | "mcp_list_tools" | "item_reference" | "compaction"
+            | "compaction_summary" | "compaction_trigger" | "context_compaction" => Ok(()),
             kind if kind.ends_with("_output") => {
                 let outputs = item.members().filter(|(key, _)| key.is("output"));
                 self.with(Role::Tool, Kind::ToolResult, |this| {
-                    outputs.into_iter().try_for_each(|(_, output)| match output.shape() {
-                        Shape::String | Shape::Array => this.content(&format!("{path}.output"), output),
-                        _ => {
-                            this.strings(output);
-                            Ok(())
-                        }
-                    })
+                    outputs
+                        .into_iter()
+                        .try_for_each(|(_, output)| match output.shape() {
+                            Shape::String | Shape::Array => {
+                                this.content(&format!("{path}.output"), output)
+                            }
+                            _ => {
+                                this.strings(output);
+                                Ok(())
+                            }
+                        })
                 })
             }
             kind if kind.ends_with("_call") => {
@@ -319,7 +402,9 @@ impl<'a> Finder<'a> {
                 Ok(())
             }
             // Blocks of other dialects, for `system`.
-            "text" | "input_text" | "output_text" => self.with(role, Kind::Text, |this| this.block(path, item)),
+            "text" | "input_text" | "output_text" => {
+                self.with(role, Kind::Text, |this| this.block(path, item))
+            }
             _ => {
                 self.with(role, Kind::Text, |this| this.strings(item));
                 Ok(())
@@ -343,7 +428,8 @@ impl<'a> Finder<'a> {
                 b"arguments" => self.argument(Field::Arguments, value),
                 b"input" => self.argument(Field::Input, value),
                 b"code" => self.argument(Field::Code, value),
-                b"action" | b"actions" | b"operation" | b"query" | b"queries" | b"revised_prompt" => {
+                b"action" | b"actions" | b"operation" | b"query" | b"queries"
+                | b"revised_prompt" => {
                     self.argument(Field::Other, value);
                 }
                 b"output" | b"outputs" | b"results" | b"error" => {
@@ -355,7 +441,9 @@ impl<'a> Finder<'a> {
     }
 
     fn argument(&mut self, field: Field, value: Raw<'a>) {
-        self.with(Role::Assistant, Kind::ToolArguments, |this| this.whole_or_text(field, value));
+        self.with(Role::Assistant, Kind::ToolArguments, |this| {
+            this.whole_or_text(field, value)
+        });
     }
 
     /// Every string in a value of unknown shape, but for those that are never text.
@@ -382,8 +470,20 @@ fn is_opaque(name: &[u8], kind: Kind) -> bool {
         && (name.ends_with(b"_id")
             || matches!(
                 name,
-                b"id" | b"type" | b"role" | b"status" | b"signature" | b"encrypted_content" | b"encrypted_index"
-                    | b"data" | b"media_type" | b"mime_type" | b"file_data" | b"image_url" | b"cache_control" | b"detail"
+                b"id"
+                    | b"type"
+                    | b"role"
+                    | b"status"
+                    | b"signature"
+                    | b"encrypted_content"
+                    | b"encrypted_index"
+                    | b"data"
+                    | b"media_type"
+                    | b"mime_type"
+                    | b"file_data"
+                    | b"image_url"
+                    | b"cache_control"
+                    | b"detail"
                     | b"result"
             ))
 }
@@ -391,7 +491,10 @@ fn is_opaque(name: &[u8], kind: Kind) -> bool {
 fn object<'a>(path: &str, value: Raw<'a>) -> Result<Raw<'a>, Invalid> {
     match value.shape() {
         Shape::Object => Ok(value),
-        other => Err(Invalid::param(path, format!("`{path}` must be an object, not {}", other.named()))),
+        other => Err(Invalid::param(
+            path,
+            format!("`{path}` must be an object, not {}", other.named()),
+        )),
     }
 }
 

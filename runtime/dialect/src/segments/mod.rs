@@ -87,14 +87,21 @@ pub struct Segment<'a> {
 /// # Errors
 /// A part of the body has a shape in which text could hide.
 pub fn segments(document: &Document, operation: Operation) -> Result<Vec<Segment<'_>>, Invalid> {
-    Ok(in_request(document, operation)?.iter().map(|(_, found)| segment(found)).collect())
+    Ok(in_request(document, operation)?
+        .iter()
+        .map(|(_, found)| segment(found))
+        .collect())
 }
 
 /// Puts changed text back; all else stays byte for byte.
 ///
 /// # Errors
 /// A position that is not there or is named twice.
-pub fn replace(document: &mut Document, operation: Operation, replacements: &[(usize, String)]) -> Result<(), Invalid> {
+pub fn replace(
+    document: &mut Document,
+    operation: Operation,
+    replacements: &[(usize, String)],
+) -> Result<(), Invalid> {
     put_back(document, operation, replacements, in_request)
 }
 
@@ -102,8 +109,14 @@ pub fn replace(document: &mut Document, operation: Operation, replacements: &[(u
 ///
 /// # Errors
 /// As [`segments`].
-pub fn answer_segments(answer: &Document, operation: Operation) -> Result<Vec<Segment<'_>>, Invalid> {
-    Ok(in_answer(answer, operation)?.iter().map(|(_, found)| segment(found)).collect())
+pub fn answer_segments(
+    answer: &Document,
+    operation: Operation,
+) -> Result<Vec<Segment<'_>>, Invalid> {
+    Ok(in_answer(answer, operation)?
+        .iter()
+        .map(|(_, found)| segment(found))
+        .collect())
 }
 
 /// Puts changed text back into a whole JSON answer; token probabilities that would show the old text are dropped.
@@ -121,54 +134,80 @@ pub fn replace_answer(
 type Places<'a> = Vec<(Place, Found<'a>)>;
 
 fn segment<'a>(found: &Found<'a>) -> Segment<'a> {
-    Segment { role: found.role, kind: found.kind, text: found.value.text().unwrap_or_default() }
+    Segment {
+        role: found.role,
+        kind: found.kind,
+        text: found.value.text().unwrap_or_default(),
+    }
 }
 
 fn in_request(document: &Document, operation: Operation) -> Result<Places<'_>, Invalid> {
-    each_member(document, Role::User, |finder, name, value| match (operation, name) {
-        (Operation::ChatCompletions, b"messages") => finder.chat_messages(value),
-        (Operation::ChatCompletions, b"prediction") => value
-            .get("content")
-            .map_or(Ok(()), |content| finder.prompt("prediction.content", Role::Assistant, content)),
-        (Operation::Responses, b"instructions") => finder.prompt("instructions", Role::System, value),
-        (Operation::Responses, b"input") => finder.prompt("input", Role::User, value),
-        (Operation::Responses, b"prompt") => {
-            value.get("variables").into_iter().for_each(|variables| finder.strings(variables));
-            Ok(())
+    each_member(document, Role::User, |finder, name, value| {
+        match (operation, name) {
+            (Operation::ChatCompletions, b"messages") => finder.chat_messages(value),
+            (Operation::ChatCompletions, b"prediction") => {
+                value.get("content").map_or(Ok(()), |content| {
+                    finder.prompt("prediction.content", Role::Assistant, content)
+                })
+            }
+            (Operation::Responses, b"instructions") => {
+                finder.prompt("instructions", Role::System, value)
+            }
+            (Operation::Responses, b"input") => finder.prompt("input", Role::User, value),
+            (Operation::Responses, b"prompt") => {
+                value
+                    .get("variables")
+                    .into_iter()
+                    .for_each(|variables| finder.strings(variables));
+                Ok(())
+            }
+            (Operation::Messages | Operation::CountTokens, b"system") => {
+                finder.prompt("system", Role::System, value)
+            }
+            (Operation::Messages | Operation::CountTokens, b"messages") => {
+                finder.anthropic_messages(value)
+            }
+            (Operation::Embeddings, b"input") => {
+                finder.embeddings(value);
+                Ok(())
+            }
+            _ => Ok(()),
         }
-        (Operation::Messages | Operation::CountTokens, b"system") => finder.prompt("system", Role::System, value),
-        (Operation::Messages | Operation::CountTokens, b"messages") => finder.anthropic_messages(value),
-        (Operation::Embeddings, b"input") => {
-            finder.embeddings(value);
-            Ok(())
-        }
-        _ => Ok(()),
     })
 }
 
 fn in_answer(answer: &Document, operation: Operation) -> Result<Places<'_>, Invalid> {
-    each_member(answer, Role::Assistant, |finder, name, value| match (operation, name) {
-        (Operation::ChatCompletions, b"choices") => choices(finder, value, "message"),
-        (Operation::Responses, b"output") => finder.items("output", value),
-        (Operation::Responses, b"output_text") => {
-            finder.text(Field::Other, value);
-            Ok(())
+    each_member(answer, Role::Assistant, |finder, name, value| {
+        match (operation, name) {
+            (Operation::ChatCompletions, b"choices") => choices(finder, value, "message"),
+            (Operation::Responses, b"output") => finder.items("output", value),
+            (Operation::Responses, b"output_text") => {
+                finder.text(Field::Other, value);
+                Ok(())
+            }
+            (Operation::Messages, b"content") => finder.parts("content", value),
+            _ => Ok(()),
         }
-        (Operation::Messages, b"content") => finder.parts("content", value),
-        _ => Ok(()),
     })
 }
 
 /// Text of all choices of a chat answer, or of a streamed piece of one (`message` or `delta`).
 fn choices<'a>(finder: &mut Finder<'a>, choices: Raw<'a>, member: &str) -> Result<(), Invalid> {
     for (position, choice) in choices.items().enumerate() {
-        finder.group(choice.get("index").and_then(Raw::count).map_or(position, |index| index as usize));
+        finder.group(
+            choice
+                .get("index")
+                .and_then(Raw::count)
+                .map_or(position, |index| index as usize),
+        );
         let before = finder.found.len();
         for (_, message) in choice.members().filter(|(key, _)| key.is(member)) {
             finder.chat_message(&format!("choices[{position}].{member}"), message)?;
         }
         if let Some(probabilities) = choice.get("logprobs").filter(|value| !value.is_null()) {
-            let spelled = finder.found[before..].iter_mut().filter(|found| matches!(found.field, Field::Text | Field::Refusal));
+            let spelled = finder.found[before..]
+                .iter_mut()
+                .filter(|found| matches!(found.field, Field::Text | Field::Refusal));
             spelled.for_each(|found| found.probabilities = Some(probabilities));
         }
     }
@@ -201,18 +240,25 @@ fn put_back(
         let mut seen = vec![false; places.len()];
         for (index, text) in replacements {
             let Some((place, found)) = places.get(*index) else {
-                return Err(Invalid::body(format!("there is no text number {index} to replace")));
+                return Err(Invalid::body(format!(
+                    "there is no text number {index} to replace"
+                )));
             };
             if std::mem::replace(&mut seen[*index], true) {
-                return Err(Invalid::body(format!("text number {index} is replaced twice")));
+                return Err(Invalid::body(format!(
+                    "text number {index} is replaced twice"
+                )));
             }
             if found.value.text().as_deref() == Some(text) {
                 continue;
             }
-            let position = by_place.iter().position(|(known, _)| known == place).unwrap_or_else(|| {
-                by_place.push((*place, Vec::new()));
-                by_place.len() - 1
-            });
+            let position = by_place
+                .iter()
+                .position(|(known, _)| known == place)
+                .unwrap_or_else(|| {
+                    by_place.push((*place, Vec::new()));
+                    by_place.len() - 1
+                });
             exchange(&mut by_place[position].1, found, text);
         }
     }
@@ -229,7 +275,11 @@ fn exchange(splices: &mut Vec<Splice>, found: &Found<'_>, text: &str) {
     quote(&mut with, text);
     splices.push(over(found.value, with));
     if let Some(probabilities) = found.probabilities {
-        let empty = if probabilities.shape() == Shape::Array { &b"[]"[..] } else { b"null" };
+        let empty = if probabilities.shape() == Shape::Array {
+            &b"[]"[..]
+        } else {
+            b"null"
+        };
         if probabilities.bytes != empty {
             splices.push(over(probabilities, empty.to_vec()));
         }
@@ -237,7 +287,10 @@ fn exchange(splices: &mut Vec<Splice>, found: &Found<'_>, text: &str) {
 }
 
 fn over(value: Raw<'_>, with: Vec<u8>) -> Splice {
-    Splice { range: value.at..value.at + value.bytes.len(), with }
+    Splice {
+        range: value.at..value.at + value.bytes.len(),
+        with,
+    }
 }
 
 /// Brings splices into order; what two texts both drop is dropped once.

@@ -66,7 +66,11 @@ impl StreamFilter {
     /// The stream has ended; hands on what was waiting.
     pub fn finish(&mut self, mut emit: impl FnMut(Bytes)) {
         let last = !self.passing && self.is_usage(&[]);
-        if last { self.discard() } else { self.release(&mut emit) }
+        if last {
+            self.discard()
+        } else {
+            self.release(&mut emit)
+        }
     }
 
     fn release(&mut self, emit: &mut impl FnMut(Bytes)) {
@@ -88,7 +92,9 @@ impl StreamFilter {
             return is_usage_event(rest);
         }
         let mut whole = Vec::with_capacity(self.held_bytes + rest.len());
-        self.held.iter().for_each(|piece| whole.extend_from_slice(piece));
+        self.held
+            .iter()
+            .for_each(|piece| whole.extend_from_slice(piece));
         whole.extend_from_slice(rest);
         is_usage_event(&whole)
     }
@@ -112,10 +118,16 @@ fn is_usage_event(event: &[u8]) -> bool {
             break;
         }
     }
-    let Some(event) = sse::read(event) else { return false };
+    let Some(event) = sse::read(event) else {
+        return false;
+    };
     let chunk = Raw::new(&event.data);
-    chunk.get("usage").is_some_and(|usage| usage.shape() == Shape::Object)
-        && chunk.get("choices").is_some_and(|choices| choices.shape() == Shape::Array && choices.items().next().is_none())
+    chunk
+        .get("usage")
+        .is_some_and(|usage| usage.shape() == Shape::Object)
+        && chunk.get("choices").is_some_and(|choices| {
+            choices.shape() == Shape::Array && choices.items().next().is_none()
+        })
         && chunk.get("error").is_none_or(Raw::is_null)
 }
 
@@ -125,8 +137,10 @@ mod tests {
 
     const DELTA: &str = r#"data: {"id":"c","choices":[{"index":0,"delta":{"content":"\"usage\" a"}}],"usage":null}"#;
     const FINISH: &str = r#"data: {"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":1}}"#;
-    const USAGE: &str = r#"data: {"id":"c","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}"#;
-    const PREAMBLE: &str = r#"data: {"id":"","choices":[],"prompt_filter_results":[],"usage":null}"#;
+    const USAGE: &str =
+        r#"data: {"id":"c","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}"#;
+    const PREAMBLE: &str =
+        r#"data: {"id":"","choices":[],"prompt_filter_results":[],"usage":null}"#;
     const DONE: &str = "data: [DONE]";
 
     fn run(stream: &str, cuts: &[usize]) -> String {
@@ -135,7 +149,9 @@ mod tests {
         let mut out = Vec::new();
         let mut from = 0;
         for &cut in cuts.iter().chain([&whole.len()]) {
-            filter.push(whole.slice(from..cut), |bytes| out.extend_from_slice(&bytes));
+            filter.push(whole.slice(from..cut), |bytes| {
+                out.extend_from_slice(&bytes)
+            });
             from = cut;
         }
         filter.finish(|bytes| out.extend_from_slice(&bytes));
@@ -145,7 +161,12 @@ mod tests {
     #[test]
     fn exactly_the_usage_chunk_goes_wherever_the_stream_is_cut() {
         for end in ["\n\n", "\r\n\r\n", "\r\r"] {
-            let join = |events: &[&str]| events.iter().map(|event| format!("{event}{end}")).collect::<String>();
+            let join = |events: &[&str]| {
+                events
+                    .iter()
+                    .map(|event| format!("{event}{end}"))
+                    .collect::<String>()
+            };
             let stream = join(&[": hi", PREAMBLE, DELTA, FINISH, USAGE, DONE]);
             let expected = join(&[": hi", PREAMBLE, DELTA, FINISH, DONE]);
             assert_eq!(run(&stream, &[]), expected);
@@ -164,12 +185,18 @@ mod tests {
         let mut out = Vec::new();
         filter.push(chunk.clone(), |bytes| out.push(bytes));
         assert_eq!(out.len(), 1);
-        assert_eq!((out[0].as_ptr(), out[0].len()), (chunk.as_ptr(), chunk.len()));
+        assert_eq!(
+            (out[0].as_ptr(), out[0].len()),
+            (chunk.as_ptr(), chunk.len())
+        );
     }
 
     #[test]
     fn what_only_resembles_a_usage_chunk_stays() {
-        let large = format!(r#"data: {{"choices":[],"usage":{{}},"x":"{}"}}"#, "x".repeat(70_000));
+        let large = format!(
+            r#"data: {{"choices":[],"usage":{{}},"x":"{}"}}"#,
+            "x".repeat(70_000)
+        );
         for event in [
             r#"data: {"choices":[],"usage":{},"error":{"message":"m"}}"#,
             r#"data: {"usage":{"prompt_tokens":1}}"#,
@@ -181,12 +208,23 @@ mod tests {
             assert_eq!(run(&stream, &[]), stream);
             assert_eq!(run(&stream, &[10]), stream);
         }
-        assert_eq!(run(&format!("{large}\n\n{USAGE}\n\n"), &[66_000]), format!("{large}\n\n"), "and does not hide the next one");
+        assert_eq!(
+            run(&format!("{large}\n\n{USAGE}\n\n"), &[66_000]),
+            format!("{large}\n\n"),
+            "and does not hide the next one"
+        );
     }
 
     #[test]
     fn a_usage_chunk_without_its_blank_line_goes_too() {
-        assert_eq!(run(&format!("{DELTA}\n\n{USAGE}"), &[]), format!("{DELTA}\n\n"));
-        assert_eq!(run(&format!("{DELTA}\n\ndata: {{\"cho"), &[]), format!("{DELTA}\n\ndata: {{\"cho"), "what is cut off stays");
+        assert_eq!(
+            run(&format!("{DELTA}\n\n{USAGE}"), &[]),
+            format!("{DELTA}\n\n")
+        );
+        assert_eq!(
+            run(&format!("{DELTA}\n\ndata: {{\"cho"), &[]),
+            format!("{DELTA}\n\ndata: {{\"cho"),
+            "what is cut off stays"
+        );
     }
 }

@@ -29,10 +29,16 @@ pub fn commit_check(operation: Operation, received: &[u8]) -> Commit {
     let mut verdict = Commit::Wait;
     // An error ends the split: the verdict is known.
     let _ = Splitter::default().push(received, |event| {
-        let Some(event) = sse::read(event) else { return Ok(()) };
+        let Some(event) = sse::read(event) else {
+            return Ok(());
+        };
         let data = event.data.trim_ascii();
         if let Some((code, message)) = first_event_failure(operation, data) {
-            verdict = Commit::Failed { code, message, data: data.to_vec() };
+            verdict = Commit::Failed {
+                code,
+                message,
+                data: data.to_vec(),
+            };
             return Err(());
         }
         if announces(operation, data) {
@@ -48,7 +54,10 @@ pub fn commit_check(operation: Operation, received: &[u8]) -> Commit {
 fn announces(operation: Operation, data: &[u8]) -> bool {
     match (operation, event_type(Raw::new(data))) {
         (Operation::Responses, Some(kind)) => {
-            matches!(kind, b"response.created" | b"response.in_progress" | b"response.queued") || !kind.starts_with(b"response.")
+            matches!(
+                kind,
+                b"response.created" | b"response.in_progress" | b"response.queued"
+            ) || !kind.starts_with(b"response.")
         }
         (Operation::Messages, Some(kind)) => matches!(kind, b"ping" | b"message_start"),
         _ => data.is_empty(),
@@ -70,10 +79,17 @@ pub(crate) fn failure(operation: Operation, value: Raw<'_>) -> Option<(String, S
         Operation::Responses => match event_type(value) {
             // Both the flat form of the documents and the nested one of the wire (above).
             Some(b"error") => Some(described(value)),
-            Some(b"response.failed") => {
-                Some(value.at_pointer("/response/error").filter(|error| reports(*error)).map(described).unwrap_or_default())
-            }
-            _ => value.get("status").filter(|status| status.is_word("failed")).map(|_| Default::default()),
+            Some(b"response.failed") => Some(
+                value
+                    .at_pointer("/response/error")
+                    .filter(|error| reports(*error))
+                    .map(described)
+                    .unwrap_or_default(),
+            ),
+            _ => value
+                .get("status")
+                .filter(|status| status.is_word("failed"))
+                .map(|_| Default::default()),
         },
         Operation::Messages if event_type(value) == Some(b"error") => Some(described(value)),
         Operation::ChatCompletions => {
@@ -101,19 +117,28 @@ fn described(error: Raw<'_>) -> (String, String) {
     let word = |name: &str| {
         let value = error.get(name)?;
         match value.shape() {
-            Shape::String => value.text().map(|text| text.into_owned()).filter(|text| !text.is_empty()),
+            Shape::String => value
+                .text()
+                .map(|text| text.into_owned())
+                .filter(|text| !text.is_empty()),
             // Some codes are numbers.
             Shape::Number => std::str::from_utf8(value.bytes).ok().map(str::to_owned),
             _ => None,
         }
     };
     let code = word("code").or_else(|| word("type").filter(|kind| kind != "error"));
-    (code.unwrap_or_default(), word("message").unwrap_or_default())
+    (
+        code.unwrap_or_default(),
+        word("message").unwrap_or_default(),
+    )
 }
 
 /// Whether these first bytes of a body look like an event stream: some vendors send no content type.
 pub fn sniff_event_stream(bytes: &[u8]) -> bool {
-    let bytes = bytes.strip_prefix(sse::BOM).unwrap_or(bytes).trim_ascii_start();
+    let bytes = bytes
+        .strip_prefix(sse::BOM)
+        .unwrap_or(bytes)
+        .trim_ascii_start();
     let fields: [&[u8]; 5] = [b"data:", b"event:", b"id:", b"retry:", b":"];
     fields.iter().any(|field| bytes.starts_with(field))
 }
@@ -133,30 +158,78 @@ mod tests {
     #[test]
     fn failures_inside_a_success_are_found_in_every_form() {
         let chat = Operation::ChatCompletions;
-        assert_eq!(failed(chat, r#"{"error":{"message":"m","type":"t","code":null}}"#), pair("t", "m"));
-        assert_eq!(failed(chat, r#"{"error":{"message":"m","code":502},"choices":[]}"#), pair("502", "m"));
-        assert_eq!(failed(chat, r#"{"error":"broken"}"#), pair("", "broken"));
-        assert_eq!(failed(chat, r#"{"choices":[{"finish_reason":"error"}]}"#), pair("", ""));
-        assert_eq!(failed(Operation::Messages, r#"{"type":"error","error":{"type":"overloaded_error","message":"m"}}"#), pair("overloaded_error", "m"));
-        let responses = Operation::Responses;
-        assert_eq!(failed(responses, r#"{"type":"error","code":"c","message":"m","param":null}"#), pair("c", "m"));
-        assert_eq!(failed(responses, r#"{"type":"error","error":{"type":"t","code":"c","message":"m"}}"#), pair("c", "m"));
         assert_eq!(
-            failed(responses, r#"{"type":"response.failed","response":{"error":{"code":"c","message":"m"}}}"#),
+            failed(chat, r#"{"error":{"message":"m","type":"t","code":null}}"#),
+            pair("t", "m")
+        );
+        assert_eq!(
+            failed(chat, r#"{"error":{"message":"m","code":502},"choices":[]}"#),
+            pair("502", "m")
+        );
+        assert_eq!(failed(chat, r#"{"error":"broken"}"#), pair("", "broken"));
+        assert_eq!(
+            failed(chat, r#"{"choices":[{"finish_reason":"error"}]}"#),
+            pair("", "")
+        );
+        assert_eq!(
+            failed(
+                Operation::Messages,
+                r#"{"type":"error","error":{"type":"overloaded_error","message":"m"}}"#
+            ),
+            pair("overloaded_error", "m")
+        );
+        let responses = Operation::Responses;
+        assert_eq!(
+            failed(
+                responses,
+                r#"{"type":"error","code":"c","message":"m","param":null}"#
+            ),
             pair("c", "m")
         );
-        assert_eq!(failed(responses, r#"{"id":"r","status":"failed","error":{"code":"c","message":"m"}}"#), pair("c", "m"));
+        assert_eq!(
+            failed(
+                responses,
+                r#"{"type":"error","error":{"type":"t","code":"c","message":"m"}}"#
+            ),
+            pair("c", "m")
+        );
+        assert_eq!(
+            failed(
+                responses,
+                r#"{"type":"response.failed","response":{"error":{"code":"c","message":"m"}}}"#
+            ),
+            pair("c", "m")
+        );
+        assert_eq!(
+            failed(
+                responses,
+                r#"{"id":"r","status":"failed","error":{"code":"c","message":"m"}}"#
+            ),
+            pair("c", "m")
+        );
     }
 
     #[test]
     fn answers_are_no_failures() {
         for (operation, data) in [
-            (Operation::ChatCompletions, r#"{"choices":[{"delta":{"content":"\"error\""},"finish_reason":null}],"error":null}"#),
+            (
+                Operation::ChatCompletions,
+                r#"{"choices":[{"delta":{"content":"\"error\""},"finish_reason":null}],"error":null}"#,
+            ),
             (Operation::ChatCompletions, r#"{"error":{},"choices":[]}"#),
             (Operation::ChatCompletions, "[DONE]"),
-            (Operation::Responses, r#"{"id":"r","status":"completed","error":null}"#),
-            (Operation::Responses, r#"{"type":"response.created","response":{"error":null}}"#),
-            (Operation::Messages, r#"{"type":"message","content":[{"type":"text","text":"error"}]}"#),
+            (
+                Operation::Responses,
+                r#"{"id":"r","status":"completed","error":null}"#,
+            ),
+            (
+                Operation::Responses,
+                r#"{"type":"response.created","response":{"error":null}}"#,
+            ),
+            (
+                Operation::Messages,
+                r#"{"type":"message","content":[{"type":"text","text":"error"}]}"#,
+            ),
             (Operation::Embeddings, r#"{"data":[]}"#),
         ] {
             assert_eq!(failed(operation, data), None, "{data}");
@@ -165,26 +238,56 @@ mod tests {
 
     #[test]
     fn the_first_byte_waits_for_the_first_event_that_counts() {
-        let created = "event: response.created\ndata: {\"type\":\"response.created\",\"response\":{}}\n\n";
+        let created =
+            "event: response.created\ndata: {\"type\":\"response.created\",\"response\":{}}\n\n";
         let check = |text: &str| commit_check(Operation::Responses, text.as_bytes());
         assert_eq!(check(": ping\n\n"), Commit::Wait);
         assert_eq!(check(created), Commit::Wait);
-        assert_eq!(check(&format!("{created}data: {{\"type\":\"response.output_item.added\"")), Commit::Wait);
-        assert_eq!(check(&format!("{created}data: {{\"type\":\"response.output_item.added\"}}\n\n")), Commit::Go);
-        let failure = r#"{"type":"response.failed","response":{"error":{"code":"c","message":"m"}}}"#;
+        assert_eq!(
+            check(&format!(
+                "{created}data: {{\"type\":\"response.output_item.added\""
+            )),
+            Commit::Wait
+        );
+        assert_eq!(
+            check(&format!(
+                "{created}data: {{\"type\":\"response.output_item.added\"}}\n\n"
+            )),
+            Commit::Go
+        );
+        let failure =
+            r#"{"type":"response.failed","response":{"error":{"code":"c","message":"m"}}}"#;
         assert_eq!(
             check(&format!("{created}data: {failure}\n\n")),
-            Commit::Failed { code: "c".into(), message: "m".into(), data: failure.into() }
+            Commit::Failed {
+                code: "c".into(),
+                message: "m".into(),
+                data: failure.into()
+            }
         );
-        assert_eq!(commit_check(Operation::ChatCompletions, b"data: {\"choices\":[]}\n\n"), Commit::Go);
-        assert_eq!(commit_check(Operation::ChatCompletions, b"data: [DONE]\n\n"), Commit::Go);
+        assert_eq!(
+            commit_check(Operation::ChatCompletions, b"data: {\"choices\":[]}\n\n"),
+            Commit::Go
+        );
+        assert_eq!(
+            commit_check(Operation::ChatCompletions, b"data: [DONE]\n\n"),
+            Commit::Go
+        );
         let ping = b"event: message_start\ndata: {\"type\":\"message_start\"}\n\nevent: ping\ndata: {\"type\": \"ping\"}\n\n";
         assert_eq!(commit_check(Operation::Messages, ping), Commit::Wait);
     }
 
     #[test]
     fn streams_are_recognised_without_a_content_type() {
-        for yes in ["data: {}", "event: x", ": hi", "\n\ndata:", "\u{feff}data: 1", "id: 1", "retry: 5"] {
+        for yes in [
+            "data: {}",
+            "event: x",
+            ": hi",
+            "\n\ndata:",
+            "\u{feff}data: 1",
+            "id: 1",
+            "retry: 5",
+        ] {
             assert!(sniff_event_stream(yes.as_bytes()), "{yes}");
         }
         for no in ["{\"data\":1}", "", "<html>", "dat", "database: x"] {

@@ -72,7 +72,10 @@ static FINISH: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"fini
 impl StreamTap {
     /// A reader for a stream that answers `operation`.
     pub fn new(operation: Operation, hints: Arc<UsageHints>) -> Self {
-        let look_everywhere = hints.stream_pointers.iter().any(|pointer| !pointer.ends_with("/usage"));
+        let look_everywhere = hints
+            .stream_pointers
+            .iter()
+            .any(|pointer| !pointer.ends_with("/usage"));
         Self {
             operation,
             hints,
@@ -99,7 +102,14 @@ impl StreamTap {
         let mut data_lines = 0;
         while let Some(found) = memchr::memchr2(b'\n', b'\r', &chunk[line..]) {
             let mut at = line + found;
-            if found == 0 && chunk[at] == b'\n' && if at == 0 { self.after_cr } else { chunk[at - 1] == b'\r' } {
+            if found == 0
+                && chunk[at] == b'\n'
+                && if at == 0 {
+                    self.after_cr
+                } else {
+                    chunk[at - 1] == b'\r'
+                }
+            {
                 line = at + 1;
                 continue;
             }
@@ -146,7 +156,9 @@ impl StreamTap {
         StreamPosition {
             next_sequence: self.events,
             response_id: self.response_id.clone(),
-            mid_event: self.line_open || self.oversized || self.tail.iter().any(|byte| !matches!(byte, b'\n' | b'\r')),
+            mid_event: self.line_open
+                || self.oversized
+                || self.tail.iter().any(|byte| !matches!(byte, b'\n' | b'\r')),
         }
     }
 
@@ -164,7 +176,11 @@ impl StreamTap {
         {
             self.event(&event.data);
         }
-        let ended = self.ended.unwrap_or(if self.finished_choice { Ended::Complete } else { Ended::Cut });
+        let ended = self.ended.unwrap_or(if self.finished_choice {
+            Ended::Complete
+        } else {
+            Ended::Cut
+        });
         // Vendors that tell zeros until the last event have told nothing when they are cut off before it.
         let truthful = self.told.is_substantial() || ended == Ended::Complete;
         StreamSummary {
@@ -219,14 +235,19 @@ impl StreamTap {
             self.output_bytes += bytes;
             return;
         }
-        let delta = DELTA.find(data).and_then(|at| delta_text(data, value_at(data, at + 7)));
+        let delta = DELTA
+            .find(data)
+            .and_then(|at| delta_text(data, value_at(data, at + 7)));
         if let Some(delta) = &delta {
             self.output_bytes += delta.text;
         }
         let finish = FINISH.find(data).map(|at| value_at(data, at + 15));
-        let finished = finish.is_some_and(|at| matches!(data.get(at..), Some([b'"', next, ..]) if *next != b'"'));
+        let finished = finish
+            .is_some_and(|at| matches!(data.get(at..), Some([b'"', next, ..]) if *next != b'"'));
         self.finished_choice |= finished;
-        let usage = USAGE.find(data).is_some_and(|at| data.get(value_at(data, at + 7)) != Some(&b'n'));
+        let usage = USAGE
+            .find(data)
+            .is_some_and(|at| data.get(value_at(data, at + 7)) != Some(&b'n'));
         if let Some(delta) = delta
             && !finished
             && !usage
@@ -239,21 +260,36 @@ impl StreamTap {
         if let Some((code, message)) = failure(Operation::ChatCompletions, event) {
             self.ended = Some(Ended::Failed { code, message });
         }
-        let places = self.hints.stream_pointers.iter().filter_map(|pointer| event.at_pointer(pointer));
-        for usage in event.get("usage").into_iter().chain(places).filter(|usage| usage.shape() == Shape::Object) {
+        let places = self
+            .hints
+            .stream_pointers
+            .iter()
+            .filter_map(|pointer| event.at_pointer(pointer));
+        for usage in event
+            .get("usage")
+            .into_iter()
+            .chain(places)
+            .filter(|usage| usage.shape() == Shape::Object)
+        {
             self.told.take(self.operation, usage, &self.hints);
         }
     }
 
     fn responses(&mut self, data: &[u8]) {
         let event = Raw::new(data);
-        let Some(kind) = event_type(event) else { return };
+        let Some(kind) = event_type(event) else {
+            return;
+        };
         if kind.ends_with(b".delta") {
             self.count_delta(data);
             return;
         }
         match kind {
-            b"response.created" => self.response_id = event.at_pointer("/response/id").and_then(|id| Some(id.text()?.into_owned())),
+            b"response.created" => {
+                self.response_id = event
+                    .at_pointer("/response/id")
+                    .and_then(|id| Some(id.text()?.into_owned()))
+            }
             b"response.completed" | b"response.incomplete" | b"response.failed" => {
                 if let Some(usage) = event.at_pointer("/response/usage") {
                     self.told.take(self.operation, usage, &self.hints);
@@ -299,12 +335,19 @@ impl StreamTap {
     }
 
     fn count_delta(&mut self, data: &[u8]) {
-        let delta = DELTA.find(data).and_then(|at| delta_text(data, value_at(data, at + 7)));
+        let delta = DELTA
+            .find(data)
+            .and_then(|at| delta_text(data, value_at(data, at + 7)));
         self.output_bytes += delta.map_or(0, |delta| delta.text);
     }
 
     fn hinted(&mut self, event: Raw<'_>) {
-        for usage in self.hints.stream_pointers.iter().filter_map(|pointer| event.at_pointer(pointer)) {
+        for usage in self
+            .hints
+            .stream_pointers
+            .iter()
+            .filter_map(|pointer| event.at_pointer(pointer))
+        {
             self.told.take(self.operation, usage, &self.hints);
         }
     }
@@ -321,7 +364,11 @@ pub(crate) fn event_type<'a>(event: Raw<'a>) -> Option<&'a [u8]> {
 /// Position of the value behind a name that ends at `at`.
 pub(super) fn value_at(data: &[u8], at: usize) -> usize {
     let colon = whitespace(data, at);
-    if data.get(colon) == Some(&b':') { whitespace(data, colon + 1) } else { data.len() }
+    if data.get(colon) == Some(&b':') {
+        whitespace(data, colon + 1)
+    } else {
+        data.len()
+    }
 }
 
 /// A delta's value and the text in it.
@@ -347,7 +394,13 @@ fn delta_text(data: &[u8], start: usize) -> Option<Delta> {
                 if depth > 0 && data.get(at) == Some(&b':') {
                     counts = !matches!(
                         inner,
-                        b"role" | b"type" | b"id" | b"name" | b"signature" | b"index" | b"encrypted_content"
+                        b"role"
+                            | b"type"
+                            | b"id"
+                            | b"name"
+                            | b"signature"
+                            | b"index"
+                            | b"encrypted_content"
                     );
                     at += 1;
                 } else if counts {
@@ -362,7 +415,11 @@ fn delta_text(data: &[u8], start: usize) -> Option<Delta> {
             b'}' | b']' => {
                 depth = depth.checked_sub(1)?;
                 if depth == 0 {
-                    return Some(Delta { start, end: at + 1, text });
+                    return Some(Delta {
+                        start,
+                        end: at + 1,
+                        text,
+                    });
                 }
             }
             b',' if depth == 0 => return None,

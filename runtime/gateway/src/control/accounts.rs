@@ -13,7 +13,10 @@ impl Control {
     /// A value is wrong, the parent is unknown or the name taken.
     pub fn create_account(&self, new: NewAccount) -> Result<AccountView, ControlError> {
         let mut state = self.state.lock();
-        let (account, changes) = state.directory.create_account(new, now_ms(), &mut OsRandom::new())?;
+        let (account, changes) =
+            state
+                .directory
+                .create_account(new, now_ms(), &mut OsRandom::new())?;
         self.commit(&mut state, &changes)?;
         self.account_view(&state, &account)
     }
@@ -24,8 +27,13 @@ impl Control {
     /// The tree is damaged.
     pub fn accounts(&self) -> Result<AccountList, ControlError> {
         let state = self.state.lock();
-        let accounts = state.directory.accounts().map(|account| self.account_view(&state, account));
-        Ok(AccountList { accounts: accounts.collect::<Result<_, _>>()? })
+        let accounts = state
+            .directory
+            .accounts()
+            .map(|account| self.account_view(&state, account));
+        Ok(AccountList {
+            accounts: accounts.collect::<Result<_, _>>()?,
+        })
     }
 
     /// One account, by id or path.
@@ -42,7 +50,11 @@ impl Control {
     ///
     /// # Errors
     /// There is none, a value is wrong, or the new place in the tree cannot be.
-    pub fn update_account(&self, target: &str, patch: &AccountPatch) -> Result<AccountView, ControlError> {
+    pub fn update_account(
+        &self,
+        target: &str,
+        patch: &AccountPatch,
+    ) -> Result<AccountView, ControlError> {
         let mut state = self.state.lock();
         let (account, changes) = state.directory.update_account(target, patch, now_ms())?;
         self.commit(&mut state, &changes)?;
@@ -63,14 +75,15 @@ impl Control {
         let id = state.directory.account(target)?.id;
         let changes = state.directory.delete_account(target)?;
         self.commit(&mut state, &changes)?;
-        Ok(Deleted { deleted: id.to_string() })
+        Ok(Deleted {
+            deleted: id.to_string(),
+        })
     }
 
     fn account_view(&self, state: &State, account: &Account) -> Result<AccountView, ControlError> {
-        let path = state
-            .directory
-            .path(account.id)
-            .ok_or_else(|| ControlError::internal("the account hangs on nothing; see `tollgate doctor`"))?;
+        let path = state.directory.path(account.id).ok_or_else(|| {
+            ControlError::internal("the account hangs on nothing; see `tollgate doctor`")
+        })?;
         let spent = self.counters.spent(&path, now_ms());
         Ok(AccountView {
             account: account.clone(),
@@ -89,17 +102,32 @@ impl Control {
 fn models(state: &State, path: &Path) -> Vec<ModelsOf> {
     let of = |account: &Account| {
         let models = account.models.clone()?;
-        Some(ModelsOf { source: state.directory.names(account.id)?, models })
+        Some(ModelsOf {
+            source: state.directory.names(account.id)?,
+            models,
+        })
     };
-    path.ids.iter().filter_map(|id| of(state.directory.get(*id)?)).collect()
+    path.ids
+        .iter()
+        .filter_map(|id| of(state.directory.get(*id)?))
+        .collect()
 }
 
 fn limits(state: &State, path: &Path) -> Vec<LimitOf> {
     let mut all = Vec::new();
     for node in &path.nodes {
-        let Some(source) = state.directory.names(node.account) else { continue };
-        for (kind, value) in [("rpm", node.limits.rpm), ("daily_limit", node.limits.daily_limit)] {
-            all.extend(value.map(|value| LimitOf { source: source.clone(), kind, value }));
+        let Some(source) = state.directory.names(node.account) else {
+            continue;
+        };
+        for (kind, value) in [
+            ("rpm", node.limits.rpm),
+            ("daily_limit", node.limits.daily_limit),
+        ] {
+            all.extend(value.map(|value| LimitOf {
+                source: source.clone(),
+                kind,
+                value,
+            }));
         }
     }
     all

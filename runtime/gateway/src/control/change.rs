@@ -16,9 +16,10 @@ impl From<DirectoryError> for ControlError {
     fn from(error: DirectoryError) -> Self {
         match error {
             DirectoryError::Invalid { field, message } => Self::invalid(field, message),
-            DirectoryError::Conflict { field, message } => {
-                Self { field: Some(field.to_owned()), ..Self::conflict(message) }
-            }
+            DirectoryError::Conflict { field, message } => Self {
+                field: Some(field.to_owned()),
+                ..Self::conflict(message)
+            },
             DirectoryError::NotFound { .. } => Self::not_found(error.to_string()),
         }
     }
@@ -80,7 +81,12 @@ impl Control {
     }
 
     fn build(&self, state: &State, proposal: &Proposal) -> Snapshot {
-        assemble(state, &self.config, proposal, Some(self.snapshot.load_full()))
+        assemble(
+            state,
+            &self.config,
+            proposal,
+            Some(self.snapshot.load_full()),
+        )
     }
 }
 
@@ -119,13 +125,23 @@ pub(super) struct Proposal {
 impl Proposal {
     fn upstreams(&self, state: &State) -> Vec<Upstream> {
         let new = self.upstream.as_ref();
-        let kept = state.directory.upstreams().filter(|old| new.is_none_or(|new| new.name != old.name));
-        kept.chain(new).map(|upstream| Upstream::clone(upstream)).collect()
+        let kept = state
+            .directory
+            .upstreams()
+            .filter(|old| new.is_none_or(|new| new.name != old.name));
+        kept.chain(new)
+            .map(|upstream| Upstream::clone(upstream))
+            .collect()
     }
 
     fn attachments(&self, state: &State) -> Vec<Attachment> {
         let new = self.attachment.as_ref();
-        let kept = state.directory.attachments().filter(|old| new.is_none_or(|new| new.id != old.id));
-        kept.chain(new).map(|attachment| Attachment::clone(attachment)).collect()
+        let kept = state
+            .directory
+            .attachments()
+            .filter(|old| new.is_none_or(|new| new.id != old.id));
+        kept.chain(new)
+            .map(|attachment| Attachment::clone(attachment))
+            .collect()
     }
 }

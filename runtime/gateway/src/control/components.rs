@@ -10,13 +10,19 @@ impl Control {
     #[must_use]
     pub fn component_list(&self) -> ComponentList {
         let generation = self.components.generation();
-        let all = generation.providers.values().chain(generation.policies.values());
+        let all = generation
+            .providers
+            .values()
+            .chain(generation.policies.values());
         ComponentList {
             loaded: all.map(|component| view(component)).collect(),
             failed: generation
                 .failed
                 .iter()
-                .map(|(file, reason)| FailedComponent { file: file.clone(), reason: reason.clone() })
+                .map(|(file, reason)| FailedComponent {
+                    file: file.clone(),
+                    reason: reason.clone(),
+                })
                 .collect(),
         }
     }

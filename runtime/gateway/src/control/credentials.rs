@@ -25,7 +25,9 @@ pub struct CredentialRequest {
 
 impl std::fmt::Debug for CredentialRequest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CredentialRequest").field("fields", &self.fields.keys().collect::<Vec<_>>()).finish()
+        f.debug_struct("CredentialRequest")
+            .field("fields", &self.fields.keys().collect::<Vec<_>>())
+            .finish()
     }
 }
 
@@ -52,16 +54,36 @@ impl Control {
     ///
     /// # Errors
     /// A name or value is wrong, or an upstream that uses it could not go on with the new fields.
-    pub fn set_credential(&self, name: &str, new: &CredentialRequest) -> Result<CredentialView, ControlError> {
+    pub fn set_credential(
+        &self,
+        name: &str,
+        new: &CredentialRequest,
+    ) -> Result<CredentialView, ControlError> {
         new.check()?;
         let mut state = self.state.lock();
-        let fields = new.fields.iter().map(|(field, value)| (field.as_str(), value.as_str()));
-        let sealed = self.vault.seal(name, fields).map_err(ControlError::internal)?.into_bytes();
+        let fields = new
+            .fields
+            .iter()
+            .map(|(field, value)| (field.as_str(), value.as_str()));
+        let sealed = self
+            .vault
+            .seal(name, fields)
+            .map_err(ControlError::internal)?
+            .into_bytes();
         // Opened again at once: what could not be opened later must not replace what can.
-        let opened = Arc::new(self.vault.open_credential(name, &sealed).map_err(ControlError::internal)?);
+        let opened = Arc::new(
+            self.vault
+                .open_credential(name, &sealed)
+                .map_err(ControlError::internal)?,
+        );
         let names = new.fields.keys().cloned().collect();
-        let (record, changes) = state.directory.put_credential(name, names, sealed, now_ms())?;
-        let proposal = Proposal { credential: Some(Arc::clone(&opened)), ..Proposal::default() };
+        let (record, changes) = state
+            .directory
+            .put_credential(name, names, sealed, now_ms())?;
+        let proposal = Proposal {
+            credential: Some(Arc::clone(&opened)),
+            ..Proposal::default()
+        };
         let before = self.snapshot.load_full();
         self.try_out(
             &state,
@@ -74,7 +96,9 @@ impl Control {
             |_| "fields",
         )?;
         records::commit(&*self.store, &mut state.directory, &changes)?;
-        state.sealed.retain(|problem| problem.what != format!("credential `{name}`"));
+        state
+            .sealed
+            .retain(|problem| problem.what != format!("credential `{name}`"));
         state.credentials.insert(name.to_owned(), opened);
         self.publish(&state);
         Ok(view(&state, &record))
@@ -86,7 +110,13 @@ impl Control {
     /// None so far.
     pub fn credentials(&self) -> Result<CredentialList, ControlError> {
         let state = self.state.lock();
-        Ok(CredentialList { credentials: state.directory.credentials().map(|record| view(&state, record)).collect() })
+        Ok(CredentialList {
+            credentials: state
+                .directory
+                .credentials()
+                .map(|record| view(&state, record))
+                .collect(),
+        })
     }
 
     /// Forgets a credential.
@@ -97,16 +127,26 @@ impl Control {
         let mut state = self.state.lock();
         let changes = state.directory.delete_credential(name)?;
         records::commit(&*self.store, &mut state.directory, &changes)?;
-        state.sealed.retain(|problem| problem.what != format!("credential `{name}`"));
+        state
+            .sealed
+            .retain(|problem| problem.what != format!("credential `{name}`"));
         state.credentials.remove(name);
         self.publish(&state);
-        Ok(Deleted { deleted: name.to_owned() })
+        Ok(Deleted {
+            deleted: name.to_owned(),
+        })
     }
 }
 
 fn users<'a>(state: &'a State, name: &'a str) -> impl Iterator<Item = &'a str> {
-    let uses = move |upstream: &&Arc<tollgate_governance::Upstream>| upstream.credential.as_deref() == Some(name);
-    state.directory.upstreams().filter(uses).map(|upstream| upstream.name.as_str())
+    let uses = move |upstream: &&Arc<tollgate_governance::Upstream>| {
+        upstream.credential.as_deref() == Some(name)
+    };
+    state
+        .directory
+        .upstreams()
+        .filter(uses)
+        .map(|upstream| upstream.name.as_str())
 }
 
 fn view(state: &State, record: &CredentialRecord) -> CredentialView {

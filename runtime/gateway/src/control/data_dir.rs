@@ -22,7 +22,9 @@ impl DataDir {
     /// Names the directory; touches nothing.
     #[must_use]
     pub fn at(root: &Path) -> Self {
-        Self { root: root.to_owned() }
+        Self {
+            root: root.to_owned(),
+        }
     }
 
     /// Makes the directory with mode 0700. An empty one that is there is closed to others; one that holds something
@@ -31,8 +33,15 @@ impl DataDir {
     /// # Errors
     /// It cannot be made or is open to group or others.
     pub fn prepare(&self) -> Result<(), StartError> {
-        let fail = |source| StartError::File { path: self.root.clone(), source };
-        fs::DirBuilder::new().recursive(true).mode(DIR_MODE).create(&self.root).map_err(fail)?;
+        let fail = |source| StartError::File {
+            path: self.root.clone(),
+            source,
+        };
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(DIR_MODE)
+            .create(&self.root)
+            .map_err(fail)?;
         if fs::read_dir(&self.root).map_err(fail)?.next().is_none() {
             // Where it belongs to somebody else the check below says so better.
             let _ = fs::set_permissions(&self.root, fs::Permissions::from_mode(DIR_MODE));
@@ -88,10 +97,17 @@ impl DataDir {
 /// # Errors
 /// [`StartError::Mode`], or the file cannot be looked at.
 pub fn check_mode(path: &Path, wanted: u32) -> Result<(), StartError> {
-    let meta = fs::metadata(path).map_err(|source| StartError::File { path: path.to_owned(), source })?;
+    let meta = fs::metadata(path).map_err(|source| StartError::File {
+        path: path.to_owned(),
+        source,
+    })?;
     let mode = meta.permissions().mode() & 0o7777;
     if mode & 0o077 != 0 {
-        return Err(StartError::Mode { path: path.to_owned(), mode, wanted });
+        return Err(StartError::Mode {
+            path: path.to_owned(),
+            mode,
+            wanted,
+        });
     }
     Ok(())
 }
@@ -104,7 +120,12 @@ pub fn read_secret(path: &Path) -> Result<Option<String>, StartError> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(StartError::File { path: path.to_owned(), source }),
+        Err(source) => {
+            return Err(StartError::File {
+                path: path.to_owned(),
+                source,
+            });
+        }
     };
     check_mode(path, SECRET_MODE)?;
     Ok(Some(text.trim_end().to_owned()))
@@ -115,7 +136,10 @@ pub fn read_secret(path: &Path) -> Result<Option<String>, StartError> {
 /// # Errors
 /// What the system said.
 pub fn write_secret(path: &Path, text: &str) -> Result<(), StartError> {
-    let fail = |source| StartError::File { path: path.to_owned(), source };
+    let fail = |source| StartError::File {
+        path: path.to_owned(),
+        source,
+    };
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.new", std::process::id()));
     let fresh = path.with_file_name(name);
@@ -125,7 +149,11 @@ pub fn write_secret(path: &Path, text: &str) -> Result<(), StartError> {
         _ => {}
     }
     let write = || -> io::Result<()> {
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(SECRET_MODE).open(&fresh)?;
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(SECRET_MODE)
+            .open(&fresh)?;
         file.write_all(text.as_bytes())?;
         file.write_all(b"\n")?;
         file.sync_all()?;
@@ -147,9 +175,16 @@ mod tests {
         let path = dir.path().join("secret");
         write_secret(&path, "one").unwrap();
         write_secret(&path, "two").unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
         assert_eq!(read_secret(&path).unwrap().as_deref(), Some("two"));
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside it");
+        assert_eq!(
+            fs::read_dir(dir.path()).unwrap().count(),
+            1,
+            "nothing is left beside it"
+        );
     }
 
     #[test]
@@ -159,7 +194,10 @@ mod tests {
         write_secret(&path, "one").unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         let error = read_secret(&path).unwrap_err().to_string();
-        assert!(error.contains("chmod 600") && !error.contains("one"), "{error}");
+        assert!(
+            error.contains("chmod 600") && !error.contains("one"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -180,6 +218,9 @@ mod tests {
         assert_eq!(mode(), 0o700, "an empty one is closed");
         fs::write(data.root().join("file"), "").unwrap();
         fs::set_permissions(data.root(), fs::Permissions::from_mode(0o755)).unwrap();
-        assert!(matches!(data.prepare(), Err(StartError::Mode { mode: 0o755, .. })));
+        assert!(matches!(
+            data.prepare(),
+            Err(StartError::Mode { mode: 0o755, .. })
+        ));
     }
 }

@@ -30,22 +30,38 @@ pub struct ControlError {
 impl ControlError {
     /// A field of the request is wrong.
     pub fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { kind: Kind::Invalid, field: Some(field.into()), message: message.into() }
+        Self {
+            kind: Kind::Invalid,
+            field: Some(field.into()),
+            message: message.into(),
+        }
     }
 
     /// A thing is not there.
     pub fn not_found(message: impl Into<String>) -> Self {
-        Self { kind: Kind::NotFound, field: None, message: message.into() }
+        Self {
+            kind: Kind::NotFound,
+            field: None,
+            message: message.into(),
+        }
     }
 
     /// The present state forbids it.
     pub fn conflict(message: impl Into<String>) -> Self {
-        Self { kind: Kind::Conflict, field: None, message: message.into() }
+        Self {
+            kind: Kind::Conflict,
+            field: None,
+            message: message.into(),
+        }
     }
 
     /// The gateway itself failed.
     pub fn internal(message: impl std::fmt::Display) -> Self {
-        Self { kind: Kind::Internal, field: None, message: message.to_string() }
+        Self {
+            kind: Kind::Internal,
+            field: None,
+            message: message.to_string(),
+        }
     }
 }
 

@@ -25,11 +25,19 @@ impl Control {
     /// The account is unknown or the label is wrong.
     pub fn create_key(&self, new: &KeyRequest) -> Result<IssuedKey, ControlError> {
         let mut state = self.state.lock();
-        let (new, changes) =
-            state.directory.create_key(&new.account, &new.label, &self.hasher, now_ms(), &mut OsRandom::new())?;
+        let (new, changes) = state.directory.create_key(
+            &new.account,
+            &new.label,
+            &self.hasher,
+            now_ms(),
+            &mut OsRandom::new(),
+        )?;
         self.commit(&mut state, &changes)?;
         let path = state.directory.names(new.key.account).unwrap_or_default();
-        Ok(IssuedKey { view: KeyView::new(&new.key, path), key: new.token })
+        Ok(IssuedKey {
+            view: KeyView::new(&new.key, path),
+            key: new.token,
+        })
     }
 
     /// Keys of an account and of all below it, or of all accounts; revoked ones too.
@@ -38,7 +46,10 @@ impl Control {
     /// The account is unknown.
     pub fn keys(&self, account: Option<&str>) -> Result<KeyList, ControlError> {
         let state = self.state.lock();
-        let top = account.map(|target| state.directory.account(target)).transpose()?.map(|account| account.id);
+        let top = account
+            .map(|target| state.directory.account(target))
+            .transpose()?
+            .map(|account| account.id);
         let keys = state
             .directory
             .keys()
@@ -62,7 +73,13 @@ impl Control {
 }
 
 fn view(state: &State, id: &str) -> Result<KeyView, ControlError> {
-    let found = id.parse::<KeyId>().ok().and_then(|id| state.directory.key(id));
+    let found = id
+        .parse::<KeyId>()
+        .ok()
+        .and_then(|id| state.directory.key(id));
     let key = found.ok_or_else(|| ControlError::not_found(format!("no key `{id}`")))?;
-    Ok(KeyView::new(key, state.directory.names(key.account).unwrap_or_default()))
+    Ok(KeyView::new(
+        key,
+        state.directory.names(key.account).unwrap_or_default(),
+    ))
 }

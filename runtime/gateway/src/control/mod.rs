@@ -28,9 +28,9 @@ pub use open::{Initialised, initialise, master_key_source};
 pub use quickstart::Quickstart;
 pub use usage::{UsageFilter, UsagePage};
 pub use views::{
-    AccountList, AccountView, ComponentList, ComponentView, CredentialList, CredentialView, Deleted, Effective,
-    FailedComponent, IssuedKey, KeyList, KeyView, LimitOf, ModelsOf, PolicyList, PolicyView, ProblemView, Status,
-    UpstreamList, UpstreamView,
+    AccountList, AccountView, ComponentList, ComponentView, CredentialList, CredentialView,
+    Deleted, Effective, FailedComponent, IssuedKey, KeyList, KeyView, LimitOf, ModelsOf,
+    PolicyList, PolicyView, ProblemView, Status, UpstreamList, UpstreamView,
 };
 
 use std::collections::HashMap;
@@ -136,7 +136,11 @@ impl Control {
     ///
     /// # Errors
     /// The data directory cannot be written.
-    pub fn publish_addresses(&self, server: SocketAddr, management: SocketAddr) -> Result<(), StartError> {
+    pub fn publish_addresses(
+        &self,
+        server: SocketAddr,
+        management: SocketAddr,
+    ) -> Result<(), StartError> {
         let text = serde_json::json!({
             "server": server.to_string(), "management": management.to_string(), "pid": std::process::id(),
         });
@@ -159,6 +163,8 @@ impl Control {
 
 /// Unix milliseconds.
 fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

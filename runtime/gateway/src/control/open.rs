@@ -9,7 +9,9 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tollgate_governance::{Counters, Directory, KeyHasher, OsRandom, Zone};
 use tollgate_plugin::{Components, ComponentsConfig, Isolation};
-use tollgate_store::{Durability, SledStore, Store, Table, UsageWriter, WriterOptions, records, usage};
+use tollgate_store::{
+    Durability, SledStore, Store, Table, UsageWriter, WriterOptions, records, usage,
+};
 use tollgate_vault::{Credential, MASTER_KEY_VARIABLE, MasterKeySource, Vault};
 
 use super::change::{Proposal, assemble};
@@ -84,17 +86,26 @@ impl Foundation {
             config::Durable::Process => Durability::Process,
             config::Durable::PowerLoss => Durability::PowerLoss,
         };
-        let store: Arc<dyn Store> =
-            Arc::new(SledStore::open(&data.store(), durability).map_err(|error| store_failed(data, error))?);
+        let store: Arc<dyn Store> = Arc::new(
+            SledStore::open(&data.store(), durability)
+                .map_err(|error| store_failed(data, error))?,
+        );
         let vault = open_vault(&*store, data)?;
         let (gate, made_token) = token::open(&*store, data, &mut OsRandom::new(), new_token)?;
-        Ok(Self { store, vault, gate, made_token })
+        Ok(Self {
+            store,
+            vault,
+            gate,
+            made_token,
+        })
     }
 }
 
 /// Opens the vault; the stored pepper proves that this is the master key the store was made under.
 fn open_vault(store: &dyn Store, data: &DataDir) -> Result<Vault, StartError> {
-    let sealed = store.get(Table::Meta, PEPPER).map_err(|error| store_failed(data, error))?;
+    let sealed = store
+        .get(Table::Meta, PEPPER)
+        .map_err(|error| store_failed(data, error))?;
     if sealed.is_some() && master_key_source(data)?.is_none() {
         // The vault would make a new key, which opens nothing and hides that the old one is gone.
         return Err(StartError::Vault(format!(
@@ -103,17 +114,20 @@ fn open_vault(store: &dyn Store, data: &DataDir) -> Result<Vault, StartError> {
         )));
     }
     let failed = |error: tollgate_vault::VaultError| StartError::Vault(error.to_string());
-    let vault = Vault::open(&MasterKeySource::environment_or_file(&data.master_key())).map_err(failed)?;
+    let vault =
+        Vault::open(&MasterKeySource::environment_or_file(&data.master_key())).map_err(failed)?;
     match sealed {
         Some(sealed) => vault.with_pepper(&sealed).map_err(|error| match error {
-            tollgate_vault::VaultError::WrongMasterKey(_) => {
-                StartError::Vault("this master key is not the one under which the store was made".to_owned())
-            }
+            tollgate_vault::VaultError::WrongMasterKey(_) => StartError::Vault(
+                "this master key is not the one under which the store was made".to_owned(),
+            ),
             error => failed(error),
         }),
         None => {
             let sealed = vault.seal_pepper().map_err(failed)?;
-            store.put(Table::Meta, PEPPER, &sealed).map_err(|error| store_failed(data, error))?;
+            store
+                .put(Table::Meta, PEPPER, &sealed)
+                .map_err(|error| store_failed(data, error))?;
             Ok(vault)
         }
     }
@@ -121,18 +135,23 @@ fn open_vault(store: &dyn Store, data: &DataDir) -> Result<Vault, StartError> {
 
 /// Reads the directory; the root account of an empty one is made.
 fn load_directory(store: &dyn Store, data: &DataDir) -> Result<Directory, StartError> {
-    let mut directory = records::load(store).map_err(|error| StartError::State(error.to_string()))?;
+    let mut directory =
+        records::load(store).map_err(|error| StartError::State(error.to_string()))?;
     if directory.root().is_none() {
         let (_, changes) = directory
             .create_root(now_ms(), &mut OsRandom::new())
             .map_err(|error| StartError::State(error.to_string()))?;
-        records::commit(store, &mut directory, &changes).map_err(|error| store_failed(data, error))?;
+        records::commit(store, &mut directory, &changes)
+            .map_err(|error| store_failed(data, error))?;
     }
     Ok(directory)
 }
 
 fn store_failed(data: &DataDir, error: tollgate_store::StoreError) -> StartError {
-    StartError::Store { path: data.store(), reason: error.to_string() }
+    StartError::Store {
+        path: data.store(),
+        reason: error.to_string(),
+    }
 }
 
 impl Control {
@@ -142,15 +161,22 @@ impl Control {
     /// [`StartError`] says what to look at.
     pub fn open(config: Config) -> Result<Arc<Self>, StartError> {
         let data = DataDir::at(&config.data.dir);
-        let Foundation { store, vault, gate, .. } = Foundation::lay(&config, &data, false)?;
+        let Foundation {
+            store, vault, gate, ..
+        } = Foundation::lay(&config, &data, false)?;
         let started_ms = now_ms();
         let directory = load_directory(&*store, &data)?;
         let counters = Arc::new(Counters::new(zone(&config, &directory)?));
-        let seeded =
-            usage::seed(&*store, &directory, &counters, started_ms).map_err(|error| store_failed(&data, error))?;
+        let seeded = usage::seed(&*store, &directory, &counters, started_ms)
+            .map_err(|error| store_failed(&data, error))?;
         let (credentials, sealed) = open_credentials(&vault, &directory);
         let components = open_components(&config, &data)?;
-        let state = State { directory, credentials, sealed, generation: components.generation() };
+        let state = State {
+            directory,
+            credentials,
+            sealed,
+            generation: components.generation(),
+        };
         let snapshot = assemble(&state, &config, &Proposal::default(), None);
         for problem in &snapshot.problems {
             tracing::warn!(what = %problem.what, why = %problem.why, "cannot be used");
@@ -194,12 +220,17 @@ impl Control {
 pub(super) fn zone(config: &Config, directory: &Directory) -> Result<Zone, StartError> {
     let root = directory.root().and_then(|root| root.time_zone.as_deref());
     let name = root.unwrap_or(&config.governance.time_zone);
-    Zone::named(name)
-        .map_err(|error| StartError::Config { key: "governance.time_zone", reason: error.to_string() })
+    Zone::named(name).map_err(|error| StartError::Config {
+        key: "governance.time_zone",
+        reason: error.to_string(),
+    })
 }
 
 /// Opens what the vault can open; the rest is a problem of those credentials, not of the start.
-fn open_credentials(vault: &Vault, directory: &Directory) -> (HashMap<String, Arc<Credential>>, Vec<Problem>) {
+fn open_credentials(
+    vault: &Vault,
+    directory: &Directory,
+) -> (HashMap<String, Arc<Credential>>, Vec<Problem>) {
     let (mut open, mut sealed) = (HashMap::new(), Vec::new());
     for record in directory.credentials() {
         match vault.open_credential(&record.name, &record.sealed) {
@@ -207,7 +238,10 @@ fn open_credentials(vault: &Vault, directory: &Directory) -> (HashMap<String, Ar
                 open.insert(record.name.clone(), Arc::new(credential));
             }
             Err(error) => {
-                sealed.push(Problem { what: format!("credential `{}`", record.name), why: error.to_string() });
+                sealed.push(Problem {
+                    what: format!("credential `{}`", record.name),
+                    why: error.to_string(),
+                });
             }
         }
     }
@@ -216,8 +250,10 @@ fn open_credentials(vault: &Vault, directory: &Directory) -> (HashMap<String, Ar
 
 fn open_components(config: &Config, data: &DataDir) -> Result<Arc<Components>, StartError> {
     let settings = &config.components;
-    std::fs::create_dir_all(&settings.dir)
-        .map_err(|source| StartError::File { path: settings.dir.clone(), source })?;
+    std::fs::create_dir_all(&settings.dir).map_err(|source| StartError::File {
+        path: settings.dir.clone(),
+        source,
+    })?;
     let isolation = |isolation: config::Isolation| match isolation {
         config::Isolation::Pooled => Isolation::Pooled,
         config::Isolation::PerRequest => Isolation::PerRequest,
@@ -226,7 +262,11 @@ fn open_components(config: &Config, data: &DataDir) -> Result<Arc<Components>, S
         dir: settings.dir.clone(),
         cache_dir: data.component_cache(),
         isolation: isolation(settings.isolation),
-        isolation_of: settings.isolation_of.iter().map(|(name, level)| (name.clone(), isolation(*level))).collect(),
+        isolation_of: settings
+            .isolation_of
+            .iter()
+            .map(|(name, level)| (name.clone(), isolation(*level)))
+            .collect(),
         memoise: settings.memoise,
         max_component_bytes: settings.max_component_bytes,
         max_memory_bytes: settings.max_memory_bytes,

@@ -16,18 +16,39 @@ impl Control {
     ///
     /// # Errors
     /// A value is wrong, the account or component is not there, or the component refuses the configuration.
-    pub fn attach_policy(&self, id: &str, draft: AttachmentDraft) -> Result<PolicyView, ControlError> {
+    pub fn attach_policy(
+        &self,
+        id: &str,
+        draft: AttachmentDraft,
+    ) -> Result<PolicyView, ControlError> {
         let mut state = self.state.lock();
         if !state.generation.policies.contains_key(&draft.component) {
-            let known: Vec<_> = state.generation.policies.keys().map(String::as_str).collect();
+            let known: Vec<_> = state
+                .generation
+                .policies
+                .keys()
+                .map(String::as_str)
+                .collect();
             return Err(ControlError::invalid(
                 "component",
-                format!("no policy component `{}` is loaded; there are: {}", draft.component, known.join(", ")),
+                format!(
+                    "no policy component `{}` is loaded; there are: {}",
+                    draft.component,
+                    known.join(", ")
+                ),
             ));
         }
         let (attachment, changes) = state.directory.put_attachment(id, draft, now_ms())?;
-        let proposal = Proposal { attachment: Some(Arc::clone(&attachment)), ..Proposal::default() };
-        self.try_out(&state, &proposal, |problem| concerns(problem, id), |_| "config")?;
+        let proposal = Proposal {
+            attachment: Some(Arc::clone(&attachment)),
+            ..Proposal::default()
+        };
+        self.try_out(
+            &state,
+            &proposal,
+            |problem| concerns(problem, id),
+            |_| "config",
+        )?;
         self.commit(&mut state, &changes)?;
         Ok(self.policy_view(&state, &attachment))
     }
@@ -38,8 +59,11 @@ impl Control {
     /// None so far.
     pub fn policies(&self) -> Result<PolicyList, ControlError> {
         let state = self.state.lock();
-        let mut policies: Vec<_> =
-            state.directory.attachments().map(|attachment| self.policy_view(&state, attachment)).collect();
+        let mut policies: Vec<_> = state
+            .directory
+            .attachments()
+            .map(|attachment| self.policy_view(&state, attachment))
+            .collect();
         policies.sort_by(|a, b| (&a.path, a.attachment.order).cmp(&(&b.path, b.attachment.order)));
         Ok(PolicyList { policies })
     }
@@ -64,15 +88,23 @@ impl Control {
         let mut state = self.state.lock();
         let changes = state.directory.delete_attachment(id)?;
         self.commit(&mut state, &changes)?;
-        Ok(Deleted { deleted: id.to_owned() })
+        Ok(Deleted {
+            deleted: id.to_owned(),
+        })
     }
 
     fn policy_view(&self, state: &State, attachment: &Attachment) -> PolicyView {
         let snapshot = self.snapshot.load();
-        let problem = snapshot.problems.iter().find(|problem| concerns(problem, &attachment.id));
+        let problem = snapshot
+            .problems
+            .iter()
+            .find(|problem| concerns(problem, &attachment.id));
         PolicyView {
             attachment: attachment.clone(),
-            path: state.directory.names(attachment.account).unwrap_or_default(),
+            path: state
+                .directory
+                .names(attachment.account)
+                .unwrap_or_default(),
             problem: problem.map(|problem| problem.why.clone()),
         }
     }

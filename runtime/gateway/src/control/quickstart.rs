@@ -48,25 +48,47 @@ impl Control {
         };
         let none = self.state.lock().directory.upstreams().next().is_none();
         if none {
-            let draft = UpstreamDraft { provider: ECHO.to_owned(), ..UpstreamDraft::default() };
+            let draft = UpstreamDraft {
+                provider: ECHO.to_owned(),
+                ..UpstreamDraft::default()
+            };
             // Without its component the gateway still starts: a drop-in or an upstream can come later.
             if let Err(error) = self.set_upstream(ECHO, draft) {
                 tracing::warn!(%error, "no echo upstream");
             }
         }
-        let models = self.snapshot.load().cards.keys().map(|model| model.to_string()).collect();
-        Ok(Quickstart { key, token_file: self.data.management_token(), models })
+        let models = self
+            .snapshot
+            .load()
+            .cards
+            .keys()
+            .map(|model| model.to_string())
+            .collect();
+        Ok(Quickstart {
+            key,
+            token_file: self.data.management_token(),
+            models,
+        })
     }
 
     fn quickstart_key(&self, state: &mut State) -> Result<String, ControlError> {
         let file = self.data.quickstart_key();
         if let Some(key) = read_secret(&file)?
-            && state.directory.snapshot().find(&self.hasher.mac(&key)).is_some()
+            && state
+                .directory
+                .snapshot()
+                .find(&self.hasher.mac(&key))
+                .is_some()
         {
             return Ok(key);
         }
-        let (new, changes) =
-            state.directory.create_key("root", LABEL, &self.hasher, now_ms(), &mut OsRandom::new())?;
+        let (new, changes) = state.directory.create_key(
+            "root",
+            LABEL,
+            &self.hasher,
+            now_ms(),
+            &mut OsRandom::new(),
+        )?;
         // The file first: if the process dies in between, the next start finds a key that nobody knows and makes a
         // new one. The other way round a working key would be lost.
         write_secret(&file, new.token.expose())?;

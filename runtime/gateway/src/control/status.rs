@@ -17,15 +17,37 @@ impl Control {
             ("credentials", state.directory.credentials().count()),
             ("upstreams", state.directory.upstreams().count()),
             ("policies", state.directory.attachments().count()),
-            ("components", generation.providers.len() + generation.policies.len()),
+            (
+                "components",
+                generation.providers.len() + generation.policies.len(),
+            ),
             ("failed_components", generation.failed.len()),
         ]);
+        let mut problems: Vec<_> = self
+            .snapshot
+            .load()
+            .problems
+            .iter()
+            .map(ProblemView::from)
+            .collect();
+        if self
+            .writer
+            .lock()
+            .as_ref()
+            .is_some_and(tollgate_store::UsageWriter::is_failing)
+        {
+            problems.push(ProblemView {
+                what: "usage rows".to_owned(),
+                why: "the store does not take them; they are kept and tried again, see the log"
+                    .to_owned(),
+            });
+        }
         Status {
             version: env!("CARGO_PKG_VERSION"),
             started_ms: self.started_ms,
             now_ms: now_ms(),
             counts,
-            problems: self.snapshot.load().problems.iter().map(ProblemView::from).collect(),
+            problems,
         }
     }
 }

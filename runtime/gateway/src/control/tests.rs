@@ -26,11 +26,20 @@ fn end(control: Arc<Control>) {
 }
 
 fn key(control: &Control, account: &str) -> IssuedKey {
-    control.create_key(&KeyRequest { account: account.to_owned(), label: String::new() }).unwrap()
+    control
+        .create_key(&KeyRequest {
+            account: account.to_owned(),
+            label: String::new(),
+        })
+        .unwrap()
 }
 
 fn known(control: &Control, token: &str) -> bool {
-    control.snapshot().accounts.find(&control.hasher().mac(token)).is_some()
+    control
+        .snapshot()
+        .accounts
+        .find(&control.hasher().mac(token))
+        .is_some()
 }
 
 #[test]
@@ -51,7 +60,10 @@ fn a_first_start_makes_a_root_and_secrets_for_the_owner_alone() {
 fn accounts_keys_and_token_survive_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let control = open(folder.path());
-    let new = tollgate_governance::NewAccount { name: "team".to_owned(), ..Default::default() };
+    let new = tollgate_governance::NewAccount {
+        name: "team".to_owned(),
+        ..Default::default()
+    };
     control.create_account(new).unwrap();
     let (kept, revoked) = (key(&control, "root/team"), key(&control, "root/team"));
     control.revoke_key(&revoked.view.id.to_string()).unwrap();
@@ -71,7 +83,10 @@ fn a_key_works_from_the_next_snapshot_and_a_revoked_one_does_not() {
     let before = control.snapshot_full();
     let issued = key(&control, "root");
     let hash = control.hasher().mac(issued.key.expose());
-    assert!(before.accounts.find(&hash).is_none(), "a snapshot never changes");
+    assert!(
+        before.accounts.find(&hash).is_none(),
+        "a snapshot never changes"
+    );
     assert!(known(&control, issued.key.expose()));
     control.revoke_key(&issued.view.id.to_string()).unwrap();
     assert!(!known(&control, issued.key.expose()));
@@ -88,7 +103,10 @@ fn the_quickstart_key_is_made_once_and_made_anew_when_it_no_longer_works() {
     let control = open(folder.path());
     assert_eq!(control.quickstart().unwrap().key(), first);
     assert_eq!(control.keys(None).unwrap().keys.len(), 1);
-    let mode = std::fs::metadata(control.data().quickstart_key()).unwrap().permissions().mode();
+    let mode = std::fs::metadata(control.data().quickstart_key())
+        .unwrap()
+        .permissions()
+        .mode();
     assert_eq!(mode & 0o777, 0o600);
     let id = control.keys(None).unwrap().keys[0].id.to_string();
     control.revoke_key(&id).unwrap();
@@ -104,14 +122,23 @@ fn a_lost_master_key_stops_the_start_and_no_new_one_is_made_over_it() {
     end(control);
     let kept = folder.path().join("kept");
     std::fs::rename(&file, &kept).unwrap();
-    let error = Control::open(config(folder.path())).err().unwrap().to_string();
-    assert!(error.contains("master key") && error.contains("restore"), "{error}");
+    let error = Control::open(config(folder.path()))
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(
+        error.contains("master key") && error.contains("restore"),
+        "{error}"
+    );
     assert!(!file.exists());
     // Another store's key is not this store's.
     let other = tempfile::tempdir().unwrap();
     end(open(other.path()));
     std::fs::copy(other.path().join("data/master-key"), &file).unwrap();
-    let error = Control::open(config(folder.path())).err().unwrap().to_string();
+    let error = Control::open(config(folder.path()))
+        .err()
+        .unwrap()
+        .to_string();
     assert!(error.contains("not the one"), "{error}");
     std::fs::rename(&kept, &file).unwrap();
     end(open(folder.path()));
@@ -123,14 +150,20 @@ fn a_wrong_time_zone_is_blamed_on_its_key() {
     let mut config = config(folder.path());
     config.governance.time_zone = "Mars/Base".to_owned();
     let error = Control::open(config).err().unwrap().to_string();
-    assert!(error.contains("governance.time_zone") && error.contains("Mars/Base"), "{error}");
+    assert!(
+        error.contains("governance.time_zone") && error.contains("Mars/Base"),
+        "{error}"
+    );
 }
 
 #[test]
 fn two_gateways_cannot_share_a_data_directory() {
     let folder = tempfile::tempdir().unwrap();
     let _first = open(folder.path());
-    let error = Control::open(config(folder.path())).err().unwrap().to_string();
+    let error = Control::open(config(folder.path()))
+        .err()
+        .unwrap()
+        .to_string();
     assert!(error.contains("in use"), "{error}");
 }
 
@@ -151,7 +184,11 @@ fn used(control: &Control, account: &str, admitted_ms: u64, charged: u64) {
         names: view.path.into(),
         counted: true,
         status: 200,
-        tokens: tollgate_governance::Tokens { input: 10, output: 1, ..Default::default() },
+        tokens: tollgate_governance::Tokens {
+            input: 10,
+            output: 1,
+            ..Default::default()
+        },
         charged,
         ..UsageRow::default()
     };
@@ -164,7 +201,11 @@ fn usage_is_filtered_by_subtree_and_time_and_totals_count_what_the_limit_cuts() 
     let control = open(folder.path());
     for (parent, name) in [("root", "a"), ("root/a", "b"), ("root", "c")] {
         let parent = Some(parent.to_owned());
-        let new = tollgate_governance::NewAccount { name: name.to_owned(), parent, ..Default::default() };
+        let new = tollgate_governance::NewAccount {
+            name: name.to_owned(),
+            parent,
+            ..Default::default()
+        };
         control.create_account(new).unwrap();
     }
     let now = now_ms();
@@ -176,21 +217,55 @@ fn usage_is_filtered_by_subtree_and_time_and_totals_count_what_the_limit_cuts() 
     let page = |filter: UsageFilter| {
         let page = control.usage_page(&filter).unwrap();
         let value = serde_json::to_value(&page).unwrap();
-        let charged: Vec<u64> =
-            value["rows"].as_array().unwrap().iter().map(|row| row["charged"].as_u64().unwrap()).collect();
-        (charged, page.totals.requests, page.totals.charged, page.totals.usage.input)
+        let charged: Vec<u64> = value["rows"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| row["charged"].as_u64().unwrap())
+            .collect();
+        (
+            charged,
+            page.totals.requests,
+            page.totals.charged,
+            page.totals.usage.input,
+        )
     };
-    let all = UsageFilter { limit: 10, ..UsageFilter::default() };
+    let all = UsageFilter {
+        limit: 10,
+        ..UsageFilter::default()
+    };
     assert_eq!(page(all.clone()), (vec![300, 20, 1], 3, 321, 30));
-    assert_eq!(page(UsageFilter { limit: 1, ..all.clone() }), (vec![300], 3, 321, 30));
-    let of_a = UsageFilter { account: Some("root/a".to_owned()), ..all.clone() };
+    assert_eq!(
+        page(UsageFilter {
+            limit: 1,
+            ..all.clone()
+        }),
+        (vec![300], 3, 321, 30)
+    );
+    let of_a = UsageFilter {
+        account: Some("root/a".to_owned()),
+        ..all.clone()
+    };
     assert_eq!(page(of_a), (vec![20, 1], 2, 21, 20));
-    let by_id = UsageFilter { account: Some(a), ..all.clone() };
+    let by_id = UsageFilter {
+        account: Some(a),
+        ..all.clone()
+    };
     assert_eq!(page(by_id), (vec![20, 1], 2, 21, 20));
-    let within = UsageFilter { since_ms: Some(now + 1), until_ms: Some(now + 2), ..all.clone() };
+    let within = UsageFilter {
+        since_ms: Some(now + 1),
+        until_ms: Some(now + 2),
+        ..all.clone()
+    };
     assert_eq!(page(within), (vec![20], 1, 20, 10));
-    let gone = UsageFilter { account: Some("root/none".to_owned()), ..all };
-    assert_eq!(control.usage_page(&gone).unwrap_err().field.as_deref(), Some("account"));
+    let gone = UsageFilter {
+        account: Some("root/none".to_owned()),
+        ..all
+    };
+    assert_eq!(
+        control.usage_page(&gone).unwrap_err().field.as_deref(),
+        Some("account")
+    );
 }
 
 #[test]
@@ -211,7 +286,10 @@ fn addresses_are_told_while_it_runs() {
     control.publish_addresses(address(1), address(2)).unwrap();
     let text = std::fs::read_to_string(control.data().addresses()).unwrap();
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
-    assert_eq!((value["server"].as_str(), value["management"].as_str()), (Some("127.0.0.1:1"), Some("127.0.0.1:2")));
+    assert_eq!(
+        (value["server"].as_str(), value["management"].as_str()),
+        (Some("127.0.0.1:1"), Some("127.0.0.1:2"))
+    );
     control.close();
     assert!(!control.data().addresses().exists());
 }

@@ -26,7 +26,10 @@ impl Gate {
 
     fn read(record: &[u8]) -> Option<Self> {
         let (salt, tag) = record.split_at_checked(SALT)?;
-        (tag.len() == 32).then(|| Self { key: hmac::Key::new(hmac::HMAC_SHA256, salt), tag: tag.to_vec() })
+        (tag.len() == 32).then(|| Self {
+            key: hmac::Key::new(hmac::HMAC_SHA256, salt),
+            tag: tag.to_vec(),
+        })
     }
 }
 
@@ -39,12 +42,18 @@ pub(super) fn open(
     random: &mut dyn Random,
     anew: bool,
 ) -> Result<(Gate, bool), StartError> {
-    let fail = |reason: String| StartError::Store { path: data.store(), reason };
-    let found = store.get(Table::Meta, RECORD).map_err(|error| fail(error.to_string()))?;
+    let fail = |reason: String| StartError::Store {
+        path: data.store(),
+        reason,
+    };
+    let found = store
+        .get(Table::Meta, RECORD)
+        .map_err(|error| fail(error.to_string()))?;
     if let Some(record) = found
         && !anew
     {
-        let gate = Gate::read(&record).ok_or_else(|| fail("the record of the management token is damaged".to_owned()))?;
+        let gate = Gate::read(&record)
+            .ok_or_else(|| fail("the record of the management token is damaged".to_owned()))?;
         if read_secret(&data.management_token())?.is_some_and(|token| !gate.admits(&token)) {
             tracing::warn!(
                 file = %data.management_token().display(),
@@ -60,8 +69,11 @@ pub(super) fn open(
     record.extend_from_slice(hmac::sign(&key, token.expose().as_bytes()).as_ref());
     // The file first: a token that nobody can read would lock the operator out.
     write_secret(&data.management_token(), token.expose())?;
-    store.put(Table::Meta, RECORD, &record).map_err(|error| fail(error.to_string()))?;
-    let gate = Gate::read(&record).ok_or_else(|| fail("the management token could not be made".to_owned()))?;
+    store
+        .put(Table::Meta, RECORD, &record)
+        .map_err(|error| fail(error.to_string()))?;
+    let gate = Gate::read(&record)
+        .ok_or_else(|| fail("the management token could not be made".to_owned()))?;
     Ok((gate, true))
 }
 
@@ -86,7 +98,12 @@ mod tests {
         let (gate, made) = open(&store, &data, &mut OsRandom::new(), false).unwrap();
         assert!(!made && gate.admits(&first));
         let record = store.get(Table::Meta, RECORD).unwrap().unwrap();
-        assert!(!record.windows(first.len()).any(|part| part == first.as_bytes()), "the store holds no token");
+        assert!(
+            !record
+                .windows(first.len())
+                .any(|part| part == first.as_bytes()),
+            "the store holds no token"
+        );
     }
 
     #[test]

@@ -15,21 +15,45 @@ impl Control {
     ///
     /// # Errors
     /// A value is wrong, the provider or credential is not there, or the component refuses the configuration.
-    pub fn set_upstream(&self, name: &str, draft: UpstreamDraft) -> Result<UpstreamView, ControlError> {
+    pub fn set_upstream(
+        &self,
+        name: &str,
+        draft: UpstreamDraft,
+    ) -> Result<UpstreamView, ControlError> {
         let mut state = self.state.lock();
         if draft.provider.is_empty() {
-            return Err(ControlError::invalid("provider", "name the provider component"));
-        }
-        if !state.generation.providers.contains_key(&draft.provider) {
-            let known: Vec<_> = state.generation.providers.keys().map(String::as_str).collect();
             return Err(ControlError::invalid(
                 "provider",
-                format!("no provider component `{}` is loaded; there are: {}", draft.provider, known.join(", ")),
+                "name the provider component",
+            ));
+        }
+        if !state.generation.providers.contains_key(&draft.provider) {
+            let known: Vec<_> = state
+                .generation
+                .providers
+                .keys()
+                .map(String::as_str)
+                .collect();
+            return Err(ControlError::invalid(
+                "provider",
+                format!(
+                    "no provider component `{}` is loaded; there are: {}",
+                    draft.provider,
+                    known.join(", ")
+                ),
             ));
         }
         let (upstream, changes) = state.directory.put_upstream(name, draft, now_ms())?;
-        let proposal = Proposal { upstream: Some(Arc::clone(&upstream)), ..Proposal::default() };
-        self.try_out(&state, &proposal, |problem| concerns(problem, name), blame)?;
+        let proposal = Proposal {
+            upstream: Some(Arc::clone(&upstream)),
+            ..Proposal::default()
+        };
+        self.try_out(
+            &state,
+            &proposal,
+            |problem| forbids(problem, &upstream),
+            blame,
+        )?;
         self.commit(&mut state, &changes)?;
         drop(state);
         Ok(self.upstream_view(&upstream))
@@ -41,7 +65,11 @@ impl Control {
     /// None so far.
     pub fn upstreams(&self) -> Result<UpstreamList, ControlError> {
         let state = self.state.lock();
-        let mut upstreams: Vec<_> = state.directory.upstreams().map(|upstream| self.upstream_view(upstream)).collect();
+        let mut upstreams: Vec<_> = state
+            .directory
+            .upstreams()
+            .map(|upstream| self.upstream_view(upstream))
+            .collect();
         upstreams.sort_by_key(|view| std::cmp::Reverse(view.upstream.priority));
         Ok(UpstreamList { upstreams })
     }
@@ -66,26 +94,59 @@ impl Control {
         let mut state = self.state.lock();
         let changes = state.directory.delete_upstream(name)?;
         self.commit(&mut state, &changes)?;
-        Ok(Deleted { deleted: name.to_owned() })
+        Ok(Deleted {
+            deleted: name.to_owned(),
+        })
     }
 
     fn upstream_view(&self, upstream: &Upstream) -> UpstreamView {
         let snapshot = self.snapshot.load();
-        let problem = snapshot.problems.iter().find(|problem| concerns(problem, &upstream.name));
-        UpstreamView { upstream: upstream.clone(), problem: problem.map(|problem| problem.why.clone()) }
+        let problem = snapshot
+            .problems
+            .iter()
+            .find(|problem| concerns(problem, &upstream.name));
+        UpstreamView {
+            upstream: upstream.clone(),
+            problem: problem.map(|problem| problem.why.clone()),
+        }
     }
 }
 
 /// Whether a problem is about the upstream itself or about a price of it.
-pub(super) fn concerns(problem: &Problem, name: &str) -> bool {
-    problem.what == format!("upstream `{name}`") || problem.what.ends_with(&format!(" at upstream `{name}`"))
+fn concerns(problem: &Problem, name: &str) -> bool {
+    problem.what == format!("upstream `{name}`")
+        || problem.what.ends_with(&format!(" at upstream `{name}`"))
+}
+
+/// Whether a problem is a reason to refuse the record: it could not be used at all, or a price in it is wrong. A list
+/// price of the provider that cannot be used is told by [`UpstreamView::problem`], but other models go on.
+fn forbids(problem: &Problem, upstream: &Upstream) -> bool {
+    let name = &upstream.name;
+    problem.what == format!("upstream `{name}`")
+        || upstream.models.iter().any(|model| {
+            model.price.is_some()
+                && problem.what == format!("price of `{}` at upstream `{name}`", model.id)
+        })
 }
 
 /// The field of the record that a problem of resolving it comes from.
 fn blame(problem: &Problem) -> &'static str {
     let why = &problem.why;
-    [("credential", "credential"), ("base_url", "base_url"), ("no endpoint", "endpoint")]
-        .iter()
-        .find(|(word, _)| why.contains(word))
-        .map_or_else(|| if problem.what.starts_with("price") { "models.price" } else { "config" }, |(_, field)| field)
+    [
+        ("credential", "credential"),
+        ("base_url", "base_url"),
+        ("no endpoint", "endpoint"),
+    ]
+    .iter()
+    .find(|(word, _)| why.contains(word))
+    .map_or_else(
+        || {
+            if problem.what.starts_with("price") {
+                "models.price"
+            } else {
+                "config"
+            }
+        },
+        |(_, field)| field,
+    )
 }

@@ -96,10 +96,17 @@ impl Control {
     /// # Errors
     /// The account is unknown or the store fails.
     pub fn usage_page(&self, filter: &UsageFilter) -> Result<UsagePage, ControlError> {
-        let top = filter.account.as_deref().map(|target| self.account_id(target)).transpose()?;
+        let top = filter
+            .account
+            .as_deref()
+            .map(|target| self.account_id(target))
+            .transpose()?;
         let range = filter.since_ms.unwrap_or(0)..filter.until_ms.unwrap_or(u64::MAX);
-        let mut page =
-            UsagePage { rows: Vec::new(), totals: Totals::default(), currency: self.config.governance.currency.clone() };
+        let mut page = UsagePage {
+            rows: Vec::new(),
+            totals: Totals::default(),
+            currency: self.config.governance.currency.clone(),
+        };
         usage::scan(&*self.store, range, Order::NewestFirst, &mut |row| {
             if top.is_none_or(|top| row.path.contains(&top)) {
                 page.totals.add(&row);
@@ -125,7 +132,14 @@ impl Control {
 
 impl Totals {
     fn add(&mut self, row: &UsageRow<'_>) {
-        let Tokens { input, cache_read, cache_write_5m, cache_write_1h, output, reasoning } = row.tokens;
+        let Tokens {
+            input,
+            cache_read,
+            cache_write_5m,
+            cache_write_1h,
+            output,
+            reasoning,
+        } = row.tokens;
         let sum = &mut self.usage;
         for (total, more) in [
             (&mut sum.input, input),
@@ -150,7 +164,11 @@ impl RowView {
             ended_ms: row.ended_ms,
             account: row.names.to_string(),
             account_id: row.account().map(|id| id.to_string()).unwrap_or_default(),
-            tags: row.tags.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
+            tags: row
+                .tags
+                .iter()
+                .map(|(name, value)| (name.to_string(), value.to_string()))
+                .collect(),
             key: row.key.to_string(),
             key_label: row.key_label.to_string(),
             operation: row.operation.to_string(),
@@ -164,7 +182,10 @@ impl RowView {
             status: row.status,
             error: row.error.to_string(),
             limited_by: row.limited_by.to_string(),
-            usage: UsageView { tokens: row.tokens, estimated: row.estimated },
+            usage: UsageView {
+                tokens: row.tokens,
+                estimated: row.estimated,
+            },
             charged: row.charged,
             hold: row.hold,
             ttfb_ms: row.ttfb_ms,
@@ -176,7 +197,11 @@ impl RowView {
                 .iter()
                 .map(|act| ActView {
                     component: act.component.to_string(),
-                    digest: act.digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+                    digest: act
+                        .digest
+                        .iter()
+                        .map(|byte| format!("{byte:02x}"))
+                        .collect(),
                 })
                 .collect(),
         }

@@ -113,7 +113,10 @@ pub struct IssuedKey {
     pub key: tollgate_governance::Secret,
 }
 
-fn exposed<S: serde::Serializer>(key: &tollgate_governance::Secret, serializer: S) -> Result<S::Ok, S::Error> {
+fn exposed<S: serde::Serializer>(
+    key: &tollgate_governance::Secret,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(key.expose())
 }
 
@@ -239,7 +242,10 @@ pub struct ProblemView {
 
 impl From<&Problem> for ProblemView {
     fn from(problem: &Problem) -> Self {
-        Self { what: problem.what.clone(), why: problem.why.clone() }
+        Self {
+            what: problem.what.clone(),
+            why: problem.why.clone(),
+        }
     }
 }
 

@@ -12,8 +12,16 @@ use crate::abi::{Bound, Calls};
 use crate::state::State;
 
 /// Interfaces that a component of this version may import. `verdicts` only holds types.
-pub(super) const IMPORTS: &[&str] =
-    &["log", "clock", "credential", "request", "call", "candidates", "outcomes", "verdicts"];
+pub(super) const IMPORTS: &[&str] = &[
+    "log",
+    "clock",
+    "credential",
+    "request",
+    "call",
+    "candidates",
+    "outcomes",
+    "verdicts",
+];
 
 #[allow(
     missing_docs,
@@ -131,7 +139,12 @@ interfaces! {
 }
 
 impl Bound for Indices {
-    fn load(&self, store: &mut Store<State>, instance: Instance, all: bool) -> wasmtime::Result<Box<dyn Calls>> {
+    fn load(
+        &self,
+        store: &mut Store<State>,
+        instance: Instance,
+        all: bool,
+    ) -> wasmtime::Result<Box<dyn Calls>> {
         let mut loaded = Loaded::new(self, instance);
         if all {
             loaded.load_all(store)?;

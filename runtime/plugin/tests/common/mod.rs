@@ -24,10 +24,13 @@ pub fn component(world: &str, wat: &str) -> Vec<u8> {
     let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit/0.1.0");
     resolve.push_dir(wit).expect("the contract parses");
     let source = format!("package test:guest;\nworld guest {{\n{world}\n}}\n");
-    let package = resolve.push_str("guest.wit", &source).expect("the world parses");
+    let package = resolve
+        .push_str("guest.wit", &source)
+        .expect("the world parses");
     let world = resolve.select_world(&[package], None).expect("one world");
     let mut module = wat::parse_str(wat).expect("the text parses");
-    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).expect("metadata");
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false)
+        .expect("metadata");
     ComponentEncoder::default()
         .module(&module)
         .expect("a module")
@@ -169,7 +172,8 @@ pub fn provider_with(manifest: &str, classify: &str) -> Vec<u8> {
 /// A policy that admits, filters answers and ranks. It denies the model `forbidden`; its filter sends text through
 /// and denies once it has been asked to push `!`; its order is always the one position 7.
 pub fn policy() -> Vec<u8> {
-    let world = "import tollgate:extension/request@0.1.0; import tollgate:extension/candidates@0.1.0;
+    let world =
+        "import tollgate:extension/request@0.1.0; import tollgate:extension/candidates@0.1.0;
         export tollgate:extension/admission@0.1.0; export tollgate:extension/answer-content@0.1.0;
         export tollgate:extension/routing@0.1.0;";
     component(
@@ -271,7 +275,10 @@ pub fn call(attempt: u32, path: Option<&str>) -> Arc<dyn CallView + Send + Sync>
     Arc::new(Call {
         model: "m1".into(),
         attempt,
-        headers: path.into_iter().map(|path| ("x-path".into(), path.into())).collect(),
+        headers: path
+            .into_iter()
+            .map(|path| ("x-path".into(), path.into()))
+            .collect(),
     })
 }
 
@@ -327,7 +334,10 @@ impl House {
     }
 
     /// As `open`, with other settings.
-    pub fn open_with(files: &[(&str, Vec<u8>)], change: impl FnOnce(&mut ComponentsConfig)) -> Self {
+    pub fn open_with(
+        files: &[(&str, Vec<u8>)],
+        change: impl FnOnce(&mut ComponentsConfig),
+    ) -> Self {
         let home = tempfile::tempdir().unwrap();
         let mut config = config(home.path());
         change(&mut config);

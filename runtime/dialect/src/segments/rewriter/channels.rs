@@ -26,16 +26,23 @@ struct State {
 
 impl Channels {
     fn state(&mut self, channel: Channel) -> &mut State {
-        let position = self.states.iter().position(|(known, _)| *known == channel).unwrap_or_else(|| {
-            self.states.push((channel, State::default()));
-            self.states.len() - 1
-        });
+        let position = self
+            .states
+            .iter()
+            .position(|(known, _)| *known == channel)
+            .unwrap_or_else(|| {
+                self.states.push((channel, State::default()));
+                self.states.len() - 1
+            });
         &mut self.states[position].1
     }
 
     /// The channels that may hold something back, in the order in which they began.
     pub(super) fn open(&self, wanted: impl Fn(Channel) -> bool) -> Vec<Channel> {
-        let open = self.states.iter().filter(|(channel, state)| state.open && wanted(*channel));
+        let open = self
+            .states
+            .iter()
+            .filter(|(channel, state)| state.open && wanted(*channel));
         open.map(|(channel, _)| *channel).collect()
     }
 
@@ -72,7 +79,11 @@ impl Channels {
     }
 
     /// Ends a channel; returns what it held back, if anything.
-    pub(super) fn finish(&mut self, channel: Channel, filter: &mut dyn TextFilter) -> Result<Option<String>, Denied> {
+    pub(super) fn finish(
+        &mut self,
+        channel: Channel,
+        filter: &mut dyn TextFilter,
+    ) -> Result<Option<String>, Denied> {
         let state = self.state(channel);
         if !std::mem::take(&mut state.open) {
             return Ok(None);
@@ -92,16 +103,25 @@ impl Channels {
 
     /// Whether text went into this channel.
     pub(super) fn is_known(&self, channel: Channel) -> bool {
-        self.states.iter().any(|(known, state)| *known == channel && !state.received.is_empty())
+        self.states
+            .iter()
+            .any(|(known, state)| *known == channel && !state.received.is_empty())
     }
 
     /// What may go out of this channel so far.
     pub(super) fn so_far(&self, channel: Channel) -> String {
-        self.states.iter().find(|(known, _)| *known == channel).map(|(_, state)| state.delivered.clone()).unwrap_or_default()
+        self.states
+            .iter()
+            .find(|(known, _)| *known == channel)
+            .map(|(_, state)| state.delivered.clone())
+            .unwrap_or_default()
     }
 
     pub(super) fn model(&self, channel: Channel) -> &[u8] {
-        self.states.iter().find(|(known, _)| *known == channel).map_or(&[], |(_, state)| &state.model)
+        self.states
+            .iter()
+            .find(|(known, _)| *known == channel)
+            .map_or(&[], |(_, state)| &state.model)
     }
 
     /// Text that came whole: judged once, however often it comes.
@@ -118,7 +138,11 @@ impl Channels {
         }
         // Each gets a channel of its own, so that nothing runs together with another text.
         let part = u32::try_from(self.whole.len()).unwrap_or(u32::MAX);
-        let channel = Channel { group, part, field: Field::Other as u32 };
+        let channel = Channel {
+            group,
+            part,
+            field: Field::Other as u32,
+        };
         let mut passed = filter.push(channel, kind, text)?;
         passed.push_str(&filter.finish(channel)?);
         self.whole.insert(key, passed.clone());

@@ -7,7 +7,12 @@ use crate::segments::find::{Field, Finder};
 use crate::segments::{Role, choices, exchange};
 
 impl AnswerRewriter {
-    pub(super) fn chat(&mut self, chunk: Raw<'_>, filter: &mut dyn TextFilter, turn: &mut Turn) -> Result<(), Denied> {
+    pub(super) fn chat(
+        &mut self,
+        chunk: Raw<'_>,
+        filter: &mut dyn TextFilter,
+        turn: &mut Turn,
+    ) -> Result<(), Denied> {
         if self.envelope.is_empty() && chunk.get("choices").is_some() {
             self.envelope = envelope(chunk);
         }
@@ -15,10 +20,13 @@ impl AnswerRewriter {
             self.chat_deltas(list, filter, turn)?;
             // Some vendors repeat the whole message at the end.
             let mut finder = Finder::new(Role::Assistant);
-            choices(&mut finder, list, "message").map_err(|invalid| Denied::unreadable(&invalid.message))?;
+            choices(&mut finder, list, "message")
+                .map_err(|invalid| Denied::unreadable(&invalid.message))?;
             for found in &finder.found {
                 let text = found.value.text().unwrap_or_default();
-                let passed = self.channels.whole(found.group, found.kind, &text, filter)?;
+                let passed = self
+                    .channels
+                    .whole(found.group, found.kind, &text, filter)?;
                 if passed != text {
                     exchange(&mut turn.splices, found, &passed);
                 }
@@ -27,26 +35,45 @@ impl AnswerRewriter {
         Ok(())
     }
 
-    fn chat_deltas(&mut self, list: Raw<'_>, filter: &mut dyn TextFilter, turn: &mut Turn) -> Result<(), Denied> {
+    fn chat_deltas(
+        &mut self,
+        list: Raw<'_>,
+        filter: &mut dyn TextFilter,
+        turn: &mut Turn,
+    ) -> Result<(), Denied> {
         let mut finder = Finder::new(Role::Assistant);
-        choices(&mut finder, list, "delta").map_err(|invalid| Denied::unreadable(&invalid.message))?;
-        let ending: Vec<u32> = list.items().enumerate().filter_map(|(position, choice)| ended(position, choice)).collect();
+        choices(&mut finder, list, "delta")
+            .map_err(|invalid| Denied::unreadable(&invalid.message))?;
+        let ending: Vec<u32> = list
+            .items()
+            .enumerate()
+            .filter_map(|(position, choice)| ended(position, choice))
+            .collect();
         for (position, found) in finder.found.iter().enumerate() {
             let text = found.value.text().unwrap_or_default();
             if text.is_empty() {
                 continue;
             }
             if found.field == Field::Other {
-                let passed = self.channels.whole(found.group, found.kind, &text, filter)?;
+                let passed = self
+                    .channels
+                    .whole(found.group, found.kind, &text, filter)?;
                 if passed != text {
                     exchange(&mut turn.splices, found, &passed);
                 }
                 continue;
             }
-            let channel = Channel { group: found.group, part: found.part, field: found.field as u32 };
+            let channel = Channel {
+                group: found.group,
+                part: found.part,
+                field: found.field as u32,
+            };
             if found.kind != Kind::Reasoning {
                 // Reasoning is over where the answer begins: what it held back belongs before it.
-                for over in self.channels.open(|open| open.group == channel.group && is_reasoning(open)) {
+                for over in self
+                    .channels
+                    .open(|open| open.group == channel.group && is_reasoning(open))
+                {
                     self.end(over, None, filter, turn)?;
                 }
             }
@@ -62,18 +89,29 @@ impl AnswerRewriter {
                 exchange(&mut turn.splices, found, &passed);
             }
         }
-        ending.into_iter().try_for_each(|group| self.flush(Some(group), filter, turn))
+        ending
+            .into_iter()
+            .try_for_each(|group| self.flush(Some(group), filter, turn))
     }
 }
 
 fn is_reasoning(channel: Channel) -> bool {
-    [Field::Reasoning, Field::ReasoningToo, Field::ReasoningDetail].iter().any(|field| *field as u32 == channel.field)
+    [
+        Field::Reasoning,
+        Field::ReasoningToo,
+        Field::ReasoningDetail,
+    ]
+    .iter()
+    .any(|field| *field as u32 == channel.field)
 }
 
 /// The choice's index, if this piece is its last.
 fn ended(position: usize, choice: Raw<'_>) -> Option<u32> {
     let reason = choice.get("finish_reason")?.inner()?;
-    let index = choice.get("index").and_then(Raw::count).unwrap_or(position as u64);
+    let index = choice
+        .get("index")
+        .and_then(Raw::count)
+        .unwrap_or(position as u64);
     (!reason.is_empty()).then(|| u32::try_from(index).unwrap_or(u32::MAX))
 }
 
@@ -81,7 +119,15 @@ fn ended(position: usize, choice: Raw<'_>) -> Option<u32> {
 fn envelope(chunk: Raw<'_>) -> Vec<u8> {
     let mut out = b"{".to_vec();
     for (key, value) in chunk.members() {
-        let known: &[&[u8]] = &[b"id", b"object", b"created", b"model", b"system_fingerprint", b"service_tier", b"provider"];
+        let known: &[&[u8]] = &[
+            b"id",
+            b"object",
+            b"created",
+            b"model",
+            b"system_fingerprint",
+            b"service_tier",
+            b"provider",
+        ];
         if known.contains(&key.0) {
             out.extend_from_slice(&[b"\"", key.0, b"\":", value.bytes, b","].concat());
         }
@@ -100,11 +146,22 @@ pub(super) fn put_in(envelope: &[u8], channel: Channel, text: &str, out: &mut Ve
     } else if is(Field::ReasoningToo) {
         ("\"reasoning\":".to_owned(), "")
     } else if is(Field::ReasoningDetail) {
-        (format!("\"reasoning_details\":[{{\"type\":\"reasoning.text\",\"index\":{part},\"text\":"), "}]")
+        (
+            format!(
+                "\"reasoning_details\":[{{\"type\":\"reasoning.text\",\"index\":{part},\"text\":"
+            ),
+            "}]",
+        )
     } else if is(Field::Arguments) {
-        (format!("\"tool_calls\":[{{\"index\":{part},\"function\":{{\"arguments\":"), "}}]")
+        (
+            format!("\"tool_calls\":[{{\"index\":{part},\"function\":{{\"arguments\":"),
+            "}}]",
+        )
     } else if is(Field::Input) {
-        (format!("\"tool_calls\":[{{\"index\":{part},\"custom\":{{\"input\":"), "}}]")
+        (
+            format!("\"tool_calls\":[{{\"index\":{part},\"custom\":{{\"input\":"),
+            "}}]",
+        )
     } else if is(Field::Transcript) {
         ("\"audio\":{\"transcript\":".to_owned(), "}")
     } else {
@@ -112,7 +169,9 @@ pub(super) fn put_in(envelope: &[u8], channel: Channel, text: &str, out: &mut Ve
     };
     out.extend_from_slice(b"data: ");
     out.extend_from_slice(envelope);
-    out.extend_from_slice(format!("\"choices\":[{{\"index\":{group},\"delta\":{{{open}").as_bytes());
+    out.extend_from_slice(
+        format!("\"choices\":[{{\"index\":{group},\"delta\":{{{open}").as_bytes(),
+    );
     quote(out, text);
     out.extend_from_slice(close.as_bytes());
     out.extend_from_slice(b"},\"finish_reason\":null}]}\n\n");

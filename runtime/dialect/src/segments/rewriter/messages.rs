@@ -8,13 +8,23 @@ use crate::segments::{Role, exchange, over};
 use crate::stream::event_type;
 
 impl AnswerRewriter {
-    pub(super) fn messages(&mut self, event: Raw<'_>, filter: &mut dyn TextFilter, turn: &mut Turn) -> Result<(), Denied> {
-        let block = event.get("index").and_then(Raw::count).map_or(0, |index| u32::try_from(index).unwrap_or(u32::MAX));
+    pub(super) fn messages(
+        &mut self,
+        event: Raw<'_>,
+        filter: &mut dyn TextFilter,
+        turn: &mut Turn,
+    ) -> Result<(), Denied> {
+        let block = event
+            .get("index")
+            .and_then(Raw::count)
+            .map_or(0, |index| u32::try_from(index).unwrap_or(u32::MAX));
         match event_type(event) {
             Some(b"message_start") => {
                 let mut finder = Finder::new(Role::Assistant);
                 if let Some(content) = event.at_pointer("/message/content") {
-                    finder.parts("content", content).map_err(|invalid| Denied::unreadable(&invalid.message))?;
+                    finder
+                        .parts("content", content)
+                        .map_err(|invalid| Denied::unreadable(&invalid.message))?;
                 }
                 self.come_whole(block, &finder, filter, turn)
             }
@@ -29,8 +39,16 @@ impl AnswerRewriter {
         }
     }
 
-    fn block_start(&mut self, block: u32, event: Raw<'_>, filter: &mut dyn TextFilter, turn: &mut Turn) -> Result<(), Denied> {
-        let Some(content) = event.get("content_block") else { return Ok(()) };
+    fn block_start(
+        &mut self,
+        block: u32,
+        event: Raw<'_>,
+        filter: &mut dyn TextFilter,
+        turn: &mut Turn,
+    ) -> Result<(), Denied> {
+        let Some(content) = event.get("content_block") else {
+            return Ok(());
+        };
         let streamed = match content.get("type").and_then(Raw::text).as_deref() {
             Some("text") => Some(("text", Field::Text, Kind::Text)),
             Some("thinking") => Some(("thinking", Field::Reasoning, Kind::Reasoning)),
@@ -41,11 +59,19 @@ impl AnswerRewriter {
             return self.piece(block, content.get(name), field, kind, filter, turn);
         }
         let mut finder = Finder::new(Role::Assistant);
-        finder.block("content_block", content).map_err(|invalid| Denied::unreadable(&invalid.message))?;
+        finder
+            .block("content_block", content)
+            .map_err(|invalid| Denied::unreadable(&invalid.message))?;
         self.come_whole(block, &finder, filter, turn)
     }
 
-    fn block_delta(&mut self, block: u32, delta: Raw<'_>, filter: &mut dyn TextFilter, turn: &mut Turn) -> Result<(), Denied> {
+    fn block_delta(
+        &mut self,
+        block: u32,
+        delta: Raw<'_>,
+        filter: &mut dyn TextFilter,
+        turn: &mut Turn,
+    ) -> Result<(), Denied> {
         let (name, field, kind) = match delta.get("type").and_then(Raw::text).as_deref() {
             Some("text_delta") => ("text", Field::Text, Kind::Text),
             Some("thinking_delta") => ("thinking", Field::Reasoning, Kind::Reasoning),
@@ -73,8 +99,14 @@ impl AnswerRewriter {
         filter: &mut dyn TextFilter,
         turn: &mut Turn,
     ) -> Result<(), Denied> {
-        let Some((value, text)) = value.and_then(|value| Some((value, value.text()?))) else { return Ok(()) };
-        let channel = Channel { group: block, part: 0, field: field as u32 };
+        let Some((value, text)) = value.and_then(|value| Some((value, value.text()?))) else {
+            return Ok(());
+        };
+        let channel = Channel {
+            group: block,
+            part: 0,
+            field: field as u32,
+        };
         if text.is_empty() {
             return Ok(());
         }

@@ -100,7 +100,12 @@ impl AnswerRewriter {
     /// # Errors
     /// The filter's denial, or `unreadable-answer` where an event cannot be read: what was appended before may go out,
     /// then the stream must end with an error; later calls append nothing.
-    pub fn push(&mut self, chunk: &[u8], filter: &mut dyn TextFilter, out: &mut Vec<u8>) -> Result<(), Denied> {
+    pub fn push(
+        &mut self,
+        chunk: &[u8],
+        filter: &mut dyn TextFilter,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Denied> {
         if self.denied {
             return Ok(());
         }
@@ -124,11 +129,15 @@ impl AnswerRewriter {
         }
         let rest = self.splitter.rest();
         let outcome = match sse::read(&rest) {
-            None if rest.iter().all(|byte| matches!(byte, b'\n' | b'\r')) || rest.starts_with(b":") => {
+            None if rest.iter().all(|byte| matches!(byte, b'\n' | b'\r'))
+                || rest.starts_with(b":") =>
+            {
                 out.extend_from_slice(&rest);
                 Ok(())
             }
-            Some(event) if is_done(&event.data) || is_value(event.data.trim_ascii()) => self.event(&rest, filter, out),
+            Some(event) if is_done(&event.data) || is_value(event.data.trim_ascii()) => {
+                self.event(&rest, filter, out)
+            }
             // Cut off.
             _ => Ok(()),
         };
@@ -142,7 +151,12 @@ impl AnswerRewriter {
         outcome
     }
 
-    fn event(&mut self, bytes: &[u8], filter: &mut dyn TextFilter, out: &mut Vec<u8>) -> Result<(), Denied> {
+    fn event(
+        &mut self,
+        bytes: &[u8],
+        filter: &mut dyn TextFilter,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Denied> {
         let Some(event) = sse::read(bytes) else {
             out.extend_from_slice(bytes);
             return Ok(());
@@ -170,8 +184,16 @@ impl AnswerRewriter {
 
     /// Ends the channels of one group, or all; what they held back goes out before the event at hand, which has this
     /// sequence number.
-    fn flush(&mut self, group: Option<u32>, filter: &mut dyn TextFilter, turn: &mut Turn) -> Result<(), Denied> {
-        for channel in self.channels.open(|channel| group.is_none_or(|group| channel.group == group)) {
+    fn flush(
+        &mut self,
+        group: Option<u32>,
+        filter: &mut dyn TextFilter,
+        turn: &mut Turn,
+    ) -> Result<(), Denied> {
+        for channel in self
+            .channels
+            .open(|channel| group.is_none_or(|group| channel.group == group))
+        {
             self.end(channel, None, filter, turn)?;
         }
         Ok(())
@@ -185,9 +207,13 @@ impl AnswerRewriter {
         filter: &mut dyn TextFilter,
         turn: &mut Turn,
     ) -> Result<(), Denied> {
-        let Some(held) = self.channels.finish(channel, filter)? else { return Ok(()) };
+        let Some(held) = self.channels.finish(channel, filter)? else {
+            return Ok(());
+        };
         match self.operation {
-            Operation::Responses => self.put_in_responses(channel, &held, sequence, &mut turn.before),
+            Operation::Responses => {
+                self.put_in_responses(channel, &held, sequence, &mut turn.before)
+            }
             Operation::Messages => messages::put_in(channel, &held, &mut turn.before),
             _ => chat::put_in(&self.envelope, channel, &held, &mut turn.before),
         }

@@ -18,11 +18,23 @@ enum Phase {
 }
 
 impl AnswerRewriter {
-    pub(super) fn responses(&mut self, event: Raw<'_>, filter: &mut dyn TextFilter, turn: &mut Turn) -> Result<(), Denied> {
+    pub(super) fn responses(
+        &mut self,
+        event: Raw<'_>,
+        filter: &mut dyn TextFilter,
+        turn: &mut Turn,
+    ) -> Result<(), Denied> {
         let kind = event_type(event).unwrap_or_default();
-        let number = |name: &str| event.get(name).and_then(Raw::count).map(|count| u32::try_from(count).unwrap_or(u32::MAX));
+        let number = |name: &str| {
+            event
+                .get(name)
+                .and_then(Raw::count)
+                .map(|count| u32::try_from(count).unwrap_or(u32::MAX))
+        };
         let group = number("output_index").unwrap_or(0);
-        let part = number("content_index").or(number("summary_index")).unwrap_or(0);
+        let part = number("content_index")
+            .or(number("summary_index"))
+            .unwrap_or(0);
         let sequence = event.get("sequence_number").and_then(Raw::count);
         let stem = kind.strip_prefix(b"response.").unwrap_or(kind);
         let mut finder = Finder::new(Role::Assistant);
@@ -36,29 +48,46 @@ impl AnswerRewriter {
                 }
                 finder.group(group as usize);
                 if let Some(item) = event.get("item") {
-                    finder.item("item", item).map_err(|invalid| Denied::unreadable(&invalid.message))?;
+                    finder
+                        .item("item", item)
+                        .map_err(|invalid| Denied::unreadable(&invalid.message))?;
                 }
             }
-            b"content_part.added" | b"content_part.done" | b"reasoning_summary_part.added" | b"reasoning_summary_part.done" => {
+            b"content_part.added"
+            | b"content_part.done"
+            | b"reasoning_summary_part.added"
+            | b"reasoning_summary_part.done" => {
                 if stem.ends_with(b"added") {
                     phase = Phase::Begin;
                 }
                 finder.group(group as usize);
                 part_override = Some(part);
                 if let Some(block) = event.get("part") {
-                    finder.block("part", block).map_err(|invalid| Denied::unreadable(&invalid.message))?;
+                    finder
+                        .block("part", block)
+                        .map_err(|invalid| Denied::unreadable(&invalid.message))?;
                 }
             }
             _ if stem.ends_with(b".delta") => {
-                if let Some(delta) = event.get("delta").filter(|delta| delta.shape() == Shape::String) {
+                if let Some(delta) = event
+                    .get("delta")
+                    .filter(|delta| delta.shape() == Shape::String)
+                {
                     let (field, kind) = field_of(&stem[..stem.len() - 6]);
-                    let channel = Channel { group, part, field: field as u32 };
+                    let channel = Channel {
+                        group,
+                        part,
+                        field: field as u32,
+                    };
                     self.delta(channel, kind, event, delta, filter, turn)?;
                 }
             }
             _ if stem.ends_with(b".done") => {
                 let (field, kind) = field_of(&stem[..stem.len() - 5]);
-                for (_, value) in event.members().filter(|(key, _)| TEXT_MEMBERS.contains(&key.0)) {
+                for (_, value) in event
+                    .members()
+                    .filter(|(key, _)| TEXT_MEMBERS.contains(&key.0))
+                {
                     let found = Found {
                         role: Role::Assistant,
                         kind,
@@ -78,7 +107,9 @@ impl AnswerRewriter {
                     }
                 }
                 if let Some(output) = event.at_pointer("/response/output") {
-                    finder.items("output", output).map_err(|invalid| Denied::unreadable(&invalid.message))?;
+                    finder
+                        .items("output", output)
+                        .map_err(|invalid| Denied::unreadable(&invalid.message))?;
                 }
                 if let Some(text) = event.at_pointer("/response/output_text") {
                     finder.text(Field::Other, text);
@@ -93,7 +124,8 @@ impl AnswerRewriter {
         if self.inserted > 0
             && let (Some(old), Some(value)) = (sequence, event.get("sequence_number"))
         {
-            turn.splices.push(over(value, (old + self.inserted).to_string().into_bytes()));
+            turn.splices
+                .push(over(value, (old + self.inserted).to_string().into_bytes()));
         }
         Ok(())
     }
@@ -111,7 +143,9 @@ impl AnswerRewriter {
         if text.is_empty() {
             return Ok(());
         }
-        let passed = self.channels.push_remembered(channel, kind, &text, Some(event.bytes), filter)?;
+        let passed =
+            self.channels
+                .push_remembered(channel, kind, &text, Some(event.bytes), filter)?;
         if passed != text {
             let found = Found {
                 role: Role::Assistant,
@@ -136,18 +170,31 @@ impl AnswerRewriter {
         filter: &mut dyn TextFilter,
         turn: &mut Turn,
     ) -> Result<(), Denied> {
-        let Some(text) = found.value.text().filter(|text| !text.is_empty()) else { return Ok(()) };
-        let channel = Channel { group: found.group, part: found.part, field: found.field as u32 };
+        let Some(text) = found.value.text().filter(|text| !text.is_empty()) else {
+            return Ok(());
+        };
+        let channel = Channel {
+            group: found.group,
+            part: found.part,
+            field: found.field as u32,
+        };
         let passed = match phase {
-            _ if found.field == Field::Other => self.channels.whole(found.group, found.kind, &text, filter)?,
+            _ if found.field == Field::Other => {
+                self.channels
+                    .whole(found.group, found.kind, &text, filter)?
+            }
             Phase::Begin if self.channels.is_known(channel) => self.channels.so_far(channel),
-            Phase::Begin => self.channels.push_remembered(channel, found.kind, &text, None, filter)?,
+            Phase::Begin => self
+                .channels
+                .push_remembered(channel, found.kind, &text, None, filter)?,
             Phase::End => {
                 self.end(channel, sequence, filter, turn)?;
                 match self.channels.delivered(channel, &text) {
                     Some(delivered) => delivered.to_owned(),
                     // It says something else than was streamed, or nothing was.
-                    None => self.channels.whole(found.group, found.kind, &text, filter)?,
+                    None => self
+                        .channels
+                        .whole(found.group, found.kind, &text, filter)?,
                 }
             }
         };
@@ -158,7 +205,13 @@ impl AnswerRewriter {
     }
 
     /// Appends a delta that carries what a channel held back, before the event with this sequence number.
-    pub(super) fn put_in_responses(&mut self, channel: Channel, text: &str, sequence: Option<u64>, out: &mut Vec<u8>) {
+    pub(super) fn put_in_responses(
+        &mut self,
+        channel: Channel,
+        text: &str,
+        sequence: Option<u64>,
+        out: &mut Vec<u8>,
+    ) {
         let model = self.channels.model(channel);
         let event = Raw::new(model);
         let (Some(delta), Some(kind)) = (event.get("delta"), event_type(event)) else {
@@ -169,9 +222,15 @@ impl AnswerRewriter {
         quote(&mut with, text);
         let mut splices = vec![over(delta, with)];
         if let (Some(value), Some(sequence)) = (event.get("sequence_number"), sequence) {
-            splices.push(over(value, (sequence + self.inserted).to_string().into_bytes()));
+            splices.push(over(
+                value,
+                (sequence + self.inserted).to_string().into_bytes(),
+            ));
         }
-        if let Some(value) = event.get("logprobs").filter(|value| value.shape() == Shape::Array) {
+        if let Some(value) = event
+            .get("logprobs")
+            .filter(|value| value.shape() == Shape::Array)
+        {
             splices.push(over(value, b"[]".to_vec()));
         }
         sort(&mut splices);
@@ -183,7 +242,15 @@ impl AnswerRewriter {
 }
 
 /// Names under which events that end a channel repeat its text.
-const TEXT_MEMBERS: [&[u8]; 7] = [b"text", b"refusal", b"arguments", b"input", b"code", b"command", b"transcript"];
+const TEXT_MEMBERS: [&[u8]; 7] = [
+    b"text",
+    b"refusal",
+    b"arguments",
+    b"input",
+    b"code",
+    b"command",
+    b"transcript",
+];
 
 /// The field that events of this stem stream, and what it is.
 fn field_of(stem: &[u8]) -> (Field, Kind) {
@@ -192,9 +259,13 @@ fn field_of(stem: &[u8]) -> (Field, Kind) {
         b"refusal" => (Field::Refusal, Kind::Text),
         b"reasoning_text" | b"reasoning" => (Field::Reasoning, Kind::Reasoning),
         b"reasoning_summary_text" | b"reasoning_summary" => (Field::Summary, Kind::Reasoning),
-        b"function_call_arguments" | b"mcp_call_arguments" | b"mcp_call.arguments" => (Field::Arguments, Kind::ToolArguments),
+        b"function_call_arguments" | b"mcp_call_arguments" | b"mcp_call.arguments" => {
+            (Field::Arguments, Kind::ToolArguments)
+        }
         b"custom_tool_call_input" => (Field::Input, Kind::ToolArguments),
-        b"code_interpreter_call_code" | b"code_interpreter_call.code" => (Field::Code, Kind::ToolArguments),
+        b"code_interpreter_call_code" | b"code_interpreter_call.code" => {
+            (Field::Code, Kind::ToolArguments)
+        }
         b"audio.transcript" | b"audio_transcript" => (Field::Transcript, Kind::Text),
         // Of what is not known, tool calls are the likelier.
         _ if stem.ends_with(b"_output_content") => (Field::Command, Kind::ToolResult),

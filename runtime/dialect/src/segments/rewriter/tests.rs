@@ -25,10 +25,16 @@ impl TextFilter for Mask {
         let held = self.held.entry(channel).or_default();
         held.push_str(text);
         if self.deny && held.contains(SECRET) {
-            return Err(Denied { reason: "secret".into(), message: "no".into() });
+            return Err(Denied {
+                reason: "secret".into(),
+                message: "no".into(),
+            });
         }
         let masked = held.replace(SECRET, MASK);
-        let keep = (1..SECRET.len()).rev().find(|&length| masked.ends_with(&SECRET[..length])).unwrap_or(0);
+        let keep = (1..SECRET.len())
+            .rev()
+            .find(|&length| masked.ends_with(&SECRET[..length]))
+            .unwrap_or(0);
         *held = masked[masked.len() - keep..].to_owned();
         Ok(masked[..masked.len() - keep].to_owned())
     }
@@ -44,7 +50,9 @@ fn rewrite(operation: Operation, stream: &str, cuts: &[usize]) -> (String, Mask)
     let mut out = Vec::new();
     let mut from = 0;
     for &cut in cuts.iter().chain([&stream.len()]) {
-        rewriter.push(&stream.as_bytes()[from..cut], &mut mask, &mut out).unwrap();
+        rewriter
+            .push(&stream.as_bytes()[from..cut], &mut mask, &mut out)
+            .unwrap();
         from = cut;
     }
     rewriter.finish(&mut mask, &mut out).unwrap();
@@ -57,9 +65,15 @@ fn masked(operation: Operation, stream: &str) -> String {
     for cut in 1..stream.len() {
         assert_eq!(rewrite(operation, stream, &[cut]).0, whole, "cut at {cut}");
     }
-    assert_eq!(rewrite(operation, stream, &(1..stream.len()).collect::<Vec<_>>()).0, whole);
+    assert_eq!(
+        rewrite(operation, stream, &(1..stream.len()).collect::<Vec<_>>()).0,
+        whole
+    );
     assert!(!whole.contains(SECRET));
-    assert!(mask.held.values().all(String::is_empty), "every channel was ended");
+    assert!(
+        mask.held.values().all(String::is_empty),
+        "every channel was ended"
+    );
     whole
 }
 
@@ -73,7 +87,15 @@ fn data(stream: &str) -> Vec<Value> {
 }
 
 fn sse(events: &[Value]) -> String {
-    events.iter().map(|event| format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap_or("x"))).collect()
+    events
+        .iter()
+        .map(|event| {
+            format!(
+                "event: {}\ndata: {event}\n\n",
+                event["type"].as_str().unwrap_or("x")
+            )
+        })
+        .collect()
 }
 
 fn joined<'a>(events: &'a [Value], text: impl Fn(&'a Value) -> Option<&'a str>) -> String {
@@ -104,26 +126,64 @@ fn a_chat_stream_leaks_nothing_and_loses_nothing() {
     .concat();
     let out = masked(Operation::ChatCompletions, &stream);
     let events = data(&out);
-    let text = |name: &'static str| joined(&events, move |event| event["choices"][0]["delta"][name].as_str());
-    assert_eq!(text("content"), format!("the word is {MASK}, I said hunter"));
+    let text = |name: &'static str| {
+        joined(&events, move |event| {
+            event["choices"][0]["delta"][name].as_str()
+        })
+    };
+    assert_eq!(
+        text("content"),
+        format!("the word is {MASK}, I said hunter")
+    );
     assert_eq!(text("reasoning_content"), "I think hunt");
-    let arguments = joined(&events, |event| event["choices"][0]["delta"]["tool_calls"][0]["function"]["arguments"].as_str());
+    let arguments = joined(&events, |event| {
+        event["choices"][0]["delta"]["tool_calls"][0]["function"]["arguments"].as_str()
+    });
     assert_eq!(arguments, format!("{{\"a\":\"{MASK}\"}}h"));
 
     let first = |wanted: &dyn Fn(&Value) -> bool| events.iter().position(wanted).unwrap();
-    let last_reasoning = events.iter().rposition(|event| event["choices"][0]["delta"]["reasoning_content"].is_string()).unwrap();
-    assert!(last_reasoning < first(&|event| event["choices"][0]["delta"]["content"].as_str().is_some_and(|text| !text.is_empty())));
+    let last_reasoning = events
+        .iter()
+        .rposition(|event| event["choices"][0]["delta"]["reasoning_content"].is_string())
+        .unwrap();
+    assert!(
+        last_reasoning
+            < first(&|event| event["choices"][0]["delta"]["content"]
+                .as_str()
+                .is_some_and(|text| !text.is_empty()))
+    );
     let finish = first(&|event| event["choices"][0]["finish_reason"].is_string());
-    assert!(events[finish + 1..].iter().all(|event| event["choices"].as_array().unwrap().is_empty()), "nothing behind the end");
+    assert!(
+        events[finish + 1..]
+            .iter()
+            .all(|event| event["choices"].as_array().unwrap().is_empty()),
+        "nothing behind the end"
+    );
     let put_in = &events[finish - 1];
-    assert_eq!((&put_in["id"], &put_in["model"], &put_in["object"]), (&json!("c"), &json!("m"), &json!("chat.completion.chunk")));
+    assert_eq!(
+        (&put_in["id"], &put_in["model"], &put_in["object"]),
+        (&json!("c"), &json!("m"), &json!("chat.completion.chunk"))
+    );
 
-    assert!(out.starts_with(&stream[..stream.find("data: ").unwrap()]), "comments stay");
-    assert!(out.ends_with(&stream[stream.find("data: {\"id\":\"c\",\"choices\":[],").unwrap()..]), "events without text stay");
+    assert!(
+        out.starts_with(&stream[..stream.find("data: ").unwrap()]),
+        "comments stay"
+    );
+    assert!(
+        out.ends_with(&stream[stream.find("data: {\"id\":\"c\",\"choices\":[],").unwrap()..]),
+        "events without text stay"
+    );
     for event in &events {
         let choice = &event["choices"][0];
-        if choice["delta"]["content"].as_str().is_some_and(|text| text.contains(MASK)) {
-            assert_eq!(choice["logprobs"], Value::Null, "probabilities would spell the secret");
+        if choice["delta"]["content"]
+            .as_str()
+            .is_some_and(|text| text.contains(MASK))
+        {
+            assert_eq!(
+                choice["logprobs"],
+                Value::Null,
+                "probabilities would spell the secret"
+            );
         }
     }
 }
@@ -142,10 +202,20 @@ fn choices_are_judged_apart() {
     ];
     let out = masked(Operation::ChatCompletions, &stream.concat());
     let events = data(&out);
-    let of = |index: u32| joined(&events, move |event| event["choices"][0]["delta"]["content"].as_str().filter(|_| event["choices"][0]["index"] == index));
+    let of = |index: u32| {
+        joined(&events, move |event| {
+            event["choices"][0]["delta"]["content"]
+                .as_str()
+                .filter(|_| event["choices"][0]["index"] == index)
+        })
+    };
     assert_eq!(of(0), MASK);
     assert_eq!(of(1), "er2 hunt");
-    assert_eq!(events.len(), 4, "what was held back went out with the last delta");
+    assert_eq!(
+        events.len(),
+        4,
+        "what was held back went out with the last delta"
+    );
 }
 
 #[test]
@@ -153,7 +223,11 @@ fn a_stream_without_its_end_gives_back_what_was_held() {
     let stream = chunk(json!({"content": "a hunt"}), Value::Null);
     for stream in [stream.clone(), format!("{stream}data: [DONE]\n\n")] {
         let events = data(&masked(Operation::ChatCompletions, &stream));
-        assert_eq!(joined(&events, |event| event["choices"][0]["delta"]["content"].as_str()), "a hunt");
+        assert_eq!(
+            joined(&events, |event| event["choices"][0]["delta"]["content"]
+                .as_str()),
+            "a hunt"
+        );
     }
 }
 
@@ -202,31 +276,78 @@ fn a_responses_stream_leaks_nothing_in_deltas_or_repetitions() {
     let out = masked(Operation::Responses, &stream);
     let events = data(&out);
     let text = format!("the word is {MASK}, h");
-    let deltas = |kind: &'static str| joined(&events, move |event| event["delta"].as_str().filter(|_| event["type"] == kind));
+    let deltas = |kind: &'static str| {
+        joined(&events, move |event| {
+            event["delta"].as_str().filter(|_| event["type"] == kind)
+        })
+    };
     assert_eq!(deltas("response.output_text.delta"), text);
-    assert_eq!(deltas("response.reasoning_summary_text.delta"), format!("about {MASK} h"));
-    let of = |kind: &'static str| events.iter().filter(move |event| event["type"] == kind).collect::<Vec<_>>();
+    assert_eq!(
+        deltas("response.reasoning_summary_text.delta"),
+        format!("about {MASK} h")
+    );
+    let of = |kind: &'static str| {
+        events
+            .iter()
+            .filter(move |event| event["type"] == kind)
+            .collect::<Vec<_>>()
+    };
     assert_eq!(of("response.output_text.done")[0]["text"], text);
     assert_eq!(of("response.output_text.done")[0]["logprobs"], json!([]));
     assert_eq!(of("response.content_part.done")[0]["part"]["text"], text);
-    assert_eq!(of("response.output_item.done")[1]["item"]["content"][0]["text"], text);
-    assert_eq!(of("response.function_call_arguments.done")[0]["arguments"], format!("{{\"a\":\"{MASK}\"}}"));
-    assert_eq!(of("response.output_item.done")[3]["item"]["input"], format!("raw {MASK}"));
+    assert_eq!(
+        of("response.output_item.done")[1]["item"]["content"][0]["text"],
+        text
+    );
+    assert_eq!(
+        of("response.function_call_arguments.done")[0]["arguments"],
+        format!("{{\"a\":\"{MASK}\"}}")
+    );
+    assert_eq!(
+        of("response.output_item.done")[3]["item"]["input"],
+        format!("raw {MASK}")
+    );
     let completed = &of("response.completed")[0]["response"];
-    assert_eq!(completed["output"][0]["summary"][0]["text"], format!("about {MASK} h"));
+    assert_eq!(
+        completed["output"][0]["summary"][0]["text"],
+        format!("about {MASK} h")
+    );
     assert_eq!(completed["output"][0]["encrypted_content"], "opaque");
     assert_eq!(completed["output"][1]["content"][0]["text"], text);
-    assert_eq!(completed["output"][2]["arguments"], format!("{{\"a\":\"{MASK}\"}}"));
+    assert_eq!(
+        completed["output"][2]["arguments"],
+        format!("{{\"a\":\"{MASK}\"}}")
+    );
 
-    let numbers: Vec<_> = events.iter().map(|event| event["sequence_number"].as_u64().unwrap()).collect();
-    assert_eq!(numbers, (0..events.len() as u64).collect::<Vec<_>>(), "numbers go on without a gap");
-    assert_eq!(events.len(), responses_stream().len() + 2, "one delta put in for each channel that held something back");
+    let numbers: Vec<_> = events
+        .iter()
+        .map(|event| event["sequence_number"].as_u64().unwrap())
+        .collect();
+    assert_eq!(
+        numbers,
+        (0..events.len() as u64).collect::<Vec<_>>(),
+        "numbers go on without a gap"
+    );
+    assert_eq!(
+        events.len(),
+        responses_stream().len() + 2,
+        "one delta put in for each channel that held something back"
+    );
     for lines in out.split("\n\n").filter(|event| !event.is_empty()) {
-        let (name, data) = lines.strip_prefix("event: ").unwrap().split_once("\ndata: ").unwrap();
+        let (name, data) = lines
+            .strip_prefix("event: ")
+            .unwrap()
+            .split_once("\ndata: ")
+            .unwrap();
         assert_eq!(serde_json::from_str::<Value>(data).unwrap()["type"], name);
     }
-    let untouched = stream.find("event: response.reasoning_summary_text.delta").unwrap();
-    assert!(out.starts_with(&stream[..untouched]), "events without text stay byte for byte");
+    let untouched = stream
+        .find("event: response.reasoning_summary_text.delta")
+        .unwrap();
+    assert!(
+        out.starts_with(&stream[..untouched]),
+        "events without text stay byte for byte"
+    );
 }
 
 #[test]
@@ -239,7 +360,10 @@ fn sparse_responses_streams_are_judged_too() {
     let out = data(&masked(Operation::Responses, &sse(&events)));
     assert_eq!(out[0]["item"]["content"][0]["text"], "say ");
     assert_eq!(out[1]["delta"], MASK);
-    assert_eq!(out[2]["response"]["output"][0]["content"][0]["text"], format!("say {MASK}"));
+    assert_eq!(
+        out[2]["response"]["output"][0]["content"][0]["text"],
+        format!("say {MASK}")
+    );
     assert_eq!(out[2]["response"]["output_text"], format!("say {MASK}"));
 }
 
@@ -250,8 +374,14 @@ fn a_messages_stream_leaks_nothing_and_loses_nothing() {
         json!({"type": "message_start", "message": {"id": "m", "content": []}}),
         json!({"type": "content_block_start", "index": 0, "content_block": {"type": "thinking", "thinking": "", "signature": ""}}),
         json!({"type": "ping"}),
-        delta(0, json!({"type": "thinking_delta", "thinking": "well, hunt"})),
-        delta(0, json!({"type": "signature_delta", "signature": "hunter2 is opaque here".replace("hunter2", "opaque")})),
+        delta(
+            0,
+            json!({"type": "thinking_delta", "thinking": "well, hunt"}),
+        ),
+        delta(
+            0,
+            json!({"type": "signature_delta", "signature": "hunter2 is opaque here".replace("hunter2", "opaque")}),
+        ),
         json!({"type": "content_block_stop", "index": 0}),
         json!({"type": "content_block_start", "index": 1, "content_block": {"type": "text", "text": ""}}),
         delta(1, json!({"type": "text_delta", "text": "it is hunter"})),
@@ -259,8 +389,14 @@ fn a_messages_stream_leaks_nothing_and_loses_nothing() {
         json!({"type": "content_block_stop", "index": 1}),
         json!({"type": "content_block_start", "index": 2, "content_block": {"type": "tool_use", "id": "t", "name": "f", "input": {}}}),
         delta(2, json!({"type": "input_json_delta", "partial_json": ""})),
-        delta(2, json!({"type": "input_json_delta", "partial_json": "{\"a\":\"hun"})),
-        delta(2, json!({"type": "input_json_delta", "partial_json": "ter2\"}"})),
+        delta(
+            2,
+            json!({"type": "input_json_delta", "partial_json": "{\"a\":\"hun"}),
+        ),
+        delta(
+            2,
+            json!({"type": "input_json_delta", "partial_json": "ter2\"}"}),
+        ),
         json!({"type": "content_block_stop", "index": 2}),
         json!({"type": "content_block_start", "index": 3, "content_block": {"type": "web_search_tool_result", "tool_use_id": "t", "content": [{"type": "web_search_result", "title": "hunter2"}]}}),
         json!({"type": "content_block_stop", "index": 3}),
@@ -268,26 +404,57 @@ fn a_messages_stream_leaks_nothing_and_loses_nothing() {
         json!({"type": "message_stop"}),
     ];
     let out = data(&masked(Operation::Messages, &sse(&events)));
-    let text = |index: u32, name: &'static str| joined(&out, move |event| event["delta"][name].as_str().filter(|_| event["index"] == index));
+    let text = |index: u32, name: &'static str| {
+        joined(&out, move |event| {
+            event["delta"][name]
+                .as_str()
+                .filter(|_| event["index"] == index)
+        })
+    };
     assert_eq!(text(0, "thinking"), "well, hunt");
     assert_eq!(text(1, "text"), format!("it is {MASK} or hunter"));
     assert_eq!(text(2, "partial_json"), format!("{{\"a\":\"{MASK}\"}}"));
     let at = |wanted: &dyn Fn(&Value) -> bool| out.iter().rposition(wanted).unwrap();
-    assert!(at(&|event| event["delta"]["type"] == "thinking_delta") < at(&|event| event["delta"]["type"] == "signature_delta"));
-    assert!(at(&|event| event["delta"]["type"] == "text_delta") < at(&|event| event["type"] == "content_block_stop" && event["index"] == 1));
+    assert!(
+        at(&|event| event["delta"]["type"] == "thinking_delta")
+            < at(&|event| event["delta"]["type"] == "signature_delta")
+    );
+    assert!(
+        at(&|event| event["delta"]["type"] == "text_delta")
+            < at(&|event| event["type"] == "content_block_stop" && event["index"] == 1)
+    );
     let (_, mask) = rewrite(Operation::Messages, &sse(&events), &[]);
-    assert_eq!(mask.kinds, [Kind::Reasoning, Kind::Text, Kind::ToolArguments, Kind::ToolResult]);
+    assert_eq!(
+        mask.kinds,
+        [
+            Kind::Reasoning,
+            Kind::Text,
+            Kind::ToolArguments,
+            Kind::ToolResult
+        ]
+    );
 }
 
 #[test]
 fn a_denial_lets_out_what_was_judged_and_nothing_more() {
-    let stream = [chunk(json!({"content": "fine"}), Value::Null), chunk(json!({"content": "hunter2"}), Value::Null), chunk(json!({"content": "more"}), Value::Null)];
+    let stream = [
+        chunk(json!({"content": "fine"}), Value::Null),
+        chunk(json!({"content": "hunter2"}), Value::Null),
+        chunk(json!({"content": "more"}), Value::Null),
+    ];
     let mut rewriter = AnswerRewriter::new(Operation::ChatCompletions);
-    let mut mask = Mask { deny: true, ..Mask::default() };
+    let mut mask = Mask {
+        deny: true,
+        ..Mask::default()
+    };
     let mut out = Vec::new();
-    let denied = rewriter.push(stream.concat().as_bytes(), &mut mask, &mut out).unwrap_err();
+    let denied = rewriter
+        .push(stream.concat().as_bytes(), &mut mask, &mut out)
+        .unwrap_err();
     assert_eq!(denied.reason, "secret");
-    rewriter.push(stream[0].as_bytes(), &mut mask, &mut out).unwrap();
+    rewriter
+        .push(stream[0].as_bytes(), &mut mask, &mut out)
+        .unwrap();
     rewriter.finish(&mut mask, &mut out).unwrap();
     assert_eq!(String::from_utf8(out).unwrap(), stream[0]);
 }
@@ -295,24 +462,43 @@ fn a_denial_lets_out_what_was_judged_and_nothing_more() {
 #[test]
 fn what_cannot_be_read_does_not_pass() {
     for (operation, event) in [
-        (Operation::ChatCompletions, "data: {\"choices\":[{\"delta\":{\"content\":\"hunter2\n\n"),
+        (
+            Operation::ChatCompletions,
+            "data: {\"choices\":[{\"delta\":{\"content\":\"hunter2\n\n",
+        ),
         (Operation::ChatCompletions, "data: hunter2\n\n"),
-        (Operation::ChatCompletions, "data: {\"choices\":[{\"delta\":{\"content\":[5]}}]}\n\n"),
-        (Operation::Responses, "data: {\"type\":\"response.output_item.done\",\"item\":\"hunter2\" \"}\n\n"),
+        (
+            Operation::ChatCompletions,
+            "data: {\"choices\":[{\"delta\":{\"content\":[5]}}]}\n\n",
+        ),
+        (
+            Operation::Responses,
+            "data: {\"type\":\"response.output_item.done\",\"item\":\"hunter2\" \"}\n\n",
+        ),
         (Operation::Messages, "data: {\n\n"),
     ] {
         let mut out = Vec::new();
-        let denied = AnswerRewriter::new(operation).push(event.as_bytes(), &mut Mask::default(), &mut out).unwrap_err();
+        let denied = AnswerRewriter::new(operation)
+            .push(event.as_bytes(), &mut Mask::default(), &mut out)
+            .unwrap_err();
         assert_eq!(denied.reason, "unreadable-answer", "{event}");
         assert!(out.is_empty());
     }
     let mut rewriter = AnswerRewriter::new(Operation::ChatCompletions);
     let mut out = Vec::new();
-    rewriter.push(b"data: {\"choices\":[{\"delta\":{\"content\":\"hunt", &mut Mask::default(), &mut out).unwrap();
+    rewriter
+        .push(
+            b"data: {\"choices\":[{\"delta\":{\"content\":\"hunt",
+            &mut Mask::default(),
+            &mut out,
+        )
+        .unwrap();
     rewriter.finish(&mut Mask::default(), &mut out).unwrap();
     assert!(out.is_empty(), "an event that was cut off is dropped");
     let mut rewriter = AnswerRewriter::new(Operation::ChatCompletions);
-    rewriter.push(b"data: ", &mut Mask::default(), &mut out).unwrap();
+    rewriter
+        .push(b"data: ", &mut Mask::default(), &mut out)
+        .unwrap();
     let piece = vec![b'x'; 1 << 20];
     let outcome = (0..20).try_for_each(|_| rewriter.push(&piece, &mut Mask::default(), &mut out));
     assert_eq!(outcome.unwrap_err().reason, "unreadable-answer");

@@ -4,7 +4,12 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn read_in(operation: Operation, hints: &UsageHints, stream: &[u8], cuts: &[usize]) -> StreamSummary {
+fn read_in(
+    operation: Operation,
+    hints: &UsageHints,
+    stream: &[u8],
+    cuts: &[usize],
+) -> StreamSummary {
     let mut tap = StreamTap::new(operation, Arc::new(hints.clone()));
     let mut from = 0;
     for &cut in cuts {
@@ -21,7 +26,11 @@ fn read(operation: Operation, stream: &str) -> StreamSummary {
     let stream = stream.as_bytes();
     let whole = read_in(operation, &hints, stream, &[]);
     for cut in 0..=stream.len() {
-        assert_eq!(read_in(operation, &hints, stream, &[cut]), whole, "cut at {cut}");
+        assert_eq!(
+            read_in(operation, &hints, stream, &[cut]),
+            whole,
+            "cut at {cut}"
+        );
     }
     let every: Vec<_> = (0..stream.len()).collect();
     assert_eq!(read_in(operation, &hints, stream, &every), whole);
@@ -29,7 +38,10 @@ fn read(operation: Operation, stream: &str) -> StreamSummary {
 }
 
 fn failed(code: &str, message: &str) -> Ended {
-    Ended::Failed { code: code.into(), message: message.into() }
+    Ended::Failed {
+        code: code.into(),
+        message: message.into(),
+    }
 }
 
 const CHAT: &str = concat!(
@@ -46,46 +58,92 @@ const CHAT: &str = concat!(
 fn a_chat_stream_is_read_with_any_line_ends_and_any_cuts() {
     for end in ["\n", "\r\n", "\r"] {
         let summary = read(Operation::ChatCompletions, &CHAT.replace('\n', end));
-        assert_eq!(summary.usage, Some(Usage { input: 5, cache_read: 4, output: 3, ..Usage::default() }));
+        assert_eq!(
+            summary.usage,
+            Some(Usage {
+                input: 5,
+                cache_read: 4,
+                output: 3,
+                ..Usage::default()
+            })
+        );
         assert_eq!(summary.ended, Ended::Complete);
         assert_eq!((summary.events, summary.output_bytes_estimate), (6, 9));
     }
-    assert_eq!(read(Operation::ChatCompletions, &format!("\u{feff}{}", &CHAT[9..])).events, 6, "behind a byte order mark");
+    assert_eq!(
+        read(
+            Operation::ChatCompletions,
+            &format!("\u{feff}{}", &CHAT[9..])
+        )
+        .events,
+        6,
+        "behind a byte order mark"
+    );
 }
 
 #[test]
 fn a_chat_stream_may_end_without_done() {
     let finished = CHAT.replace("data: [DONE]\n\n", "");
-    assert_eq!(read(Operation::ChatCompletions, &finished).ended, Ended::Complete);
-    let cut = &CHAT[..CHAT.find("data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{},").unwrap()];
+    assert_eq!(
+        read(Operation::ChatCompletions, &finished).ended,
+        Ended::Complete
+    );
+    let cut = &CHAT[..CHAT
+        .find("data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{},")
+        .unwrap()];
     let cut = read(Operation::ChatCompletions, cut);
     assert_eq!((cut.ended, cut.usage), (Ended::Cut, None));
-    assert_eq!(read(Operation::ChatCompletions, "data: [DONE]").ended, Ended::Complete, "without its blank line");
+    assert_eq!(
+        read(Operation::ChatCompletions, "data: [DONE]").ended,
+        Ended::Complete,
+        "without its blank line"
+    );
     assert_eq!(read(Operation::ChatCompletions, "").ended, Ended::Cut);
 }
 
 #[test]
 fn usage_that_grows_from_event_to_event_counts_once() {
     let event = |output: u64| {
-        format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"a\"}}}}],\"usage\":{{\"prompt_tokens\":5,\"completion_tokens\":{output}}}}}\n\n")
+        format!(
+            "data: {{\"choices\":[{{\"delta\":{{\"content\":\"a\"}}}}],\"usage\":{{\"prompt_tokens\":5,\"completion_tokens\":{output}}}}}\n\n"
+        )
     };
     let stream = format!("{}{}{}", event(1), event(2), event(7));
-    assert_eq!(read(Operation::ChatCompletions, &stream).usage.unwrap().output, 7);
+    assert_eq!(
+        read(Operation::ChatCompletions, &stream)
+            .usage
+            .unwrap()
+            .output,
+        7
+    );
 }
 
 #[test]
 fn zeros_are_usage_only_in_a_stream_that_came_to_its_end() {
     let zero = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"usage\":{\"prompt_tokens\":0,\"completion_tokens\":0}}\n\n";
     assert_eq!(read(Operation::ChatCompletions, zero).usage, None);
-    assert_eq!(read(Operation::ChatCompletions, &format!("{zero}data: [DONE]\n\n")).usage, Some(Usage::default()));
+    assert_eq!(
+        read(
+            Operation::ChatCompletions,
+            &format!("{zero}data: [DONE]\n\n")
+        )
+        .usage,
+        Some(Usage::default())
+    );
 }
 
 #[test]
 fn a_failure_in_a_chat_stream_is_not_forgotten_over_done() {
     let stream = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":\"error\"}],\"error\":{\"code\":502,\"message\":\"gone\"}}\n\ndata: [DONE]\n\n";
-    assert_eq!(read(Operation::ChatCompletions, stream).ended, failed("502", "gone"));
+    assert_eq!(
+        read(Operation::ChatCompletions, stream).ended,
+        failed("502", "gone")
+    );
     let stream = "event: error\ndata: {\"error\":{\"message\":\"m\",\"type\":\"t\"}}\n\n";
-    assert_eq!(read(Operation::ChatCompletions, stream).ended, failed("t", "m"));
+    assert_eq!(
+        read(Operation::ChatCompletions, stream).ended,
+        failed("t", "m")
+    );
 }
 
 const RESPONSES: &str = concat!(
@@ -108,12 +166,23 @@ fn responses_usage_sits_in_each_of_the_three_ends() {
         ("response.failed", failed("", "")),
     ] {
         let summary = read(Operation::Responses, &responses_end(kind));
-        assert_eq!(summary.usage, Some(Usage { input: 5, cache_read: 3, output: 2, ..Usage::default() }), "{kind}");
+        assert_eq!(
+            summary.usage,
+            Some(Usage {
+                input: 5,
+                cache_read: 3,
+                output: 2,
+                ..Usage::default()
+            }),
+            "{kind}"
+        );
         assert_eq!(summary.ended, ended);
         assert_eq!((summary.events, summary.output_bytes_estimate), (4, 7));
     }
     assert_eq!(read(Operation::Responses, RESPONSES).ended, Ended::Cut);
-    let error = format!("{RESPONSES}event: error\ndata: {{\"type\":\"error\",\"error\":{{\"code\":\"c\",\"message\":\"m\"}}}}\n\n");
+    let error = format!(
+        "{RESPONSES}event: error\ndata: {{\"type\":\"error\",\"error\":{{\"code\":\"c\",\"message\":\"m\"}}}}\n\n"
+    );
     assert_eq!(read(Operation::Responses, &error).ended, failed("c", "m"));
 }
 
@@ -122,7 +191,11 @@ fn an_error_knows_where_in_the_stream_it_lands() {
     let mut tap = StreamTap::new(Operation::Responses, Arc::default());
     assert_eq!(tap.position(), StreamPosition::default());
     tap.push(RESPONSES.as_bytes());
-    let expected = StreamPosition { next_sequence: 3, response_id: Some("resp_1".into()), mid_event: false };
+    let expected = StreamPosition {
+        next_sequence: 3,
+        response_id: Some("resp_1".into()),
+        mid_event: false,
+    };
     assert_eq!(tap.position(), expected);
     tap.push(b"event: response.out");
     assert!(tap.position().mid_event);
@@ -143,11 +216,24 @@ fn messages_usage_is_what_the_last_event_says() {
         "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
     );
     let summary = read(Operation::Messages, stream);
-    let expected = Usage { input: 7, cache_write_5m: 4, cache_write_1h: 6, output: 5, reasoning: 2, ..Usage::default() };
+    let expected = Usage {
+        input: 7,
+        cache_write_5m: 4,
+        cache_write_1h: 6,
+        output: 5,
+        reasoning: 2,
+        ..Usage::default()
+    };
     assert_eq!(summary.usage, Some(expected));
-    assert_eq!((summary.ended, summary.output_bytes_estimate), (Ended::Complete, 5));
+    assert_eq!(
+        (summary.ended, summary.output_bytes_estimate),
+        (Ended::Complete, 5)
+    );
     let error = "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"m\"}}\n\n";
-    assert_eq!(read(Operation::Messages, error).ended, failed("overloaded_error", "m"));
+    assert_eq!(
+        read(Operation::Messages, error).ended,
+        failed("overloaded_error", "m")
+    );
 }
 
 #[test]
@@ -165,9 +251,18 @@ fn hints_lead_to_usage_in_unusual_events() {
         cached_tokens_pointers: vec!["/cached".into()],
         ..UsageHints::default()
     };
-    let usage = read_in(Operation::ChatCompletions, &hints, stream, &[20]).usage.unwrap();
+    let usage = read_in(Operation::ChatCompletions, &hints, stream, &[20])
+        .usage
+        .unwrap();
     assert_eq!((usage.input, usage.cache_read, usage.output), (5, 4, 1));
-    assert_eq!(read(Operation::ChatCompletions, std::str::from_utf8(stream).unwrap()).usage, None);
+    assert_eq!(
+        read(
+            Operation::ChatCompletions,
+            std::str::from_utf8(stream).unwrap()
+        )
+        .usage,
+        None
+    );
 }
 
 #[test]

@@ -7,8 +7,8 @@ use super::{Loaded, bindings, exports};
 use crate::abi::{Calls, Fault, Reply, Translate};
 use crate::state::State;
 use crate::{
-    Amendment, Answer, CatalogueRequest, CommitAfter, Denial, Edit, Failure, FailureKind, Judgement, Plan,
-    Replacement, Segment, SignHead, UpstreamStream, Verdict, Window,
+    Amendment, Answer, CatalogueRequest, CommitAfter, Denial, Edit, Failure, FailureKind,
+    Judgement, Plan, Replacement, Segment, SignHead, UpstreamStream, Verdict, Window,
 };
 
 /// There is at most one of each lent thing in a store, so its handle says nothing.
@@ -36,7 +36,11 @@ impl Calls for Loaded {
         Ok(failure(self.exchange(store)?.call_classify(store, the())?))
     }
 
-    fn sign(&mut self, store: &mut Store<State>, head: &SignHead<'_>) -> Reply<Result<Vec<(String, String)>, String>> {
+    fn sign(
+        &mut self,
+        store: &mut Store<State>,
+        head: &SignHead<'_>,
+    ) -> Reply<Result<Vec<(String, String)>, String>> {
         let headers = borrowed(head.headers);
         let head = exports::signing::Head {
             method: head.method,
@@ -76,12 +80,20 @@ impl Calls for Loaded {
             .collect())
     }
 
-    fn catalogue_request(&mut self, store: &mut Store<State>, endpoint: &str) -> Reply<CatalogueRequest> {
+    fn catalogue_request(
+        &mut self,
+        store: &mut Store<State>,
+        endpoint: &str,
+    ) -> Reply<CatalogueRequest> {
         let (path, headers) = self.catalogue(store)?.call_request(store, endpoint)?;
         Ok(CatalogueRequest { path, headers })
     }
 
-    fn catalogue_read(&mut self, store: &mut Store<State>, body: &[u8]) -> Reply<Result<Vec<String>, String>> {
+    fn catalogue_read(
+        &mut self,
+        store: &mut Store<State>,
+        body: &[u8],
+    ) -> Reply<Result<Vec<String>, String>> {
         Ok(self.catalogue(store)?.call_read(store, body)?)
     }
 
@@ -110,9 +122,12 @@ impl Calls for Loaded {
         match self.admission(store)?.call_admit(store, the())? {
             Guest::Allow => Ok(Verdict::Allow),
             Guest::Deny(denial) => Ok(Verdict::Deny(self::denial(denial))),
-            Guest::Amend(amendments) => {
-                Ok(Verdict::Amend(amendments.into_iter().map(amendment).collect::<Reply<_>>()?))
-            }
+            Guest::Amend(amendments) => Ok(Verdict::Amend(
+                amendments
+                    .into_iter()
+                    .map(amendment)
+                    .collect::<Reply<_>>()?,
+            )),
         }
     }
 
@@ -126,19 +141,21 @@ impl Calls for Loaded {
                 text: segment.text,
             })
             .collect();
-        Ok(match self.content(store)?.call_inspect(store, the(), &lowered)? {
-            Guest::Keep => Judgement::Keep,
-            Guest::Deny(denial) => Judgement::Deny(self::denial(denial)),
-            Guest::Replace(replacements) => Judgement::Replace(
-                replacements
-                    .into_iter()
-                    .map(|replacement| Replacement {
-                        index: replacement.index,
-                        text: replacement.text,
-                    })
-                    .collect(),
-            ),
-        })
+        Ok(
+            match self.content(store)?.call_inspect(store, the(), &lowered)? {
+                Guest::Keep => Judgement::Keep,
+                Guest::Deny(denial) => Judgement::Deny(self::denial(denial)),
+                Guest::Replace(replacements) => Judgement::Replace(
+                    replacements
+                        .into_iter()
+                        .map(|replacement| Replacement {
+                            index: replacement.index,
+                            text: replacement.text,
+                        })
+                        .collect(),
+                ),
+            },
+        )
     }
 
     fn rank(&mut self, store: &mut Store<State>) -> Reply<Vec<u32>> {
@@ -170,7 +187,10 @@ impl Calls for Loaded {
 }
 
 fn borrowed(headers: &[(String, String)]) -> Vec<(&str, &str)> {
-    headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+    headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect()
 }
 
 fn plan(plan: exports::exchange::Plan) -> Reply<Plan> {
@@ -215,7 +235,9 @@ fn amendment(amendment: exports::admission::Amendment) -> Reply<Amendment> {
 
 fn unknown(what: &str, name: &str) -> Fault {
     let name: String = name.chars().take(80).collect();
-    Fault::Answer(format!("asks for the {what} `{name}`, which this host does not know"))
+    Fault::Answer(format!(
+        "asks for the {what} `{name}`, which this host does not know"
+    ))
 }
 
 fn failure(failure: exports::exchange::Failure) -> Failure {

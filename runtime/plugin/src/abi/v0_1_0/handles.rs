@@ -1,5 +1,8 @@
 //! Stand-ins for what a guest borrows. There is at most one of each in a store, so they hold nothing.
-#![expect(unreachable_pub, reason = "the generated bindings re-export them inside this private module")]
+#![expect(
+    unreachable_pub,
+    reason = "the generated bindings re-export them inside this private module"
+)]
 
 /// The one call a guest may see.
 pub enum CallHandle {}

@@ -4,8 +4,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use wasmtime::component::Resource;
 
-use super::bindings::tollgate::extension::{call, candidates, clock, credential, log, outcomes, request, verdicts};
-use super::handles::{CallHandle, CandidatesHandle, FailedAnswerHandle, OutcomeHandle, RequestHandle};
+use super::bindings::tollgate::extension::{
+    call, candidates, clock, credential, log, outcomes, request, verdicts,
+};
+use super::handles::{
+    CallHandle, CandidatesHandle, FailedAnswerHandle, OutcomeHandle, RequestHandle,
+};
 use crate::limits::FAILED_BODY_BYTES;
 use crate::memo::Getter;
 use crate::state::State;
@@ -15,7 +19,14 @@ type Answer<T> = wasmtime::Result<T>;
 /// Members of the body that are content, and so never a `parameter`.
 const CONTENT_MEMBERS: &[&str] = &["messages", "input", "system", "instructions", "tools"];
 /// Headers that no guest sees, whatever a view answers.
-const HIDDEN_HEADERS: &[&str] = &["authorization", "proxy-authorization", "x-api-key", "api-key", "cookie", "set-cookie"];
+const HIDDEN_HEADERS: &[&str] = &[
+    "authorization",
+    "proxy-authorization",
+    "x-api-key",
+    "api-key",
+    "cookie",
+    "set-cookie",
+];
 
 /// The lent thing, or a trap: a guest kept a handle beyond its call, which the component model itself forbids.
 fn lent<'a, T: ?Sized>(slot: &'a Option<std::sync::Arc<T>>, what: &str) -> Answer<&'a T> {
@@ -28,7 +39,10 @@ fn visible(name: &str) -> bool {
 }
 
 impl State {
-    fn lent_call(&mut self, getter: impl FnOnce() -> Getter) -> Answer<&(dyn crate::CallView + Send + Sync)> {
+    fn lent_call(
+        &mut self,
+        getter: impl FnOnce() -> Getter,
+    ) -> Answer<&(dyn crate::CallView + Send + Sync)> {
         if self.recorder.is_on() {
             self.recorder.note(getter());
         }
@@ -62,7 +76,10 @@ impl call::HostCall for State {
         Ok(call.header(&name).map(str::to_owned))
     }
     fn session(&mut self, _: Resource<CallHandle>) -> Answer<Option<String>> {
-        Ok(self.lent_call(|| Getter::Session)?.session().map(str::to_owned))
+        Ok(self
+            .lent_call(|| Getter::Session)?
+            .session()
+            .map(str::to_owned))
     }
     fn attempt(&mut self, _: Resource<CallHandle>) -> Answer<u32> {
         Ok(self.lent_call(|| Getter::Attempt)?.attempt())
@@ -80,14 +97,18 @@ impl call::HostFailedAnswer for State {
         if !visible(&name) {
             return Ok(None);
         }
-        Ok(lent(&self.lent.failed, "failed answer")?.header(&name).map(str::to_owned))
+        Ok(lent(&self.lent.failed, "failed answer")?
+            .header(&name)
+            .map(str::to_owned))
     }
     fn body(&mut self, _: Resource<FailedAnswerHandle>) -> Answer<Vec<u8>> {
         let body = lent(&self.lent.failed, "failed answer")?.body();
         Ok(body[..body.len().min(FAILED_BODY_BYTES)].to_vec())
     }
     fn operation(&mut self, _: Resource<FailedAnswerHandle>) -> Answer<String> {
-        Ok(lent(&self.lent.failed, "failed answer")?.operation().to_owned())
+        Ok(lent(&self.lent.failed, "failed answer")?
+            .operation()
+            .to_owned())
     }
     fn drop(&mut self, _: Resource<FailedAnswerHandle>) -> Answer<()> {
         Ok(())
@@ -148,21 +169,33 @@ impl candidates::HostCandidates for State {
         Ok(lent(&self.lent.candidates, "ranking")?.count())
     }
     fn upstream(&mut self, _: Resource<CandidatesHandle>, position: u32) -> Answer<String> {
-        Ok(lent(&self.lent.candidates, "ranking")?.upstream(position).to_owned())
+        Ok(lent(&self.lent.candidates, "ranking")?
+            .upstream(position)
+            .to_owned())
     }
     fn provider(&mut self, _: Resource<CandidatesHandle>, position: u32) -> Answer<String> {
-        Ok(lent(&self.lent.candidates, "ranking")?.provider(position).to_owned())
+        Ok(lent(&self.lent.candidates, "ranking")?
+            .provider(position)
+            .to_owned())
     }
     fn model(&mut self, _: Resource<CandidatesHandle>, position: u32) -> Answer<String> {
-        Ok(lent(&self.lent.candidates, "ranking")?.model(position).to_owned())
+        Ok(lent(&self.lent.candidates, "ranking")?
+            .model(position)
+            .to_owned())
     }
     fn tier(&mut self, _: Resource<CandidatesHandle>, position: u32) -> Answer<String> {
-        Ok(lent(&self.lent.candidates, "ranking")?.tier(position).to_owned())
+        Ok(lent(&self.lent.candidates, "ranking")?
+            .tier(position)
+            .to_owned())
     }
     fn input_price(&mut self, _: Resource<CandidatesHandle>, position: u32) -> Answer<Option<u64>> {
         Ok(lent(&self.lent.candidates, "ranking")?.input_price(position))
     }
-    fn output_price(&mut self, _: Resource<CandidatesHandle>, position: u32) -> Answer<Option<u64>> {
+    fn output_price(
+        &mut self,
+        _: Resource<CandidatesHandle>,
+        position: u32,
+    ) -> Answer<Option<u64>> {
         Ok(lent(&self.lent.candidates, "ranking")?.output_price(position))
     }
     fn load(&mut self, _: Resource<CandidatesHandle>, position: u32) -> Answer<u32> {
@@ -223,13 +256,17 @@ impl log::Host for State {
 
 impl clock::Host for State {
     fn now(&mut self) -> Answer<u64> {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         Ok(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
     }
 
     fn local(&mut self, zone: String) -> Answer<Result<clock::LocalTime, String>> {
         let Ok(zone) = jiff::tz::TimeZone::get(&zone) else {
-            return Ok(Err(format!("`{zone}` is no known time zone; use an IANA name such as `Europe/Berlin`")));
+            return Ok(Err(format!(
+                "`{zone}` is no known time zone; use an IANA name such as `Europe/Berlin`"
+            )));
         };
         let now = jiff::Timestamp::now().to_zoned(zone);
         Ok(Ok(clock::LocalTime {
