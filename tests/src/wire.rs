@@ -370,12 +370,11 @@ impl Connection {
     }
 
     async fn fill(&mut self) -> Result<usize> {
-        let mut space = [0; 65536];
-        let read = tokio::time::timeout(PATIENCE, self.stream.read(&mut space))
+        self.buffer.reserve(65536);
+        let read = self.stream.read_buf(&mut self.buffer);
+        Ok(tokio::time::timeout(PATIENCE, read)
             .await
-            .context("nothing came")??;
-        self.buffer.extend_from_slice(&space[..read]);
-        Ok(read)
+            .context("nothing came")??)
     }
 }
 

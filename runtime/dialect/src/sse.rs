@@ -48,10 +48,13 @@ pub(crate) struct Event<'a> {
     pub(crate) place: Option<Range<usize>>,
 }
 
+/// An event's data, and where it stands in the event if it is one piece of it.
+type Data<'a> = (Cow<'a, [u8]>, Option<Range<usize>>);
+
 /// Reads an event. `None` where it has no data: comments, blank lines.
 pub(crate) fn read(event: &[u8]) -> Option<Event<'_>> {
     let mut name = None;
-    let mut data: Option<(Cow<'_, [u8]>, Option<Range<usize>>)> = None;
+    let mut data: Option<Data<'_>> = None;
     let mut start = if event.starts_with(BOM) { BOM.len() } else { 0 };
     while start < event.len() {
         let end = memchr::memchr2(b'\n', b'\r', &event[start..])

@@ -33,8 +33,14 @@ pub(crate) struct Prepared {
 #[derive(Default)]
 pub(crate) struct PlanCache {
     snapshot: usize,
-    prepared: HashMap<(usize, usize, bool), (Arc<Plan>, Arc<Upstream>, Rc<Prepared>)>,
+    prepared: HashMap<PlanKey, Kept>,
 }
+
+/// Addresses of a plan and an upstream, and whether a stream is wanted.
+type PlanKey = (usize, usize, bool);
+
+/// What the addresses stand for is kept alive with what was made of it, so that they cannot come to mean others.
+type Kept = (Arc<Plan>, Arc<Upstream>, Rc<Prepared>);
 
 /// Far more than a provider has shapes of requests; a client that varies a header the guest reads starts over.
 const MOST: usize = 1024;
@@ -62,7 +68,6 @@ impl PlanCache {
                 return Ok(Rc::clone(prepared));
             }
             let prepared = Rc::new(Prepared::new(&plan, upstream, call)?);
-            // The plan is kept alive with it, so that its address cannot come to mean another.
             self.prepared
                 .insert(key, (plan, Arc::clone(upstream), Rc::clone(&prepared)));
             return Ok(prepared);

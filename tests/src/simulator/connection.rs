@@ -115,13 +115,10 @@ impl Reader {
     }
 
     async fn fill(&mut self) -> Result<(), Gone> {
-        let mut space = [0; 65536];
-        match self.half.read(&mut space).await {
+        self.buffer.reserve(65536);
+        match self.half.read_buf(&mut self.buffer).await {
             Ok(0) | Err(_) => Err(Gone),
-            Ok(read) => {
-                self.buffer.extend_from_slice(&space[..read]);
-                Ok(())
-            }
+            Ok(_) => Ok(()),
         }
     }
 
