@@ -120,6 +120,7 @@ async fn kill_9_in_the_middle_of_traffic_leaves_whole_rows_and_a_gateway_that_st
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), rows.len(), "a request was charged twice");
+    println!("{} rows of {answered} answered requests", rows.len());
     // Rows are committed in groups behind the answers; what kill -9 catches in between is gone until holds are written
     // before dispatch. With disks and cores under load that is tens of milliseconds of a run of 400.
     assert!(
