@@ -332,6 +332,11 @@ mod tests {
             read(Operation::ChatCompletions, body).unwrap().output_cap,
             Some(90_000)
         );
+        let other = r#"{"model":"m","messages":[],"max_completion_tokens":90000,"max_tokens":10}"#;
+        assert_eq!(
+            read(Operation::ChatCompletions, other).unwrap().output_cap,
+            Some(90_000)
+        );
         let lowered = |body: &str, operation| {
             let mut document = Document::parse(body.as_bytes().to_vec().into()).unwrap();
             lower_output_cap(&mut document, operation, 50).unwrap();

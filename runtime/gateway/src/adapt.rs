@@ -1,18 +1,19 @@
 //! From a provider's plan to what is sent: header templates filled in, edits ready to apply.
 //!
-//! A plan that the component host remembers is turned into a request head once and kept with it: the warm path is a
-//! walk through what the guest would read and one look-up here.
+//! A plan is turned into a request head once and kept with it. The component host remembers plans, or gives the same one
+//! again where a guest plans what it planned before: the warm path is one look-up here.
 
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, USER_AGENT};
+use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tollgate_dialect::Edit;
 use tollgate_plugin::{
     CallView, CommitAfter, Failure, FailureKind, Plan, PluginError, PrepareError, UpstreamStream,
 };
+use tollgate_upstream::RequestHead;
 
 use crate::snapshot::{Snapshot, Upstream};
 use crate::views::CallFacts;
@@ -20,7 +21,7 @@ use crate::views::CallFacts;
 /// A plan, ready to send.
 pub(crate) struct Prepared {
     pub(crate) path: String,
-    pub(crate) headers: HeaderMap,
+    pub(crate) head: RequestHead,
     pub(crate) edits: Vec<Edit>,
     pub(crate) commit_after: CommitAfter,
     pub(crate) always_stream: bool,
@@ -58,29 +59,31 @@ impl PlanCache {
             self.prepared.clear();
             self.snapshot = current;
         }
-        if let Some(plan) = upstream.provider.remembered(&**call) {
-            let key = (
-                Arc::as_ptr(&plan) as usize,
-                Arc::as_ptr(upstream) as usize,
-                call.stream,
-            );
-            if let Some((_, _, prepared)) = self.prepared.get(&key) {
-                return Ok(Rc::clone(prepared));
+        let plan = match upstream.provider.remembered(&**call) {
+            Some(plan) => plan,
+            None => {
+                let view: Arc<dyn CallView + Send + Sync> = Arc::<CallFacts>::clone(call);
+                upstream
+                    .provider
+                    .prepare(&view)
+                    .map_err(|error| match error {
+                        PrepareError::Refused(failure) => failure,
+                        PrepareError::Plugin(error) => broken(upstream, &error),
+                    })?
             }
-            let prepared = Rc::new(Prepared::new(&plan, upstream, call)?);
-            self.prepared
-                .insert(key, (plan, Arc::clone(upstream), Rc::clone(&prepared)));
-            return Ok(prepared);
+        };
+        let key = (
+            Arc::as_ptr(&plan) as usize,
+            Arc::as_ptr(upstream) as usize,
+            call.stream,
+        );
+        if let Some((_, _, prepared)) = self.prepared.get(&key) {
+            return Ok(Rc::clone(prepared));
         }
-        let view: Arc<dyn CallView + Send + Sync> = Arc::<CallFacts>::clone(call);
-        let plan = upstream
-            .provider
-            .prepare(&view)
-            .map_err(|error| match error {
-                PrepareError::Refused(failure) => failure,
-                PrepareError::Plugin(error) => broken(upstream, &error),
-            })?;
-        Prepared::new(&plan, upstream, call).map(Rc::new)
+        let prepared = Rc::new(Prepared::new(&plan, upstream, call)?);
+        self.prepared
+            .insert(key, (plan, Arc::clone(upstream), Rc::clone(&prepared)));
+        Ok(prepared)
     }
 }
 
@@ -104,8 +107,6 @@ impl Prepared {
             "application/json"
         };
         headers.insert(ACCEPT, HeaderValue::from_static(accept));
-        // What is relayed as it comes must come unpacked; most vendors pack when asked to.
-        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(
             USER_AGENT,
@@ -115,9 +116,17 @@ impl Prepared {
             let (name, value) = fill(upstream, name, template)?;
             headers.insert(name, value);
         }
+        let head = RequestHead::new(&upstream.target, &plan.path, headers).map_err(|error| {
+            tracing::warn!(upstream = upstream.name, %error, "a planned request cannot be sent");
+            Failure {
+                kind: FailureKind::Transient,
+                retry_after_ms: None,
+                message: None,
+            }
+        })?;
         Ok(Self {
             path: plan.path.clone(),
-            headers,
+            head,
             edits: plan.edits.iter().map(edit).collect(),
             commit_after: plan.commit_after,
             always_stream,

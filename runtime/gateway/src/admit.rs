@@ -8,45 +8,32 @@ use tollgate_dialect::{ApiError, Document, Edit, ErrorKind};
 use tollgate_plugin::{Amendment, Interface, Judgement, PluginError, Verdict};
 
 use crate::request::{Act, Refusal, Request};
-use crate::snapshot::{Policy, Snapshot};
-
-/// The policies on the caller's path that export an interface, in the order in which they run.
-pub(crate) fn policies<'a>(
-    snapshot: &'a Snapshot,
-    request: &'a Request,
-    interface: Interface,
-) -> impl Iterator<Item = &'a Arc<Policy>> {
-    let attached = request.caller.path.attachments.iter();
-    attached
-        .filter_map(|attachment| snapshot.policy(&attachment.id))
-        .filter(move |policy| policy.exports(interface))
-}
+use crate::snapshot::Policy;
 
 /// Checks the model, asks admission policies, then content policies.
-pub(crate) fn admit(snapshot: &Snapshot, request: &mut Request) -> Result<(), Refusal> {
+pub(crate) fn admit(request: &mut Request) -> Result<(), Refusal> {
     allowed(request, &request.facts.model)?;
-    if request.caller.path.attachments.is_empty() {
-        return Ok(());
-    }
-    for policy in policies(snapshot, request, Interface::Admission)
-        .cloned()
-        .collect::<Vec<_>>()
-    {
-        let verdict = guest(&policy)?
+    let policies = request.policies.clone();
+    for policy in policies.with(Interface::Admission) {
+        let verdict = guest(policy)?
             .admit(request.view())
-            .map_err(|error| failed(&policy, &error))?;
+            .map_err(|error| failed(policy, &error))?;
         match verdict {
             Verdict::Allow => {}
-            Verdict::Deny(denial) => return Err(denied(&policy, &denial.reason, denial.message)),
+            Verdict::Deny(denial) => return Err(denied(policy, &denial.reason, denial.message)),
             Verdict::Amend(amendments) => {
+                request.changed();
                 for amendment in amendments {
-                    amend(request, &policy, amendment)?;
+                    amend(request, policy, amendment)?;
                 }
-                acted(request, &policy);
+                acted(request, policy);
             }
         }
     }
-    inspect(snapshot, request)
+    for policy in policies.with(Interface::Content) {
+        inspect(request, policy)?;
+    }
+    Ok(())
 }
 
 /// The requested name must pass every allow-list on the path. The answer is the same for a name that does not exist.
@@ -131,41 +118,37 @@ fn set(request: &mut Request, policy: &Policy, name: &str, value: &str) -> Resul
         .map_err(|_| refused(policy, "set a parameter to something that is not JSON"))
 }
 
-/// Shows the text of the request to the content policies. The text is taken out only if somebody wants it.
-fn inspect(snapshot: &Snapshot, request: &mut Request) -> Result<(), Refusal> {
-    for policy in policies(snapshot, request, Interface::Content)
-        .cloned()
-        .collect::<Vec<_>>()
-    {
-        let segments = tollgate_dialect::segments(&request.document, request.operation)
-            .map_err(ApiError::from)?;
-        let shown: Vec<_> = segments
-            .iter()
-            .map(|segment| tollgate_plugin::Segment {
-                role: segment.role.as_str(),
-                kind: segment.kind.as_str(),
-                text: &segment.text,
-            })
-            .collect();
-        let judgement = guest(&policy)?
-            .inspect(request.view(), &shown)
-            .map_err(|error| failed(&policy, &error))?;
-        match judgement {
-            Judgement::Keep => {}
-            Judgement::Deny(denial) => return Err(denied(&policy, &denial.reason, denial.message)),
-            Judgement::Replace(replacements) => {
-                let replacements: Vec<_> = replacements
-                    .into_iter()
-                    .map(|one| (one.index as usize, one.text))
-                    .collect();
-                let document: &mut Document = Arc::make_mut(&mut request.document);
-                tollgate_dialect::replace(document, request.operation, &replacements)
-                    .map_err(ApiError::from)?;
-                acted(request, &policy);
-            }
+/// Shows the text of the request to a content policy. The text is taken out only if somebody wants it.
+fn inspect(request: &mut Request, policy: &Policy) -> Result<(), Refusal> {
+    let segments =
+        tollgate_dialect::segments(&request.document, request.operation).map_err(ApiError::from)?;
+    let shown: Vec<_> = segments
+        .iter()
+        .map(|segment| tollgate_plugin::Segment {
+            role: segment.role.as_str(),
+            kind: segment.kind.as_str(),
+            text: &segment.text,
+        })
+        .collect();
+    let judgement = guest(policy)?
+        .inspect(request.view(), &shown)
+        .map_err(|error| failed(policy, &error))?;
+    match judgement {
+        Judgement::Keep => Ok(()),
+        Judgement::Deny(denial) => Err(denied(policy, &denial.reason, denial.message)),
+        Judgement::Replace(replacements) => {
+            let replacements: Vec<_> = replacements
+                .into_iter()
+                .map(|one| (one.index as usize, one.text))
+                .collect();
+            request.changed();
+            let document: &mut Document = Arc::make_mut(&mut request.document);
+            tollgate_dialect::replace(document, request.operation, &replacements)
+                .map_err(ApiError::from)?;
+            acted(request, policy);
+            Ok(())
         }
     }
-    Ok(())
 }
 
 /// The component behind a policy.

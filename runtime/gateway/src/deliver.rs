@@ -18,12 +18,10 @@ use crate::reply::{self, Reply};
 use crate::request::{Refusal, Request};
 use crate::route::Candidate;
 use crate::settle::{Outcome, Settlement};
-use crate::snapshot::Snapshot;
 use crate::time_text;
 
 /// Turns an answer into the response. The settlement goes with the body.
 pub(crate) fn deliver(
-    snapshot: &Snapshot,
     request: &Request,
     route: &Candidate,
     answer: Answer,
@@ -44,7 +42,7 @@ pub(crate) fn deliver(
             settlement_now(&settlement),
         );
     }
-    let filters = Filters::new(snapshot, request);
+    let filters = Filters::new(request);
     let (status, body) = match answer.content {
         Content::Whole(body) => {
             let is_stream = is_event_stream(&headers);
@@ -94,7 +92,7 @@ pub(crate) fn deliver(
 /// The vendor's headers that a client may see. A list of what passes, not of what does not: vendors tell about the
 /// account behind the credential in ever new headers (limits, plans, windows, organisations, cookies).
 fn passed_on(told: &HeaderMap) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(8);
+    let mut headers = HeaderMap::with_capacity(16);
     for name in [
         CONTENT_TYPE,
         CACHE_CONTROL,
@@ -178,30 +176,28 @@ pub(crate) fn rate_limits(
     headroom: &Headroom,
     now_ms: u64,
 ) {
-    let mut put = |name: &'static str, value: &str| {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            headers.insert(HeaderName::from_static(name), value);
-        }
+    let mut put = |name: &'static str, value: HeaderValue| {
+        headers.insert(HeaderName::from_static(name), value);
     };
-    let (limit, remaining) = (
-        headroom.limit_requests.to_string(),
-        headroom.remaining_requests.to_string(),
-    );
+    let limit = HeaderValue::from(headroom.limit_requests);
+    let remaining = HeaderValue::from(headroom.remaining_requests);
+    // Digits, letters and `-:`: always a header value.
+    let reset = |text: String| HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""));
     match dialect {
         Dialect::AnthropicMessages => {
-            put("anthropic-ratelimit-requests-limit", &limit);
-            put("anthropic-ratelimit-requests-remaining", &remaining);
+            put("anthropic-ratelimit-requests-limit", limit);
+            put("anthropic-ratelimit-requests-remaining", remaining);
             put(
                 "anthropic-ratelimit-requests-reset",
-                &time_text::rfc3339(now_ms + headroom.reset_requests_ms),
+                reset(time_text::rfc3339(now_ms + headroom.reset_requests_ms)),
             );
         }
         _ => {
-            put("x-ratelimit-limit-requests", &limit);
-            put("x-ratelimit-remaining-requests", &remaining);
+            put("x-ratelimit-limit-requests", limit);
+            put("x-ratelimit-remaining-requests", remaining);
             put(
                 "x-ratelimit-reset-requests",
-                &time_text::go_duration(headroom.reset_requests_ms),
+                reset(time_text::go_duration(headroom.reset_requests_ms)),
             );
         }
     }

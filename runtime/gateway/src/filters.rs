@@ -9,9 +9,8 @@ use tollgate_dialect::{
 };
 use tollgate_plugin::{AnswerFilter, FilterError, Interface, RequestView};
 
-use crate::admit;
 use crate::request::{Refusal, Request};
-use crate::snapshot::{Policy, Snapshot};
+use crate::snapshot::Policy;
 
 /// The policies that see this answer, root first: what one lets through, the next one sees.
 pub(crate) struct Filters {
@@ -22,11 +21,10 @@ pub(crate) struct Filters {
 
 impl Filters {
     /// The filters for a request; `None` if no policy wants to see its answer.
-    pub(crate) fn new(snapshot: &Snapshot, request: &Request) -> Option<Self> {
-        if request.caller.path.attachments.is_empty() {
-            return None;
-        }
-        let policies: Vec<_> = admit::policies(snapshot, request, Interface::AnswerContent)
+    pub(crate) fn new(request: &Request) -> Option<Self> {
+        let policies: Vec<_> = request
+            .policies
+            .with(Interface::AnswerContent)
             .cloned()
             .collect();
         if policies.is_empty() {

@@ -13,6 +13,7 @@ mod admit;
 pub mod config;
 pub mod control;
 mod deliver;
+mod drain;
 mod endpoint;
 mod exchange;
 mod filters;

@@ -1,5 +1,6 @@
 //! The way of one request, top to bottom.
 
+use std::cell::OnceCell;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -16,7 +17,7 @@ use uuid::Uuid;
 use crate::endpoint::{self, Endpoint};
 use crate::exchange::{self, Unanswered};
 use crate::reply::{self, Reply};
-use crate::request::{Refusal, Request, error_word};
+use crate::request::{Policies, Refusal, Request, error_word};
 use crate::route::Candidate;
 use crate::settle::{self, Outcome, Settlement};
 use crate::snapshot::Snapshot;
@@ -58,7 +59,7 @@ pub(crate) async fn handle(
             found.unwrap_or_else(|error| reply::error(dialect, &error, id))
         }
         Endpoint::Alive => inform::alive(),
-        Endpoint::Ready => inform::ready(worker.control.usage().has_room()),
+        Endpoint::Ready => inform::ready(worker.usage.has_room()),
         Endpoint::Metrics => reply::own(
             StatusCode::OK,
             "text/plain; version=0.0.4",
@@ -108,7 +109,6 @@ async fn inference(
             let response = reply::error(operation.dialect(), &refusal.error, id);
             settle::refused(
                 worker,
-                &snapshot,
                 &mut request,
                 &refusal,
                 response.status().as_u16(),
@@ -117,11 +117,10 @@ async fn inference(
             return response;
         }
     };
-    let mut settlement =
-        Settlement::open(worker, &snapshot, &mut request, Some(admission), started);
+    let mut settlement = Settlement::open(worker, &mut request, Some(admission), started);
     let answer = exchange::perform(worker, &snapshot, &request, &candidates, &mut settlement).await;
     let delivered = match answer {
-        Ok((route, answer)) => deliver::deliver(&snapshot, &request, &route, answer, settlement),
+        Ok((route, answer)) => deliver::deliver(&request, &route, answer, settlement),
         Err(Unanswered::Verbatim(status, body)) => {
             settlement.close(Outcome::failed(status.as_u16(), "upstream-rejected"));
             let mut response = reply::own(status, "application/json", body);
@@ -192,6 +191,8 @@ async fn receive(
         id,
         operation,
         headers,
+        policies: Policies::on(snapshot, &caller),
+        view: OnceCell::new(),
         caller,
         document: Arc::new(document),
         requested: facts.model.as_str().into(),
@@ -209,9 +210,9 @@ fn admitted(
     request: &mut Request,
     now_ms: u64,
 ) -> Result<(Vec<Candidate>, tollgate_governance::Admission), Refusal> {
-    admit::admit(snapshot, request)?;
+    admit::admit(request)?;
     let candidates = route::candidates(snapshot, request, now_ms)?;
-    if !worker.control.usage().has_room() {
+    if !worker.usage.has_room() {
         // What cannot be written down is not sent: a full disk must not turn into free requests.
         let error = ApiError::new(
             ErrorKind::Overloaded,

@@ -1,12 +1,16 @@
 //! One inference request as it travels down the pipeline.
 
+use std::cell::OnceCell;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use http::HeaderMap;
 use tollgate_dialect::{ApiError, Document, Facts, Operation};
 use tollgate_governance::Caller;
+use tollgate_plugin::Interface;
 use uuid::Uuid;
 
+use crate::snapshot::{Policy, Snapshot};
 use crate::views::RequestFacts;
 
 /// A parsed request of a known caller.
@@ -26,6 +30,33 @@ pub(crate) struct Request {
     pub(crate) tags: Vec<(String, String)>,
     /// Policies that changed something.
     pub(crate) acts: Vec<Act>,
+    /// The policies on the caller's path, in the order in which they run.
+    pub(crate) policies: Policies,
+    /// What policies see, made when the first one asks; forgotten by [`Request::changed`].
+    pub(crate) view: OnceCell<Arc<RequestFacts>>,
+}
+
+/// Policies on a path, root first.
+#[derive(Clone, Default)]
+pub(crate) struct Policies(Option<Rc<[Arc<Policy>]>>);
+
+impl Policies {
+    /// Those attached along the caller's path.
+    pub(crate) fn on(snapshot: &Snapshot, caller: &Caller) -> Self {
+        let attached = &caller.path.attachments;
+        Self((!attached.is_empty()).then(|| {
+            attached
+                .iter()
+                .filter_map(|attachment| snapshot.policy(&attachment.id).cloned())
+                .collect()
+        }))
+    }
+
+    /// Those that export an interface.
+    pub(crate) fn with(&self, interface: Interface) -> impl Iterator<Item = &Arc<Policy>> {
+        let all = self.0.iter().flat_map(|all| all.iter());
+        all.filter(move |policy| policy.exports(interface))
+    }
 }
 
 impl Request {
@@ -56,20 +87,30 @@ impl Request {
             body_size: 0,
             tags: Vec::new(),
             acts: Vec::new(),
+            policies: Policies::default(),
+            view: OnceCell::new(),
         })
     }
 
     /// What a policy may see of it now.
     pub(crate) fn view(&self) -> Arc<RequestFacts> {
-        Arc::new(RequestFacts {
-            id: self.id.to_string(),
-            operation: self.operation,
-            facts: self.facts.clone(),
-            document: Arc::clone(&self.document),
-            headers: Arc::clone(&self.headers),
-            caller: Arc::clone(&self.caller),
-            body_size: self.body_size,
-        })
+        let made = self.view.get_or_init(|| {
+            Arc::new(RequestFacts {
+                id: self.id.to_string(),
+                operation: self.operation,
+                facts: self.facts.clone(),
+                document: Arc::clone(&self.document),
+                headers: Arc::clone(&self.headers),
+                caller: Arc::clone(&self.caller),
+                body_size: self.body_size,
+            })
+        });
+        Arc::clone(made)
+    }
+
+    /// A policy has changed the document or the facts: the next one sees it.
+    pub(crate) fn changed(&mut self) {
+        self.view.take();
     }
 }
 

@@ -50,26 +50,20 @@ pub(crate) fn candidates(
         // Stable: the operator's order stays within each half.
         found.sort_by_key(|route| !route.available(now_ms));
     }
-    rank(snapshot, request, found, now_ms)
+    rank(request, found, now_ms)
 }
 
 fn rank(
-    snapshot: &Snapshot,
     request: &mut Request,
     mut candidates: Vec<Candidate>,
     now_ms: u64,
 ) -> Result<Vec<Candidate>, Refusal> {
-    if request.caller.path.attachments.is_empty() {
-        return Ok(candidates);
-    }
-    for policy in admit::policies(snapshot, request, Interface::Routing)
-        .cloned()
-        .collect::<Vec<_>>()
-    {
+    let policies = request.policies.clone();
+    for policy in policies.with(Interface::Routing) {
         let shown = Arc::new(CandidateFacts(candidates, now_ms));
-        let order = admit::guest(&policy)?
+        let order = admit::guest(policy)?
             .rank(request.view(), Arc::<CandidateFacts>::clone(&shown))
-            .map_err(|error| admit::failed(&policy, &error))?;
+            .map_err(|error| admit::failed(policy, &error))?;
         // The component host has checked that each position exists and is named once.
         let ranked: Vec<_> = order
             .iter()
@@ -77,7 +71,7 @@ fn rank(
             .collect();
         if ranked.is_empty() {
             return Err(admit::denied(
-                &policy,
+                policy,
                 "no-candidate-left",
                 format!(
                     "the policy `{}` leaves no upstream for this request",
@@ -88,7 +82,7 @@ fn rank(
         if ranked.len() != shown.0.len()
             || ranked.iter().zip(&shown.0).any(|(a, b)| !Arc::ptr_eq(a, b))
         {
-            admit::acted(request, &policy);
+            admit::acted(request, policy);
         }
         candidates = ranked;
     }

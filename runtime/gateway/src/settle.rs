@@ -13,12 +13,11 @@ use tollgate_governance::{Admission, Caller, Price, Tokens, UsageRow, cost};
 use tollgate_plugin::Interface;
 use uuid::Uuid;
 
-use crate::admit;
 use crate::metrics::{Ended, Finished};
 use crate::pulse::Beat;
 use crate::request::{Act, Refusal, Request};
 use crate::route::Candidate;
-use crate::snapshot::{Policy, Snapshot};
+use crate::snapshot::Policy;
 use crate::views::OutcomeFacts;
 use crate::worker::Worker;
 
@@ -68,18 +67,16 @@ impl Settlement {
     /// Opens the settlement of an admitted request.
     pub(crate) fn open(
         worker: &Rc<Worker>,
-        snapshot: &Snapshot,
         request: &mut Request,
         admission: Option<Admission>,
         started: Instant,
     ) -> Self {
         worker.shard().opened();
-        let observers = match request.caller.path.attachments.is_empty() {
-            true => Vec::new(),
-            false => admit::policies(snapshot, request, Interface::Observation)
-                .cloned()
-                .collect(),
-        };
+        let observers = request
+            .policies
+            .with(Interface::Observation)
+            .cloned()
+            .collect();
         Self {
             worker: Rc::clone(worker),
             open: Some(Box::new(Open {
@@ -276,13 +273,12 @@ impl Outcome {
 /// Writes the row of a request that was refused before it was admitted: an operator wants to see who runs into what.
 pub(crate) fn refused(
     worker: &Rc<Worker>,
-    snapshot: &Snapshot,
     request: &mut Request,
     refusal: &Refusal,
     status: u16,
     started: Instant,
 ) {
-    let mut settlement = Settlement::open(worker, snapshot, request, None, started);
+    let mut settlement = Settlement::open(worker, request, None, started);
     settlement.settle(Outcome {
         limited_by: refusal.limited_by.clone(),
         ..Outcome::failed(status, refusal.reason.clone())
@@ -356,7 +352,7 @@ fn write_row(worker: &Worker, open: &Open, outcome: &Outcome, amounts: Amounts) 
             })
             .collect(),
     };
-    if let Err(error) = worker.control.usage().submit(&row) {
+    if let Err(error) = worker.usage.submit(&row) {
         worker.shard().lost_row();
         tracing::error!(request = %open.id, charged = amounts.charged, %error, "a usage row could not be stored");
     }

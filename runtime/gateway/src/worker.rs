@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tollgate_governance::{OsRandom, RequestIds};
+use tollgate_store::Submitter;
 use tollgate_upstream::{Client, ClientConfig, Tls};
 
 use crate::adapt::PlanCache;
@@ -17,6 +18,8 @@ pub(crate) struct Worker {
     pub(crate) control: Arc<Control>,
     pub(crate) client: Client,
     pub(crate) plans: RefCell<PlanCache>,
+    /// Its own way to the usage store: no other worker waits for its lock.
+    pub(crate) usage: Submitter,
     ids: RefCell<RequestIds>,
     last_now: Cell<u64>,
     shards: Arc<[Shard]>,
@@ -33,6 +36,7 @@ impl Worker {
 
     pub(crate) fn new(
         control: Arc<Control>,
+        usage: Submitter,
         tls: Tls,
         shards: Arc<[Shard]>,
         number: usize,
@@ -52,6 +56,7 @@ impl Worker {
             control,
             client,
             plans: RefCell::default(),
+            usage,
             ids: RefCell::new(RequestIds::new(&mut OsRandom::default())),
             last_now: Cell::new(0),
             shards,

@@ -10,6 +10,7 @@ use crate::plan::{
     check_verdict,
 };
 use crate::pool::Pool;
+use crate::shard::Sharded;
 use crate::state::{Lent, SharedCall};
 use crate::stream::{AnswerFilter, Translator};
 use crate::{
@@ -27,6 +28,8 @@ pub struct Configured {
     component: Arc<Component>,
     pool: Arc<Pool>,
     memo: Option<Memo>,
+    /// The plan that each thread got last.
+    last: Sharded<Option<Arc<Plan>>>,
 }
 
 impl std::fmt::Debug for Configured {
@@ -49,6 +52,7 @@ impl Configured {
         pool.give(first);
         Ok(Self {
             memo: component.memoises().then(Memo::new),
+            last: Sharded::new(|| None),
             component,
             pool,
         })
@@ -98,9 +102,7 @@ impl Configured {
             let reads = state.recorder.stop().filter(|_| !state.logged());
             Ok((answer, reads))
         })?;
-        let plan = answer.map_err(PrepareError::Refused)?;
-        check_plan(&plan, self.component.manifest()).map_err(|why| self.bad(why))?;
-        let plan = Arc::new(plan);
+        let plan = self.checked(answer.map_err(PrepareError::Refused)?)?;
         if let (Some(memo), Some(reads)) = (&self.memo, reads)
             && !memo.learn(&**call, reads, Arc::clone(&plan))
         {
@@ -109,6 +111,21 @@ impl Configured {
                 "its `prepare` is no function of what it reads, as the contract asks; its plans are not remembered"
             );
         }
+        Ok(plan)
+    }
+
+    /// The plan, checked. A plan that equals the last one of this thread is that one: it has been checked, and what a
+    /// caller made of it can be found by its address.
+    fn checked(&self, plan: Plan) -> Result<Arc<Plan>, PluginError> {
+        let mut last = self.last.mine().lock();
+        if let Some(last) = &*last
+            && **last == plan
+        {
+            return Ok(Arc::clone(last));
+        }
+        check_plan(&plan, self.component.manifest()).map_err(|why| self.bad(why))?;
+        let plan = Arc::new(plan);
+        *last = Some(Arc::clone(&plan));
         Ok(plan)
     }
 

@@ -24,6 +24,7 @@ mod manifest;
 mod memo;
 mod plan;
 mod pool;
+mod reads;
 mod registry;
 mod selftest;
 mod shard;

@@ -6,7 +6,7 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::limits::{Deadline, LOG_LINE_BYTES, LOG_LINES_A_CALL, Limiter};
-use crate::memo::Recorder;
+use crate::reads::Recorder;
 use crate::{CallView, CandidatesView, FailedAnswerView, MacSource, OutcomeView, RequestView};
 
 /// A call's view as it is shared with the guest.

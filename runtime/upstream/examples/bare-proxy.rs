@@ -17,7 +17,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tollgate_upstream::{
-    Client, ClientConfig, Coalesce, Target, Tls, UpstreamBody, scrub_request, scrub_response,
+    Client, ClientConfig, Coalesce, RequestHead, Target, Tls, UpstreamBody, scrub_request,
+    scrub_response,
 };
 
 type Body = Either<Coalesce<UpstreamBody>, Full<bytes::Bytes>>;
@@ -31,9 +32,10 @@ async fn forward(
     let body = body.collect().await?.to_bytes();
     scrub_request(&mut head.headers);
     let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
-    let answer = client
-        .send(target, head.method, path, head.headers, body)
-        .await;
+    let answer = match RequestHead::new(target, path, head.headers) {
+        Ok(to_send) => client.send(target, head.method, &to_send, body).await,
+        Err(error) => Err(error),
+    };
     Ok(match answer {
         Ok(answer) => {
             let (mut head, body) = answer.into_parts();
@@ -53,10 +55,18 @@ fn main() {
     let target = Arc::new(Target::parse(&base).unwrap());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .build()
+        .build_local(Default::default())
         .unwrap();
-    tokio::task::LocalSet::new().block_on(&runtime, async move {
+    // Not a `LocalSet`: it wakes itself with a system call for each socket event.
+    runtime.block_on(async move {
         let client = Client::new(ClientConfig::default(), Tls::new(None).unwrap());
+        let sweeper = client.clone();
+        tokio::task::spawn_local(async move {
+            loop {
+                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+                sweeper.sweep();
+            }
+        });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         println!("{}", listener.local_addr().unwrap());
         loop {

@@ -8,8 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
+use http::{Method, Request, Response, header};
 use http_body::Body as _;
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -19,7 +18,7 @@ use crate::connect;
 use crate::decode::Encoding;
 use crate::drive::Conn;
 use crate::pool::Pool;
-use crate::{ErrorKind, Phase, Target, Tls, UpstreamBody, UpstreamError};
+use crate::{ErrorKind, Phase, RequestHead, Target, Tls, UpstreamBody, UpstreamError};
 
 /// Waits and pool sizes of one worker's client.
 #[derive(Clone, Copy, Debug)]
@@ -84,11 +83,9 @@ impl Client {
 
     /// Sends a request and returns the response head with a body that is still arriving.
     ///
-    /// `path_and_query` begins with `/` and is appended to the target's base path. `headers` are sent as
-    /// they are, except that this client writes `host`, `content-length` and `accept-encoding: identity`
-    /// itself. If the response is compressed nevertheless, the body is decoded on the way and the head no
-    /// longer speaks of it. Dropping the future or the body closes the connection, so that an upstream stops
-    /// working for nobody.
+    /// The head must have been made for the same target. If the response is compressed although the head asks for
+    /// none, the body is decoded on the way and the response's head no longer speaks of it. Dropping the future or
+    /// the body closes the connection, so that an upstream stops working for nobody.
     ///
     /// A kept connection may have been closed by the other side at the very moment it is used. If it ends
     /// before one byte of an answer came, the request is sent once more on a fresh connection: nothing was
@@ -101,26 +98,16 @@ impl Client {
         &self,
         target: &Arc<Target>,
         method: Method,
-        path_and_query: &str,
-        mut headers: HeaderMap,
+        head: &RequestHead,
         body: Bytes,
     ) -> Result<Response<UpstreamBody>, UpstreamError> {
-        let uri = request_uri(target, path_and_query)?;
-        headers.insert(header::HOST, target.host_header.clone());
-        headers.insert(
-            header::ACCEPT_ENCODING,
-            HeaderValue::from_static("identity"),
-        );
-        headers.remove(header::CONTENT_LENGTH);
-        headers.remove(header::TRANSFER_ENCODING);
-
         let pooled = self
             .shared
             .pool
             .borrow_mut()
             .take(&target.origin, Instant::now());
         if let Some(conn) = pooled {
-            let request = assemble(method.clone(), uri.clone(), headers.clone(), body.clone());
+            let request = head.request(method.clone(), body.clone());
             match self.exchange(target, conn, request).await {
                 Err(lost) if lost.unanswered => {
                     tracing::debug!(
@@ -132,7 +119,7 @@ impl Client {
             }
         }
         let conn = self.connect(target).await?;
-        self.exchange(target, conn, assemble(method, uri, headers, body))
+        self.exchange(target, conn, head.request(method, body))
             .await
             .map_err(|lost| lost.error)
     }
@@ -241,56 +228,6 @@ impl Client {
     }
 }
 
-fn assemble(method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Request<Full<Bytes>> {
-    let mut request = Request::new(Full::new(body));
-    *request.method_mut() = method;
-    *request.uri_mut() = uri;
-    *request.headers_mut() = headers;
-    request
-}
-
-/// Joins base path and path. The path comes from a component: it must stay below the base path.
-fn request_uri(target: &Target, path_and_query: &str) -> Result<Uri, UpstreamError> {
-    let refuse = || {
-        UpstreamError::new(
-            ErrorKind::Protocol,
-            true,
-            "the request path is not a valid path below the base",
-        )
-    };
-    if !path_and_query.starts_with('/') || climbs(path_and_query) {
-        return Err(refuse());
-    }
-    let joined: PathAndQuery = if target.base_path().is_empty() {
-        path_and_query.parse().map_err(|_| refuse())?
-    } else {
-        let mut joined = String::with_capacity(target.base_path().len() + path_and_query.len());
-        joined.push_str(target.base_path());
-        joined.push_str(path_and_query);
-        joined.try_into().map_err(|_| refuse())?
-    };
-    Ok(Uri::from(joined))
-}
-
-/// True if a segment of the path is `..`, plain or percent-encoded.
-fn climbs(path_and_query: &str) -> bool {
-    let path = path_and_query
-        .split_once('?')
-        .map_or(path_and_query, |(path, _)| path);
-    if memchr::memchr2(b'%', b'\\', path.as_bytes()).is_none()
-        && memchr::memmem::find(path.as_bytes(), b"..").is_none()
-    {
-        return false;
-    }
-    path.to_ascii_lowercase()
-        .replace("%2e", ".")
-        .replace("%2f", "/")
-        .replace("%5c", "/")
-        .replace('\\', "/")
-        .split('/')
-        .any(|segment| segment == "..")
-}
-
 /// Turns hyper's error into ours.
 pub(crate) fn explain(error: &hyper::Error, unsent: bool, target: &Target) -> UpstreamError {
     let mut text = format!("{}: {error}", target.authority());
@@ -319,46 +256,4 @@ pub(crate) fn explain(error: &hyper::Error, unsent: bool, target: &Target) -> Up
         ErrorKind::Protocol
     };
     UpstreamError::new(kind, unsent, text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn joins_base_path_and_path() {
-        for (base, path, whole) in [
-            (
-                "http://h",
-                "/v1/messages?beta=true",
-                "/v1/messages?beta=true",
-            ),
-            ("http://h/v1/", "/chat", "/v1/chat"),
-            ("http://h/a/b", "/models/x..y", "/a/b/models/x..y"),
-            ("http://h", "/q?u=../..", "/q?u=../.."),
-        ] {
-            let target = Target::parse(base).unwrap();
-            assert_eq!(request_uri(&target, path).unwrap().to_string(), whole);
-        }
-    }
-
-    #[test]
-    fn a_path_cannot_leave_its_target() {
-        let target = Target::parse("http://h/api/tenant").unwrap();
-        for path in [
-            "",
-            "x",
-            "http://evil/",
-            "//x/../../..",
-            "/..",
-            "/a/%2e%2E/b",
-            "/a%2f..%2fb",
-            "/a\\..\\b",
-            "/a b",
-            "/a\r\nx: y",
-        ] {
-            let outcome = request_uri(&target, path);
-            assert!(outcome.is_err(), "{path:?} became {:?}", outcome.unwrap());
-        }
-    }
 }

@@ -13,7 +13,7 @@ use http_body::Body;
 use http_body_util::BodyExt;
 use tokio::io::AsyncReadExt;
 use tokio::sync::Notify;
-use tollgate_upstream::{ClientConfig, ErrorKind, Phase};
+use tollgate_upstream::{ClientConfig, ErrorKind, Phase, RequestHead};
 
 #[test]
 fn a_connection_is_kept_and_used_again() {
@@ -43,14 +43,10 @@ fn the_request_head_is_ours_where_it_must_be() {
         headers.insert(header::TRANSFER_ENCODING, "chunked".parse().unwrap());
         headers.insert(header::ACCEPT_ENCODING, "gzip".parse().unwrap());
         headers.insert("x-kept", "1".parse().unwrap());
+        let target = target(address);
+        let head = RequestHead::new(&target, "/x", headers).unwrap();
         let response = client(config())
-            .send(
-                &target(address),
-                Method::POST,
-                "/x",
-                headers,
-                Bytes::from_static(b"hello"),
-            )
+            .send(&target, Method::POST, &head, Bytes::from_static(b"hello"))
             .await
             .unwrap();
         text(response).await.unwrap();
@@ -521,14 +517,10 @@ fn a_large_body_travels_both_ways() {
         let sent: Vec<u8> = (0..3_000_000_u32)
             .map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8)
             .collect();
+        let target = target(address);
+        let head = RequestHead::new(&target, "/", HeaderMap::new()).unwrap();
         let response = client(config())
-            .send(
-                &target(address),
-                Method::POST,
-                "/",
-                HeaderMap::new(),
-                Bytes::from(sent.clone()),
-            )
+            .send(&target, Method::POST, &head, Bytes::from(sent.clone()))
             .await
             .unwrap();
         let body = tollgate_upstream::Coalesce::new(response.into_body());

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 
-use super::tap::{USAGE, value_at};
+use super::delta::value_at;
+use super::tap::USAGE;
 use crate::json::walk::{Raw, Shape};
 use crate::sse::{self, Boundaries};
 

@@ -1,5 +1,6 @@
 //! Event streams: read on the side, filtered, checked before the first byte is committed.
 
+mod delta;
 mod filter;
 mod first;
 mod tap;

@@ -4,9 +4,10 @@ use std::sync::{Arc, LazyLock};
 
 use memchr::memmem::Finder;
 
+use super::delta::{Envelope, value_at};
 use super::first::failure;
-use crate::json::scan::{is_value, whitespace};
-use crate::json::walk::{Raw, Shape, skip_string};
+use crate::json::scan::is_value;
+use crate::json::walk::{Raw, Shape};
 use crate::sse;
 use crate::usage::Told;
 use crate::{Operation, StreamPosition, Usage, UsageHints};
@@ -65,7 +66,6 @@ pub struct StreamTap {
 /// An event larger than this is not read.
 const LARGEST_EVENT: usize = 16 << 20;
 
-static DELTA: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"delta\""));
 pub(super) static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"usage\""));
 static FINISH: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"finish_reason\""));
 
@@ -235,9 +235,7 @@ impl StreamTap {
             self.output_bytes += bytes;
             return;
         }
-        let delta = DELTA
-            .find(data)
-            .and_then(|at| delta_text(data, value_at(data, at + 7)));
+        let delta = self.envelope.delta(data);
         if let Some(delta) = &delta {
             self.output_bytes += delta.text;
         }
@@ -256,7 +254,7 @@ impl StreamTap {
             self.envelope.remember(data, &delta);
             return;
         }
-        let event = Raw::new(data);
+        let event = Raw { bytes: data, at: 0 };
         if let Some((code, message)) = failure(Operation::ChatCompletions, event) {
             self.ended = Some(Ended::Failed { code, message });
         }
@@ -276,7 +274,7 @@ impl StreamTap {
     }
 
     fn responses(&mut self, data: &[u8]) {
-        let event = Raw::new(data);
+        let event = Raw { bytes: data, at: 0 };
         let Some(kind) = event_type(event) else {
             return;
         };
@@ -309,7 +307,7 @@ impl StreamTap {
     }
 
     fn messages(&mut self, data: &[u8]) {
-        let event = Raw::new(data);
+        let event = Raw { bytes: data, at: 0 };
         let usage = match event_type(event) {
             Some(b"content_block_delta") => {
                 self.count_delta(data);
@@ -335,9 +333,7 @@ impl StreamTap {
     }
 
     fn count_delta(&mut self, data: &[u8]) {
-        let delta = DELTA
-            .find(data)
-            .and_then(|at| delta_text(data, value_at(data, at + 7)));
+        let delta = self.envelope.delta(data);
         self.output_bytes += delta.map_or(0, |delta| delta.text);
     }
 
@@ -358,103 +354,6 @@ pub(crate) fn event_type<'a>(event: Raw<'a>) -> Option<&'a [u8]> {
     match event.bytes.strip_prefix(b"{\"type\":\"") {
         Some(rest) => memchr::memchr(b'"', rest).map(|end| &rest[..end]),
         None => event.get("type")?.inner(),
-    }
-}
-
-/// Position of the value behind a name that ends at `at`.
-pub(super) fn value_at(data: &[u8], at: usize) -> usize {
-    let colon = whitespace(data, at);
-    if data.get(colon) == Some(&b':') {
-        whitespace(data, colon + 1)
-    } else {
-        data.len()
-    }
-}
-
-/// A delta's value and the text in it.
-struct Delta {
-    start: usize,
-    end: usize,
-    /// Bytes.
-    text: u64,
-}
-
-/// Measures the delta that begins at `start`.
-fn delta_text(data: &[u8], start: usize) -> Option<Delta> {
-    let mut at = start;
-    let mut depth = 0usize;
-    let mut text = 0;
-    let mut counts = true;
-    loop {
-        match data.get(at)? {
-            b'"' => {
-                let end = skip_string(data, at)?;
-                let inner = &data[at + 1..end - 1];
-                at = whitespace(data, end);
-                if depth > 0 && data.get(at) == Some(&b':') {
-                    counts = !matches!(
-                        inner,
-                        b"role"
-                            | b"type"
-                            | b"id"
-                            | b"name"
-                            | b"signature"
-                            | b"index"
-                            | b"encrypted_content"
-                    );
-                    at += 1;
-                } else if counts {
-                    text += inner.len() as u64;
-                }
-                if depth == 0 {
-                    return Some(Delta { start, end, text });
-                }
-                continue;
-            }
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => {
-                depth = depth.checked_sub(1)?;
-                if depth == 0 {
-                    return Some(Delta {
-                        start,
-                        end: at + 1,
-                        text,
-                    });
-                }
-            }
-            b',' if depth == 0 => return None,
-            _ => {}
-        }
-        at += 1;
-    }
-}
-
-/// What surrounds the delta in the chunks of one chat stream: nearly always the same bytes. A chunk with the same
-/// envelope as one that had nothing to say has nothing to say either.
-#[derive(Debug, Default)]
-struct Envelope {
-    before: Vec<u8>,
-    after: Vec<u8>,
-}
-
-impl Envelope {
-    /// The bytes of text in a chunk with this very envelope.
-    fn text_within(&self, data: &[u8]) -> Option<u64> {
-        if self.before.is_empty() || !data.starts_with(&self.before) {
-            return None;
-        }
-        let delta = delta_text(data, self.before.len())?;
-        (data[delta.end..] == self.after).then_some(delta.text)
-    }
-
-    fn remember(&mut self, data: &[u8], delta: &Delta) {
-        self.before.clear();
-        self.after.clear();
-        // A chunk with a huge envelope is not worth remembering.
-        if data.len() < 4_096 {
-            self.before.extend_from_slice(&data[..delta.start]);
-            self.after.extend_from_slice(&data[delta.end..]);
-        }
     }
 }
 

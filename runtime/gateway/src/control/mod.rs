@@ -60,7 +60,6 @@ pub struct Control {
     gate: token::Gate,
     components: Arc<Components>,
     counters: Arc<Counters>,
-    usage: Submitter,
     writer: Mutex<Option<UsageWriter>>,
     state: Mutex<State>,
     snapshot: ArcSwap<Snapshot>,
@@ -112,12 +111,6 @@ impl Control {
     #[must_use]
     pub fn hasher(&self) -> &KeyHasher {
         &self.hasher
-    }
-
-    /// Takes usage rows. Its queue is shared: a worker does better with a [`Control::submitter`] of its own.
-    #[must_use]
-    pub fn usage(&self) -> &Submitter {
-        &self.usage
     }
 
     /// A way to hand in usage rows, with a queue of its own: one for each worker. `None` after [`Control::close`].

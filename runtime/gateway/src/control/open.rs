@@ -193,7 +193,6 @@ impl Control {
             gate,
             components: Arc::clone(&components),
             counters,
-            usage: writer.submitter(),
             writer: Mutex::new(Some(writer)),
             state: Mutex::new(state),
             snapshot: ArcSwap::from_pointee(snapshot),

@@ -20,7 +20,17 @@ use wit_parser::Resolve;
 
 /// A component of the contract's version 0.1.0 whose world has these members, from a core module in text.
 pub fn component(world: &str, wat: &str) -> Vec<u8> {
+    component_beside(&[], world, wat)
+}
+
+/// As `component`, where the world names other packages, given as WIT text.
+pub fn component_beside(packages: &[&str], world: &str, wat: &str) -> Vec<u8> {
     let mut resolve = Resolve::new();
+    for package in packages {
+        resolve
+            .push_str("beside.wit", package)
+            .expect("the package parses");
+    }
     let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit/0.1.0");
     resolve.push_dir(wit).expect("the contract parses");
     let source = format!("package test:guest;\nworld guest {{\n{world}\n}}\n");
@@ -53,7 +63,7 @@ pub fn with_version(component: &[u8], version: &str) -> Vec<u8> {
 }
 
 /// Allocation for arguments and answers: bumps from 64 KiB up and starts again before it would leave the second page.
-const ALLOCATOR: &str = r#"
+pub const ALLOCATOR: &str = r#"
   (global $next (mut i32) (i32.const 65536))
   (func $alloc (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
     (local $at i32)

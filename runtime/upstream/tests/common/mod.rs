@@ -14,7 +14,9 @@ use http::{HeaderMap, Method, Response};
 use http_body_util::BodyExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tollgate_upstream::{Client, ClientConfig, Target, Tls, UpstreamBody, UpstreamError};
+use tollgate_upstream::{
+    Client, ClientConfig, RequestHead, Target, Tls, UpstreamBody, UpstreamError,
+};
 
 /// Runs a test the way a worker runs: one thread, local tasks. A test that hangs fails.
 pub fn run<F: Future>(test: F) -> F::Output {
@@ -131,15 +133,9 @@ pub async fn post(
     target: &Arc<Target>,
     body: &'static str,
 ) -> Result<Response<UpstreamBody>, UpstreamError> {
-    client
-        .send(
-            target,
-            Method::POST,
-            "/x?y=1",
-            HeaderMap::new(),
-            Bytes::from_static(body.as_bytes()),
-        )
-        .await
+    let head = RequestHead::new(target, "/x?y=1", HeaderMap::new())?;
+    let body = Bytes::from_static(body.as_bytes());
+    client.send(target, Method::POST, &head, body).await
 }
 
 pub async fn text(response: Response<UpstreamBody>) -> Result<String, UpstreamError> {

@@ -11,7 +11,7 @@ use super::handles::{
     CallHandle, CandidatesHandle, FailedAnswerHandle, OutcomeHandle, RequestHandle,
 };
 use crate::limits::FAILED_BODY_BYTES;
-use crate::memo::Getter;
+use crate::reads::Getter;
 use crate::state::State;
 
 type Answer<T> = wasmtime::Result<T>;

@@ -1,4 +1,5 @@
-//! Prints what the hot path costs in nanoseconds: `cargo run --release -p tollgate-dialect --example hot_path`.
+//! Prints what the hot path costs in nanoseconds: `cargo run --release -p tollgate-dialect --example dialect-speed`,
+//! perhaps with a part of the names wanted.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -105,6 +106,12 @@ fn main() {
 
 /// Prints the fastest of many short runs: the one that nothing else disturbed.
 fn measure(name: &str, bytes: usize, mut work: impl FnMut()) {
+    if std::env::args()
+        .nth(1)
+        .is_some_and(|wanted| !name.contains(&wanted))
+    {
+        return;
+    }
     const RUNS: usize = 1_000;
     const PER_RUN: u32 = 50;
     let mut times: Vec<_> = (0..RUNS)

@@ -1,0 +1,245 @@
+//! Looks at a vendor's answer as far as the plan says, and decides whether it is one.
+
+use bytes::{Bytes, BytesMut};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, Response, StatusCode};
+use http_body_util::BodyExt;
+use tollgate_dialect::{Aggregator, Commit};
+use tollgate_plugin::{CommitAfter, Failure, FailureKind, Translator};
+use tollgate_upstream::{Coalesce, UpstreamBody, UpstreamError};
+
+use super::failure::{Miss, Told, classify, incomplete, translation_failed, unreachable};
+use super::{Answer, Content};
+use crate::adapt::Prepared;
+use crate::request::Request;
+use crate::route::Candidate;
+
+/// An answer longer than this is not a model's. Bytes.
+const LONGEST_ANSWER: usize = 256 << 20;
+/// As much of an error as anybody reads. Bytes.
+const LONGEST_ERROR: usize = 1 << 20;
+/// A first event longer than this is committed unseen. Bytes.
+const LONGEST_FIRST_EVENT: usize = 64 << 10;
+
+/// Looks at an answer as far as the plan says, and decides whether it is one.
+pub(super) async fn accept(
+    request: &Request,
+    route: &Candidate,
+    prepared: &Prepared,
+    response: Response<UpstreamBody>,
+    translator: Option<Translator>,
+    hide_usage: bool,
+) -> Result<Answer, Miss> {
+    let (parts, body) = response.into_parts();
+    let (status, headers) = (parts.status, parts.headers);
+    if !status.is_success() {
+        // A failure whose body does not arrive is still that failure.
+        let body = whole(body, LONGEST_ERROR).await.unwrap_or_default();
+        return Err(classify(
+            request,
+            route,
+            Told {
+                status,
+                headers,
+                body,
+            },
+        ));
+    }
+    let json = headers.get(CONTENT_TYPE).is_some_and(|kind| {
+        kind.as_bytes()
+            .get(..16)
+            .is_some_and(|kind| kind.eq_ignore_ascii_case(b"application/json"))
+    });
+    if (!request.facts.stream && !prepared.always_stream) || json {
+        let body = whole(body, LONGEST_ANSWER)
+            .await
+            .map_err(|error| unreachable(route, &error))?;
+        return settle_whole(
+            request,
+            route,
+            prepared,
+            Told {
+                status,
+                headers,
+                body,
+            },
+            translator,
+        );
+    }
+    if !request.facts.stream {
+        return aggregate(request, route, headers, body, translator).await;
+    }
+    let mut body = Coalesce::new(body);
+    let first = match prepared.commit_after {
+        CommitAfter::FirstEvent => first_event(request, route, &mut body).await?,
+        CommitAfter::Status | CommitAfter::Body => Bytes::new(),
+    };
+    Ok(Answer {
+        status,
+        headers,
+        content: Content::Stream(first, body),
+        hide_usage,
+        translator,
+    })
+}
+
+fn settle_whole(
+    request: &Request,
+    route: &Candidate,
+    prepared: &Prepared,
+    told: Told,
+    mut translator: Option<Translator>,
+) -> Result<Answer, Miss> {
+    let Told {
+        status,
+        headers,
+        mut body,
+    } = told;
+    if let Some(made) = &mut translator {
+        body = made
+            .response(&body)
+            .map_err(|error| translation_failed(route, error))?
+            .into();
+    }
+    if prepared.commit_after == CommitAfter::Body
+        && tollgate_dialect::first_event_failure(request.operation, &body).is_some()
+    {
+        return Err(classify(
+            request,
+            route,
+            Told {
+                status,
+                headers,
+                body,
+            },
+        ));
+    }
+    Ok(Answer {
+        status,
+        headers,
+        content: Content::Whole(body),
+        hide_usage: false,
+        translator: None,
+    })
+}
+
+/// Collects a stream for a client that did not ask for one.
+async fn aggregate(
+    request: &Request,
+    route: &Candidate,
+    mut headers: HeaderMap,
+    mut body: UpstreamBody,
+    mut translator: Option<Translator>,
+) -> Result<Answer, Miss> {
+    let mut aggregator = Aggregator::new(request.operation, LONGEST_ANSWER);
+    let mut push = |bytes: &[u8]| {
+        aggregator
+            .push(bytes)
+            .map_err(|error| incomplete(request, route, error))
+    };
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame
+            .map_err(|error| unreachable(route, &error))?
+            .into_data()
+        else {
+            continue;
+        };
+        match &mut translator {
+            None => push(&data)?,
+            Some(made) => push(
+                &made
+                    .push(&data)
+                    .map_err(|error| translation_failed(route, error))?,
+            )?,
+        }
+    }
+    if let Some(made) = translator {
+        push(
+            &made
+                .finish()
+                .map_err(|error| translation_failed(route, error))?,
+        )?;
+    }
+    let whole = aggregator
+        .finish()
+        .map_err(|error| incomplete(request, route, error))?;
+    headers.insert(
+        CONTENT_TYPE,
+        http::HeaderValue::from_static("application/json"),
+    );
+    Ok(Answer {
+        status: StatusCode::OK,
+        headers,
+        content: Content::Whole(whole),
+        hide_usage: false,
+        translator: None,
+    })
+}
+
+/// Reads until the answer has begun, and refuses a stream that begins with a failure.
+async fn first_event(
+    request: &Request,
+    route: &Candidate,
+    body: &mut Coalesce<UpstreamBody>,
+) -> Result<Bytes, Miss> {
+    let mut read = Bytes::new();
+    loop {
+        let frame = match body.frame().await {
+            Some(Ok(frame)) => frame,
+            Some(Err(error)) => return Err(unreachable(route, &error)),
+            None if read.is_empty() => {
+                return Err(Miss::from(Failure {
+                    kind: FailureKind::Transient,
+                    retry_after_ms: None,
+                    message: None,
+                }));
+            }
+            None => return Ok(read),
+        };
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        // The common case: the first read holds the beginning, and nothing is copied.
+        read = if read.is_empty() {
+            data
+        } else {
+            [read, data].concat().into()
+        };
+        match tollgate_dialect::commit_check(request.operation, &read) {
+            Commit::Wait if read.len() <= LONGEST_FIRST_EVENT => {}
+            Commit::Wait | Commit::Go => return Ok(read),
+            Commit::Failed { data, .. } => {
+                let told = Told {
+                    status: StatusCode::OK,
+                    headers: HeaderMap::new(),
+                    body: data.into(),
+                };
+                return Err(classify(request, route, told));
+            }
+        }
+    }
+}
+
+async fn whole(mut body: UpstreamBody, limit: usize) -> Result<Bytes, UpstreamError> {
+    let mut first: Option<Bytes> = None;
+    let mut rest: Option<BytesMut> = None;
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else {
+            continue;
+        };
+        match (&first, &mut rest) {
+            (None, _) => first = Some(data),
+            (Some(start), None) => {
+                let mut joined = BytesMut::with_capacity(start.len() + data.len());
+                joined.extend_from_slice(start);
+                joined.extend_from_slice(&data);
+                rest = Some(joined);
+            }
+            (Some(_), Some(joined)) => joined.extend_from_slice(&data),
+        }
+        if rest.as_ref().map_or(0, BytesMut::len) > limit {
+            break;
+        }
+    }
+    Ok(rest.map(BytesMut::freeze).or(first).unwrap_or_default())
+}

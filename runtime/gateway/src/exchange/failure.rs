@@ -1,0 +1,253 @@
+//! What a failed attempt means: for the next candidate, for the upstream's health, and for the client.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::RETRY_AFTER;
+use http::{HeaderMap, StatusCode};
+use tollgate_dialect::{ApiError, Document, ErrorKind, Incomplete};
+use tollgate_plugin::{Failure, FailureKind};
+use tollgate_upstream::{Phase, UpstreamError};
+
+use super::Unanswered;
+use crate::adapt;
+use crate::request::Request;
+use crate::route::Candidate;
+use crate::views::FailedAnswer;
+
+/// An attempt that gave no answer.
+pub(super) struct Miss {
+    pub(super) failure: Failure,
+    /// The vendor's own answer, where there was one.
+    pub(super) told: Option<Told>,
+}
+
+pub(super) struct Told {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+/// Failures that another upstream would repeat, because the request is at fault.
+pub(super) fn is_the_clients(kind: FailureKind) -> bool {
+    matches!(
+        kind,
+        FailureKind::InvalidRequest
+            | FailureKind::ContextLength
+            | FailureKind::ContentFiltered
+            | FailureKind::ModelNotFound
+    )
+}
+
+pub(super) fn for_the_client(route: &Candidate, mut miss: Miss) -> Unanswered {
+    let repeats = |bytes: &[u8]| {
+        route
+            .upstream
+            .credential
+            .as_ref()
+            .is_some_and(|secrets| secrets.occurs_in(bytes))
+    };
+    if miss.told.as_ref().is_some_and(|told| repeats(&told.body)) {
+        tracing::warn!(
+            upstream = route.upstream.name,
+            "a vendor repeated our credential in an error; it was not passed on"
+        );
+        miss = Miss::from(Failure {
+            message: None,
+            ..miss.failure
+        });
+    }
+    if let Some(told) = &miss.told
+        && told.status.is_client_error()
+        && !matches!(told.status.as_u16(), 401 | 402 | 403 | 407 | 429)
+        && is_error_body(&told.body)
+    {
+        return Unanswered::Verbatim(told.status, told.body.clone());
+    }
+    let kind = match miss.failure.kind {
+        FailureKind::ContextLength => ErrorKind::ContextLength,
+        FailureKind::ContentFiltered => ErrorKind::ContentFiltered,
+        FailureKind::ModelNotFound => ErrorKind::ModelNotFound,
+        _ => ErrorKind::UpstreamRejected,
+    };
+    let message = miss
+        .failure
+        .message
+        .unwrap_or_else(|| "the vendor refused the request".to_owned());
+    Unanswered::Error(ApiError::new(kind, message))
+}
+
+/// Whether a body is an error as either family of dialects writes it; anything else is put into our own words.
+fn is_error_body(body: &Bytes) -> bool {
+    Document::parse(body.clone()).is_ok_and(|document| {
+        document
+            .get("error")
+            .is_some_and(|error| error.starts_with(b"{"))
+    })
+}
+
+/// Nobody could serve: whatever the vendors said about our credentials is not the caller's business.
+pub(super) fn unavailable(last: Option<Miss>) -> ApiError {
+    let failure = last.map(|miss| miss.failure);
+    let mut error = match failure.as_ref().map(|failure| failure.kind) {
+        Some(FailureKind::Transient)
+            if failure
+                .as_ref()
+                .is_some_and(|f| f.message.as_deref() == Some(TIMED_OUT)) =>
+        {
+            ApiError::new(
+                ErrorKind::UpstreamTimeout,
+                "the upstream did not answer in time",
+            )
+        }
+        _ => ApiError::new(
+            ErrorKind::Overloaded,
+            "no upstream can serve this request now; try again shortly",
+        ),
+    };
+    error.retry_after_ms = failure
+        .and_then(|failure| failure.retry_after_ms)
+        .or(Some(1_000));
+    error
+}
+
+const TIMED_OUT: &str = "timed out";
+
+pub(super) fn incomplete(request: &Request, route: &Candidate, error: Incomplete) -> Miss {
+    match error {
+        Incomplete::Failed { data, .. } => classify(
+            request,
+            route,
+            Told {
+                status: StatusCode::OK,
+                headers: HeaderMap::new(),
+                body: data.into(),
+            },
+        ),
+        Incomplete::Cut | Incomplete::Unreadable(_) | Incomplete::TooLarge => Miss::from(Failure {
+            kind: FailureKind::Transient,
+            retry_after_ms: None,
+            message: None,
+        }),
+    }
+}
+
+/// Asks the provider what a failure means; falls back to the status where it cannot say.
+pub(super) fn classify(request: &Request, route: &Candidate, told: Told) -> Miss {
+    let answer = Arc::new(FailedAnswer {
+        status: told.status.as_u16(),
+        headers: told.headers.clone(),
+        body: told.body.clone(),
+        operation: request.operation,
+    });
+    let mut failure = route
+        .upstream
+        .provider
+        .classify(answer)
+        .unwrap_or_else(|error| {
+            adapt::broken(&route.upstream, &error);
+            by_status(told.status)
+        });
+    failure.retry_after_ms = failure
+        .retry_after_ms
+        .or_else(|| retry_after(&told.headers));
+    Miss {
+        failure,
+        told: Some(told),
+    }
+}
+
+fn by_status(status: StatusCode) -> Failure {
+    let kind = match status.as_u16() {
+        401 | 403 => FailureKind::Auth,
+        402 => FailureKind::QuotaExhausted,
+        404 => FailureKind::ModelNotFound,
+        429 => FailureKind::RateLimited,
+        400..=499 => FailureKind::InvalidRequest,
+        503 | 529 => FailureKind::Overloaded,
+        _ => FailureKind::Transient,
+    };
+    Failure {
+        kind,
+        retry_after_ms: None,
+        message: None,
+    }
+}
+
+/// `retry-after-ms`, or `retry-after` in seconds.
+fn retry_after(headers: &HeaderMap) -> Option<u64> {
+    let number = |value: &http::HeaderValue| value.to_str().ok()?.trim().parse::<f64>().ok();
+    let milliseconds = match headers.get("retry-after-ms").and_then(number) {
+        Some(milliseconds) => milliseconds,
+        None => headers.get(RETRY_AFTER).and_then(number)? * 1_000.0,
+    };
+    // A day is the longest that anybody is believed.
+    (milliseconds.is_finite() && milliseconds >= 0.0)
+        .then(|| milliseconds.min(86_400_000.0).ceil() as u64)
+}
+
+pub(super) fn unreachable(route: &Candidate, error: &UpstreamError) -> Miss {
+    tracing::warn!(upstream = route.upstream.name, %error, "an upstream cannot be reached");
+    let timed_out = matches!(
+        error.kind,
+        tollgate_upstream::ErrorKind::Timeout(Phase::FirstByte | Phase::Idle)
+    );
+    Miss::from(Failure {
+        kind: FailureKind::Transient,
+        retry_after_ms: None,
+        message: timed_out.then(|| TIMED_OUT.to_owned()),
+    })
+}
+
+pub(super) fn translation_failed(
+    route: &Candidate,
+    error: tollgate_plugin::TranslateError,
+) -> Miss {
+    match error {
+        tollgate_plugin::TranslateError::Refused(message) => Miss::from(Failure {
+            kind: FailureKind::InvalidRequest,
+            retry_after_ms: None,
+            message: Some(message),
+        }),
+        tollgate_plugin::TranslateError::Plugin(error) => {
+            Miss::from(adapt::broken(&route.upstream, &error))
+        }
+    }
+}
+
+impl From<Failure> for Miss {
+    fn from(failure: Failure) -> Self {
+        Self {
+            failure,
+            told: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiting_times_are_read_in_both_units_and_bounded() {
+        let with = |name: &'static str, value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, value.parse().unwrap());
+            retry_after(&headers)
+        };
+        assert_eq!(with("retry-after", "2"), Some(2_000));
+        assert_eq!(with("retry-after", "0.5"), Some(500));
+        assert_eq!(with("retry-after-ms", "1500"), Some(1_500));
+        assert_eq!(with("retry-after", "999999999"), Some(86_400_000));
+        assert_eq!(with("retry-after", "-1"), None);
+        assert_eq!(with("retry-after", "soon"), None);
+    }
+
+    #[test]
+    fn what_vendors_say_about_our_credentials_is_never_the_callers() {
+        for status in [401_u16, 402, 429] {
+            let kind = by_status(StatusCode::from_u16(status).unwrap()).kind;
+            assert!(!is_the_clients(kind), "{status}");
+        }
+    }
+}

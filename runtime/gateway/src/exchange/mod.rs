@@ -1,0 +1,280 @@
+//! Asks the candidates, one after the other, until one answers. Nothing has gone to the client yet, so another try costs
+//! nobody anything but time.
+
+mod answer;
+mod failure;
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, Method, StatusCode};
+use tollgate_dialect::{ApiError, Document, Edit, Operation};
+use tollgate_plugin::{CallView, Failure, FailureKind, SignHead, Translator};
+use tollgate_upstream::{Coalesce, RequestHead, UpstreamBody};
+
+use self::failure::{
+    Miss, Told, classify, for_the_client, is_the_clients, translation_failed, unavailable,
+    unreachable,
+};
+use crate::adapt::{self, Prepared};
+use crate::request::Request;
+use crate::route::Candidate;
+use crate::settle::Settlement;
+use crate::snapshot::Snapshot;
+use crate::views::CallFacts;
+use crate::worker::Worker;
+
+/// A vendor's answer, up to where it is committed to the client.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) content: Content,
+    /// The host asked the vendor for a usage event that the client did not ask for, and takes it out again.
+    pub(crate) hide_usage: bool,
+    pub(crate) translator: Option<Translator>,
+}
+
+/// The body of an answer.
+pub(crate) enum Content {
+    /// Read whole.
+    Whole(Bytes),
+    /// An event stream: what was read to look at its first event, and the rest.
+    Stream(Bytes, Coalesce<UpstreamBody>),
+}
+
+/// How an exchange ended that no candidate could serve.
+pub(crate) enum Unanswered {
+    /// In our words.
+    Error(ApiError),
+    /// The vendor's own words about the client's own mistake. Clients match the wording, so it goes through as it is.
+    Verbatim(StatusCode, Bytes),
+}
+
+/// Asks the candidates in order.
+pub(crate) async fn perform(
+    worker: &Rc<Worker>,
+    snapshot: &Arc<Snapshot>,
+    request: &Request,
+    candidates: &[Candidate],
+    settlement: &mut Settlement,
+) -> Result<(Candidate, Answer), Unanswered> {
+    let mut last = None;
+    for (number, route) in candidates.iter().enumerate() {
+        if number > 0 {
+            worker.shard().failed_over();
+        }
+        settlement.attempt(route, snapshot.price(route));
+        let miss = match attempt(worker, snapshot, request, route, settlement).await {
+            Ok(answer) => {
+                route.breaker.succeeded();
+                settlement.answered();
+                return Ok((Arc::clone(route), answer));
+            }
+            Err(miss) => miss,
+        };
+        note(worker, route, &miss.failure);
+        if is_the_clients(miss.failure.kind)
+            && (miss.failure.kind != FailureKind::ModelNotFound || number + 1 == candidates.len())
+        {
+            return Err(for_the_client(route, miss));
+        }
+        last = Some(miss);
+    }
+    Err(Unanswered::Error(unavailable(last)))
+}
+
+/// Remembers how the upstream is doing with this model.
+fn note(worker: &Worker, route: &Candidate, failure: &Failure) {
+    let now = worker.now_ms();
+    match failure.kind {
+        kind if is_the_clients(kind) => route.breaker.succeeded(),
+        _ => match failure.retry_after_ms {
+            Some(milliseconds) => route
+                .breaker
+                .cool_down_until(now.saturating_add(milliseconds)),
+            None => route.breaker.failed(now),
+        },
+    }
+    tracing::debug!(
+        upstream = route.upstream.name,
+        model = &*route.model,
+        kind = failure.kind.word(),
+        "an attempt failed"
+    );
+}
+
+async fn attempt(
+    worker: &Rc<Worker>,
+    snapshot: &Arc<Snapshot>,
+    request: &Request,
+    route: &Candidate,
+    settlement: &mut Settlement,
+) -> Result<Answer, Miss> {
+    let upstream = &route.upstream;
+    let call = Arc::new(CallFacts {
+        operation: request.operation,
+        model: Arc::clone(&route.model),
+        stream: request.facts.stream,
+        endpoint: Arc::clone(&upstream.endpoint),
+        headers: Arc::clone(&request.headers),
+        session: request.facts.session.as_deref().map(Arc::from),
+        attempt: 1,
+    });
+    if upstream.responds {
+        return respond(request, route, &call);
+    }
+    let prepared = worker
+        .plans
+        .borrow_mut()
+        .prepare(snapshot, upstream, &call)
+        .map_err(Miss::from)?;
+    let hide_usage = asks_for_usage(request) && !request.facts.wants_usage;
+    let mut body = body(request, route, &prepared, hide_usage)?;
+    let mut translator = None;
+    if upstream.translates {
+        let view: Arc<dyn CallView + Send + Sync> = Arc::<CallFacts>::clone(&call);
+        let mut made = upstream
+            .provider
+            .translator(&view)
+            .map_err(|error| Miss::from(adapt::broken(upstream, &error)))?;
+        body = made
+            .request(&body)
+            .map_err(|error| translation_failed(route, error))?
+            .into();
+        translator = Some(made);
+    }
+    let signed = match upstream.signs {
+        true => Some(sign(worker, route, &prepared, &body)?),
+        false => None,
+    };
+    let head = signed.as_ref().unwrap_or(&prepared.head);
+    settlement.sent();
+    let response = worker
+        .client
+        .send(&upstream.target, Method::POST, head, body)
+        .await
+        .map_err(|error| unreachable(route, &error))?;
+    answer::accept(request, route, &prepared, response, translator, hide_usage).await
+}
+
+/// Whether the host asks for the usage event of this stream: without it a chat stream may end with no usage at all.
+fn asks_for_usage(request: &Request) -> bool {
+    request.facts.stream && request.operation == Operation::ChatCompletions
+}
+
+/// The body to send: the client's own bytes wherever nothing has to change.
+fn body(
+    request: &Request,
+    route: &Candidate,
+    prepared: &Prepared,
+    add_usage: bool,
+) -> Result<Bytes, Miss> {
+    let rename = *route.model != *request.requested;
+    let make_stream = prepared.always_stream && !request.facts.stream;
+    if !rename && !add_usage && !make_stream && prepared.edits.is_empty() {
+        return Ok(request.document.to_bytes());
+    }
+    let mut document = Document::clone(&request.document);
+    let mut own = Vec::new();
+    if rename {
+        own.push(Edit::Set {
+            pointer: "/model".to_owned(),
+            value: serde_json::Value::from(&*route.model).to_string(),
+        });
+    }
+    if add_usage {
+        own.push(Edit::Set {
+            pointer: "/stream_options/include_usage".to_owned(),
+            value: "true".to_owned(),
+        });
+    }
+    if make_stream {
+        own.push(Edit::Set {
+            pointer: "/stream".to_owned(),
+            value: "true".to_owned(),
+        });
+    }
+    for edit in own.iter().chain(&prepared.edits) {
+        document.apply(edit).map_err(|invalid| {
+            tracing::debug!(
+                upstream = route.upstream.name,
+                reason = invalid.message,
+                "an edit cannot be applied"
+            );
+            Miss::from(Failure {
+                kind: FailureKind::InvalidRequest,
+                retry_after_ms: None,
+                message: Some(invalid.message),
+            })
+        })?;
+    }
+    Ok(document.to_bytes())
+}
+
+fn sign(
+    worker: &Worker,
+    route: &Candidate,
+    prepared: &Prepared,
+    body: &Bytes,
+) -> Result<RequestHead, Miss> {
+    let upstream = &route.upstream;
+    let mut sha256 = [0; 32];
+    sha256.copy_from_slice(ring::digest::digest(&ring::digest::SHA256, body).as_ref());
+    let path = format!("{}{}", upstream.target.base_path(), prepared.path);
+    let head = SignHead {
+        method: "POST",
+        authority: upstream.target.authority(),
+        path: &path,
+        headers: &prepared.templates,
+        body_sha256: sha256,
+        now: worker.now_ms(),
+    };
+    let macs = Arc::new(crate::sign::Macs(upstream.credential.clone()));
+    let signed = upstream
+        .provider
+        .sign(&head, macs)
+        .map_err(|error| Miss::from(adapt::broken(upstream, &error)))?;
+    let mut head = prepared.head.clone();
+    for (name, value) in &signed {
+        let (name, value) = adapt::fill(upstream, name, value).map_err(Miss::from)?;
+        head.insert(name, value);
+    }
+    Ok(head)
+}
+
+/// An answer that the component gives itself.
+fn respond(request: &Request, route: &Candidate, call: &Arc<CallFacts>) -> Result<Answer, Miss> {
+    let view: Arc<dyn CallView + Send + Sync> = Arc::<CallFacts>::clone(call);
+    let body = request.document.to_bytes();
+    let answer = route
+        .upstream
+        .provider
+        .respond(&view, &body)
+        .map_err(|error| Miss::from(adapt::broken(&route.upstream, &error)))?;
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);
+    let mut headers = HeaderMap::new();
+    if let Ok(content_type) = answer.content_type.parse() {
+        headers.insert(CONTENT_TYPE, content_type);
+    }
+    let body = Bytes::from(answer.body);
+    if !status.is_success() {
+        return Err(classify(
+            request,
+            route,
+            Told {
+                status,
+                headers,
+                body,
+            },
+        ));
+    }
+    Ok(Answer {
+        status,
+        headers,
+        content: Content::Whole(body),
+        hide_usage: false,
+        translator: None,
+    })
+}

@@ -1,0 +1,215 @@
+//! What the data plane reads: one immutable value, loaded once a request, replaced whole when anything changes.
+
+mod policy;
+mod routes;
+mod upstream;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use tollgate_dialect::{ModelCard, Operation};
+use tollgate_governance as governance;
+use tollgate_governance::{Accounts, Attachment, Price, Rates};
+use tollgate_plugin::Generation;
+use tollgate_vault::Credential;
+
+use self::routes::{Table, list_price_of_config};
+use self::upstream::manifest;
+use crate::config::Config;
+
+pub(crate) use self::policy::Policy;
+pub(crate) use self::routes::Route;
+pub(crate) use self::upstream::Upstream;
+
+/// What a snapshot is made of.
+pub struct SnapshotInputs<'a> {
+    /// Accounts and keys.
+    pub accounts: Arc<Accounts>,
+    /// The operator's upstream records.
+    pub upstreams: Vec<governance::Upstream>,
+    /// Policies at work.
+    pub attachments: Vec<Attachment>,
+    /// The components loaded now.
+    pub generation: Arc<Generation>,
+    /// Opened credentials by name.
+    pub credentials: HashMap<String, Arc<Credential>>,
+    /// The configuration file.
+    pub config: &'a Config,
+    /// The snapshot this one replaces: what did not change is taken over, warm instances and health included.
+    pub previous: Option<Arc<Snapshot>>,
+}
+
+/// Something that was left out of a snapshot, and why. For the log, `doctor` and the console.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// For example ``upstream `main` ``.
+    pub what: String,
+    /// One sentence.
+    pub why: String,
+}
+
+/// Everything a request needs to know.
+pub struct Snapshot {
+    /// Accounts and keys.
+    pub(crate) accounts: Arc<Accounts>,
+    /// Upstreams that can serve a model, best first.
+    routes: HashMap<Arc<str>, Vec<Arc<Route>>>,
+    /// Upstreams that take any model name.
+    open: Vec<Arc<Upstream>>,
+    /// Cards of the models that routes exist for, by id.
+    pub(crate) cards: BTreeMap<Arc<str>, ModelCard>,
+    /// Policies by the id of their attachment; which apply, and in what order, an account's path says.
+    policies: HashMap<String, Arc<Policy>>,
+    /// Price of a model that has none.
+    default_price: Option<Price>,
+    /// Kept for the next snapshot.
+    upstreams: HashMap<String, Arc<Upstream>>,
+    /// What could not be used.
+    pub problems: Vec<Problem>,
+}
+
+impl Snapshot {
+    /// Resolves the records against the components and credentials that are there. What cannot be resolved is left
+    /// out and told; the rest serves.
+    #[must_use]
+    pub fn build(inputs: SnapshotInputs<'_>) -> Self {
+        let mut problems = Vec::new();
+        let rates = Rates::new(
+            &inputs.config.governance.currency,
+            inputs.config.governance.rates.clone(),
+        );
+        let previous = inputs.previous.as_deref();
+        let mut upstreams = HashMap::new();
+        for record in &inputs.upstreams {
+            let old = previous.and_then(|snapshot| snapshot.upstreams.get(&record.name));
+            match Upstream::resolve(record, &inputs, old) {
+                Ok(upstream) => {
+                    upstreams.insert(record.name.clone(), upstream);
+                }
+                Err(why) => problems.push(Problem {
+                    what: format!("upstream `{}`", record.name),
+                    why,
+                }),
+            }
+        }
+        let mut ordered: Vec<&Arc<Upstream>> = upstreams.values().collect();
+        // Higher priority first; names decide ties so that two starts behave alike.
+        ordered.sort_by(|a, b| {
+            b.record
+                .priority
+                .cmp(&a.record.priority)
+                .then_with(|| a.name.cmp(&b.name))
+        });
+        let mut table = Table {
+            routes: HashMap::new(),
+            cards: BTreeMap::new(),
+            rates: &rates,
+            previous,
+            problems,
+        };
+        for upstream in &ordered {
+            table.add(upstream);
+        }
+        let Table {
+            routes,
+            cards,
+            mut problems,
+            ..
+        } = table;
+        let open = ordered
+            .iter()
+            .filter(|upstream| manifest(upstream).is_some_and(|manifest| manifest.any_model))
+            .map(|upstream| Arc::clone(upstream))
+            .collect();
+        let default_price = inputs
+            .config
+            .governance
+            .default_price
+            .as_ref()
+            .and_then(|price| {
+                let list = list_price_of_config(price, &inputs.config.governance.currency);
+                rates
+                    .to_base(&list)
+                    .map_err(|error| {
+                        problems.push(Problem {
+                            what: "governance.default_price".to_owned(),
+                            why: error.to_string(),
+                        })
+                    })
+                    .ok()
+            });
+        let policies = policy::policies(&inputs, previous, &mut problems);
+        Self {
+            accounts: inputs.accounts,
+            routes,
+            open,
+            cards,
+            policies,
+            default_price,
+            upstreams,
+            problems,
+        }
+    }
+
+    /// The routes for a model, best first. `provider/model` asks for one provider's.
+    pub(crate) fn routes(&self, model: &str, operation: Operation) -> Vec<Arc<Route>> {
+        let known = self
+            .routes
+            .get(model)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let found: Vec<_> = known
+            .iter()
+            .filter(|route| route.serves(operation))
+            .map(Arc::clone)
+            .collect();
+        if !found.is_empty() {
+            return found;
+        }
+        if let Some((provider, bare)) = model.split_once('/') {
+            let known = self.routes.get(bare).map(Vec::as_slice).unwrap_or_default();
+            let found: Vec<_> = known
+                .iter()
+                .filter(|route| route.upstream.provider_id == provider && route.serves(operation))
+                .map(Arc::clone)
+                .collect();
+            if !found.is_empty() {
+                return found;
+            }
+        }
+        self.open
+            .iter()
+            .filter(|upstream| upstream.operations.has(operation))
+            .map(|upstream| Arc::new(Route::open(upstream, model)))
+            .collect()
+    }
+
+    /// Whether any upstream knows the model, whatever the operation.
+    pub(crate) fn knows(&self, model: &str) -> bool {
+        self.routes.contains_key(model)
+            || model.split_once('/').is_some_and(|(provider, bare)| {
+                self.routes
+                    .get(bare)
+                    .is_some_and(|routes| routes.iter().any(|r| r.upstream.provider_id == provider))
+            })
+            || !self.open.is_empty()
+    }
+
+    /// The price at which a route is charged.
+    pub(crate) fn price<'a>(&'a self, route: &'a Route) -> Option<&'a Price> {
+        route.price.as_ref().or(self.default_price.as_ref())
+    }
+
+    /// The policy of an attachment.
+    pub(crate) fn policy(&self, attachment: &str) -> Option<&Arc<Policy>> {
+        self.policies.get(attachment)
+    }
+}
+
+/// What `configure` is given.
+fn config_text(config: &serde_json::Value) -> String {
+    match config {
+        serde_json::Value::Null => "{}".to_owned(),
+        config => config.to_string(),
+    }
+}

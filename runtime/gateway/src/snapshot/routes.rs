@@ -1,0 +1,201 @@
+//! Which upstreams serve which model, at what price, and the cards of the model list.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use tollgate_dialect::{ModelCard, Operation};
+use tollgate_governance as governance;
+use tollgate_governance::{Price, Rates};
+use tollgate_upstream::{Breaker, BreakerConfig};
+
+use super::upstream::{Operations, Upstream, manifest};
+use super::{Problem, Snapshot};
+
+/// One upstream serving one model.
+pub(crate) struct Route {
+    pub(crate) upstream: Arc<Upstream>,
+    /// The model's name at the vendor.
+    pub(crate) model: Arc<str>,
+    pub(crate) price: Option<Price>,
+    pub(crate) max_output: Option<u64>,
+    pub(crate) breaker: Arc<Breaker>,
+    pub(super) operations: Operations,
+}
+
+impl Route {
+    pub(crate) fn serves(&self, operation: Operation) -> bool {
+        self.operations.has(operation)
+    }
+
+    /// Whether the breaker would let a request through.
+    pub(crate) fn available(&self, now_ms: u64) -> bool {
+        !matches!(
+            self.breaker.state(now_ms),
+            tollgate_upstream::BreakerState::Open { .. }
+        )
+    }
+}
+
+/// Routes and cards while they are put together.
+pub(super) struct Table<'a> {
+    pub(super) routes: HashMap<Arc<str>, Vec<Arc<Route>>>,
+    pub(super) cards: BTreeMap<Arc<str>, ModelCard>,
+    pub(super) rates: &'a Rates,
+    pub(super) previous: Option<&'a Snapshot>,
+    pub(super) problems: Vec<Problem>,
+}
+
+impl Table<'_> {
+    /// Adds everything that an upstream serves.
+    pub(super) fn add(&mut self, upstream: &Arc<Upstream>) {
+        let Some(manifest) = manifest(upstream) else {
+            return;
+        };
+        let extra = &upstream.record.models;
+        for model in &manifest.models {
+            for name in std::iter::once(&model.id).chain(&model.aliases) {
+                // The operator's word on a model replaces the manifest's.
+                if extra.iter().any(|own| own.id == *name) {
+                    continue;
+                }
+                self.route(
+                    upstream,
+                    &Wanted {
+                        id: name,
+                        // An alias is the vendor's own: it goes there as the client wrote it.
+                        at_vendor: name,
+                        operations: model.operations.as_deref(),
+                        price: model.price.as_ref().map(list_price_of_manifest),
+                        context_window: model.context_window,
+                        max_output: model.max_output_tokens,
+                        abilities: &model.abilities,
+                    },
+                );
+            }
+        }
+        for own in extra {
+            let listed = manifest.model(own.upstream_id.as_deref().unwrap_or(&own.id));
+            self.route(
+                upstream,
+                &Wanted {
+                    id: &own.id,
+                    at_vendor: own.upstream_id.as_deref().unwrap_or(&own.id),
+                    operations: own
+                        .operations
+                        .as_deref()
+                        .or_else(|| listed?.operations.as_deref()),
+                    price: own
+                        .price
+                        .clone()
+                        .or_else(|| listed?.price.as_ref().map(list_price_of_manifest)),
+                    context_window: own.context_window.or_else(|| listed?.context_window),
+                    max_output: own.max_output_tokens.or_else(|| listed?.max_output_tokens),
+                    abilities: listed
+                        .map(|model| model.abilities.as_slice())
+                        .unwrap_or_default(),
+                },
+            );
+        }
+    }
+
+    fn route(&mut self, upstream: &Arc<Upstream>, wanted: &Wanted<'_>) {
+        let price = match wanted.price.as_ref().map(|list| self.rates.to_base(list)) {
+            None => None,
+            Some(Ok(price)) => Some(price),
+            Some(Err(error)) => {
+                self.problems.push(Problem {
+                    what: format!("price of `{}` at upstream `{}`", wanted.id, upstream.name),
+                    why: error.to_string(),
+                });
+                None
+            }
+        };
+        let id: Arc<str> = wanted.id.into();
+        // A breaker is about a model at an upstream, not about the whole credential: a vendor that is out of one
+        // model still serves the others.
+        let breaker = self
+            .previous
+            .and_then(|old| {
+                old.routes
+                    .get(&id)?
+                    .iter()
+                    .find(|route| route.upstream.name == upstream.name)
+            })
+            .map_or_else(
+                || Arc::new(Breaker::new(BreakerConfig::default())),
+                |route| Arc::clone(&route.breaker),
+            );
+        let operations = match wanted.operations {
+            Some(names) => upstream.operations.and(Operations::of(names)),
+            None => upstream.operations,
+        };
+        self.cards
+            .entry(Arc::clone(&id))
+            .or_insert_with(|| ModelCard {
+                id: wanted.id.to_owned(),
+                display_name: String::new(),
+                context_window: wanted.context_window.unwrap_or(0),
+                max_output_tokens: wanted.max_output.unwrap_or(0),
+                abilities: wanted.abilities.to_vec(),
+                created: 0,
+                owned_by: upstream.provider_id.clone(),
+            });
+        self.routes.entry(id).or_default().push(Arc::new(Route {
+            upstream: Arc::clone(upstream),
+            model: wanted.at_vendor.into(),
+            price,
+            max_output: wanted.max_output,
+            breaker,
+            operations,
+        }));
+    }
+}
+
+struct Wanted<'a> {
+    id: &'a str,
+    at_vendor: &'a str,
+    operations: Option<&'a [String]>,
+    price: Option<governance::ListPrice>,
+    context_window: Option<u64>,
+    max_output: Option<u64>,
+    abilities: &'a [String],
+}
+
+impl Route {
+    /// A route for a model that no list names.
+    pub(super) fn open(upstream: &Arc<Upstream>, model: &str) -> Self {
+        Self {
+            upstream: Arc::clone(upstream),
+            model: model.into(),
+            price: None,
+            max_output: None,
+            breaker: Arc::new(Breaker::new(BreakerConfig::default())),
+            operations: upstream.operations,
+        }
+    }
+}
+
+fn list_price_of_manifest(price: &tollgate_plugin::Price) -> governance::ListPrice {
+    governance::ListPrice {
+        currency: price.currency.clone(),
+        input: price.input,
+        cache_read: price.cache_read,
+        cache_write_5m: price.cache_write_5m,
+        cache_write_1h: price.cache_write_1h,
+        output: price.output,
+    }
+}
+
+pub(super) fn list_price_of_config(
+    price: &crate::config::Price,
+    base: &str,
+) -> governance::ListPrice {
+    governance::ListPrice {
+        currency: price.currency.clone().unwrap_or_else(|| base.to_owned()),
+        input: price.input,
+        cache_read: price.cache_read,
+        cache_write_5m: price.cache_write_5m,
+        cache_write_1h: price.cache_write_1h,
+        output: price.output,
+    }
+}

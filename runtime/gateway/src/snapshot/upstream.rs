@@ -1,0 +1,157 @@
+//! Upstreams, resolved: component, endpoint, address, credential.
+
+use std::sync::Arc;
+
+use tollgate_dialect::{Operation, UsageHints};
+use tollgate_governance as governance;
+use tollgate_plugin::{Configured, Interface, Manifest};
+use tollgate_upstream::Target;
+use tollgate_vault::Credential;
+
+use super::{SnapshotInputs, config_text};
+use crate::pulse::Pulse;
+
+/// One upstream, resolved: everything that an attempt needs.
+pub(crate) struct Upstream {
+    pub(crate) name: String,
+    pub(crate) tier: String,
+    pub(crate) provider_id: String,
+    pub(crate) provider: Arc<Configured>,
+    pub(crate) endpoint: Arc<str>,
+    pub(crate) target: Arc<Target>,
+    pub(crate) credential: Option<Arc<Credential>>,
+    pub(crate) credential_name: Option<String>,
+    pub(crate) hints: Arc<UsageHints>,
+    pub(crate) pulse: Arc<Pulse>,
+    /// Whether the component answers itself, without an upstream.
+    pub(crate) responds: bool,
+    /// Whether the component signs what is sent.
+    pub(crate) signs: bool,
+    /// Whether the component translates bodies.
+    pub(crate) translates: bool,
+    pub(super) operations: Operations,
+    pub(super) record: governance::Upstream,
+}
+
+impl Upstream {
+    /// Resolves a record; the old one is kept if nothing about it changed.
+    pub(super) fn resolve(
+        record: &governance::Upstream,
+        inputs: &SnapshotInputs<'_>,
+        old: Option<&Arc<Self>>,
+    ) -> Result<Arc<Self>, String> {
+        let component = inputs
+            .generation
+            .providers
+            .get(&record.provider)
+            .ok_or_else(|| format!("no provider component `{}` is loaded", record.provider))?;
+        let credential = match &record.credential {
+            None => None,
+            Some(name) => Some(
+                inputs
+                    .credentials
+                    .get(name)
+                    .cloned()
+                    .ok_or_else(|| format!("there is no credential `{name}`"))?,
+            ),
+        };
+        let same_credential = |old: &Self| match (&old.credential, &credential) {
+            (None, None) => true,
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        };
+        if let Some(old) = old
+            && old.record == *record
+            && Arc::ptr_eq(old.provider.component(), component)
+            && same_credential(old)
+        {
+            return Ok(Arc::clone(old));
+        }
+        let manifest = component
+            .manifest()
+            .ok_or_else(|| "the component is not a provider".to_owned())?;
+        let endpoint = manifest
+            .endpoint(record.endpoint.as_deref().unwrap_or_default())
+            .ok_or_else(|| {
+                format!(
+                    "the provider has no endpoint `{}`",
+                    record.endpoint.as_deref().unwrap_or_default()
+                )
+            })?;
+        let responds = component.exports(Interface::Responder);
+        let base_url = record.base_url.as_deref().unwrap_or(&endpoint.base_url);
+        let target = Target::parse(base_url).map_err(|error| format!("base_url: {error}"))?;
+        if let Some(credential) = &credential
+            && let Some(missing) = manifest.credential.fields.iter().find(|field| {
+                field.required && credential.field_names().all(|name| name != field.name)
+            })
+        {
+            return Err(format!("its credential has no field `{}`", missing.name));
+        }
+        if credential.is_none()
+            && !responds
+            && manifest
+                .credential
+                .fields
+                .iter()
+                .any(|field| field.required)
+        {
+            return Err("it needs a credential".to_owned());
+        }
+        let provider = component
+            .configured(&config_text(&record.config))
+            .map_err(|error| error.to_string())?;
+        Ok(Arc::new(Self {
+            name: record.name.clone(),
+            tier: record.tier.clone().unwrap_or_default(),
+            provider_id: record.provider.clone(),
+            provider,
+            endpoint: endpoint.name.as_str().into(),
+            target: Arc::new(target),
+            credential,
+            credential_name: record.credential.clone(),
+            hints: Arc::new(UsageHints {
+                pointers: manifest.usage.pointers.clone(),
+                stream_pointers: manifest.usage.stream_pointers.clone(),
+                cached_tokens_pointers: manifest.usage.cached_tokens_pointers.clone(),
+            }),
+            pulse: old.map_or_else(Arc::default, |old| Arc::clone(&old.pulse)),
+            responds,
+            signs: component.exports(Interface::Signing),
+            translates: component.exports(Interface::Translation),
+            operations: Operations::of(&endpoint.operations),
+            record: record.clone(),
+        }))
+    }
+}
+
+/// What its component says of itself.
+pub(super) fn manifest(upstream: &Upstream) -> Option<&Manifest> {
+    upstream.provider.component().manifest()
+}
+
+/// A set of operations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Operations(u8);
+
+impl Operations {
+    pub(super) fn of(names: &[String]) -> Self {
+        let bits = Operation::ALL
+            .iter()
+            .enumerate()
+            .filter(|(_, operation)| names.iter().any(|name| name == operation.as_str()))
+            .fold(0, |bits, (index, _)| bits | 1 << index);
+        Self(bits)
+    }
+
+    pub(super) fn has(self, operation: Operation) -> bool {
+        Operation::ALL
+            .iter()
+            .position(|known| *known == operation)
+            .is_some_and(|index| self.0 & 1 << index != 0)
+    }
+
+    pub(super) fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+}
