@@ -26,11 +26,10 @@ pub(crate) fn list(
         .filter(|card| caller.path.models.allows(&card.id))
         .cloned()
         .collect();
+    // Decoded: the ids of models have slashes and colons, which some clients escape.
     let parameter = |name: &str| {
-        query
-            .split('&')
-            .filter_map(|pair| pair.split_once('='))
-            .find(|(key, _)| *key == name)
+        form_urlencoded::parse(query.as_bytes())
+            .find(|(key, _)| key == name)
             .map(|(_, value)| value)
     };
     let body = if parameter("client_version").is_some() {
@@ -41,7 +40,8 @@ pub(crate) fn list(
             .and_then(|limit| limit.parse().ok())
             .unwrap_or(1_000)
             .clamp(1, 1_000);
-        models::anthropic_list(&cards, limit, parameter("after_id"), parameter("before_id"))
+        let (after, before) = (parameter("after_id"), parameter("before_id"));
+        models::anthropic_list(&cards, limit, after.as_deref(), before.as_deref())
     } else {
         models::openai_list(&cards)
     };

@@ -141,7 +141,8 @@ fn contract_version(names: &Names) -> Result<String, String> {
     }
     found.map(str::to_owned).ok_or_else(|| {
         format!(
-            "is a foreign component: it neither imports nor exports anything of tollgate:extension (it exports {})",
+            "is a foreign component: it neither imports nor exports anything of tollgate:extension (it imports {} and exports {})",
+            listed(&names.imports),
             listed(&names.exports)
         )
     })

@@ -231,7 +231,7 @@ async fn files_that_are_no_good_component_are_listed_with_the_reason_and_harm_no
         ("empty", Vec::new(), &[]),
         ("text", b"hello".to_vec(), &[]),
         ("oversized", vec![0; 2_000_001], &["large", "bytes", "size"]),
-        ("foreign", guests::foreign(), &["foreign"]),
+        ("foreign", guests::foreign(), &["acme:rockets/launch"]),
         ("module", guests::bare_module(), &["component"]),
     ];
     let traffic = Traffic::start(&world);

@@ -82,6 +82,38 @@ async fn a_bad_provider_fails_its_attempt_and_the_next_upstream_answers() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_provider_that_fails_its_self_test_is_never_loaded_and_says_why() {
+    let world = World::with(setup()).await;
+    for (number, deed) in BAD.iter().enumerate() {
+        let id = format!("hopeless-{number}");
+        world
+            .gateway
+            .drop_in(&id, &guests::provider_always(&id, deed));
+        let components = world
+            .management()
+            .wait_for_components(&id, |components| reason(components, &id).is_some())
+            .await;
+        let why = reason(&components, &id).unwrap();
+        assert!(why.contains("self-test"), "{deed:?}: {why}");
+        let loaded = components["loaded"].as_array().unwrap();
+        assert!(
+            loaded.iter().all(|component| component["id"] != id),
+            "{deed:?} serves all the same"
+        );
+        others_are_served(&world).await;
+    }
+}
+
+/// Why a file was not loaded.
+fn reason(components: &Value, name: &str) -> Option<String> {
+    components["failed"].as_array()?.iter().find_map(|failed| {
+        let file = failed["file"].as_str()?;
+        file.contains(name)
+            .then(|| failed["reason"].as_str().unwrap_or_default().to_owned())
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nonsense_plans_and_edits_are_never_sent() {
     let world = World::with(setup()).await;
     let endpoint = Endpoint::of("chat-completions");
