@@ -21,6 +21,7 @@ mod identify;
 mod inform;
 mod listen;
 mod metrics;
+mod patience;
 mod pipeline;
 mod pulse;
 mod receive;

@@ -23,7 +23,7 @@ pub(crate) struct Relay {
     pub(crate) request_id: String,
     /// `None` once it has ended.
     pub(crate) source: Option<Coalesce<UpstreamBody>>,
-    /// What was read before the answer was committed.
+    /// What was read before the answer was committed, in the client's dialect.
     pub(crate) first: Bytes,
     pub(crate) translator: Option<Translator>,
     pub(crate) tap: Option<StreamTap>,
@@ -42,7 +42,7 @@ impl Relay {
             }
             if !self.first.is_empty() {
                 let first = std::mem::take(&mut self.first);
-                self.take(first);
+                self.standard(first);
                 continue;
             }
             let Some(source) = &mut self.source else {
@@ -89,6 +89,11 @@ impl Relay {
         }
         if let Some(tap) = &mut self.tap {
             tap.push(&chunk);
+            // Charged before the last event leaves: whoever has seen the end of an answer finds it in the ledger. A
+            // rewritten stream can still be refused by a policy, so it is charged at its very end.
+            if self.rewriter.is_none() && tap.is_ended() {
+                self.settle();
+            }
         }
         match (&mut self.hide_usage, &mut self.rewriter) {
             (None, None) => self.ready.push_back(chunk),
@@ -159,6 +164,11 @@ impl Relay {
             }
         }
         self.source = None;
+        self.settle();
+    }
+
+    /// Charges the stream as its events say that it ended; one that has not ended is told so.
+    fn settle(&mut self) {
         let Some(tap) = self.tap.take() else { return };
         let position = tap.position();
         let summary = tap.finish();

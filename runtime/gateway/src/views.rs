@@ -20,7 +20,11 @@ const HIDDEN: [&str; 6] = [
 ];
 
 fn visible<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    if HIDDEN.contains(&name) {
+    // The map finds a name however it is written, so the list must, too.
+    if HIDDEN
+        .iter()
+        .any(|hidden| name.eq_ignore_ascii_case(hidden))
+    {
         return None;
     }
     headers.get(name)?.to_str().ok()
@@ -243,7 +247,13 @@ mod tests {
             headers.insert(name, "secret".parse().unwrap());
         }
         headers.insert("user-agent", "tool/1".parse().unwrap());
-        assert!(HIDDEN.iter().all(|name| visible(&headers, name).is_none()));
+        for name in HIDDEN {
+            assert!(visible(&headers, name).is_none(), "{name}");
+            assert!(
+                visible(&headers, &name.to_uppercase()).is_none(),
+                "{name} in capitals"
+            );
+        }
         assert_eq!(visible(&headers, "user-agent"), Some("tool/1"));
     }
 }
