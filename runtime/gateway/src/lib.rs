@@ -33,6 +33,7 @@ mod settle;
 mod sign;
 mod snapshot;
 mod time_text;
+mod turn;
 mod views;
 mod worker;
 

@@ -24,7 +24,7 @@ use crate::route::Candidate;
 use crate::settle::{self, Outcome, Settlement};
 use crate::snapshot::Snapshot;
 use crate::worker::Worker;
-use crate::{admit, deliver, identify, inform, metrics, receive, route};
+use crate::{admit, deliver, identify, inform, metrics, receive, route, turn};
 
 /// Answers one HTTP request. It always answers.
 pub(crate) async fn handle(
@@ -43,7 +43,9 @@ pub(crate) async fn handle(
     );
     if let Endpoint::Inference(operation) = endpoint {
         let answer = inference(&worker, operation, request, id, now_ms, started);
-        return Ok(guarded(operation.dialect(), id, answer).await);
+        let answer = guarded(operation.dialect(), id, answer).await;
+        turn::pass().await;
+        return Ok(answer);
     }
     let dialect = endpoint::error_dialect(path, inform::is_anthropic(request.headers()));
     let snapshot = worker.control.snapshot();

@@ -295,7 +295,7 @@ mod tests {
         let openai = Bytes::from_static(br#"{"error":{"message":"no","type":"x"}}"#);
         let anthropic =
             Bytes::from_static(br#"{"type":"error","error":{"type":"x","message":"no"}}"#);
-        for dialect in [Dialect::OpenAiChat, Dialect::OpenAiResponses] {
+        for dialect in [Dialect::OpenaiChat, Dialect::OpenaiResponses] {
             assert!(is_error_of(dialect, &openai));
             assert!(!is_error_of(dialect, &anthropic));
         }

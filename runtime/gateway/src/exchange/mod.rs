@@ -23,6 +23,7 @@ use crate::request::Request;
 use crate::route::Candidate;
 use crate::settle::Settlement;
 use crate::snapshot::Snapshot;
+use crate::turn;
 use crate::views::CallFacts;
 use crate::worker::Worker;
 
@@ -159,6 +160,7 @@ async fn attempt(
     };
     let head = signed.as_ref().unwrap_or(&prepared.head);
     settlement.sent();
+    turn::pass().await;
     let response = worker
         .client
         .send(&upstream.target, Method::POST, head, body)
