@@ -45,6 +45,29 @@ impl Store for Moody {
     fn apply(&self, writes: &[Write]) -> Result<(), StoreError> {
         self.inner.apply(writes)
     }
+    fn scan_range(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: &[u8],
+        order: Order,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> Visit,
+    ) -> Result<(), StoreError> {
+        self.inner.scan_range(table, from, to, order, visit)
+    }
+    fn append_ledger(
+        &self,
+        records: &[Vec<u8>],
+        writes: &[Write],
+    ) -> Result<Range<u64>, StoreError> {
+        self.inner.append_ledger(records, writes)
+    }
+    fn export(
+        &self,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        self.inner.export(visit)
+    }
     fn append_usage(&self, rows: &UsageBatch) -> Result<(), StoreError> {
         refuse(&self.no_append)?;
         self.inner.append_usage(rows)
