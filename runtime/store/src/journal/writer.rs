@@ -1,7 +1,7 @@
 //! A worker's end of the journal. Nothing in it is shared but the file, which only the writer thread syncs.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -32,6 +32,8 @@ pub struct JournalWriter {
     holds: HashMap<Uuid, Place>,
     number: u64,
     failing: bool,
+    /// How many rows were stored when it was last looked what need not be journaled any more.
+    looked: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +41,8 @@ struct Waiting {
     kind: Kind,
     request: Uuid,
     length: usize,
+    /// Of a final record: its number among the rows that were handed to the writer thread.
+    row: u64,
 }
 
 #[derive(Debug)]
@@ -67,6 +71,7 @@ impl JournalWriter {
             holds: HashMap::new(),
             number: 0,
             failing: false,
+            looked: 0,
         }
     }
 
@@ -114,6 +119,10 @@ impl JournalWriter {
             kind,
             request: row.request,
             length,
+            row: match kind {
+                Kind::Hold => u64::MAX,
+                Kind::Final => self.submitter.submitted() + 1,
+            },
         });
         length
     }
@@ -126,6 +135,9 @@ impl JournalWriter {
     pub fn flush(&mut self) -> Result<(), JournalError> {
         if self.buffer.is_empty() {
             return Ok(());
+        }
+        if self.failing {
+            self.forget_stored();
         }
         let written = self.write();
         if self.failing != written.is_err() {
@@ -166,6 +178,37 @@ impl JournalWriter {
     #[must_use]
     pub fn open_holds(&self) -> usize {
         self.holds.len()
+    }
+
+    /// Rows that reached the store while the journal could not be written need it no more, nor do the holds of their
+    /// requests: otherwise a full journal whose segments wait for just these records would stay full for ever.
+    fn forget_stored(&mut self) {
+        let committed = self.submitter.committed();
+        if committed == self.looked {
+            return;
+        }
+        self.looked = committed;
+        let mut stored = HashSet::new();
+        for record in &self.waiting {
+            if record.row <= committed {
+                stored.insert(record.request);
+                if let Some(old) = self.holds.remove(&record.request) {
+                    old.segment.release(record.row);
+                }
+            }
+        }
+        let mut at = 0;
+        let mut kept = Vec::with_capacity(self.buffer.len());
+        self.waiting.retain(|record| {
+            let end = at + record.length;
+            let keep = !stored.contains(&record.request);
+            if keep {
+                kept.extend_from_slice(&self.buffer[at..end]);
+            }
+            at = end;
+            keep
+        });
+        self.buffer = kept;
     }
 
     fn write(&mut self) -> Result<(), JournalError> {
