@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 const FOLDER: &str = "TOLLGATE_TEST_JOURNAL_FOLDER";
 const FIRST: &str = "TOLLGATE_TEST_JOURNAL_FIRST";
-const KILLS: u64 = 110;
+const KILLS: u64 = 120;
 const WORKERS: u64 = 2;
 const HOLD: u8 = 1;
 const FINAL: u8 = 2;
@@ -129,15 +129,62 @@ impl Acknowledged {
     }
 }
 
+#[derive(Default)]
+struct Summary {
+    finals: usize,
+    holds: usize,
+    rows: usize,
+    replayed: Recovery,
+}
+
 #[test]
 fn no_acknowledged_record_is_lost_or_doubled_by_a_kill_at_any_moment() {
-    let folder = tempfile::tempdir().unwrap();
     let start = Instant::now();
+    // Two chains at a time, ten kills on one store: looking at every row after each kill is what takes long.
+    let chains: Vec<Summary> = std::thread::scope(|scope| {
+        let run = |seed: u64| {
+            move || {
+                (0..KILLS / 20)
+                    .map(move |turn| chain(10, seed + turn))
+                    .collect::<Vec<_>>()
+            }
+        };
+        let both =
+            [88_172_645_463_325_252, 1_442_695_040_888_963_407].map(|seed| scope.spawn(run(seed)));
+        both.into_iter()
+            .flat_map(|chain| chain.join().unwrap())
+            .collect()
+    });
+    let (mut sum, mut replayed) = (Summary::default(), Recovery::default());
+    for chain in &chains {
+        sum.finals += chain.finals;
+        sum.holds += chain.holds;
+        sum.rows += chain.rows;
+        replayed.records += chain.replayed.records;
+        replayed.segments += chain.replayed.segments;
+        replayed.rows_added += chain.replayed.rows_added;
+        replayed.holds_resolved += chain.replayed.holds_resolved;
+        replayed.already_stored += chain.replayed.already_stored;
+    }
+    println!(
+        "{} kills in {:.1} s: {} finals and {} holds acknowledged, {} rows stored, each once; replayed {replayed}",
+        chains.len() * 10,
+        start.elapsed().as_secs_f64(),
+        sum.finals,
+        sum.holds,
+        sum.rows,
+    );
+    assert!(replayed.rows_added > 0 && replayed.holds_resolved > 0 && replayed.already_stored > 0);
+}
+
+/// Kills so many processes that write into one store.
+fn chain(kills: u64, seed: u64) -> Summary {
+    let folder = tempfile::tempdir().unwrap();
     let mut all = Acknowledged::default();
     let mut stored: HashMap<u64, bool> = HashMap::new();
-    let (mut first, mut random) = (1, 88_172_645_463_325_252u64);
+    let (mut first, mut random) = (1, seed);
     let mut sum = Recovery::default();
-    for round in 0..KILLS {
+    for round in 0..kills {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args([
                 "--exact",
@@ -158,12 +205,16 @@ fn no_acknowledged_record_is_lost_or_doubled_by_a_kill_at_any_moment() {
         random ^= random << 13;
         random ^= random >> 7;
         random ^= random << 17;
-        let lives = Duration::from_micros(random % 40_000);
+        let lives = Duration::from_micros(random % 20_000);
         let mut began = None;
         loop {
             let read = pipe.read(&mut buffer).unwrap();
-            assert!(read > 0, "round {round}: the child ended by itself");
             said.extend_from_slice(&buffer[..read]);
+            assert!(
+                read > 0,
+                "round {round}: the child ended: {}",
+                String::from_utf8_lossy(&said)
+            );
             let began = began.get_or_insert_with(Instant::now);
             if began.elapsed() >= lives {
                 break;
@@ -173,29 +224,29 @@ fn no_acknowledged_record_is_lost_or_doubled_by_a_kill_at_any_moment() {
         // What it still managed to say counts as said.
         pipe.read_to_end(&mut said).unwrap();
         child.wait().unwrap();
-        let last = all.note(&said);
-        first = last + 1_000;
+        first = all.note(&said) + 1_000;
 
         let (store, journal, recovery) = open(folder.path());
-        let now = check(&store, &all, &mut stored, round);
-        let records = ledger_records(&store);
-        assert_eq!(records, now, "each row has its ledger record");
+        let rows = check(&store, &all, &mut stored, round);
+        assert_eq!(
+            ledger_records(&store),
+            rows,
+            "each row has its ledger record"
+        );
         sum.records += recovery.records;
         sum.rows_added += recovery.rows_added;
         sum.holds_resolved += recovery.holds_resolved;
         sum.already_stored += recovery.already_stored;
         sum.segments += recovery.segments;
         assert_eq!(recovery.lost_in_power_failure, 0);
-        // A start that is killed before it removed the segments: nothing is added again.
         drop((store, journal));
     }
-    println!(
-        "{KILLS} kills in {:.1} s: {} finals and {} holds acknowledged, {} rows stored, each once; replayed {sum}",
-        start.elapsed().as_secs_f64(),
-        all.finals.len(),
-        all.holds.len(),
-        stored.len(),
-    );
+    Summary {
+        finals: all.finals.len(),
+        holds: all.holds.len(),
+        rows: stored.len(),
+        replayed: sum,
+    }
 }
 
 /// Every row once; finals as they were, holds resolved; nothing of before is changed. Returns how many rows there are.
