@@ -67,6 +67,9 @@ pub enum Order {
     NewestFirst,
 }
 
+/// Is shown the pairs of an export: key and value.
+pub type ExportVisit<'a> = dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError> + 'a;
+
 /// What must outlive the process. Every method fails when the engine fails or finds itself damaged.
 pub trait Store: Send + Sync {
     /// The value under `key`.
@@ -145,10 +148,7 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// See [`Store`], and whatever `visit` returns.
-    fn export(
-        &self,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError>;
+    fn export(&self, visit: &mut ExportVisit<'_>) -> Result<(), StoreError>;
 
     /// Sets one record, durable on return.
     ///

@@ -28,12 +28,15 @@ pub trait Fold: Send + Sync {
     ) -> Result<Vec<u8>, String>;
 }
 
+/// Key and value.
+type Pair = (Vec<u8>, Vec<u8>);
+
 /// The new values of the roll-ups that `rows` count in. `old` gives the present value of a key.
 pub(crate) fn fold<'a>(
     fold: &dyn Fold,
     rows: impl Iterator<Item = &'a [u8]>,
     mut old: impl FnMut(&[u8]) -> Result<Option<Vec<u8>>, StoreError>,
-) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+) -> Result<Vec<Pair>, StoreError> {
     let mut decoded = Vec::new();
     for row in rows {
         match UsageRow::decode(row) {

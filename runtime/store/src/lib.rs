@@ -27,7 +27,7 @@ pub mod usage;
 mod writer;
 
 pub use batch::UsageBatch;
-pub use engine::{Durability, Order, Store, Table, Visit, Write};
+pub use engine::{Durability, ExportVisit, Order, Store, Table, Visit, Write};
 pub use error::StoreError;
 pub use fold::Fold;
 pub use journal::{Journal, JournalError, JournalOptions, JournalWriter, Recovery};

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 use crate::batch::UsageBatch;
 use crate::blocks;
-use crate::engine::{Order, Store, Table, Visit, Write};
+use crate::engine::{ExportVisit, Order, Store, Table, Visit, Write};
 use crate::error::StoreError;
 use crate::fold::{self, Fold};
 use crate::ledger;
@@ -188,10 +188,7 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    fn export(
-        &self,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
+    fn export(&self, visit: &mut ExportVisit<'_>) -> Result<(), StoreError> {
         let pairs = self.state.lock().pairs.clone();
         let mut pairs = pairs.iter().filter(|(key, _)| exported(key));
         pairs.try_for_each(|(key, value)| visit(key, value))

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use crate::batch::UsageBatch;
 use crate::blocks::{self, USAGE};
 use crate::disk::Disk;
-use crate::engine::{Durability, Order, Store, Table, Visit, Write};
+use crate::engine::{Durability, ExportVisit, Order, Store, Table, Visit, Write};
 use crate::error::StoreError;
 use crate::fold::{self, Fold};
 use crate::ledger;
@@ -380,8 +380,10 @@ impl Store for SledStore {
         for (key, block) in blocks::encode(rows, || self.sequence())? {
             batch.insert(&key, block);
         }
-        if let Some(fold) = &self.fold {
-            self.fold_into(&**fold, rows, &mut batch)?;
+        match &self.fold {
+            Some(fold) => self.fold_into(&**fold, rows, &mut batch)?,
+            // Roll-ups that lack these rows are no roll-ups: the next opening with a fold makes them anew.
+            None => batch.remove(prefixed(Table::Meta, ROLLUPS)),
         }
         let next = add_to_ledger(&mut batch, state.ledger + 1, rows.ledger());
         self.commit(batch, &mut state)?;
@@ -416,10 +418,7 @@ impl Store for SledStore {
         Ok(self.progress.note(commits)?)
     }
 
-    fn export(
-        &self,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
+    fn export(&self, visit: &mut ExportVisit<'_>) -> Result<(), StoreError> {
         // Records change, so commits wait while they are read (0.5 µs each). Rows and the ledger only grow: what is
         // newer than this moment is told by its number, and they are read while commits go on.
         let (sequence, ledger) = {

@@ -5,7 +5,7 @@
 //! called. So a row under load costs no wake-up, and an idle gateway costs no processor time.
 //!
 //! With a [`Journal`] the worker has written the row before it hands it over, so that a killed process loses nothing;
-//! the thread syncs the journal, moves the rows into the engine, and gives the segments back.
+//! the thread syncs the journal, moves the rows into the engine, and removes the segments.
 
 use std::io;
 use std::sync::Arc;

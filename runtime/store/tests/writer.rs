@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use tollgate_governance::UsageRow;
 use tollgate_store::{
-    MemoryStore, Order, Store, StoreError, Table, UsageBatch, UsageWriter, Visit, Write,
-    WriterFull, WriterOptions, usage,
+    ExportVisit, MemoryStore, Order, Store, StoreError, Table, UsageBatch, UsageWriter, Visit,
+    Write, WriterFull, WriterOptions, usage,
 };
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -62,10 +62,7 @@ impl Store for Moody {
     ) -> Result<Range<u64>, StoreError> {
         self.inner.append_ledger(records, writes)
     }
-    fn export(
-        &self,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
+    fn export(&self, visit: &mut ExportVisit<'_>) -> Result<(), StoreError> {
         self.inner.export(visit)
     }
     fn append_usage(&self, rows: &UsageBatch) -> Result<(), StoreError> {

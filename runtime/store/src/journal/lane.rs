@@ -63,22 +63,18 @@ impl Lane {
             .collect()
     }
 
-    /// Gives back those of `settled` whose rows are all in the store: up to row `committed`.
+    /// Removes those of `settled` whose rows are all in the store: up to row `committed`.
     pub(crate) fn retire(&self, settled: &[u64], committed: u64, pool: &Pool) -> io::Result<()> {
-        let mut done = Vec::new();
-        self.segments.lock().sealed.retain(|segment| {
+        let mut segments = self.segments.lock();
+        let mut place = 0;
+        while let Some(segment) = segments.sealed.get(place) {
             let goes = settled.contains(&segment.number)
                 && segment.rows.load(Ordering::Relaxed) <= committed;
             if goes {
-                done.push(Arc::clone(segment));
-            }
-            !goes
-        });
-        for segment in done {
-            match Arc::try_unwrap(segment) {
-                Ok(segment) => pool.give_back(segment)?,
-                // The worker has not yet let go of it: the next round sees it again.
-                Err(shared) => self.segments.lock().sealed.push(shared),
+                pool.remove(segment)?;
+                segments.sealed.remove(place);
+            } else {
+                place += 1;
             }
         }
         Ok(())

@@ -1,8 +1,8 @@
 //! The journal in front of the engine: what a killed process had accepted is in it.
 //!
 //! Each worker writes its own file, so there is no lock and no other thread in the way; a record is one `write`
-//! before the client sees its last byte. The writer thread moves rows into the engine in groups, and gives a segment
-//! back when all of it is there. A start replays what is left: see [`Journal::open`].
+//! before the client sees its last byte. The writer thread moves rows into the engine in groups, and removes a segment
+//! when all of it is there. A start replays what is left: see [`Journal::open`].
 
 mod frame;
 mod lane;
@@ -181,7 +181,7 @@ impl Journal {
         lanes.iter().map(|(lane, _)| lane.settled()).collect()
     }
 
-    /// Gives back what is settled and stored, and sees to it that there are spare segments.
+    /// Removes what is settled and stored, and sees to it that there are spare segments.
     pub(crate) fn retire(&self, settled: &[Vec<u64>]) -> Result<(), StoreError> {
         {
             let mut lanes = self.lanes.lock();

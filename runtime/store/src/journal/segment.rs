@@ -1,14 +1,18 @@
-//! One file of the journal: a head, then records, in a file that was filled with zeros when it was made.
+//! One file of the journal: a head, then records, in blocks that were reserved when it was made.
 //!
-//! Writing into blocks that exist is what makes `append` cheap and safe: no file grows (growing doubles the time of a
-//! write and makes every `fdatasync` a journal commit of the file system), and a full disk is met when a segment is
-//! made, ahead of time, not in the middle of a settlement.
+//! A full disk is met when a segment is made, ahead of time, not in the middle of a settlement. Reserved without
+//! filling (`fallocate`, size kept): writing 360 bytes takes 0.4 µs (mean 0.75 µs) on ext4 then; in a file filled
+//! with zeros, or one used again, 0.6–0.8 µs (mean 3 µs), as each clean page costs 6 µs when first touched. So a
+//! segment is used once and removed.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use rustix::fs::FallocateFlags;
+use rustix::io::Errno;
 
 use crate::crc::crc32;
 
@@ -20,7 +24,7 @@ const FORMAT: u32 = 1;
 const NOTE: u64 = 512;
 pub(crate) const SUFFIX: &str = "journal";
 
-/// An open segment. Written by one worker; the writer thread syncs and recycles it.
+/// An open segment. Written by one worker; the writer thread syncs and removes it.
 #[derive(Debug)]
 pub(crate) struct Segment {
     pub(crate) file: File,
@@ -58,7 +62,7 @@ impl Segment {
         durable: bool,
     ) -> io::Result<Self> {
         let draft = path.with_extension("new");
-        let made = Self::fill(&draft, number, size, boot, durable).and_then(|file| {
+        let made = Self::begin(&draft, number, size, boot, durable).and_then(|file| {
             fs::rename(&draft, &path)?;
             if durable && let Some(folder) = path.parent() {
                 File::open(folder)?.sync_all()?;
@@ -71,7 +75,7 @@ impl Segment {
         Ok(Self::new(made?, path, number, size))
     }
 
-    fn fill(
+    fn begin(
         path: &Path,
         number: u64,
         size: u64,
@@ -85,14 +89,15 @@ impl Segment {
             .truncate(true)
             .mode(0o600)
             .open(path)?;
-        let zeros = vec![0u8; 1 << 18];
-        let mut at = 0;
-        while at < size {
-            let part = zeros.len().min((size - at) as usize);
-            file.write_all_at(&zeros[..part], at)?;
-            at += part as u64;
+        match rustix::fs::fallocate(&file, FallocateFlags::KEEP_SIZE, 0, size) {
+            // A file system without it: a full disk is met by the record that finds it so.
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => {}
+            reserved => reserved?,
         }
-        file.write_all_at(&head(number, boot), 0)?;
+        let mut page = vec![0; FIRST as usize];
+        page[..40].copy_from_slice(&head(number, boot));
+        page[NOTE as usize..NOTE as usize + 16].copy_from_slice(&note(FIRST));
+        file.write_all_at(&page, 0)?;
         if durable {
             file.sync_all()?;
         }
@@ -110,17 +115,6 @@ impl Segment {
             holds: AtomicU32::new(0),
             rows: AtomicU64::new(0),
         }
-    }
-
-    /// The same file as a new, empty segment. The new head is on the disk before the first record can be: otherwise a
-    /// lost disk cache might leave new records under the old head, which would look like damage.
-    pub(crate) fn renew(self, number: u64, boot: &[u8; 16], durable: bool) -> io::Result<Self> {
-        self.file.write_all_at(&head(number, boot), 0)?;
-        self.file.write_all_at(&note(FIRST), NOTE)?;
-        if durable {
-            self.file.sync_data()?;
-        }
-        Ok(Self::new(self.file, self.path, number, self.size))
     }
 
     /// Waits until the disk has what was written so far.

@@ -159,7 +159,8 @@ impl JournalWriter {
             let end = self.segment.as_ref().map_or(0, |segment| segment.size);
             end.saturating_sub(self.at) < quarter
         };
-        !self.failing && !(self.pool.starved() && last()) && self.submitter.has_room()
+        let full = self.failing || (self.pool.starved() && last());
+        !full && self.submitter.has_room()
     }
 
     /// How many rows were handed to the writer thread.
