@@ -88,3 +88,40 @@ impl Lane {
             && segments.sealed.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::JournalOptions;
+
+    #[test]
+    fn a_full_segment_goes_when_its_holds_are_settled_and_its_rows_stored_and_not_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = JournalOptions {
+            segment_bytes: 8192,
+            reserve_bytes: 0,
+            ..JournalOptions::default()
+        };
+        let pool = Pool::new(folder.path().to_owned(), options, [0; 16], 1, 1);
+        let lane = Lane::default();
+        let segment = Arc::new(pool.take().unwrap());
+        lane.rotate(Some(Arc::clone(&segment)), 0);
+        segment.holds.store(1, Ordering::Relaxed);
+        lane.rotate(None, 10);
+        assert!(lane.settled().is_empty(), "a hold is open");
+        // The hold's final row is number 12.
+        segment.release(12);
+        let settled = lane.settled();
+        assert_eq!(settled, [segment.number]);
+        lane.retire(&settled, 11, &pool).unwrap();
+        assert!(segment.path.exists(), "a row is not stored yet");
+        lane.retire(&[], 12, &pool).unwrap();
+        assert!(
+            segment.path.exists(),
+            "it was not settled when the journal was synced"
+        );
+        lane.retire(&settled, 12, &pool).unwrap();
+        assert!(!segment.path.exists());
+        assert_eq!(pool.files(), 0);
+    }
+}
