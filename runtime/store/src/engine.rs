@@ -5,11 +5,22 @@ use std::ops::Range;
 use crate::batch::UsageBatch;
 use crate::error::StoreError;
 
-/// What a commit survives. Measured on ext4 on a virtual disk: see the crate's documentation.
+/// What a commit survives.
+///
+/// Measured on two busy cores with ext4 on a virtual disk (`examples/journal_rate.rs`, `examples/commit_cost.rs`):
+///
+/// | | `PowerLoss` | `Process` |
+/// |---|---|---|
+/// | record of the journal, to the worker (p50) | 1.1 µs | 1.1 µs |
+/// | processor time a row, all threads, 10,000 rows a second | 4.3 µs | 4.6 µs |
+/// | group commit of 100 rows, on the writer thread (p50) | 3.4 ms | 0.3 ms |
+/// | change of a record, e.g. of an account | as a group commit | as a group commit |
+///
+/// So safety from a power failure costs a worker nothing; it costs the writer thread the disk's own time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
-    /// A killed process, and a lost disk cache: each group commit ends with `fdatasync` of journal and engine. A power
-    /// failure costs at most the rows of the last interval.
+    /// A killed process, and a lost disk cache: each group commit ends with `fdatasync` of journal and engine (the
+    /// engine's own flush only hands pages to the kernel). A power failure costs at most the rows of the last interval.
     #[default]
     PowerLoss,
     /// A killed process. After a power failure the last seconds may be missing.

@@ -1,5 +1,8 @@
 //! The embedded engine: sled 0.34.
 
+mod opening;
+mod rollups;
+
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,19 +14,18 @@ use crate::blocks::{self, USAGE};
 use crate::disk::Disk;
 use crate::engine::{Durability, ExportVisit, Order, Store, Table, Visit, Write};
 use crate::error::StoreError;
-use crate::fold::{self, Fold};
+use crate::fold::Fold;
 use crate::ledger;
 use crate::mark::{Mark, Progress};
 use crate::memory::{check, exported, prefixed};
 use crate::migrate::{FORMAT, IDENTITY, migrate};
 use crate::space;
+use opening::{classify, newer, open_tree, read_number};
+use rollups::ROLLUPS;
 
 /// Counts the commits, in the table `Meta`.
 const COMMITS: &[u8] = b"store/commits";
-const CACHE_BYTES: u64 = 64 << 20;
 
-/// Which fold made the roll-ups, in the table `Meta`. Absent while they are being made.
-const ROLLUPS: &[u8] = b"store/rollups";
 /// Added to the engine's own numbers, in the table `Meta`: in a restored store those begin anew.
 const BASE: &[u8] = b"store/sequence-base";
 /// Changes a commit when many are made at once.
@@ -148,73 +150,11 @@ impl SledStore {
         Ok(store)
     }
 
-    /// With these roll-ups. Makes them anew from all rows where they were never made or by another version of the
-    /// fold: about 1 µs a row.
-    ///
-    /// # Errors
-    /// See [`Store`].
-    pub fn with_fold(mut self, fold: Arc<dyn Fold>) -> Result<Self, StoreError> {
-        let version = fold.version().to_be_bytes();
-        if self.get(Table::Meta, ROLLUPS)?.as_deref() != Some(&version) {
-            self.make_rollups(&*fold)?;
-            self.put(Table::Meta, ROLLUPS, &version)?;
-        }
-        self.fold = Some(fold);
-        Ok(self)
-    }
-
     /// Leaves so many bytes of the disk free (default 32 MiB): what would need them fails with [`StoreError::Full`].
     #[must_use]
     pub fn with_reserve(mut self, bytes: u64) -> Self {
         self.reserve = bytes;
         self
-    }
-
-    fn make_rollups(&self, fold: &dyn Fold) -> Result<(), StoreError> {
-        // First the word that there are none, so that a start which is interrupted begins anew.
-        self.delete(Table::Meta, ROLLUPS)?;
-        let mut batch = sled::Batch::default();
-        for key in self.tree.scan_prefix([Table::Rollups as u8]).keys() {
-            batch.remove(key.map_err(|error| self.classify(error))?);
-        }
-        self.commit(batch, &mut self.state.lock())?;
-        let mut rows = UsageBatch::default();
-        let mut failed = None;
-        self.scan_usage(0..u64::MAX, Order::OldestFirst, &mut |admitted, row| {
-            rows.push_bytes(admitted, row, &[]);
-            if rows.size() >= CHUNK {
-                if let Err(error) = self.roll_up(fold, &rows) {
-                    failed = Some(error);
-                    return Visit::Stop;
-                }
-                rows.clear();
-            }
-            Visit::Continue
-        })?;
-        match failed {
-            Some(error) => Err(error),
-            None => self.roll_up(fold, &rows),
-        }
-    }
-
-    fn roll_up(&self, fold: &dyn Fold, rows: &UsageBatch) -> Result<(), StoreError> {
-        let mut state = self.state.lock();
-        let mut batch = sled::Batch::default();
-        self.fold_into(fold, rows, &mut batch)?;
-        self.commit(batch, &mut state)
-    }
-
-    fn fold_into(
-        &self,
-        fold: &dyn Fold,
-        rows: &UsageBatch,
-        batch: &mut sled::Batch,
-    ) -> Result<(), StoreError> {
-        let old = |key: &[u8]| self.get(Table::Rollups, key);
-        for (key, value) in fold::fold(fold, rows.iter().map(|(_, row)| row), old)? {
-            batch.insert(prefixed(Table::Rollups, &key), value);
-        }
-        Ok(())
     }
 
     /// Fills a new store with the pairs of a backup of this format. The identity stays its own.
@@ -464,53 +404,4 @@ fn add_to_ledger<'a>(
         next += 1;
     }
     next
-}
-
-fn open_tree(path: &Path) -> Result<sled::Db, StoreError> {
-    let config = sled::Config::new()
-        .path(path)
-        .cache_capacity(CACHE_BYTES)
-        // The writer decides when to flush; the engine's own timer would only add to it.
-        .flush_every_ms(None);
-    // The engine panics on some damaged files instead of reporting them.
-    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| config.open())) {
-        Ok(opened) => opened.map_err(|error| classify(path, error)),
-        Err(_) => Err(StoreError::Damaged {
-            path: path.to_owned(),
-            reason: "its engine cannot make sense of the files".to_owned(),
-        }),
-    }
-}
-
-fn classify(path: &Path, error: sled::Error) -> StoreError {
-    match error {
-        sled::Error::Corruption { .. } => StoreError::Damaged {
-            path: path.to_owned(),
-            reason: "a checksum does not match".to_owned(),
-        },
-        sled::Error::Io(error) if error.to_string().contains("acquire lock") => StoreError::InUse {
-            path: path.to_owned(),
-        },
-        sled::Error::Io(error) => StoreError::Io(error),
-        other => StoreError::Engine(other.to_string()),
-    }
-}
-
-fn newer(path: &Path, found: u64) -> StoreError {
-    StoreError::Newer {
-        path: path.to_owned(),
-        found,
-        known: FORMAT,
-    }
-}
-
-fn read_number(tree: &sled::Db, key: &[u8]) -> sled::Result<u64> {
-    let value = tree.get(prefixed(Table::Meta, key))?;
-    Ok(value
-        .and_then(|bytes| {
-            bytes
-                .first_chunk::<8>()
-                .map(|bytes| u64::from_be_bytes(*bytes))
-        })
-        .unwrap_or(0))
 }

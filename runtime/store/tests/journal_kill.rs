@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use tollgate_governance::UsageRow;
 use tollgate_store::{
-    Durability, Journal, JournalOptions, Order, Recovery, SledStore, StoreError, UsageWriter,
-    Visit, WriterOptions, ledger, usage,
+    Durability, Journal, JournalOptions, Order, Recovery, SledStore, UsageWriter, Visit,
+    WriterOptions, ledger, usage,
 };
 use uuid::Uuid;
 
@@ -32,14 +32,7 @@ fn journal_options() -> JournalOptions {
 }
 
 fn open(folder: &Path) -> (Arc<SledStore>, Journal, Recovery) {
-    let path = folder.join("store");
-    // The other chain may be between fork and exec: its copy of our files holds the lock for a moment longer.
-    let store = loop {
-        match SledStore::open(&path, Durability::Process) {
-            Err(StoreError::InUse { .. }) => std::thread::sleep(Duration::from_millis(1)),
-            opened => break Arc::new(opened.unwrap()),
-        }
-    };
+    let store = Arc::new(SledStore::open(&folder.join("store"), Durability::Process).unwrap());
     let (journal, recovery) =
         Journal::open(&folder.join("store/journal"), &*store, journal_options()).unwrap();
     (store, journal, recovery)
