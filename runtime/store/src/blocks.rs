@@ -136,6 +136,12 @@ fn bucket_of(key: &[u8]) -> Result<u64, StoreError> {
     Ok(u64::from_be_bytes(*bucket))
 }
 
+/// The number in a block's key.
+pub(crate) fn sequence(key: &[u8]) -> Result<u64, StoreError> {
+    let number = key.get(9..).and_then(|rest| rest.first_chunk::<8>());
+    Ok(u64::from_be_bytes(*number.ok_or_else(damaged)?))
+}
+
 fn damaged() -> StoreError {
     StoreError::Engine("a damaged block of usage rows".to_owned())
 }

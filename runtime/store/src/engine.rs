@@ -5,6 +5,28 @@ use std::ops::Range;
 use crate::batch::UsageBatch;
 use crate::error::StoreError;
 
+/// What a commit survives.
+///
+/// Measured on two busy cores with ext4 on a virtual disk (`examples/journal_rate.rs`, `examples/commit_cost.rs`):
+///
+/// | | `PowerLoss` | `Process` |
+/// |---|---|---|
+/// | record of the journal, to the worker (p50) | 1.1 µs | 1.1 µs |
+/// | processor time a row, all threads, 10,000 rows a second | 4.3 µs | 4.6 µs |
+/// | group commit of 100 rows, on the writer thread (p50) | 3.4 ms | 0.3 ms |
+/// | change of a record, e.g. of an account | as a group commit | as a group commit |
+///
+/// So safety from a power failure costs a worker nothing; it costs the writer thread the disk's own time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// A killed process, and a lost disk cache: each group commit ends with `fdatasync` of journal and engine (the
+    /// engine's own flush only hands pages to the kernel). A power failure costs at most the rows of the last interval.
+    #[default]
+    PowerLoss,
+    /// A killed process. After a power failure the last seconds may be missing.
+    Process,
+}
+
 /// The tables of records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
@@ -21,6 +43,10 @@ pub enum Table {
     Attachments = 5,
     /// Sealed credentials by name.
     Credentials = 6,
+    /// Roll-ups of usage rows; see [`Fold`](crate::Fold). Read only.
+    Rollups = 7,
+    /// The ledger's records by their number; see [`ledger`](crate::ledger). Read only; [`Store::append_ledger`] adds.
+    Ledger = 8,
 }
 
 /// One change of a record. No value removes it.
@@ -52,6 +78,9 @@ pub enum Order {
     NewestFirst,
 }
 
+/// Is shown the pairs of an export: key and value.
+pub type ExportVisit<'a> = dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError> + 'a;
+
 /// What must outlive the process. Every method fails when the engine fails or finds itself damaged.
 pub trait Store: Send + Sync {
     /// The value under `key`.
@@ -70,13 +99,38 @@ pub trait Store: Send + Sync {
         visit: &mut dyn FnMut(&[u8], &[u8]) -> Visit,
     ) -> Result<(), StoreError>;
 
-    /// Makes all changes or none, durable on return.
+    /// Visits the records of a table with keys from `from` up to, not including, `to`.
     ///
     /// # Errors
     /// See [`Store`].
+    fn scan_range(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: &[u8],
+        order: Order,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> Visit,
+    ) -> Result<(), StoreError>;
+
+    /// Makes all changes or none, durable on return.
+    ///
+    /// # Errors
+    /// See [`Store`]; [`StoreError::Protected`] for a table that is read only.
     fn apply(&self, writes: &[Write]) -> Result<(), StoreError>;
 
-    /// Appends usage rows, all or none. They are durable after the next [`Store::flush`].
+    /// Appends records to the ledger and makes changes, all or none, durable on return. Returns the new records'
+    /// numbers: one after the other, from 1, in the order of commits.
+    ///
+    /// # Errors
+    /// See [`Store::apply`].
+    fn append_ledger(
+        &self,
+        records: &[Vec<u8>],
+        writes: &[Write],
+    ) -> Result<Range<u64>, StoreError>;
+
+    /// Appends usage rows, what they add to the roll-ups, and the ledger records that come with them: all or none.
+    /// They are durable after the next [`Store::flush`].
     ///
     /// # Errors
     /// See [`Store`].
@@ -98,6 +152,14 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// See [`Store`].
     fn flush(&self) -> Result<(), StoreError>;
+
+    /// Visits everything that a backup needs, as of one moment, as raw pairs: while it runs rows are accepted, and
+    /// for the larger part of it they are committed too. What the store can make anew (roll-ups, facts about its own
+    /// files) is not among it.
+    ///
+    /// # Errors
+    /// See [`Store`], and whatever `visit` returns.
+    fn export(&self, visit: &mut ExportVisit<'_>) -> Result<(), StoreError>;
 
     /// Sets one record, durable on return.
     ///

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::engine::Table;
+
 /// Why the store cannot do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -23,6 +25,35 @@ pub enum StoreError {
         /// The newest format that this version reads.
         known: u64,
     },
+    /// A file of the journal is damaged. Nothing was changed.
+    #[error("the journal {} is damaged: {reason}. Nothing was changed. Restore a backup; or move that file to another folder to start without it: requests that ended or were open when the process was killed may then lack their usage row", path.display())]
+    Journal {
+        /// The file, or the journal's folder.
+        path: PathBuf,
+        /// What was found.
+        reason: String,
+    },
+    /// The disk is nearly full. Nothing is lost; it goes on when there is room.
+    #[error("the disk of {} is nearly full: {free} bytes are free, {reserve} must stay so. Make room; nothing is lost", path.display())]
+    Full {
+        /// Where.
+        path: PathBuf,
+        /// Bytes.
+        free: u64,
+        /// Bytes.
+        reserve: u64,
+    },
+    /// A backup cannot be made or used.
+    #[error("the backup in {}: {reason}", path.display())]
+    Backup {
+        /// Its folder.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The ledger is only ever appended to; roll-ups follow from the rows.
+    #[error("records of the table {0:?} are written by the store alone")]
+    Protected(Table),
     /// Another process has it open.
     #[error("the store in {} is in use by another process", path.display())]
     InUse {

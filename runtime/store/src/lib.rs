@@ -1,27 +1,41 @@
 //! What outlives the process, behind one trait; sled is the embedded engine.
 //!
-//! Nothing above this crate may know the engine. Records go through [`records`]; usage rows through a
-//! [`UsageWriter`], which commits them in groups on a thread of its own, and come back through [`usage`].
+//! Nothing above this crate may know the engine. Records go through [`records`]. Usage rows go through a
+//! [`JournalWriter`], one for each worker, which writes them to a file before it returns, and a [`UsageWriter`], which
+//! commits them in groups on a thread of its own together with their roll-ups ([`Fold`]) and ledger records; they come
+//! back through [`usage`] and [`ledger`].
+//!
+//! The order of a start: [`SledStore::open`], [`SledStore::with_fold`], [`Journal::open`] (which replays what a killed
+//! process left), then whatever reads rows, then [`UsageWriter::start_journaled`].
 #![cfg_attr(
     test,
     allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")
 )]
 
+pub mod backup;
 mod batch;
 mod blocks;
+mod crc;
 mod disk;
 mod engine;
 mod error;
+mod fold;
+mod journal;
+pub mod ledger;
 mod mark;
 mod memory;
+mod migrate;
 pub mod records;
 mod sled_store;
+mod space;
 pub mod usage;
 mod writer;
 
 pub use batch::UsageBatch;
-pub use engine::{Order, Store, Table, Visit, Write};
+pub use engine::{Durability, ExportVisit, Order, Store, Table, Visit, Write};
 pub use error::StoreError;
+pub use fold::Fold;
+pub use journal::{Journal, JournalError, JournalOptions, JournalWriter, Recovery};
 pub use memory::MemoryStore;
-pub use sled_store::{Durability, SledStore};
+pub use sled_store::SledStore;
 pub use writer::{Submitter, UsageWriter, WriterFull, WriterOptions};

@@ -115,7 +115,7 @@ fn parse(bytes: &[u8; LENGTH], boot: &[u8; 16]) -> Option<Noted> {
 }
 
 /// Identity of this run of the machine; zeros where the system does not tell.
-fn boot_id() -> [u8; 16] {
+pub(crate) fn boot_id() -> [u8; 16] {
     let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
     u128::from_str_radix(&digits, 16).unwrap_or(0).to_be_bytes()

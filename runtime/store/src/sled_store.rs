@@ -1,35 +1,35 @@
 //! The embedded engine: sled 0.34.
 
+mod opening;
+mod rollups;
+
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 
 use crate::batch::UsageBatch;
-use crate::blocks;
+use crate::blocks::{self, USAGE};
 use crate::disk::Disk;
-use crate::engine::{Order, Store, Table, Visit, Write};
+use crate::engine::{Durability, ExportVisit, Order, Store, Table, Visit, Write};
 use crate::error::StoreError;
+use crate::fold::Fold;
+use crate::ledger;
 use crate::mark::{Mark, Progress};
-use crate::memory::prefixed;
+use crate::memory::{check, exported, prefixed};
+use crate::migrate::{FORMAT, IDENTITY, migrate};
+use crate::space;
+use opening::{classify, newer, open_tree, read_number};
+use rollups::ROLLUPS;
 
-/// The format this crate writes.
-const FORMAT: u64 = 1;
-/// Names which store this is, in the table `Meta`.
-const IDENTITY: &[u8] = b"store/identity";
 /// Counts the commits, in the table `Meta`.
 const COMMITS: &[u8] = b"store/commits";
-const CACHE_BYTES: u64 = 64 << 20;
 
-/// What a commit survives.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Durability {
-    /// A killed process, and a lost disk cache: each commit ends with `fdatasync`.
-    #[default]
-    PowerLoss,
-    /// A killed process. After a power failure the last seconds may be missing.
-    Process,
-}
+/// Added to the engine's own numbers, in the table `Meta`: in a restored store those begin anew.
+const BASE: &[u8] = b"store/sequence-base";
+/// Changes a commit when many are made at once.
+const CHUNK: usize = 4 << 20;
 
 /// A store in a folder.
 pub struct SledStore {
@@ -39,8 +39,20 @@ pub struct SledStore {
     /// For power-loss safety.
     disk: Disk,
     progress: Progress,
-    /// How many commits there have been. The lock makes counting and committing one step.
-    commits: Mutex<u64>,
+    /// The lock makes counting and committing one step.
+    state: Mutex<State>,
+    fold: Option<Arc<dyn Fold>>,
+    /// Bytes to leave free on the disk.
+    reserve: u64,
+    /// See [`BASE`].
+    base: u64,
+}
+
+struct State {
+    /// How many commits there have been.
+    commits: u64,
+    /// Number of the last record of the ledger.
+    ledger: u64,
 }
 
 impl std::fmt::Debug for SledStore {
@@ -75,14 +87,23 @@ impl SledStore {
         let tree = open_tree(path)?;
         let (progress, noted) = Progress::open(path)?;
         let disk = Disk::open(path)?;
-        let commits = read_number(&tree, COMMITS).map_err(|error| classify(path, error))?;
+        let number = |key| read_number(&tree, key).map_err(|error| classify(path, error));
+        let (commits, base) = (number(COMMITS)?, number(BASE)?);
+        let last = tree.scan_prefix([Table::Ledger as u8]).next_back();
+        let ledger = match last.transpose().map_err(|error| classify(path, error))? {
+            Some((key, _)) => ledger::sequence(&key[1..])?,
+            None => 0,
+        };
         let store = Self {
             path: path.to_owned(),
             tree,
             durability,
             disk,
             progress,
-            commits: Mutex::new(commits),
+            state: Mutex::new(State { commits, ledger }),
+            fold: None,
+            reserve: space::RESERVE,
+            base,
         };
         let identity: Option<Mark> = match store.get(Table::Meta, IDENTITY)? {
             Some(bytes) => Some(
@@ -91,20 +112,26 @@ impl SledStore {
             ),
             None => None,
         };
-        match (mark, identity) {
+        let marked = mark.clone();
+        let identity = match (mark, identity) {
             (_, Some(identity)) if identity.format > FORMAT => {
                 return Err(newer(path, identity.format));
             }
-            (Some(mark), Some(identity)) if mark == identity => {}
+            // An older mark: killed between a migration and its mark.
+            (Some(mark), Some(identity))
+                if mark.id == identity.id && mark.format <= identity.format =>
+            {
+                identity
+            }
             // Killed between the first commit and the mark.
-            (None, Some(identity)) => identity.write(path)?,
+            (None, Some(identity)) => identity,
             (None, None) if store.tree.is_empty() => store.found()?,
             (None, None) => return Err(damaged("it has content but no identity".to_owned())),
             (Some(_), Some(_)) => {
                 return Err(damaged("its files belong to different stores".to_owned()));
             }
             (Some(_), None) => return Err(damaged("its content is gone".to_owned())),
-        }
+        };
         if let Some(noted) = noted
             && noted.commits > commits
             && (noted.this_boot || durability == Durability::PowerLoss)
@@ -115,11 +142,61 @@ impl SledStore {
                 noted.commits
             )));
         }
+        let identity = migrate(&store.tree, identity)?;
+        if marked.as_ref() != Some(&identity) {
+            store.flush()?;
+            identity.write(path)?;
+        }
         Ok(store)
     }
 
+    /// Leaves so many bytes of the disk free (default 32 MiB): what would need them fails with [`StoreError::Full`].
+    #[must_use]
+    pub fn with_reserve(mut self, bytes: u64) -> Self {
+        self.reserve = bytes;
+        self
+    }
+
+    /// Fills a new store with the pairs of a backup of this format. The identity stays its own.
+    pub(crate) fn import(
+        &self,
+        format: u64,
+        pairs: impl Iterator<Item = std::io::Result<(Vec<u8>, Vec<u8>)>>,
+    ) -> Result<(), StoreError> {
+        let mut batch = sled::Batch::default();
+        let (mut size, mut sequence) = (0, 0);
+        for pair in pairs {
+            let (key, value) = pair?;
+            if key.first() == Some(&USAGE) {
+                sequence = sequence.max(blocks::sequence(&key)?);
+            }
+            size += key.len() + value.len();
+            batch.insert(key, value);
+            if size >= CHUNK {
+                self.commit(std::mem::take(&mut batch), &mut self.state.lock())?;
+                size = 0;
+            }
+        }
+        let base = (sequence + 1).to_be_bytes();
+        batch.insert(prefixed(Table::Meta, BASE), &base);
+        self.commit(batch, &mut self.state.lock())?;
+        // The next opening migrates it.
+        let found = self.get(Table::Meta, IDENTITY)?.unwrap_or_default();
+        let mut identity: Mark = serde_json::from_slice(&found).map_err(std::io::Error::from)?;
+        identity.format = format;
+        let bytes = serde_json::to_vec(&identity).map_err(std::io::Error::from)?;
+        self.put(Table::Meta, IDENTITY, &bytes)?;
+        Ok(identity.write(&self.path)?)
+    }
+
+    /// A number that no earlier block of this store has.
+    fn sequence(&self) -> Result<u64, StoreError> {
+        let number = self.tree.generate_id();
+        Ok(self.base + number.map_err(|error| self.classify(error))?)
+    }
+
     /// Makes a new store: its identity first inside, then outside.
-    fn found(&self) -> Result<(), StoreError> {
+    fn found(&self) -> Result<Mark, StoreError> {
         let id = format!(
             "{:016x}",
             self.tree
@@ -133,19 +210,22 @@ impl SledStore {
         };
         let bytes = serde_json::to_vec(&mark).map_err(std::io::Error::from)?;
         self.put(Table::Meta, IDENTITY, &bytes)?;
-        Ok(mark.write(&self.path)?)
+        Ok(mark)
     }
 
     /// Writes a batch as the next commit.
-    fn commit(&self, mut batch: sled::Batch) -> Result<(), StoreError> {
-        let mut commits = self.commits.lock();
-        let next = *commits + 1;
+    fn commit(&self, mut batch: sled::Batch, state: &mut State) -> Result<(), StoreError> {
+        let next = state.commits + 1;
         batch.insert(prefixed(Table::Meta, COMMITS), &next.to_be_bytes());
         self.tree
             .apply_batch(batch)
             .map_err(|error| self.classify(error))?;
-        *commits = next;
+        state.commits = next;
         Ok(())
+    }
+
+    fn check_space(&self, needed: usize) -> Result<(), StoreError> {
+        space::check(&self.path, needed as u64, self.reserve)
     }
 
     fn classify(&self, error: sled::Error) -> StoreError {
@@ -176,7 +256,42 @@ impl Store for SledStore {
         Ok(())
     }
 
+    fn scan_range(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: &[u8],
+        order: Order,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> Visit,
+    ) -> Result<(), StoreError> {
+        if from >= to {
+            return Ok(());
+        }
+        let mut found = self.tree.range(prefixed(table, from)..prefixed(table, to));
+        loop {
+            let next = match order {
+                Order::OldestFirst => found.next(),
+                Order::NewestFirst => found.next_back(),
+            };
+            let Some(pair) = next else { return Ok(()) };
+            let (key, value) = pair.map_err(|error| self.classify(error))?;
+            if visit(&key[1..], &value) == Visit::Stop {
+                return Ok(());
+            }
+        }
+    }
+
     fn apply(&self, writes: &[Write]) -> Result<(), StoreError> {
+        self.append_ledger(&[], writes).map(|_| ())
+    }
+
+    fn append_ledger(
+        &self,
+        records: &[Vec<u8>],
+        writes: &[Write],
+    ) -> Result<Range<u64>, StoreError> {
+        check(writes)?;
+        self.check_space(records.iter().map(Vec::len).sum())?;
         let mut batch = sled::Batch::default();
         for write in writes {
             let key = prefixed(write.table, &write.key);
@@ -185,21 +300,35 @@ impl Store for SledStore {
                 None => batch.remove(key),
             }
         }
-        self.commit(batch)?;
-        self.flush()
+        let added = {
+            let mut state = self.state.lock();
+            let first = state.ledger + 1;
+            let next = add_to_ledger(&mut batch, first, records.iter().map(Vec::as_slice));
+            self.commit(batch, &mut state)?;
+            state.ledger = next - 1;
+            first..next
+        };
+        self.flush()?;
+        Ok(added)
     }
 
     fn append_usage(&self, rows: &UsageBatch) -> Result<(), StoreError> {
-        let number = || {
-            self.tree
-                .generate_id()
-                .map_err(|error| self.classify(error))
-        };
+        self.check_space(rows.size())?;
         let mut batch = sled::Batch::default();
-        for (key, block) in blocks::encode(rows, number)? {
+        // From here on: numbers of blocks and old values of roll-ups belong to this commit.
+        let mut state = self.state.lock();
+        for (key, block) in blocks::encode(rows, || self.sequence())? {
             batch.insert(&key, block);
         }
-        self.commit(batch)
+        match &self.fold {
+            Some(fold) => self.fold_into(&**fold, rows, &mut batch)?,
+            // Roll-ups that lack these rows are no roll-ups: the next opening with a fold makes them anew.
+            None => batch.remove(prefixed(Table::Meta, ROLLUPS)),
+        }
+        let next = add_to_ledger(&mut batch, state.ledger + 1, rows.ledger());
+        self.commit(batch, &mut state)?;
+        state.ledger = next - 1;
+        Ok(())
     }
 
     fn scan_usage(
@@ -221,60 +350,58 @@ impl Store for SledStore {
     }
 
     fn flush(&self) -> Result<(), StoreError> {
-        let commits = *self.commits.lock();
+        let commits = self.state.lock().commits;
         self.tree.flush().map_err(|error| self.classify(error))?;
         if self.durability == Durability::PowerLoss {
             self.disk.sync()?;
         }
         Ok(self.progress.note(commits)?)
     }
-}
 
-fn open_tree(path: &Path) -> Result<sled::Db, StoreError> {
-    let config = sled::Config::new()
-        .path(path)
-        .cache_capacity(CACHE_BYTES)
-        // The writer decides when to flush; the engine's own timer would only add to it.
-        .flush_every_ms(None);
-    // The engine panics on some damaged files instead of reporting them.
-    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| config.open())) {
-        Ok(opened) => opened.map_err(|error| classify(path, error)),
-        Err(_) => Err(StoreError::Damaged {
-            path: path.to_owned(),
-            reason: "its engine cannot make sense of the files".to_owned(),
-        }),
+    fn export(&self, visit: &mut ExportVisit<'_>) -> Result<(), StoreError> {
+        // Records change, so commits wait while they are read (0.5 µs each). Rows and the ledger only grow: what is
+        // newer than this moment is told by its number, and they are read while commits go on.
+        let (sequence, ledger) = {
+            let state = self.state.lock();
+            let moment = (self.sequence()?, state.ledger);
+            let append_only = [Table::Rollups as u8, Table::Ledger as u8];
+            for table in (0..USAGE).filter(|table| !append_only.contains(table)) {
+                for pair in self.tree.scan_prefix([table]) {
+                    let (key, value) = pair.map_err(|error| self.classify(error))?;
+                    if exported(&key) {
+                        visit(&key, &value)?;
+                    }
+                }
+            }
+            moment
+        };
+        for pair in self.tree.scan_prefix([Table::Ledger as u8]) {
+            let (key, value) = pair.map_err(|error| self.classify(error))?;
+            if ledger::sequence(&key[1..])? > ledger {
+                break;
+            }
+            visit(&key, &value)?;
+        }
+        for pair in self.tree.scan_prefix([USAGE]) {
+            let (key, value) = pair.map_err(|error| self.classify(error))?;
+            if blocks::sequence(&key)? < sequence {
+                visit(&key, &value)?;
+            }
+        }
+        Ok(())
     }
 }
 
-fn classify(path: &Path, error: sled::Error) -> StoreError {
-    match error {
-        sled::Error::Corruption { .. } => StoreError::Damaged {
-            path: path.to_owned(),
-            reason: "a checksum does not match".to_owned(),
-        },
-        sled::Error::Io(error) if error.to_string().contains("acquire lock") => StoreError::InUse {
-            path: path.to_owned(),
-        },
-        sled::Error::Io(error) => StoreError::Io(error),
-        other => StoreError::Engine(other.to_string()),
+/// Returns the number of the record after the last.
+fn add_to_ledger<'a>(
+    batch: &mut sled::Batch,
+    first: u64,
+    records: impl Iterator<Item = &'a [u8]>,
+) -> u64 {
+    let mut next = first;
+    for record in records {
+        batch.insert(prefixed(Table::Ledger, &ledger::key(next)), record);
+        next += 1;
     }
-}
-
-fn newer(path: &Path, found: u64) -> StoreError {
-    StoreError::Newer {
-        path: path.to_owned(),
-        found,
-        known: FORMAT,
-    }
-}
-
-fn read_number(tree: &sled::Db, key: &[u8]) -> sled::Result<u64> {
-    let value = tree.get(prefixed(Table::Meta, key))?;
-    Ok(value
-        .and_then(|bytes| {
-            bytes
-                .first_chunk::<8>()
-                .map(|bytes| u64::from_be_bytes(*bytes))
-        })
-        .unwrap_or(0))
+    next
 }

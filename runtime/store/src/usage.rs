@@ -1,4 +1,4 @@
-//! Usage rows read back: ranges for reports, the current day for the counters.
+//! Usage rows read back: ranges for reports, what still counts for the counters.
 
 use std::ops::Range;
 
@@ -32,7 +32,11 @@ pub fn scan(
     failed.map_or(Ok(()), |error| Err(error.into()))
 }
 
-/// Fills the counters from what the store knows of the current day. Returns how many rows were read.
+/// The longest month.
+const MONTH_MS: u64 = 31 * 86_400_000;
+
+/// Fills the counters from what the store knows of the last month: which rows still count, each counter decides.
+/// Returns how many rows were read. About 1 µs a row.
 ///
 /// # Errors
 /// See [`scan`].
@@ -42,8 +46,8 @@ pub fn seed(
     counters: &Counters,
     now_ms: u64,
 ) -> Result<u64, StoreError> {
-    // A minute of yesterday too: rate windows do not end at midnight.
-    let since = counters.day(now_ms).start_ms.saturating_sub(60_000);
+    // The first of the month, in whatever zone, and the rate windows that reach back before it.
+    let since = counters.day(now_ms).start_ms.saturating_sub(MONTH_MS);
     let mut rows = 0;
     scan(store, since..u64::MAX, Order::OldestFirst, &mut |row| {
         directory.seed(counters, &row, now_ms);

@@ -3,6 +3,9 @@
 //! A worker hands a row over by encoding it into its own queue: a lock that nobody else wants, no allocation, no
 //! system call. The thread looks every few milliseconds; only when it has been idle for a while does it sleep until
 //! called. So a row under load costs no wake-up, and an idle gateway costs no processor time.
+//!
+//! With a [`Journal`] the worker has written the row before it hands it over, so that a killed process loses nothing;
+//! the thread syncs the journal, moves the rows into the engine, and removes the segments.
 
 use std::io;
 use std::sync::Arc;
@@ -16,21 +19,22 @@ use tollgate_governance::UsageRow;
 use crate::batch::UsageBatch;
 use crate::engine::Store;
 use crate::error::StoreError;
+use crate::journal::{Journal, JournalWriter};
 
 /// How the writer works.
 #[derive(Clone, Copy, Debug)]
 pub struct WriterOptions {
-    /// Between two commits under load: how much a killed process may lose. A commit costs the engine a fixed
-    /// 0.1–0.3 ms of processor time, so a longer interval is cheaper for each row.
+    /// Between two commits under load: how much a power failure may lose (and a killed process, without a journal). A
+    /// commit costs the engine a fixed 0.1–0.3 ms of processor time, so a longer interval is cheaper for each row.
     pub interval: Duration,
-    /// Rows that one queue may hold before it refuses more, bytes.
+    /// Rows that one queue may hold before it wants no more, bytes.
     pub queue_bytes: usize,
 }
 
 impl Default for WriterOptions {
     fn default() -> Self {
         Self {
-            interval: Duration::from_millis(5),
+            interval: Duration::from_millis(20),
             queue_bytes: 16 << 20,
         }
     }
@@ -58,6 +62,7 @@ pub struct Submitter {
 #[derive(Debug)]
 struct Shared {
     options: WriterOptions,
+    journal: Option<Journal>,
     queues: Mutex<Vec<Arc<Queue>>>,
     /// The thread waits to be called.
     asleep: AtomicBool,
@@ -67,10 +72,17 @@ struct Shared {
 }
 
 #[derive(Debug, Default)]
-struct Queue {
+pub(crate) struct Queue {
     rows: Mutex<UsageBatch>,
     submitted: AtomicU64,
     committed: AtomicU64,
+}
+
+impl Queue {
+    /// Rows up to this number are durable in the store.
+    pub(crate) fn committed(&self) -> u64 {
+        self.committed.load(Ordering::Acquire)
+    }
 }
 
 /// Looks in vain before the thread goes to sleep.
@@ -99,10 +111,34 @@ impl Submitter {
         Ok(number)
     }
 
+    /// Queues an encoded row however full the queue is: it is in the journal already.
+    pub(crate) fn push(&self, admitted_ms: u64, row: &[u8], ledger: &[u8]) {
+        let mut rows = self.queue.rows.lock();
+        rows.push_bytes(admitted_ms, row, ledger);
+        let number = self.queue.submitted.load(Ordering::Relaxed) + 1;
+        self.queue.submitted.store(number, Ordering::Relaxed);
+    }
+
+    /// Calls the thread if it sleeps: there are rows, or records to sync.
+    pub(crate) fn nudge(&self) {
+        if self.shared.asleep.load(Ordering::Relaxed) {
+            self.shared.wake();
+        }
+    }
+
+    /// How many rows were queued.
+    pub(crate) fn submitted(&self) -> u64 {
+        self.queue.submitted.load(Ordering::Relaxed)
+    }
+
     /// Rows of this queue up to this number are durable.
     #[must_use]
     pub fn committed(&self) -> u64 {
-        self.queue.committed.load(Ordering::Acquire)
+        self.queue.committed()
+    }
+
+    pub(crate) fn queue(&self) -> &Arc<Queue> {
+        &self.queue
     }
 
     /// Whether a further row would be taken: ask before admitting a request.
@@ -118,8 +154,29 @@ impl UsageWriter {
     /// # Errors
     /// When the system gives no thread.
     pub fn start(store: Arc<dyn Store>, options: WriterOptions) -> io::Result<Self> {
+        Self::launch(store, options, None)
+    }
+
+    /// Starts the thread, with a journal that was opened on the same store.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start_journaled(
+        store: Arc<dyn Store>,
+        options: WriterOptions,
+        journal: Journal,
+    ) -> io::Result<Self> {
+        Self::launch(store, options, Some(journal))
+    }
+
+    fn launch(
+        store: Arc<dyn Store>,
+        options: WriterOptions,
+        journal: Option<Journal>,
+    ) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             options,
+            journal,
             queues: Mutex::default(),
             asleep: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
@@ -146,6 +203,24 @@ impl UsageWriter {
             queue,
             shared: Arc::clone(&self.shared),
         }
+    }
+
+    /// A worker's end of the journal, with a queue of its own; none without a journal.
+    #[must_use]
+    pub fn journal_writer(&self) -> Option<JournalWriter> {
+        let journal = self.shared.journal.as_ref()?;
+        Some(journal.writer(self.submitter()))
+    }
+
+    /// Whether new requests may be admitted, seen from outside of the workers (for a readiness probe): every queue
+    /// has room and every worker's last record was written.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        let limit = self.shared.options.queue_bytes;
+        let queues = self.shared.queues.lock();
+        let journal = self.shared.journal.as_ref();
+        journal.is_none_or(|journal| !journal.is_failing())
+            && queues.iter().all(|queue| queue.rows.lock().size() < limit)
     }
 
     /// Whether the last commit failed; the rows are kept and tried again.
@@ -219,15 +294,18 @@ impl Shared {
     }
 
     fn run(&self, store: &dyn Store) -> Result<(), StoreError> {
-        let mut taken: Vec<Taken> = Vec::new();
+        let mut group = Group::default();
         let mut idle = 0;
         loop {
             // Read first: what was submitted before the stop is seen by the look that follows.
             let stopping = self.stopping.load(Ordering::Acquire);
-            match self.commit(store, &mut taken) {
-                Ok(0) if stopping => return Ok(()),
-                Ok(0) => idle += 1,
-                Ok(_) => idle = 0,
+            match self.round(store, &mut group) {
+                Ok(false) if stopping => {
+                    self.end(store);
+                    return Ok(());
+                }
+                Ok(false) => idle += 1,
+                Ok(true) => idle = 0,
                 Err(error) if stopping => return Err(error),
                 Err(error) => {
                     if !self.failing.swap(true, Ordering::Relaxed) {
@@ -249,7 +327,7 @@ impl Shared {
             }
             self.asleep.store(true, Ordering::Relaxed);
             // The last look, after saying so: whoever came before the word was seen is served now.
-            if self.queued() || self.stopping.load(Ordering::Acquire) {
+            if self.waiting() || self.stopping.load(Ordering::Acquire) {
                 self.asleep.store(false, Ordering::Relaxed);
             } else {
                 thread::park();
@@ -259,70 +337,85 @@ impl Shared {
         }
     }
 
-    fn queued(&self) -> bool {
-        self.queues
-            .lock()
-            .iter()
-            .any(|queue| !queue.rows.lock().is_empty())
+    fn waiting(&self) -> bool {
+        let queues = self.queues.lock();
+        queues.iter().any(|queue| !queue.rows.lock().is_empty())
+            || self
+                .journal
+                .as_ref()
+                // Nobody else looks whether there is room again.
+                .is_some_and(|journal| journal.is_unsynced() || journal.is_starved())
     }
 
-    /// One group commit. Returns how many rows became durable. On failure `taken` keeps what is not.
-    fn commit(&self, store: &dyn Store, taken: &mut Vec<Taken>) -> Result<usize, StoreError> {
-        let known = taken.len();
-        taken.extend(
-            self.queues
-                .lock()
-                .iter()
-                .skip(known)
-                .map(|queue| Taken::new(Arc::clone(queue))),
-        );
-        for taken in &mut *taken {
-            taken.take();
-            if !taken.appended && !taken.rows.is_empty() {
-                store.append_usage(&taken.rows)?;
-                taken.appended = true;
-            }
-        }
-        let rows = taken.iter().map(|taken| taken.rows.len()).sum();
+    /// One group commit. Says whether there was anything to do. On failure `group` keeps what is not durable.
+    fn round(&self, store: &dyn Store, group: &mut Group) -> Result<bool, StoreError> {
+        let Some(journal) = &self.journal else {
+            return self.commit(store, group).map(|rows| rows > 0);
+        };
+        // In this order: what replaced a hold is on the disk before the hold's segment goes.
+        let settled = journal.settled();
+        let synced = journal.sync()?;
+        let rows = self.commit(store, group)?;
+        journal.retire(&settled)?;
+        Ok(rows > 0 || synced)
+    }
+
+    /// Returns how many rows became durable.
+    fn commit(&self, store: &dyn Store, group: &mut Group) -> Result<usize, StoreError> {
+        group.take(&self.queues.lock());
+        let rows = group.rows.len();
         if rows > 0 {
+            if !group.appended {
+                store.append_usage(&group.rows)?;
+                group.appended = true;
+            }
             store.flush()?;
-            taken.iter_mut().for_each(Taken::done);
+            group.done();
         }
         Ok(rows)
     }
+
+    /// Everything is in the store; files that could not be removed are found empty by the next start.
+    fn end(&self, store: &dyn Store) {
+        if let Some(journal) = &self.journal
+            && let Err(error) = journal.close(store)
+        {
+            tracing::warn!(%error, "the journal could not be removed");
+        }
+    }
 }
 
-/// What the thread took from one queue and has not yet made durable.
-struct Taken {
-    queue: Arc<Queue>,
+/// What the thread took from the queues and has not yet made durable: one commit for all of them.
+#[derive(Default)]
+struct Group {
     rows: UsageBatch,
     /// In the engine, but not yet flushed: must not be appended twice.
     appended: bool,
-    up_to: u64,
+    /// Up to which row each queue was taken.
+    up_to: Vec<(Arc<Queue>, u64)>,
 }
 
-impl Taken {
-    fn new(queue: Arc<Queue>) -> Self {
-        Self {
-            queue,
-            rows: UsageBatch::default(),
-            appended: false,
-            up_to: 0,
+impl Group {
+    /// Takes the queues' rows, once the last ones are durable.
+    fn take(&mut self, queues: &[Arc<Queue>]) {
+        if !self.rows.is_empty() {
+            return;
         }
-    }
-
-    /// Swaps the queue's rows for an empty batch, once the last ones are durable.
-    fn take(&mut self) {
-        if self.rows.is_empty() {
-            let mut rows = self.queue.rows.lock();
-            std::mem::swap(&mut self.rows, &mut *rows);
-            self.up_to = self.queue.submitted.load(Ordering::Relaxed);
+        for queue in queues {
+            let mut rows = queue.rows.lock();
+            if !rows.is_empty() {
+                self.rows.take(&mut rows);
+                let number = queue.submitted.load(Ordering::Relaxed);
+                self.up_to.push((Arc::clone(queue), number));
+            }
         }
     }
 
     fn done(&mut self) {
         self.rows.clear();
         self.appended = false;
-        self.queue.committed.store(self.up_to, Ordering::Release);
+        for (queue, number) in self.up_to.drain(..) {
+            queue.committed.store(number, Ordering::Release);
+        }
     }
 }

@@ -162,7 +162,7 @@ fn a_newer_format_is_refused_by_name() {
     let mark = fs::read_to_string(path.join("tollgate-store.json")).unwrap();
     fs::write(
         path.join("tollgate-store.json"),
-        mark.replace("\"format\":1", "\"format\":9"),
+        mark.replace("\"format\":2", "\"format\":9"),
     )
     .unwrap();
     assert!(matches!(

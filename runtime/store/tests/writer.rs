@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use tollgate_governance::UsageRow;
 use tollgate_store::{
-    MemoryStore, Order, Store, StoreError, Table, UsageBatch, UsageWriter, Visit, Write,
-    WriterFull, WriterOptions, usage,
+    ExportVisit, MemoryStore, Order, Store, StoreError, Table, UsageBatch, UsageWriter, Visit,
+    Write, WriterFull, WriterOptions, usage,
 };
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -44,6 +44,26 @@ impl Store for Moody {
     }
     fn apply(&self, writes: &[Write]) -> Result<(), StoreError> {
         self.inner.apply(writes)
+    }
+    fn scan_range(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: &[u8],
+        order: Order,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> Visit,
+    ) -> Result<(), StoreError> {
+        self.inner.scan_range(table, from, to, order, visit)
+    }
+    fn append_ledger(
+        &self,
+        records: &[Vec<u8>],
+        writes: &[Write],
+    ) -> Result<Range<u64>, StoreError> {
+        self.inner.append_ledger(records, writes)
+    }
+    fn export(&self, visit: &mut ExportVisit<'_>) -> Result<(), StoreError> {
+        self.inner.export(visit)
     }
     fn append_usage(&self, rows: &UsageBatch) -> Result<(), StoreError> {
         refuse(&self.no_append)?;

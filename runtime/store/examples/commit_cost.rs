@@ -1,0 +1,71 @@
+//! Measures one group commit of 100 rows in both durabilities, and a start that replays a journal. `--release` only.
+#![expect(clippy::unwrap_used, reason = "a measuring tool for developers")]
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tollgate_governance::UsageRow;
+use tollgate_store::{
+    Durability, Journal, JournalOptions, MemoryStore, SledStore, Store, UsageBatch, UsageWriter,
+    WriterOptions,
+};
+use uuid::Uuid;
+
+fn main() {
+    let folder = std::env::temp_dir().join(format!("tollgate-commit-{}", std::process::id()));
+    for durability in [Durability::Process, Durability::PowerLoss] {
+        let store = SledStore::open(&folder, durability).unwrap();
+        let mut took = Vec::new();
+        for turn in 0..500 {
+            let mut batch = UsageBatch::default();
+            (0..100).for_each(|number| batch.push(&row(turn * 100 + number)));
+            let start = Instant::now();
+            store.append_usage(&batch).unwrap();
+            store.flush().unwrap();
+            took.push(start.elapsed());
+        }
+        took.sort_unstable();
+        let mean = took.iter().sum::<Duration>() / took.len() as u32;
+        println!(
+            "{durability:?}: commit of 100 rows mean {mean:?}, p50 {:?}, p99 {:?}",
+            took[250], took[495]
+        );
+        drop(store);
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+    // A journal whose rows reached no store that was kept.
+    let options = JournalOptions {
+        durability: Durability::Process,
+        ..JournalOptions::default()
+    };
+    let forgets = Arc::new(MemoryStore::default());
+    let (journal, _) = Journal::open(&folder.join("journal"), &*forgets, options.clone()).unwrap();
+    let never = WriterOptions {
+        interval: Duration::from_secs(3_600),
+        ..WriterOptions::default()
+    };
+    let writer = UsageWriter::start_journaled(forgets, never, journal).unwrap();
+    let mut worker = writer.journal_writer().unwrap();
+    (0..100_000).for_each(|number| worker.append(&row(number), &[]).unwrap());
+    let kept = folder.join("kept");
+    std::fs::create_dir_all(&kept).unwrap();
+    for entry in std::fs::read_dir(folder.join("journal")).unwrap() {
+        let path = entry.unwrap().path();
+        std::fs::copy(&path, kept.join(path.file_name().unwrap())).unwrap();
+    }
+    let store = SledStore::open(&folder.join("store"), Durability::PowerLoss).unwrap();
+    let start = Instant::now();
+    let (_, recovery) = Journal::open(&kept, &store, options).unwrap();
+    println!("replayed in {:?}: {recovery}", start.elapsed());
+    drop((worker, writer, store));
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+fn row(number: u64) -> UsageRow<'static> {
+    UsageRow {
+        request: Uuid::from_u128(number.into()),
+        admitted_ms: 1_760_000_000_000 + number / 20,
+        session: "s".repeat(200).into(),
+        ..UsageRow::default()
+    }
+}

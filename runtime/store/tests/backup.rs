@@ -1,0 +1,192 @@
+//! A backup of a live store is whole and of one moment, and is restored whole or not at all.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")]
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use tollgate_governance::UsageRow;
+use tollgate_store::{
+    Durability, Order, SledStore, Store, StoreError, Table, UsageBatch, Visit, Write, backup,
+    ledger, usage,
+};
+use uuid::Uuid;
+
+fn open(path: &Path) -> SledStore {
+    SledStore::open(path, Durability::Process).unwrap()
+}
+
+/// One commit: a row and its ledger record; every tenth time an account with its ledger record.
+fn append(store: &dyn Store, number: u64) {
+    let mut batch = UsageBatch::default();
+    let row = UsageRow {
+        request: Uuid::from_u128(number.into()),
+        admitted_ms: number * 37 % 5_000_000,
+        charged: number,
+        ..UsageRow::default()
+    };
+    batch.push_with(&row, b"row");
+    store.append_usage(&batch).unwrap();
+    if number.is_multiple_of(10) {
+        let write = Write {
+            table: Table::Accounts,
+            key: number.to_be_bytes().to_vec(),
+            value: Some(vec![7; 100]),
+        };
+        store
+            .append_ledger(&[b"account".to_vec()], &[write])
+            .unwrap();
+    }
+}
+
+/// Rows, ledger records of rows, accounts, ledger records of accounts.
+fn counts(store: &dyn Store) -> [u64; 4] {
+    let mut counts = [0; 4];
+    let mut numbers = HashSet::new();
+    usage::scan(store, 0..u64::MAX, Order::OldestFirst, &mut |row| {
+        assert!(numbers.insert(row.charged));
+        counts[0] += 1;
+        Visit::Continue
+    })
+    .unwrap();
+    // The rows up to some moment, without a gap.
+    assert!((0..counts[0]).all(|number| numbers.contains(&number)));
+    ledger::scan(store, 1..u64::MAX, &mut |_, record| {
+        counts[if record == b"row" { 1 } else { 3 }] += 1;
+        Visit::Continue
+    })
+    .unwrap();
+    store
+        .scan(Table::Accounts, &mut |_, _| {
+            counts[2] += 1;
+            Visit::Continue
+        })
+        .unwrap();
+    counts
+}
+
+#[test]
+fn a_backup_while_writes_go_on_is_of_one_moment_and_is_restored_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder.path().join("live"));
+    let (written, stop) = (AtomicU64::new(0), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for number in 0.. {
+                append(&store, number);
+                written.store(number + 1, Ordering::SeqCst);
+                if stop.load(Ordering::SeqCst) {
+                    break;
+                }
+            }
+        });
+        for turn in 0..5 {
+            let wanted = written.load(Ordering::SeqCst) + 200;
+            while written.load(Ordering::SeqCst) < wanted {
+                std::thread::yield_now();
+            }
+            let path = folder.path().join(format!("backup-{turn}"));
+            let before = written.load(Ordering::SeqCst);
+            let made = backup::create(&store, &path).unwrap();
+            assert_eq!(backup::verify(&path).unwrap(), made);
+            let restored = folder.path().join(format!("restored-{turn}"));
+            assert_eq!(backup::restore(&path, &restored).unwrap(), made);
+            let again = open(&restored);
+            let [rows, of_rows, accounts, of_accounts] = counts(&again);
+            assert!(rows >= before, "{rows} of {before}");
+            assert_eq!((rows, accounts), (of_rows, of_accounts), "one moment");
+            // And it goes on: numbers of blocks and records are not given twice.
+            for number in rows..rows + 300 {
+                append(&again, number);
+            }
+            assert_eq!(counts(&again)[0], rows + 300);
+        }
+        stop.store(true, Ordering::SeqCst);
+    });
+    assert_eq!(counts(&store)[0], written.load(Ordering::SeqCst));
+}
+
+fn made(folder: &Path) -> std::path::PathBuf {
+    let store = open(&folder.join("live"));
+    (0..100).for_each(|number| append(&store, number));
+    store.put(Table::Meta, b"pepper", b"sealed").unwrap();
+    let path = folder.join("backup");
+    backup::create(&store, &path).unwrap();
+    path
+}
+
+#[test]
+fn a_folder_with_something_in_it_is_neither_backed_up_into_nor_restored_onto() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = made(folder.path());
+    let store = open(&folder.path().join("other"));
+    assert!(matches!(
+        backup::create(&store, &path),
+        Err(StoreError::Backup { .. })
+    ));
+    append(&store, 5);
+    drop(store);
+    let error = backup::restore(&path, &folder.path().join("other")).unwrap_err();
+    assert!(error.to_string().contains("move it away"), "{error}");
+    assert_eq!(
+        open(&folder.path().join("other"))
+            .get(Table::Meta, b"pepper")
+            .unwrap(),
+        None
+    );
+    // An empty folder is fine.
+    let empty = folder.path().join("empty");
+    fs::create_dir(&empty).unwrap();
+    backup::restore(&path, &empty).unwrap();
+    let store = open(&empty);
+    assert_eq!(counts(&store), [100, 100, 10, 10]);
+    assert_eq!(
+        store.get(Table::Meta, b"pepper").unwrap().unwrap(),
+        b"sealed"
+    );
+}
+
+#[test]
+fn a_changed_cut_interrupted_or_newer_backup_is_refused_and_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = made(folder.path());
+    let pairs = fs::read(path.join("store.pairs")).unwrap();
+    let manifest = fs::read_to_string(path.join("tollgate-backup.json")).unwrap();
+    let refused = |why: &str| {
+        let into = folder.path().join("into");
+        let error = backup::restore(&path, &into).unwrap_err().to_string();
+        assert!(error.contains(why), "{error}");
+        assert!(!into.exists());
+    };
+    let mut bad = pairs.clone();
+    bad[pairs.len() / 2] ^= 1;
+    fs::write(path.join("store.pairs"), &bad).unwrap();
+    refused("checksum");
+    fs::write(path.join("store.pairs"), &pairs[..pairs.len() - 9]).unwrap();
+    refused("bytes instead of");
+    fs::write(path.join("store.pairs"), &pairs).unwrap();
+    let newer = manifest.replace("\"store_format\": 2", "\"store_format\": 9");
+    fs::write(path.join("tollgate-backup.json"), newer).unwrap();
+    refused("format 9");
+    fs::remove_file(path.join("tollgate-backup.json")).unwrap();
+    refused("interrupted");
+    fs::write(path.join("tollgate-backup.json"), &manifest).unwrap();
+    backup::restore(&path, &folder.path().join("into")).unwrap();
+}
+
+/// A backup that an older Tollgate made is migrated when the store is opened.
+#[test]
+fn a_backup_of_an_older_format_is_restored_and_migrated() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = made(folder.path());
+    let manifest = fs::read_to_string(path.join("tollgate-backup.json")).unwrap();
+    let older = manifest.replace("\"store_format\": 2", "\"store_format\": 1");
+    fs::write(path.join("tollgate-backup.json"), older).unwrap();
+    let into = folder.path().join("into");
+    backup::restore(&path, &into).unwrap();
+    let mark = || fs::read_to_string(into.join("tollgate-store.json")).unwrap();
+    assert!(mark().contains("\"format\":1"));
+    assert_eq!(counts(&open(&into)), [100, 100, 10, 10]);
+    assert!(mark().contains("\"format\":2"));
+}

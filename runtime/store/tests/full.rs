@@ -1,0 +1,151 @@
+//! A full disk: new requests are refused, nothing accepted is lost, and it goes on by itself when there is room.
+//!
+//! On a real file system of 120 MiB where one can be mounted (a user namespace of one's own or root); else skipped.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")]
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tollgate_governance::UsageRow;
+use tollgate_store::{
+    Durability, Journal, JournalOptions, Order, SledStore, Store, StoreError, Table, UsageWriter,
+    Visit, WriterOptions, usage,
+};
+use uuid::Uuid;
+
+const FOLDER: &str = "TOLLGATE_TEST_FULL_FOLDER";
+const RESERVE: u64 = 32 << 20;
+
+#[test]
+fn a_full_disk_refuses_new_requests_loses_nothing_and_recovers() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "mount -t tmpfs -o size=120m tmpfs \"$0\" && exec \"$@\"";
+    let mounted = Command::new("unshare")
+        .args(["--mount", "--user", "--map-root-user", "sh", "-c", script])
+        .arg(folder.path())
+        .arg("true")
+        .output();
+    if !mounted.is_ok_and(|output| output.status.success()) {
+        println!("skipped: no file system can be mounted here");
+        return;
+    }
+    let output = Command::new("unshare")
+        .args(["--mount", "--user", "--map-root-user", "sh", "-c", script])
+        .arg(folder.path())
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "child_on_a_small_disk", "--nocapture"])
+        .env(FOLDER, folder.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        output.status.success(),
+        "{said}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(said.contains("all rows are there"), "{said}");
+    println!(
+        "{}",
+        said.lines().find(|line| line.contains("all rows")).unwrap()
+    );
+}
+
+fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < Duration::from_secs(30), "{what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn row(number: u64) -> UsageRow<'static> {
+    UsageRow {
+        request: Uuid::from_u128(number.into()),
+        admitted_ms: number,
+        session: "s".repeat(300).into(),
+        ..UsageRow::default()
+    }
+}
+
+/// Not a test of its own: runs on the small disk.
+#[test]
+fn child_on_a_small_disk() {
+    let Ok(folder) = std::env::var(FOLDER) else {
+        return;
+    };
+    let path = Path::new(&folder).join("store");
+    let open = || {
+        let store = SledStore::open(&path, Durability::PowerLoss).unwrap();
+        Arc::new(store.with_reserve(RESERVE))
+    };
+    let store = open();
+    let options = JournalOptions {
+        segment_bytes: 256 << 10,
+        reserve_bytes: RESERVE,
+        ..JournalOptions::default()
+    };
+    let (journal, _) = Journal::open(&path.join("journal"), &*store, options.clone()).unwrap();
+    let writer = WriterOptions {
+        interval: Duration::from_millis(2),
+        queue_bytes: 1 << 20,
+    };
+    let writer = UsageWriter::start_journaled(store.clone(), writer, journal).unwrap();
+    let mut journal = writer.journal_writer().unwrap();
+    let mut next = 0;
+    while next < 500 {
+        journal.append(&row(next), &[]).unwrap();
+        next += 1;
+    }
+    assert!(journal.has_room() && writer.has_room());
+    // Somebody else fills the disk.
+    let filler = Path::new(&folder).join("filler");
+    let mut file = File::create(&filler).unwrap();
+    while file.write_all(&[7; 64 << 10]).is_ok() {}
+    // Requests that are in flight go on to end while new ones are refused.
+    let mut unjournaled = 0u64;
+    let mut refused_at = None;
+    for _ in 0..6_000 {
+        unjournaled += u64::from(journal.append(&row(next), &[]).is_err());
+        next += 1;
+        if refused_at.is_none() && !journal.has_room() {
+            refused_at = Some(next);
+        }
+    }
+    assert!(refused_at.is_some() && !journal.has_room());
+    wait_until("the store must say that it is full", || writer.is_failing());
+    assert!(!writer.has_room());
+    let refused = store.put(Table::Accounts, b"k", b"v").unwrap_err();
+    assert!(matches!(refused, StoreError::Full { .. }), "{refused}");
+    // There is room again.
+    drop(file);
+    fs::remove_file(&filler).unwrap();
+    wait_until("it must recover", || {
+        let _ = journal.flush();
+        journal.has_room() && writer.has_room() && !writer.is_failing()
+    });
+    journal.append(&row(next), &[]).unwrap();
+    next += 1;
+    store.put(Table::Accounts, b"k", b"v").unwrap();
+    drop(journal);
+    writer.shutdown().unwrap();
+    drop(store);
+    let store = open();
+    let (_, recovery) = Journal::open(&path.join("journal"), &*store, options).unwrap();
+    assert_eq!(recovery.rows_added, 0);
+    let mut rows = 0;
+    usage::scan(&*store, 0..u64::MAX, Order::OldestFirst, &mut |row| {
+        assert_eq!(row.admitted_ms, rows);
+        rows += 1;
+        Visit::Continue
+    })
+    .unwrap();
+    assert_eq!(rows, next);
+    println!(
+        "all rows are there: {rows}; refused from row {} on, {unjournaled} only in memory meanwhile",
+        refused_at.unwrap()
+    );
+}
