@@ -38,7 +38,10 @@ pub use ids::{AccountId, KeyId, RequestIds};
 pub use key::{Key, NewKey};
 pub use limits::{Admission, Counters, Exceeded, Headroom, LimitKind, Spent};
 pub use policy::{ModelRule, Path, PathNode};
-pub use price::{ListPrice, Price, PriceError, Rates, Tokens, cost, hold};
+pub use price::{
+    Charge, Factor, ListPrice, ListTier, Price, PriceError, Rates, Tier, Tokens, charge, cost,
+    hold, hold_dearest, output_to_hold,
+};
 pub use random::{OsRandom, Random};
 pub use record::{Change, Record, RecordError, RecordKind};
 pub use snapshot::{Accounts, Caller};
