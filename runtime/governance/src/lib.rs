@@ -17,6 +17,7 @@ mod directory;
 mod error;
 mod ids;
 mod key;
+mod ledger;
 mod limits;
 mod policy;
 mod price;
@@ -36,6 +37,10 @@ pub use directory::Directory;
 pub use error::DirectoryError;
 pub use ids::{AccountId, KeyId, RequestIds};
 pub use key::{Key, NewKey};
+pub use ledger::{
+    Balance, Book, Entry, Ledger, LedgerError, Lot, OpenHold, Operation, Outcome, Planned, Posting,
+    Receipt, Source, Totals, micro_units,
+};
 pub use limits::{Admission, Counters, Exceeded, Headroom, LimitKind, Spent};
 pub use policy::{ModelRule, Path, PathNode};
 pub use price::{
