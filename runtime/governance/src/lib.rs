@@ -52,4 +52,6 @@ pub use record::{Change, Record, RecordError, RecordKind};
 pub use snapshot::{Accounts, Caller};
 pub use token::{KeyHasher, KeyMac, Malformed, Secret, TokenKind};
 pub use upstream::{Upstream, UpstreamDraft, UpstreamModel};
-pub use usage::{PolicyAct, UsageDecodeError, UsageRow};
+pub use usage::{
+    PolicyAct, Rollup, RollupFilter, RollupKey, Span, Sums, UsageDecodeError, UsageRow,
+};

@@ -50,6 +50,9 @@ pub enum LedgerError {
     /// The request is so old that it may have been settled and forgotten: it is not charged again.
     #[error("request {0} is older than what the ledger remembers")]
     TooOld(Uuid),
+    /// A call is known by our own id of it.
+    #[error("a call without an id")]
+    NoId,
     /// Nothing is held for the request.
     #[error("no hold for request {0}")]
     NoHold(Uuid),

@@ -127,6 +127,7 @@ impl Ledger {
         now_ms: u64,
     ) -> Result<Plan, LedgerError> {
         not_negative(amount)?;
+        has_id(&request)?;
         let conflict = |was| Err(conflict(&request, was));
         if let Some(open) = self.open.get(&request) {
             if (open.wallet, open.asked) != (wallet, amount) {
@@ -189,6 +190,7 @@ impl Ledger {
     ) -> Result<Plan, LedgerError> {
         not_negative(amount)?;
         not_negative(fee)?;
+        has_id(&request)?;
         let needed = amount.checked_add(fee).ok_or(LedgerError::Overflow)?;
         let conflict = |was| Err(conflict(&request, was));
         if let Some(done) = self.settled.get(&request) {
@@ -244,10 +246,10 @@ impl Ledger {
                 Some(_) => Err(conflict(&request, "a charge")),
             };
         }
-        let open = self
-            .open
-            .get(&request)
-            .ok_or(LedgerError::NoHold(request))?;
+        let Some(open) = self.open.get(&request) else {
+            self.settled.not_forgotten(&request)?;
+            return Err(LedgerError::NoHold(request));
+        };
         let postings = open.lots.spending_order().flat_map(|(lot, part)| {
             [
                 of_lot(Book::Held(open.wallet), lot, -part),
@@ -374,6 +376,14 @@ fn positive(amount: i64) -> Result<(), LedgerError> {
 fn not_negative(amount: i64) -> Result<(), LedgerError> {
     if amount < 0 {
         return Err(LedgerError::Amount(amount));
+    }
+    Ok(())
+}
+
+/// An empty id would make different calls look like one, and all but the first free.
+fn has_id(request: &Uuid) -> Result<(), LedgerError> {
+    if request.is_nil() {
+        return Err(LedgerError::NoId);
     }
     Ok(())
 }
