@@ -17,6 +17,7 @@ mod directory;
 mod error;
 mod ids;
 mod key;
+mod ledger;
 mod limits;
 mod policy;
 mod price;
@@ -36,12 +37,21 @@ pub use directory::Directory;
 pub use error::DirectoryError;
 pub use ids::{AccountId, KeyId, RequestIds};
 pub use key::{Key, NewKey};
+pub use ledger::{
+    Balance, Book, Entry, Ledger, LedgerError, Lot, OpenHold, Operation, Outcome, Planned, Posting,
+    Receipt, Source, Totals, micro_units,
+};
 pub use limits::{Admission, Counters, Exceeded, Headroom, LimitKind, Spent};
 pub use policy::{ModelRule, Path, PathNode};
-pub use price::{ListPrice, Price, PriceError, Rates, Tokens, cost, hold};
+pub use price::{
+    Charge, Factor, ListPrice, ListTier, Price, PriceError, Rates, Tier, Tokens, charge, cost,
+    hold, hold_dearest, output_to_hold,
+};
 pub use random::{OsRandom, Random};
 pub use record::{Change, Record, RecordError, RecordKind};
 pub use snapshot::{Accounts, Caller};
 pub use token::{KeyHasher, KeyMac, Malformed, Secret, TokenKind};
 pub use upstream::{Upstream, UpstreamDraft, UpstreamModel};
-pub use usage::{PolicyAct, UsageDecodeError, UsageRow};
+pub use usage::{
+    PolicyAct, Rollup, RollupFilter, RollupKey, Span, Sums, UsageDecodeError, UsageRow,
+};

@@ -1,0 +1,82 @@
+//! Why the ledger refused an operation or a record.
+
+use uuid::Uuid;
+
+use crate::ids::AccountId;
+
+/// Why the ledger refused. Nothing was changed, unless a variant says otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LedgerError {
+    /// A grant or reclaim must move something; nothing else may be negative.
+    #[error("an amount of {0} micro-units: it must be positive")]
+    Amount(i64),
+    /// More than 2^63 - 1 micro-units would exist, or be charged at once.
+    #[error("the amount is too large")]
+    Overflow,
+    /// The wallet has less. Show `available` to those who may see the wallet, and to nobody else.
+    #[error("{asked} micro-units asked for, {available} available")]
+    Insufficient {
+        /// Micro-units.
+        available: i64,
+        /// Micro-units.
+        asked: i64,
+    },
+    /// Credit that has expired already cannot be granted.
+    #[error("the credit would have expired at {expires_ms} (Unix milliseconds)")]
+    Expired {
+        /// The expiry asked for.
+        expires_ms: u64,
+    },
+    /// The account was archived, its wallet swept for good.
+    #[error("the wallet of account {0} is closed")]
+    Closed(AccountId),
+    /// A wallet is swept after its holds have drained.
+    #[error("{0} calls under way hold credit of this wallet")]
+    HoldsOpen(u64),
+    /// A transfer to where the money is.
+    #[error("from and to are the same account")]
+    SameAccount,
+    /// An idempotency key is 1 to 200 bytes of text.
+    #[error("an idempotency key must have 1 to {most} bytes", most = super::idempotency::LONGEST_KEY)]
+    Key,
+    /// The key was used for something else.
+    #[error("idempotency key `{key}` was used before with other content ({was})")]
+    Conflict {
+        /// The key, or the id of the request.
+        key: String,
+        /// What it was used for.
+        was: &'static str,
+    },
+    /// The request is so old that it may have been settled and forgotten: it is not charged again.
+    #[error("request {0} is older than what the ledger remembers")]
+    TooOld(Uuid),
+    /// A call is known by our own id of it.
+    #[error("a call without an id")]
+    NoId,
+    /// Nothing is held for the request.
+    #[error("no hold for request {0}")]
+    NoHold(Uuid),
+    /// An entry that was planned against another state: plan again. When replaying, a record is missing or repeated.
+    #[error("entry {found} does not follow entry {last}")]
+    Sequence {
+        /// The last entry applied.
+        last: u64,
+        /// The entry that was to be applied.
+        found: u64,
+    },
+    /// Bytes that are no entry or no checkpoint.
+    #[error("a damaged ledger record")]
+    Damaged,
+    /// Written by a newer Tollgate.
+    #[error("a ledger record of version {0}, which is newer than this Tollgate")]
+    Newer(u8),
+    /// A record that no ledger can have written, or state that does not add up. The state may be half changed: drop
+    /// this ledger and rebuild it.
+    #[error("ledger entry {sequence}: {what}")]
+    Inconsistent {
+        /// The entry, or the last one applied.
+        sequence: u64,
+        /// What is wrong.
+        what: &'static str,
+    },
+}

@@ -1,0 +1,107 @@
+//! What was done under which key: requests that were settled, and keys of management operations.
+
+use std::collections::HashMap;
+
+use ring::digest;
+use uuid::Uuid;
+
+use super::error::LedgerError;
+use super::operation::Receipt;
+use crate::ids::AccountId;
+
+pub(super) const LONGEST_KEY: usize = 200;
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Done {
+    pub(super) wallet: AccountId,
+    /// The first hold and what it answered; none for a call that was charged directly.
+    pub(super) hold: Option<Receipt>,
+    /// Charged: amount and fee. None: released.
+    pub(super) charged: Option<(i64, i64)>,
+    pub(super) receipt: Receipt,
+}
+
+/// Settled requests in two generations: the older is dropped whole, so forgetting never looks at each one.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Settled {
+    pub(super) new: HashMap<Uuid, Done>,
+    pub(super) old: HashMap<Uuid, Done>,
+    /// Requests with ids of up to this time may have been forgotten, Unix milliseconds.
+    pub(super) forgotten_ms: u64,
+}
+
+impl PartialEq for Settled {
+    /// Generations are a matter of when they were dropped: what counts is what is known.
+    fn eq(&self, other: &Self) -> bool {
+        let same = |one: &Self, other: &Self| {
+            one.new
+                .iter()
+                .chain(&one.old)
+                .all(|(request, done)| other.get(request) == Some(done))
+        };
+        self.forgotten_ms == other.forgotten_ms && same(self, other) && same(other, self)
+    }
+}
+
+impl Settled {
+    pub(super) fn get(&self, request: &Uuid) -> Option<&Done> {
+        self.new.get(request).or_else(|| self.old.get(request))
+    }
+
+    pub(super) fn insert(&mut self, request: Uuid, done: Done) {
+        self.new.insert(request, done);
+    }
+
+    pub(super) fn rotate(&mut self) {
+        let dropped = std::mem::replace(&mut self.old, std::mem::take(&mut self.new));
+        let latest = dropped.keys().map(time_of).max().unwrap_or(0);
+        self.forgotten_ms = self.forgotten_ms.max(latest);
+    }
+
+    /// Refuses a request that is not known but may have been.
+    pub(super) fn not_forgotten(&self, request: &Uuid) -> Result<(), LedgerError> {
+        if self.forgotten_ms > 0 && time_of(request) <= self.forgotten_ms {
+            return Err(LedgerError::TooOld(*request));
+        }
+        Ok(())
+    }
+}
+
+/// The first 48 bits of a version 7 id, Unix milliseconds.
+fn time_of(request: &Uuid) -> u64 {
+    (request.as_u128() >> 80) as u64
+}
+
+/// A digest of a key or of an operation's content: short and of one length, whatever callers send.
+pub(super) type Mark = [u8; 16];
+
+pub(super) fn mark(bytes: &[u8]) -> Mark {
+    let digest = digest::digest(&digest::SHA256, bytes);
+    let mut mark = Mark::default();
+    for (to, from) in mark.iter_mut().zip(digest.as_ref()) {
+        *to = *from;
+    }
+    mark
+}
+
+/// Keys of grants and reclaims, with a mark of their content. Kept for ever, some 100 bytes each.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Keys(pub(super) HashMap<Mark, (Mark, Receipt)>);
+
+impl Keys {
+    /// What was done under the key, if it was.
+    pub(super) fn check(&self, key: &str, content: Mark) -> Result<Option<Receipt>, LedgerError> {
+        if key.is_empty() || key.len() > LONGEST_KEY {
+            return Err(LedgerError::Key);
+        }
+        match self.0.get(&mark(key.as_bytes())) {
+            None => Ok(None),
+            Some((before, receipt)) if *before == content => Ok(Some(*receipt)),
+            Some((_, _)) => Err(LedgerError::Conflict {
+                key: key.to_owned(),
+                was: "another grant or reclaim",
+            }),
+        }
+    }
+}
