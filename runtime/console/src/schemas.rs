@@ -317,6 +317,8 @@ fn state() -> Vec<Named> {
                     "credential": text("Name."), "stream": { "type": "boolean" }, "status": count("HTTP status."),
                     "error": text("Failure class; empty if none."), "limited_by": text("`rpm@root/dept`; empty if none."),
                     "usage": object(usage, json!({})), "charged": money("Charged."), "hold": money("Held before dispatch."),
+                    "base_cost": money("What the price alone says."), "price_version": text("Names the price it was charged at."),
+                    "recovered": { "type": "boolean" },
                     "total_ms": count("To the last byte."), "retries": count("Attempts after the first."),
                     "session": text("The client's; empty if none."),
                     "policies": { "type": "array", "items": object(

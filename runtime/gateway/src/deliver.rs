@@ -31,16 +31,9 @@ pub(crate) fn deliver(
     let mut id = [0; 36];
     let id = &*request.id.hyphenated().encode_lower(&mut id);
     reply::identify(&mut headers, id);
-    if let Some(headroom) = settlement
-        .admission()
-        .and_then(tollgate_governance::Admission::headroom)
-    {
-        rate_limits(
-            &mut headers,
-            request.operation.dialect(),
-            &headroom,
-            settlement_now(&settlement),
-        );
+    if let Some((admitted_ms, headroom)) = settlement.headroom() {
+        let dialect = request.operation.dialect();
+        rate_limits(&mut headers, dialect, &headroom, admitted_ms);
     }
     let filters = Filters::new(request);
     let (status, body) = match answer.content {
@@ -172,12 +165,6 @@ fn usage_of(
         })
     };
     tollgate_dialect::read_usage(operation, body, hints).unwrap_or_else(estimate)
-}
-
-fn settlement_now(settlement: &Settlement) -> u64 {
-    settlement
-        .admission()
-        .map_or(0, tollgate_governance::Admission::admitted_ms)
 }
 
 /// The caller's own limits, in the words of its dialect.

@@ -34,6 +34,7 @@ mod sign;
 mod snapshot;
 mod time_text;
 mod turn;
+mod underway;
 mod views;
 mod worker;
 

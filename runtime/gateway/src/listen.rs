@@ -20,6 +20,7 @@ use crate::drain::Drain;
 use crate::metrics::Shard;
 use crate::patience::Patience;
 use crate::pipeline;
+use crate::underway;
 use crate::worker::Worker;
 
 /// A running data plane.
@@ -73,8 +74,8 @@ pub fn serve(control: &Arc<Control>) -> std::io::Result<Serving> {
     let (started, all_started) = std::sync::mpsc::channel();
     for (number, listener) in listeners.into_iter().enumerate() {
         let control = Arc::clone(control);
-        let usage = control
-            .submitter()
+        let journal = control
+            .journal_writer()
             .ok_or_else(|| std::io::Error::other("the usage store is closed"))?;
         let tls = tls.clone();
         let shards = Arc::clone(&shards);
@@ -91,7 +92,7 @@ pub fn serve(control: &Arc<Control>) -> std::io::Result<Serving> {
                 Err(error) => return drop(started.send(Err(error))),
             };
             drop(started.send(Ok(())));
-            let worker = Rc::new(Worker::new(control, usage, tls, shards, number));
+            let worker = Rc::new(Worker::new(control, journal, tls, shards, number));
             runtime.block_on(accept(worker, listener, stopped));
             // Connections that outlived the drain time-out end here, with the runtime that their tasks live on.
             drop(runtime);
@@ -160,6 +161,7 @@ async fn accept(
     let write_timeout = Duration::from_millis(config.write_timeout_ms);
     let drain = Rc::new(Drain::default());
     tokio::task::spawn_local(tick(Rc::clone(&worker)));
+    tokio::task::spawn_local(underway::watch(Rc::clone(&worker)));
     let (open, mut all_closed) = tokio::sync::mpsc::channel::<()>(1);
     loop {
         let stream = tokio::select! {

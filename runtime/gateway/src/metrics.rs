@@ -38,7 +38,7 @@ pub(crate) struct Shard {
     open: AtomicU64,
     closed: AtomicU64,
     failovers: AtomicU64,
-    lost_rows: AtomicU64,
+    late_rows: AtomicU64,
 }
 
 #[derive(Default)]
@@ -77,8 +77,8 @@ impl Shard {
         self.failovers.fetch_add(1, Relaxed);
     }
 
-    pub(crate) fn lost_row(&self) {
-        self.lost_rows.fetch_add(1, Relaxed);
+    pub(crate) fn late_row(&self) {
+        self.late_rows.fetch_add(1, Relaxed);
     }
 
     /// A request refused before it was held.
@@ -182,10 +182,10 @@ pub(crate) fn render<'a>(shards: impl Iterator<Item = &'a Shard> + Clone) -> Str
             sum(&|s| s.failovers.load(Relaxed)),
         ),
         (
-            "tollgate_usage_rows_lost_total",
+            "tollgate_usage_rows_late_total",
             "counter",
-            "Usage rows the store could not take.",
-            sum(&|s| s.lost_rows.load(Relaxed)),
+            "Usage rows that could not be written to the journal at once.",
+            sum(&|s| s.late_rows.load(Relaxed)),
         ),
         (
             "tollgate_requests_open",

@@ -64,7 +64,7 @@ pub(crate) async fn handle(
             found.unwrap_or_else(|error| reply::error(dialect, &error, id))
         }
         Endpoint::Alive => inform::alive(),
-        Endpoint::Ready => inform::ready(worker.usage.has_room()),
+        Endpoint::Ready => inform::ready(worker.journal.borrow().has_room()),
         Endpoint::Metrics => reply::own(
             StatusCode::OK,
             "text/plain; version=0.0.4",
@@ -263,7 +263,7 @@ fn admitted(
 ) -> Result<(Vec<Candidate>, tollgate_governance::Admission), Refusal> {
     admit::admit(request)?;
     let candidates = route::candidates(snapshot, request, now_ms)?;
-    if !worker.usage.has_room() {
+    if !worker.journal.borrow().has_room() {
         // What cannot be written down is not sent: a full disk must not turn into free requests.
         let error = ApiError::new(
             ErrorKind::Overloaded,

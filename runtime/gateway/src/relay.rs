@@ -89,6 +89,9 @@ impl Relay {
         }
         if let Some(tap) = &mut self.tap {
             tap.push(&chunk);
+            if let Some(settlement) = &self.settlement {
+                settlement.progress(tap.output_bytes());
+            }
             // Charged before the last event leaves: whoever has seen the end of an answer finds it in the ledger. A
             // rewritten stream can still be refused by a policy, so it is charged at its very end.
             if self.rewriter.is_none() && tap.is_ended() {

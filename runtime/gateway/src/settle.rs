@@ -4,13 +4,17 @@
 //! client went away, a task was cancelled, a panic) settles what is known by then, so that no path forgets a charge.
 
 use std::borrow::Cow;
+use std::cell::RefMut;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tollgate_dialect::{Operation, Usage};
-use tollgate_governance::{Admission, Caller, Price, Tokens, UsageRow, cost};
+use tollgate_governance::{
+    Admission, Caller, Charge, Factor, Headroom, Price, Tokens, UsageRow, charge,
+};
 use tollgate_plugin::Interface;
+use tollgate_store::JournalWriter;
 use uuid::Uuid;
 
 use crate::metrics::{Ended, Finished};
@@ -18,6 +22,7 @@ use crate::pulse::Beat;
 use crate::request::{Act, Refusal, Request};
 use crate::route::Candidate;
 use crate::snapshot::Policy;
+use crate::underway::Place;
 use crate::views::OutcomeFacts;
 use crate::worker::Worker;
 
@@ -27,10 +32,11 @@ const CLIENT_CLOSED: u16 = 499;
 /// An admitted request that has not ended yet.
 pub(crate) struct Settlement {
     worker: Rc<Worker>,
-    open: Option<Box<Open>>,
+    open: Option<Place>,
 }
 
-struct Open {
+/// What is known of a request so far.
+pub(crate) struct Open {
     id: Uuid,
     operation: Operation,
     caller: Arc<Caller>,
@@ -50,6 +56,10 @@ struct Open {
     attempts: u32,
     beat: Option<Beat>,
     sent: bool,
+    /// Bytes of output text that were streamed so far.
+    streamed: u64,
+    /// How much of that the journal knows, and since when; none if it does not know the request.
+    journaled: Option<(u64, Duration)>,
 }
 
 /// How a request ended.
@@ -77,36 +87,39 @@ impl Settlement {
             .with(Interface::Observation)
             .cloned()
             .collect();
+        let open = Open {
+            id: request.id,
+            operation: request.operation,
+            caller: Arc::clone(&request.caller),
+            requested: request.requested.clone(),
+            stream: request.facts.stream,
+            session: request.facts.session.clone(),
+            tags: std::mem::take(&mut request.tags),
+            acts: std::mem::take(&mut request.acts),
+            observers,
+            admission,
+            started,
+            first_byte: None,
+            input_estimate: request.facts.input_chars_estimate.div_ceil(4),
+            route: None,
+            price: Price::default(),
+            attempts: 0,
+            beat: None,
+            sent: false,
+            streamed: 0,
+            journaled: None,
+        };
         Self {
             worker: Rc::clone(worker),
-            open: Some(Box::new(Open {
-                id: request.id,
-                operation: request.operation,
-                caller: Arc::clone(&request.caller),
-                requested: request.requested.clone(),
-                stream: request.facts.stream,
-                session: request.facts.session.clone(),
-                tags: std::mem::take(&mut request.tags),
-                acts: std::mem::take(&mut request.acts),
-                observers,
-                admission,
-                started,
-                first_byte: None,
-                input_estimate: request.facts.input_chars_estimate.div_ceil(4),
-                route: None,
-                price: Price::default(),
-                attempts: 0,
-                beat: None,
-                sent: false,
-            })),
+            open: Some(worker.underway.enter(open)),
         }
     }
 
     /// An attempt begins.
     pub(crate) fn attempt(&mut self, route: &Candidate, price: Option<&Price>) {
-        if let Some(open) = &mut self.open {
+        if let Some(mut open) = self.open_mut() {
             open.route = Some(Arc::clone(route));
-            open.price = price.copied().unwrap_or_default();
+            open.price = price.cloned().unwrap_or_default();
             open.attempts += 1;
             open.beat = Some(route.upstream.pulse.begin());
             open.sent = false;
@@ -115,14 +128,14 @@ impl Settlement {
 
     /// The request is on its way to the vendor: from here on an abort costs its input.
     pub(crate) fn sent(&mut self) {
-        if let Some(open) = &mut self.open {
+        if let Some(mut open) = self.open_mut() {
             open.sent = true;
         }
     }
 
     /// The vendor's answer has begun.
     pub(crate) fn answered(&mut self) {
-        if let Some(open) = &mut self.open {
+        if let Some(mut open) = self.open_mut() {
             let took = open.started.elapsed();
             open.first_byte = Some(took);
             if let Some(route) = &open.route {
@@ -131,23 +144,29 @@ impl Settlement {
         }
     }
 
-    /// The admission, for the caller's rate-limit headers.
-    pub(crate) fn admission(&self) -> Option<&Admission> {
-        self.open.as_ref()?.admission.as_ref()
+    /// So many bytes of output text have been streamed.
+    pub(crate) fn progress(&self, output_bytes: u64) {
+        if let Some(mut open) = self.open_mut() {
+            open.streamed = output_bytes;
+        }
+    }
+
+    /// When the request was admitted, and the caller's own limits right after.
+    pub(crate) fn headroom(&self) -> Option<(u64, Headroom)> {
+        let open = self.open.as_ref()?.open.borrow();
+        let admission = open.admission.as_ref()?;
+        Some((admission.admitted_ms(), admission.headroom()?))
+    }
+
+    fn open_mut(&self) -> Option<RefMut<'_, Open>> {
+        self.open.as_ref().map(|place| place.open.borrow_mut())
     }
 
     /// What is charged when the vendor did not say: the estimated input, and what was streamed at four bytes a token.
     pub(crate) fn estimate(&self, output_bytes: u64) -> Usage {
-        let input = self
-            .open
-            .as_ref()
-            .filter(|open| open.sent)
-            .map_or(0, |open| open.input_estimate);
-        Usage {
-            input,
-            output: output_bytes.div_ceil(4),
-            estimated: true,
-            ..Usage::default()
+        match &self.open {
+            Some(place) => place.open.borrow().estimate(output_bytes),
+            None => Usage::default(),
         }
     }
 
@@ -174,41 +193,46 @@ impl Settlement {
     }
 
     fn settle(&mut self, outcome: Outcome) {
-        let Some(mut open) = self.open.take() else {
+        let Some(mut open) = self
+            .open
+            .take()
+            .and_then(|place| self.worker.underway.leave(place))
+        else {
             return;
         };
         let tokens = tokens(&outcome.usage);
-        let charged = cost(&open.price, &tokens);
+        let charge = charge(&open.price, &tokens, Factor::ONE);
         let (admitted_ms, hold) = match open.admission.take() {
             Some(admission) => {
                 let facts = (admission.admitted_ms(), admission.hold());
-                admission.settle(charged);
+                admission.settle(charge.charged);
                 facts
             }
             None => (self.worker.now_ms(), 0),
         };
-        let total = open.started.elapsed();
-        write_row(
-            &self.worker,
-            &open,
-            &outcome,
-            Amounts {
-                admitted_ms,
-                hold,
-                charged,
-                tokens,
-                total,
-            },
-        );
+        let amounts = Amounts {
+            admitted_ms,
+            hold,
+            charge,
+            tokens,
+            total: open.started.elapsed(),
+        };
+        let row = open.row(&outcome, &amounts, self.worker.now_ms());
+        // Written before the client sees its last byte. A row that cannot be written is kept and tried again, and no
+        // new request is admitted meanwhile.
+        if let Err(error) = self.worker.journal.borrow_mut().append(&row, &[]) {
+            self.worker.shard().late_row();
+            tracing::error!(request = %open.id, charged = charge.charged, %error, "a usage row is not on the disk yet");
+        }
         self.worker.shard().finished(&Finished {
             operation: open.operation,
             ended: outcome.ended,
             usage: outcome.usage,
-            charged,
+            charged: charge.charged,
             first_byte_ms: open.first_byte.map(milliseconds),
-            total_ms: milliseconds(total),
+            total_ms: milliseconds(amounts.total),
         });
-        observe(&open, &outcome, charged, total);
+        observe(&open, &outcome, charge.charged, amounts.total);
     }
 }
 
@@ -286,76 +310,124 @@ pub(crate) fn refused(
     });
 }
 
+/// How often the progress of a stream is noted: what a killed process under-charges is at most what was streamed since.
+const CHECKPOINT: Duration = Duration::from_secs(1);
+
 struct Amounts {
     admitted_ms: u64,
     hold: u64,
-    charged: u64,
+    charge: Charge,
     tokens: Tokens,
     total: Duration,
 }
 
-fn write_row(worker: &Worker, open: &Open, outcome: &Outcome, amounts: Amounts) {
-    let path = &open.caller.path;
-    let route = open.route.as_ref();
-    let mut tags: Vec<(Cow<'_, str>, Cow<'_, str>)> = path
-        .tags
-        .iter()
-        .map(|(name, value)| (Cow::from(name.as_str()), Cow::from(value.as_str())))
-        .collect();
-    tags.extend(
-        open.tags
+impl Open {
+    fn estimate(&self, output_bytes: u64) -> Usage {
+        Usage {
+            input: if self.sent { self.input_estimate } else { 0 },
+            output: output_bytes.div_ceil(4),
+            estimated: true,
+            ..Usage::default()
+        }
+    }
+
+    /// Notes the request in the journal as it would be charged if the process were killed now: what was streamed, or
+    /// else its hold. Says whether there was anything new to note.
+    pub(crate) fn note(&mut self, journal: &mut JournalWriter, due: Duration, now_ms: u64) -> bool {
+        let Some(admission) = &self.admission else {
+            return false;
+        };
+        let total = self.started.elapsed();
+        let known = self
+            .journaled
+            .is_some_and(|(streamed, at)| streamed == self.streamed || total < at + CHECKPOINT);
+        if total < due || !self.sent || known {
+            return false;
+        }
+        let usage = self.estimate(self.streamed);
+        let tokens = tokens(&usage);
+        let mut charge = charge(&self.price, &tokens, Factor::ONE);
+        if self.streamed == 0 {
+            charge.charged = admission.hold();
+        }
+        let amounts = Amounts {
+            admitted_ms: admission.admitted_ms(),
+            hold: admission.hold(),
+            charge,
+            tokens,
+            total,
+        };
+        let outcome = Outcome {
+            usage,
+            ..Outcome::failed(500, "gateway-stopped")
+        };
+        let row = UsageRow {
+            recovered: true,
+            ..self.row(&outcome, &amounts, now_ms)
+        };
+        journal.buffer_hold(&row, &[]);
+        self.journaled = Some((self.streamed, total));
+        true
+    }
+
+    fn row<'a>(&'a self, outcome: &'a Outcome, amounts: &Amounts, now_ms: u64) -> UsageRow<'a> {
+        let path = &self.caller.path;
+        let route = self.route.as_ref();
+        let own = self.tags.iter();
+        let tags = path
+            .tags
             .iter()
-            .map(|(name, value)| (Cow::from(name.as_str()), Cow::from(value.as_str()))),
-    );
-    let row = UsageRow {
-        request: open.id,
-        admitted_ms: amounts.admitted_ms,
-        ended_ms: worker.now_ms(),
-        path: Cow::Borrowed(&path.ids),
-        names: Cow::Borrowed(&path.names),
-        tags,
-        key: open.caller.key,
-        key_label: Cow::Borrowed(&open.caller.label),
-        operation: Cow::Borrowed(open.operation.as_str()),
-        dialect: Cow::Borrowed(open.operation.dialect().as_str()),
-        requested_model: Cow::Borrowed(&open.requested),
-        upstream_model: route.map_or(Cow::Borrowed(""), |route| Cow::Borrowed(&*route.model)),
-        provider: route.map_or(Cow::Borrowed(""), |route| {
-            Cow::Borrowed(&*route.upstream.provider_id)
-        }),
-        upstream: route.map_or(Cow::Borrowed(""), |route| {
-            Cow::Borrowed(&*route.upstream.name)
-        }),
-        credential: Cow::Borrowed(
-            route
-                .and_then(|route| route.upstream.credential_name.as_deref())
-                .unwrap_or_default(),
-        ),
-        stream: open.stream,
-        status: outcome.status,
-        error: Cow::Borrowed(&outcome.error),
-        limited_by: Cow::Borrowed(&outcome.limited_by),
-        counted: amounts.hold > 0 || route.is_some(),
-        tokens: amounts.tokens,
-        estimated: outcome.usage.estimated,
-        charged: amounts.charged,
-        hold: amounts.hold,
-        ttfb_ms: open.first_byte.map(milliseconds),
-        total_ms: milliseconds(amounts.total),
-        retries: open.attempts.saturating_sub(1),
-        session: Cow::Borrowed(open.session.as_deref().unwrap_or_default()),
-        policies: open
-            .acts
-            .iter()
-            .map(|act| tollgate_governance::PolicyAct {
-                component: Cow::Borrowed(&act.component),
-                digest: act.digest,
-            })
-            .collect(),
-    };
-    if let Err(error) = worker.usage.submit(&row) {
-        worker.shard().lost_row();
-        tracing::error!(request = %open.id, charged = amounts.charged, %error, "a usage row could not be stored");
+            .chain(own.map(|(name, value)| (name, value)));
+        let of = |text: fn(&Candidate) -> &str| Cow::Borrowed(route.map_or("", text));
+        UsageRow {
+            request: self.id,
+            admitted_ms: amounts.admitted_ms,
+            ended_ms: now_ms,
+            path: Cow::Borrowed(&path.ids),
+            names: Cow::Borrowed(&path.names),
+            tags: tags
+                .map(|(name, value)| (Cow::from(name.as_str()), Cow::from(value.as_str())))
+                .collect(),
+            key: self.caller.key,
+            key_label: Cow::Borrowed(&self.caller.label),
+            operation: Cow::Borrowed(self.operation.as_str()),
+            dialect: Cow::Borrowed(self.operation.dialect().as_str()),
+            dialect_out: match route {
+                Some(_) => Cow::Borrowed(self.operation.dialect().as_str()),
+                None => Cow::Borrowed(""),
+            },
+            requested_model: Cow::Borrowed(&self.requested),
+            mapped_model: Cow::Borrowed(""),
+            upstream_model: of(|route| &route.model),
+            provider: of(|route| &route.upstream.provider_id),
+            upstream: of(|route| &route.upstream.name),
+            credential: of(|route| route.upstream.credential_name.as_deref().unwrap_or("")),
+            stream: self.stream,
+            status: outcome.status,
+            error: Cow::Borrowed(&outcome.error),
+            limited_by: Cow::Borrowed(&outcome.limited_by),
+            counted: amounts.hold > 0 || route.is_some(),
+            tokens: amounts.tokens,
+            estimated: outcome.usage.estimated,
+            base_cost: amounts.charge.base,
+            factor: Factor::ONE,
+            price_version: Cow::Borrowed(&self.price.version),
+            charged: amounts.charge.charged,
+            hold: amounts.hold,
+            ttfb_ms: self.first_byte.map(milliseconds),
+            total_ms: milliseconds(amounts.total),
+            retries: self.attempts.saturating_sub(1),
+            session: Cow::Borrowed(self.session.as_deref().unwrap_or_default()),
+            recovered: false,
+            policies: self
+                .acts
+                .iter()
+                .map(|act| tollgate_governance::PolicyAct {
+                    component: Cow::Borrowed(&act.component),
+                    digest: act.digest,
+                })
+                .collect(),
+        }
     }
 }
 

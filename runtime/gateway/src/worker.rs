@@ -5,21 +5,24 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tollgate_governance::{OsRandom, RequestIds};
-use tollgate_store::Submitter;
+use tollgate_store::JournalWriter;
 use tollgate_upstream::{Client, ClientConfig, Tls};
 
 use crate::adapt::PlanCache;
 use crate::config::Config;
 use crate::control::Control;
 use crate::metrics::Shard;
+use crate::underway::Underway;
 
 /// One worker.
 pub(crate) struct Worker {
     pub(crate) control: Arc<Control>,
     pub(crate) client: Client,
     pub(crate) plans: RefCell<PlanCache>,
-    /// Its own way to the usage store: no other worker waits for its lock.
-    pub(crate) usage: Submitter,
+    /// Its own journal of usage rows: no other worker waits for it.
+    pub(crate) journal: RefCell<JournalWriter>,
+    /// Requests that have been admitted and have not ended.
+    pub(crate) underway: Underway,
     ids: RefCell<RequestIds>,
     last_now: Cell<u64>,
     shards: Arc<[Shard]>,
@@ -36,7 +39,7 @@ impl Worker {
 
     pub(crate) fn new(
         control: Arc<Control>,
-        usage: Submitter,
+        journal: JournalWriter,
         tls: Tls,
         shards: Arc<[Shard]>,
         number: usize,
@@ -56,7 +59,8 @@ impl Worker {
             control,
             client,
             plans: RefCell::default(),
-            usage,
+            journal: RefCell::new(journal),
+            underway: Underway::default(),
             ids: RefCell::new(RequestIds::new(&mut OsRandom::default())),
             last_now: Cell::new(0),
             shards,

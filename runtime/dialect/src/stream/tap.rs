@@ -167,6 +167,11 @@ impl StreamTap {
         self.ended.is_some()
     }
 
+    /// Bytes of output text seen so far.
+    pub fn output_bytes(&self) -> u64 {
+        self.output_bytes
+    }
+
     /// The stream has ended, or the client has gone.
     pub fn finish(mut self) -> StreamSummary {
         // Some vendors forget the last blank line. What was cut off within its data says nothing.

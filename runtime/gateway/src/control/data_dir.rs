@@ -55,6 +55,12 @@ impl DataDir {
         &self.root
     }
 
+    /// The journal in front of the store.
+    #[must_use]
+    pub fn journal(&self) -> PathBuf {
+        self.store().join("journal")
+    }
+
     /// The embedded store.
     #[must_use]
     pub fn store(&self) -> PathBuf {

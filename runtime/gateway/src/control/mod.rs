@@ -36,13 +36,13 @@ pub use views::{
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
 use tollgate_governance::{Counters, Directory, KeyHasher};
 use tollgate_plugin::{Components, Generation};
-use tollgate_store::{Store, Submitter, UsageWriter};
+use tollgate_store::{JournalWriter, Store, UsageWriter};
 use tollgate_vault::{Credential, Vault};
 
 use crate::config::Config;
@@ -113,10 +113,23 @@ impl Control {
         &self.hasher
     }
 
-    /// A way to hand in usage rows, with a queue of its own: one for each worker. `None` after [`Control::close`].
+    /// A worker's way to write usage rows down, in a file and with a queue of its own. `None` after
+    /// [`Control::close`], before which it must be dropped.
     #[must_use]
-    pub fn submitter(&self) -> Option<Submitter> {
-        self.writer.lock().as_ref().map(UsageWriter::submitter)
+    pub fn journal_writer(&self) -> Option<JournalWriter> {
+        self.writer
+            .lock()
+            .as_ref()
+            .and_then(UsageWriter::journal_writer)
+    }
+
+    /// Waits a moment for rows that are on their way to the store, so that whoever asks finds what has ended.
+    fn catch_up(&self) {
+        if let Some(writer) = &*self.writer.lock()
+            && !writer.sync(Duration::from_millis(500))
+        {
+            tracing::debug!("the usage store is behind");
+        }
     }
 
     /// Whether this is the management token. Compares in constant time.

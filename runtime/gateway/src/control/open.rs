@@ -10,7 +10,8 @@ use parking_lot::Mutex;
 use tollgate_governance::{Counters, Directory, KeyHasher, OsRandom, Zone};
 use tollgate_plugin::{Components, ComponentsConfig, Isolation};
 use tollgate_store::{
-    Durability, SledStore, Store, Table, UsageWriter, WriterOptions, records, usage,
+    Durability, Journal, JournalOptions, SledStore, Store, Table, UsageWriter, WriterOptions,
+    records, usage,
 };
 use tollgate_vault::{Credential, MASTER_KEY_VARIABLE, MasterKeySource, Vault};
 
@@ -82,10 +83,7 @@ pub fn master_key_source(data: &DataDir) -> Result<Option<String>, StartError> {
 impl Foundation {
     fn lay(config: &Config, data: &DataDir, new_token: bool) -> Result<Self, StartError> {
         data.prepare()?;
-        let durability = match config.data.durable {
-            config::Durable::Process => Durability::Process,
-            config::Durable::PowerLoss => Durability::PowerLoss,
-        };
+        let durability = durability(config);
         let store: Arc<dyn Store> = Arc::new(
             SledStore::open(&data.store(), durability)
                 .map_err(|error| store_failed(data, error))?,
@@ -165,6 +163,8 @@ impl Control {
             store, vault, gate, ..
         } = Foundation::lay(&config, &data, false)?;
         let started_ms = now_ms();
+        // First of all: what a killed process had accepted but not stored counts like everything else.
+        let journal = open_journal(&*store, &config, &data)?;
         let directory = load_directory(&*store, &data)?;
         let counters = Arc::new(Counters::new(zone(&config, &directory)?));
         let seeded = usage::seed(&*store, &directory, &counters, started_ms)
@@ -181,8 +181,9 @@ impl Control {
         for problem in &snapshot.problems {
             tracing::warn!(what = %problem.what, why = %problem.why, "cannot be used");
         }
-        let writer = UsageWriter::start(Arc::clone(&store), WriterOptions::default())
-            .map_err(|error| store_failed(&data, error.into()))?;
+        let writer =
+            UsageWriter::start_journaled(Arc::clone(&store), WriterOptions::default(), journal)
+                .map_err(|error| store_failed(&data, error.into()))?;
         let control = Arc::new(Self {
             hasher: KeyHasher::new(vault.pepper()),
             config,
@@ -213,6 +214,26 @@ impl Control {
         // What changed while the first snapshot was built was told to nobody.
         self.follow();
     }
+}
+
+fn durability(config: &Config) -> Durability {
+    match config.data.durable {
+        config::Durable::Process => Durability::Process,
+        config::Durable::PowerLoss => Durability::PowerLoss,
+    }
+}
+
+fn open_journal(store: &dyn Store, config: &Config, data: &DataDir) -> Result<Journal, StartError> {
+    let options = JournalOptions {
+        durability: durability(config),
+        ..JournalOptions::default()
+    };
+    let (journal, recovery) = Journal::open(&data.journal(), store, options)
+        .map_err(|error| store_failed(data, error))?;
+    if recovery.rows_added + recovery.holds_resolved > 0 {
+        tracing::warn!(%recovery, "the last process did not end in order; its journal was read");
+    }
+    Ok(journal)
 }
 
 /// The zone of calendar days: the root account's, else the configured one.

@@ -192,7 +192,7 @@ fn used(control: &Control, account: &str, admitted_ms: u64, charged: u64) {
         charged,
         ..UsageRow::default()
     };
-    control.submitter().unwrap().submit(&row).unwrap();
+    control.journal_writer().unwrap().append(&row, &[]).unwrap();
 }
 
 #[test]

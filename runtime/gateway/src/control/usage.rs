@@ -67,8 +67,11 @@ pub struct RowView {
     error: String,
     limited_by: String,
     usage: UsageView,
+    base_cost: u64,
+    price_version: String,
     charged: u64,
     hold: u64,
+    recovered: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     ttfb_ms: Option<u64>,
     total_ms: u64,
@@ -101,6 +104,7 @@ impl Control {
             .as_deref()
             .map(|target| self.account_id(target))
             .transpose()?;
+        self.catch_up();
         let range = filter.since_ms.unwrap_or(0)..filter.until_ms.unwrap_or(u64::MAX);
         let mut page = UsagePage {
             rows: Vec::new(),
@@ -187,7 +191,10 @@ impl RowView {
                 estimated: row.estimated,
             },
             charged: row.charged,
+            base_cost: row.base_cost,
+            price_version: row.price_version.to_string(),
             hold: row.hold,
+            recovered: row.recovered,
             ttfb_ms: row.ttfb_ms,
             total_ms: row.total_ms,
             retries: row.retries,

@@ -183,6 +183,7 @@ fn list_price_of_manifest(price: &tollgate_plugin::Price) -> governance::ListPri
         cache_write_5m: price.cache_write_5m,
         cache_write_1h: price.cache_write_1h,
         output: price.output,
+        ..governance::ListPrice::default()
     }
 }
 
@@ -197,5 +198,6 @@ pub(super) fn list_price_of_config(
         cache_write_5m: price.cache_write_5m,
         cache_write_1h: price.cache_write_1h,
         output: price.output,
+        ..governance::ListPrice::default()
     }
 }
