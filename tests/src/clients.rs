@@ -94,6 +94,20 @@ impl Clients {
         Ok(clients)
     }
 
+    /// A shell command with the clients and the SDKs on its paths: what a person who has installed them can paste.
+    pub fn shell(&self, script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-ec", script]);
+        let mut path = self.node.join("node_modules/.bin").into_os_string();
+        path.push(":");
+        path.push(std::env::var_os("PATH").unwrap_or_default());
+        clean(&mut command)
+            .env("PATH", path)
+            .env("PYTHONPATH", &self.python)
+            .env("PYTHONDONTWRITEBYTECODE", "1");
+        command
+    }
+
     /// A Python script of `tests/clients` with the SDKs on its path.
     pub fn python(&self, script: &str) -> Command {
         let mut command = Command::new("python3");
@@ -178,10 +192,9 @@ fn fresh(folder: &Path) -> Result<()> {
 }
 
 fn install(command: &mut Command) -> Result<()> {
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| format!("cannot run {command:?}"))?;
+    let output = command.stdin(Stdio::null()).output().with_context(|| {
+        format!("cannot run {command:?}: `cargo xtask test` installs what it needs")
+    })?;
     if !output.status.success() {
         let said = [output.stdout, output.stderr].concat();
         bail!(

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
+use crate::debian;
 use crate::tools::{self, output, say, which};
 
 /// The target of all guests: no operating system, so nothing to import from one.
@@ -44,7 +45,9 @@ impl GuestToolchain {
         if rustup_adds_target() && rustup_has_target() {
             return Ok(Self::Rustup);
         }
-        install_debian_packages()?;
+        // Other machines need the target from rustup's server, or these packages.
+        let purpose = format!("compiling guests for {TARGET}, which rustup cannot add here");
+        debian::install(&DEBIAN_PACKAGES, &purpose)?;
         match Self::present() {
             Some(found) => Ok(found),
             None => bail!(
@@ -161,33 +164,4 @@ fn linker() -> Option<PathBuf> {
         .or(in_toolchain)
         .or_else(|| which("rust-lld"))
         .or_else(|| which("wasm-ld"))
-}
-
-fn install_debian_packages() -> Result<()> {
-    let packages = DEBIAN_PACKAGES.join(" ");
-    let Some(apt) = which("apt-get") else {
-        bail!(
-            "guests need a Rust compiler for {TARGET}: run `rustup target add {TARGET}` where rustup's server can be \
-             reached, or use a Debian machine with the packages {packages}"
-        );
-    };
-    if output(Command::new("id").arg("-u")).as_deref() != Some("0") {
-        bail!(
-            "guests need a Rust compiler for {TARGET}; rustup cannot fetch it here. Run once:\n    \
-             sudo apt-get update && sudo apt-get install -y {packages}"
-        );
-    }
-    say(&format!("installing {packages}"));
-    let noninteractive = ("DEBIAN_FRONTEND", "noninteractive");
-    tools::run(
-        Command::new(&apt)
-            .arg("update")
-            .env(noninteractive.0, noninteractive.1),
-    )?;
-    tools::run(
-        Command::new(&apt)
-            .args(["install", "-y", "--no-install-recommends"])
-            .args(DEBIAN_PACKAGES)
-            .env(noninteractive.0, noninteractive.1),
-    )
 }

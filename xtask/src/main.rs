@@ -11,13 +11,16 @@ use anyhow::{Result, bail};
 mod bench;
 mod components;
 mod contract;
+mod debian;
 mod doctor;
 mod guest_toolchain;
+mod needs;
 mod package;
 mod run;
 mod surface;
 mod test;
 mod tools;
+mod vendors;
 mod wit;
 mod wit_docs;
 
@@ -25,11 +28,14 @@ const USAGE: &str = "\
 cargo xtask <command>
 
   run [-- ARGS]    build components and host, start on 127.0.0.1:8080; ARGS go to `tollgate serve`
-  test [ARGS]      format, contract, components, lints, every test; ARGS go to `cargo nextest run`
+  test [--skip STEP]... [ARGS]
+                   install what is missing, then every check and every test, with a summary; with ARGS only the tests,
+                   and ARGS go to `cargo nextest run`; `test --steps` lists the steps
   bench [ARGS]     measure the gateway against nginx and a direct connection
   components       build guest-providers/* and guest-policies/* into target/components
   component DIR    build one guest, wherever it lies: cargo xtask component DIR [OUT.wasm]
   wit [--write]    check the contract, its frozen versions and docs/wit.md; --write renews the page
+  vendors          check that runtime/ names no vendor
   package          build what is shipped into target/package
   fmt-check        formatting alone
   doctor           say what this machine has and lacks";
@@ -59,6 +65,7 @@ fn dispatch(args: &[String]) -> Result<()> {
         "package" => package::run(),
         "run" => run::run(rest),
         "test" => test::run(rest),
+        "vendors" => vendors::check(),
         "wit" => wit::run(rest),
         "help" | "-h" | "--help" => {
             println!("{USAGE}");

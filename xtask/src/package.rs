@@ -9,10 +9,11 @@ use crate::components;
 use crate::tools::{self, say};
 
 /// Files of the tree that belong into the archive, where they exist.
-const ALONGSIDE: [&str; 4] = [
+const ALONGSIDE: [&str; 5] = [
     "README.md",
     "LICENSE",
     "CHANGELOG.md",
+    "SECURITY.md",
     "examples/tollgate.toml",
 ];
 

@@ -44,7 +44,7 @@ pub(crate) fn host_binary() -> PathBuf {
     tools::target_dir().join("release").join("tollgate")
 }
 
-/// Copies the bundled components; a file that someone else put there stays.
+/// Copies the bundled components, newer ones over older; files of other names are the operator's and stay.
 fn copy_bundled(folder: &Path) -> Result<()> {
     for guest in components::guests()? {
         if guest.name != ADDED_LATER {

@@ -1,64 +1,123 @@
 //! `cargo xtask test`: everything that must hold before a change is good, with a summary at the end.
+//!
+//! A step installs what it lacks. One that cannot be run has failed: only `--skip` makes it count as anything else.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use crate::tools::{self, output, say, which};
-use crate::{components, run, wit};
+use crate::needs::{self, Need};
+use crate::tools::{self, say};
+use crate::{components, run, vendors, wit};
 
-/// The version that is installed where there is none: one that this toolchain builds.
-const NEXTEST: &str = "0.9.143";
-
-/// How a step ended.
-enum Ended {
-    Well,
-    /// It could not be run here; the sentence says why and how to change that.
-    Skipped(&'static str),
+/// One step.
+struct Step {
+    name: &'static str,
+    needs: &'static [Need],
+    run: fn(&Choice) -> Result<()>,
 }
 
-/// A step by its name.
-type Step = (&'static str, fn(&[String]) -> Result<Ended>);
+/// The step that gets the real clients; without it the tests go without them.
+const CLIENTS: &str = "clients";
 
-const STEPS: [Step; 9] = [
-    ("format", |_| format()),
-    ("contract", |_| well(wit::check())),
-    ("components", |_| {
-        well(components::run().and_then(|()| wit::check_components()))
+/// What is cheap and says most comes first.
+const STEPS: [Step; 11] = [
+    step("format", &[needs::RUSTFMT], |_| format_check()),
+    step("contract", &[], |_| wit::check()),
+    step("vendors", &[], |_| vendors::check()),
+    step("components", &[], |_| {
+        components::run().and_then(|()| wit::check_components())
     }),
-    ("lints", |_| lints()),
-    ("host", |_| well(run::build_host())),
-    ("tests", tests),
-    ("doc tests", |_| well(doc_tests())),
-    ("examples", |_| well(wit::check_examples())),
-    ("dependencies", |_| dependencies()),
+    step("lints", &[needs::CLIPPY], |_| lints()),
+    step("host", &[], |_| run::build_host()),
+    step(CLIENTS, &[needs::NODE, needs::PYTHON], |_| clients()),
+    step("tests", &[needs::CARGO_NEXTEST], tests),
+    step("doc-tests", &[], |_| doc_tests()),
+    step("examples", &[], |_| wit::check_examples()),
+    step("dependencies", &[needs::CARGO_DENY], |_| dependencies()),
 ];
 
+const fn step(name: &'static str, needs: &'static [Need], run: fn(&Choice) -> Result<()>) -> Step {
+    Step { name, needs, run }
+}
+
 /// With arguments, only the tests, and the arguments go to `cargo nextest run`.
-const STEPS_OF_A_FILTERED_RUN: [&str; 3] = ["components", "host", "tests"];
+const STEPS_OF_A_FILTERED_RUN: [&str; 4] = ["components", "host", CLIENTS, "tests"];
+
+/// What was asked for.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Choice {
+    skipped: Vec<String>,
+    /// For `cargo nextest run`.
+    filter: Vec<String>,
+}
+
+impl Choice {
+    /// `--skip STEP` and `--skip=STEP`, up to `--`; all else is for nextest.
+    fn of(args: &[String]) -> Result<Self> {
+        let mut choice = Self::default();
+        let mut args = args.iter();
+        while let Some(arg) = args.next() {
+            let skipped = match arg.split_once('=') {
+                Some(("--skip", step)) => step,
+                _ if arg == "--skip" => args.next().map_or("", String::as_str),
+                _ if arg == "--" => {
+                    choice.filter.push(arg.clone());
+                    choice.filter.extend(args.cloned());
+                    break;
+                }
+                _ => {
+                    choice.filter.push(arg.clone());
+                    continue;
+                }
+            };
+            if !STEPS.iter().any(|step| step.name == skipped) {
+                bail!("--skip needs the name of a step: {}", names().join(", "));
+            }
+            choice.skipped.push(skipped.to_owned());
+        }
+        Ok(choice)
+    }
+
+    fn skips(&self, name: &str) -> bool {
+        self.skipped.iter().any(|skipped| skipped == name)
+    }
+}
+
+fn names() -> Vec<&'static str> {
+    STEPS.iter().map(|step| step.name).collect()
+}
 
 /// Runs every step, also after one that failed.
 pub(crate) fn run(args: &[String]) -> Result<()> {
+    if args == ["--steps"] {
+        println!("{}", names().join("\n"));
+        return Ok(());
+    }
+    let choice = Choice::of(args)?;
     let mut lines = Vec::new();
     let mut failed = 0;
-    for (name, step) in STEPS {
-        if !args.is_empty() && !STEPS_OF_A_FILTERED_RUN.contains(&name) {
+    for step in &STEPS {
+        if !choice.filter.is_empty() && !STEPS_OF_A_FILTERED_RUN.contains(&step.name) {
             continue;
         }
-        say(&format!("test: {name}"));
+        if choice.skips(step.name) {
+            lines.push(line(step.name, Duration::ZERO, "skipped, as asked"));
+            continue;
+        }
+        say(&format!("test: {}", step.name));
         let started = Instant::now();
-        let outcome = step(args);
-        let verdict = match outcome {
-            Ok(Ended::Well) => "ok".to_owned(),
-            Ok(Ended::Skipped(why)) => format!("skipped: {why}"),
+        let needs = step.needs.iter().try_for_each(Need::ensure);
+        let verdict = match needs.and_then(|()| (step.run)(&choice)) {
+            Ok(()) => "ok".to_owned(),
             Err(why) => {
                 failed += 1;
                 eprintln!("error: {why:#}");
                 format!("FAILED: {why:#}")
             }
         };
-        lines.push(line(name, started.elapsed(), &verdict));
+        lines.push(line(step.name, started.elapsed(), &verdict));
     }
     println!("\n{}", lines.join("\n"));
     if failed > 0 {
@@ -72,30 +131,12 @@ fn line(name: &str, took: Duration, verdict: &str) -> String {
     format!("{name:<13} {:>7.1} s  {verdict}", took.as_secs_f32())
 }
 
-fn well(outcome: Result<()>) -> Result<Ended> {
-    outcome.map(|()| Ended::Well)
-}
-
 /// Formatting alone.
 pub(crate) fn format_check() -> Result<()> {
     tools::run(tools::cargo().args(["fmt", "--all", "--check"]))
 }
 
-fn format() -> Result<Ended> {
-    if !has_component("fmt") {
-        return Ok(Ended::Skipped(
-            "rustfmt is not installed and cannot be fetched: rustup component add rustfmt",
-        ));
-    }
-    well(format_check())
-}
-
-fn lints() -> Result<Ended> {
-    if !has_component("clippy") {
-        return Ok(Ended::Skipped(
-            "clippy is not installed and cannot be fetched: rustup component add clippy",
-        ));
-    }
+fn lints() -> Result<()> {
     let mut clippy = tools::cargo();
     clippy.args([
         "clippy",
@@ -106,28 +147,20 @@ fn lints() -> Result<Ended> {
         "--deny",
         "warnings",
     ]);
-    well(tools::run(&mut clippy))
+    tools::run(&mut clippy)
 }
 
-/// Whether a part of the toolchain is there, or can be fetched.
-fn has_component(name: &str) -> bool {
-    let here = || output(tools::cargo().args([name, "--version"])).is_some();
-    let package = if name == "fmt" { "rustfmt" } else { name };
-    here()
-        || (output(Command::new("rustup").args(["component", "add", package])).is_some() && here())
+/// Installs Codex, Claude Code and the SDKs before the tests, so that a registry that is out of reach is told once and
+/// by itself, not as the failure of each test that needs them.
+fn clients() -> Result<()> {
+    const PROGRAM: &str = "ensure-clients";
+    let mut build = tools::cargo();
+    tools::run(build.args(["build", "--release", "--workspace", "--bin", PROGRAM]))?;
+    let program = tools::target_dir().join("release").join(PROGRAM);
+    tools::run(&mut with_places(Command::new(program)))
 }
 
-fn tests(args: &[String]) -> Result<Ended> {
-    if output(tools::cargo().args(["nextest", "--version"])).is_none() {
-        say("installing cargo-nextest");
-        tools::run(tools::cargo().args([
-            "install",
-            "--locked",
-            "cargo-nextest",
-            "--version",
-            NEXTEST,
-        ]))?;
-    }
+fn tests(choice: &Choice) -> Result<()> {
     let mut nextest = tools::cargo();
     nextest
         .args([
@@ -137,36 +170,70 @@ fn tests(args: &[String]) -> Result<Ended> {
             "--workspace",
             "--no-fail-fast",
         ])
-        .args(args)
+        .args(&choice.filter);
+    let mut nextest = with_places(nextest);
+    if choice.skips(CLIENTS) {
+        nextest.env("TOLLGATE_SKIP_CLIENTS", "1");
+    }
+    tools::run(&mut nextest)
+}
+
+/// Where things are, for programs that run in folders of their own. What the environment says about skipping is not
+/// passed on: a step is skipped by asking for it here.
+fn with_places(mut command: Command) -> Command {
+    command
+        .env("CARGO_TARGET_DIR", tools::target_dir())
         .env("TOLLGATE_BIN", run::host_binary())
-        .env("TOLLGATE_COMPONENTS", components::components_dir());
-    well(tools::run(&mut nextest))
+        .env("TOLLGATE_COMPONENTS", components::components_dir())
+        .env_remove("TOLLGATE_SKIP_CLIENTS");
+    command
 }
 
 fn doc_tests() -> Result<()> {
     tools::run(tools::cargo().args(["test", "--doc", "--release", "--workspace"]))
 }
 
-fn dependencies() -> Result<Ended> {
-    if which("cargo-deny").is_none() {
-        return Ok(Ended::Skipped(
-            "cargo-deny is not installed: cargo install --locked cargo-deny",
-        ));
-    }
-    // Advisories need a database from the network; licences, sources and bans do not.
-    well(tools::run(
-        tools::cargo().args(["deny", "check", "bans", "licenses", "sources"]),
-    ))
+/// Licences, sources and bans. Not advisories: their database lies in a repository that is no package registry, so a
+/// bare machine behind registries alone could never pass. Where it can be reached: `cargo deny check advisories`.
+fn dependencies() -> Result<()> {
+    let checks = ["bans", "licenses", "sources"];
+    // Warnings (two versions of a crate) fill pages; `cargo deny check bans` shows them.
+    let deny = ["deny", "--log-level", "error", "check"];
+    tools::run(tools::cargo().args(deny).args(checks))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn choice(args: &[&str]) -> Result<Choice> {
+        let args: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
+        Choice::of(&args)
+    }
+
     #[test]
     fn a_filtered_run_names_steps_that_there_are() {
         for name in STEPS_OF_A_FILTERED_RUN {
-            assert!(STEPS.iter().any(|(step, _)| *step == name), "{name}");
+            assert!(names().contains(&name), "{name}");
+        }
+    }
+
+    #[test]
+    fn steps_are_skipped_by_name_and_the_rest_is_for_nextest() {
+        let asked = choice(&[
+            "--skip",
+            "clients",
+            "limits::",
+            "--skip=lints",
+            "--",
+            "--skip",
+            "x",
+        ]);
+        let asked = asked.unwrap();
+        assert!(asked.skips("clients") && asked.skips("lints") && !asked.skips("tests"));
+        assert_eq!(asked.filter, ["limits::", "--", "--skip", "x"]);
+        for wrong in [&["--skip"][..], &["--skip", "nothing"], &["--skip="]] {
+            assert!(choice(wrong).is_err(), "{wrong:?}");
         }
     }
 

@@ -29,19 +29,46 @@ pub(crate) fn text(
         } else {
             let _ = writeln!(out, "  Models      {}", quickstart.models.join(", "));
         }
-        let model = quickstart.models.first().map_or("MODEL", String::as_str);
-        out.push_str(&clients(&base, quickstart.key(), model));
+        let models = Models::among(&quickstart.models);
+        out.push_str(&clients(&base, quickstart.key(), &models));
     }
     out.push('\n');
     out
 }
 
-fn clients(base: &str, key: &str, model: &str) -> String {
+/// Which models the settings name.
+struct Models<'a> {
+    /// For clients of the messages dialect.
+    messages: &'a str,
+    /// For all others.
+    others: &'a str,
+}
+
+impl<'a> Models<'a> {
+    /// Claude Code takes models for granted whose names begin with `claude`, and most others are served in other
+    /// dialects; where there is one kind alone, it is named for everybody.
+    fn among(models: &'a [String]) -> Self {
+        let first = |claude: bool| {
+            let fitting = models
+                .iter()
+                .find(|model| model.starts_with("claude") == claude);
+            fitting.or(models.first()).map_or("MODEL", String::as_str)
+        };
+        Self {
+            messages: first(true),
+            others: first(false),
+        }
+    }
+}
+
+/// What to paste: each block is indented under a heading, and complete as it stands.
+fn clients(base: &str, key: &str, models: &Models<'_>) -> String {
+    let Models { messages, others } = models;
     format!(
         r#"
-Codex: put this into ~/.codex/config.toml, then `export TOLLGATE_API_KEY={key}`
+Codex, in ~/.codex/config.toml:
 
-    model = "{model}"
+    model = "{others}"
     model_provider = "tollgate"
 
     [model_providers.tollgate]
@@ -50,11 +77,16 @@ Codex: put this into ~/.codex/config.toml, then `export TOLLGATE_API_KEY={key}`
     env_key = "TOLLGATE_API_KEY"
     wire_api = "responses"
 
+Codex, in the shell:
+
+    export TOLLGATE_API_KEY={key}
+    codex
+
 Claude Code:
 
     export ANTHROPIC_BASE_URL={base}
     export ANTHROPIC_AUTH_TOKEN={key}
-    claude --model {model}
+    claude --model {messages}
 
 OpenAI SDK:
 
@@ -70,7 +102,7 @@ Try it:
 
     curl {base}/v1/chat/completions -H 'authorization: Bearer {key}' \
       -H 'content-type: application/json' \
-      -d '{{"model":"{model}","messages":[{{"role":"user","content":"hello"}}]}}'
+      -d '{{"model":"{others}","messages":[{{"role":"user","content":"hello"}}]}}'
 "#
     )
 }
@@ -102,12 +134,27 @@ mod tests {
     }
 
     #[test]
+    fn each_client_gets_a_model_of_its_own_kind_where_there_is_one() {
+        let named = |models: &[&str]| {
+            let models: Vec<String> = models.iter().map(|&model| model.to_owned()).collect();
+            let Models { messages, others } = Models::among(&models);
+            (messages.to_owned(), others.to_owned())
+        };
+        let pair = |messages: &str, others: &str| (messages.to_owned(), others.to_owned());
+        assert_eq!(named(&["claude-a", "echo"]), pair("claude-a", "echo"));
+        assert_eq!(named(&["claude-a"]), pair("claude-a", "claude-a"));
+        assert_eq!(named(&["echo"]), pair("echo", "echo"));
+        assert_eq!(named(&[]), pair("MODEL", "MODEL"));
+    }
+
+    #[test]
     fn the_settings_for_codex_are_toml_with_the_right_address() {
-        let text = clients("http://127.0.0.1:9", "tg-x", "echo");
+        let models = ["echo".to_owned()];
+        let text = clients("http://127.0.0.1:9", "tg-x", &Models::among(&models));
         let toml: String = text
             .lines()
             .skip_while(|l| !l.contains("model ="))
-            .take_while(|l| !l.starts_with("Claude"))
+            .take_while(|l| !l.starts_with("Codex"))
             .collect::<Vec<_>>()
             .join("\n");
         let value: toml::Table = toml::from_str(&toml).unwrap();
@@ -119,5 +166,6 @@ mod tests {
             value["model_providers"]["tollgate"]["wire_api"].as_str(),
             Some("responses")
         );
+        assert_eq!(value["model"].as_str(), Some("echo"));
     }
 }

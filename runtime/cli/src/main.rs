@@ -9,6 +9,8 @@ mod args;
 mod banner;
 mod configuration;
 mod doctor;
+#[cfg(test)]
+mod documented;
 mod init;
 mod logging;
 mod manage;

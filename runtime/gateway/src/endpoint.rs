@@ -130,10 +130,10 @@ mod tests {
 
     #[test]
     fn a_model_id_keeps_its_slashes_escaped_or_not() {
-        for path in ["/v1/models/openai/gpt-5.2", "/models/openai%2Fgpt-5.2"] {
+        for path in ["/v1/models/acme/rocket-5.2", "/models/acme%2Frocket-5.2"] {
             assert_eq!(
                 resolve(&Method::GET, path, false),
-                Endpoint::Model("openai/gpt-5.2".to_owned())
+                Endpoint::Model("acme/rocket-5.2".to_owned())
             );
         }
     }

@@ -10,8 +10,8 @@ use tollgate_governance::{Caller, KeyHasher, TokenKind};
 use crate::snapshot::Snapshot;
 
 /// The key as a client sends it: `Authorization: Bearer` (OpenAI's and the newer Anthropic SDKs, Codex, Claude Code
-/// with a token) or `x-api-key` (older Anthropic SDKs, Claude Code with a key, Vercel). With both, `x-api-key` counts
-/// only if there is no bearer token: Claude Code's key helper sends the same value twice.
+/// with a token) or `x-api-key` (older Anthropic SDKs, Claude Code with a key). With both, `x-api-key` counts only if
+/// there is no bearer token: Claude Code's key helper sends the same value twice.
 fn presented(headers: &HeaderMap) -> Option<&str> {
     let bearer = headers.get(AUTHORIZATION).and_then(|value| {
         let (scheme, token) = value.to_str().ok()?.trim().split_once(' ')?;

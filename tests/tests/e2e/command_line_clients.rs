@@ -7,6 +7,8 @@ use tollgate_tests::endpoints::{CLAUDE, GPT};
 use tollgate_tests::simulator::{ANTHROPIC, OPENAI, Received};
 use tollgate_tests::world::World;
 
+use crate::quickstart::Quickstart;
+
 const HELLO: &str = "Hello from the simulator, all is well.";
 const TOLD: &str = "The tool said: ";
 const ANSWER: &str = "the answer is 42";
@@ -86,6 +88,114 @@ async fn claude(world: &World, prompt: &str, further: &[&str]) -> Outcome {
         outcome.output, outcome.errors
     );
     outcome
+}
+
+/// Runs what a person pasted, with `further` typed behind it, in a home of its own.
+async fn pasted(script: &str, further: &str, files: &[(&str, &str)]) -> Outcome {
+    let clients = Clients::ensure().unwrap();
+    let home = tempfile::tempdir().unwrap();
+    for (name, content) in files {
+        let file = home.path().join(name);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, content).unwrap();
+    }
+    let mut command = clients.shell(&format!("{script} {further}"));
+    command
+        .env("HOME", home.path())
+        .env("TERM", "dumb")
+        // Only says that no person has to confirm; nothing about where to connect or as whom.
+        .env("IS_SANDBOX", "1")
+        .current_dir(home.path());
+    let outcome = tokio::task::spawn_blocking(move || run(&mut command, home.path()))
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(
+        outcome.success,
+        "{script} {further} failed:\n{}\n{}",
+        outcome.output, outcome.errors
+    );
+    outcome
+}
+
+/// A command whose output is not in its text, so that a client that shows it has run it.
+const COMMAND: &str = r#"echo the answer is $((6*7))"#;
+
+/// What makes `echo` call a tool, quoted for the shell.
+fn tool_line(tool: &str, argument: &str) -> String {
+    let arguments = serde_json::json!({ argument: COMMAND });
+    format!("'!tool {tool} {arguments}'")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn codex_works_with_the_printed_settings_and_runs_a_tool() {
+    if skipped() {
+        return;
+    }
+    let quickstart = Quickstart::start().await;
+    let config = quickstart.to_paste("Codex, in ~/.codex/config.toml:");
+    let script = quickstart.to_paste("Codex, in the shell:");
+    let headless = "exec --skip-git-repo-check --json --dangerously-bypass-approvals-and-sandbox";
+    for (prompt, wanted) in [
+        ("'Echo this, please.'".to_owned(), "Echo this, please."),
+        (tool_line("exec_command", "cmd"), ANSWER),
+    ] {
+        let outcome = pasted(
+            &script,
+            &format!("{headless} {prompt}"),
+            &[(".codex/config.toml", &config)],
+        )
+        .await;
+        let said = outcome
+            .output
+            .lines()
+            .rev()
+            .find(|line| line.contains("agent_message"));
+        assert!(
+            said.is_some_and(|said| said.contains(wanted)),
+            "{}\n{}",
+            outcome.output,
+            outcome.errors
+        );
+    }
+    // One request for the text, two for the round trip.
+    let rows = quickstart.gateway.management().wait_for_rows(3).await;
+    assert!(
+        rows.iter()
+            .all(|row| row.status() == 200 && row.text("operation") == "responses"),
+        "{rows:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn claude_code_works_with_the_printed_settings_and_runs_a_tool() {
+    if skipped() {
+        return;
+    }
+    let quickstart = Quickstart::start().await;
+    let script = quickstart.to_paste("Claude Code:");
+    for (prompt, wanted) in [
+        ("'Echo this, please.'".to_owned(), "Echo this, please."),
+        (tool_line("Bash", "command"), ANSWER),
+    ] {
+        let headless = format!("--dangerously-skip-permissions -p {prompt}");
+        let outcome = pasted(&script, &headless, &[]).await;
+        assert!(
+            outcome.output.contains(wanted),
+            "{}\n{}",
+            outcome.output,
+            outcome.errors
+        );
+    }
+    let rows = quickstart.gateway.management().wait_for_rows(3).await;
+    let messages: Vec<_> = rows
+        .iter()
+        .filter(|row| row.text("operation") == "messages")
+        .collect();
+    assert!(
+        messages.len() >= 3 && messages.iter().all(|row| row.status() == 200),
+        "{rows:?}"
+    );
 }
 
 /// The bodies the vendor got on a path.

@@ -6,6 +6,8 @@ use tollgate_tests::endpoints::{CLAUDE, EMBED, ENDPOINTS, GPT};
 use tollgate_tests::simulator::Received;
 use tollgate_tests::world::World;
 
+use crate::quickstart::Quickstart;
+
 /// Runs a script against a fresh world; its last line of output is a JSON object of findings.
 async fn findings(script: &str) -> (World, Value) {
     let clients = Clients::ensure().unwrap();
@@ -164,5 +166,82 @@ async fn assert_rows_are_exact(world: &World, served: usize) {
             .find(|endpoint| endpoint.operation == row.text("operation"))
             .unwrap();
         assert_eq!(row.tokens(), endpoint.tokens, "{}", row.0);
+    }
+}
+
+/// A client that is told nothing but what the environment says, as a person would begin, and a tool round trip with
+/// `echo` in each of the SDK's two dialects.
+const OPENAI_FROM_THE_ENVIRONMENT: &str = r#"
+import json, openai
+client = openai.OpenAI(max_retries=0)
+model = next(model.id for model in client.models.list() if not model.id.startswith("claude"))
+line = '!tool get_weather {"city":"Hamburg"}'
+schema = {"type": "object", "properties": {"city": {"type": "string"}}}
+
+messages = [{"role": "user", "content": line}]
+tools = [{"type": "function", "function": {"name": "get_weather", "parameters": schema}}]
+message = client.chat.completions.create(model=model, messages=messages, tools=tools).choices[0].message
+call = message.tool_calls[0]
+messages += [message, {"role": "tool", "tool_call_id": call.id, "content": json.loads(call.function.arguments)["city"]}]
+stream = client.chat.completions.create(model=model, messages=messages, tools=tools, stream=True)
+print("chat:", "".join(chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices))
+
+items = [{"role": "user", "content": line}]
+tools = [{"type": "function", "name": "get_weather", "parameters": schema, "strict": False}]
+with client.responses.stream(model=model, input=items, tools=tools) as stream:
+    call = next(item for item in stream.get_final_response().output if item.type == "function_call")
+items += [
+    {"type": "function_call", "call_id": call.call_id, "name": call.name, "arguments": call.arguments},
+    {"type": "function_call_output", "call_id": call.call_id, "output": json.loads(call.arguments)["city"]},
+]
+print("responses:", client.responses.create(model=model, input=items, tools=tools).output_text)
+"#;
+
+const ANTHROPIC_FROM_THE_ENVIRONMENT: &str = r#"
+import anthropic
+client = anthropic.Anthropic(max_retries=0)
+model = next(model.id for model in client.models.list() if model.id.startswith("claude"))
+tools = [{"name": "get_weather", "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}}}]
+messages = [{"role": "user", "content": '!tool get_weather {"city":"Hamburg"}'}]
+first = client.messages.create(model=model, max_tokens=256, messages=messages, tools=tools)
+call = next(block for block in first.content if block.type == "tool_use")
+messages += [
+    {"role": "assistant", "content": [{"type": "tool_use", "id": call.id, "name": call.name, "input": call.input}]},
+    {"role": "user", "content": [{"type": "tool_result", "tool_use_id": call.id, "content": call.input["city"]}]},
+]
+with client.messages.stream(model=model, max_tokens=256, messages=messages, tools=tools) as stream:
+    print("messages:", "".join(stream.text_stream))
+"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_sdks_work_with_the_printed_settings_and_nothing_else() {
+    if skipped() {
+        return;
+    }
+    let clients = Clients::ensure().unwrap();
+    let quickstart = Quickstart::start().await;
+    for (heading, program, wanted) in [
+        (
+            "OpenAI SDK:",
+            OPENAI_FROM_THE_ENVIRONMENT,
+            "chat: Hamburg\nresponses: Hamburg\n",
+        ),
+        (
+            "Anthropic SDK:",
+            ANTHROPIC_FROM_THE_ENVIRONMENT,
+            "messages: Hamburg\n",
+        ),
+    ] {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::write(home.path().join("program.py"), program).unwrap();
+        let settings = quickstart.to_paste(heading);
+        let mut command = clients.shell(&format!("{settings}\npython3 program.py"));
+        command.env("HOME", home.path()).current_dir(home.path());
+        let outcome = tokio::task::spawn_blocking(move || run(&mut command, home.path()))
+            .await
+            .unwrap()
+            .unwrap();
+        assert!(outcome.success, "{heading} {}", outcome.errors);
+        assert_eq!(outcome.output, wanted, "{heading} {}", outcome.errors);
     }
 }

@@ -8,14 +8,51 @@ use tollgate_tests::gateway::{Gateway, Setup};
 use tollgate_tests::recordings::events;
 use tollgate_tests::wire::Request;
 
+/// A gateway as `cargo xtask run` starts it, and what it printed.
+pub(crate) struct Quickstart {
+    pub(crate) gateway: Gateway,
+    printed: String,
+}
+
+impl Quickstart {
+    /// Starts one without any vendor: `echo` answers.
+    pub(crate) async fn start() -> Self {
+        let setup = Setup::new(&["echo", "openai", "anthropic"]).argument("--quickstart");
+        let gateway = Gateway::start(&setup).await;
+        let printed = gateway.log();
+        Self { gateway, printed }
+    }
+
+    /// What is to be pasted: the indented lines under a heading, without the indentation and nothing else changed.
+    pub(crate) fn to_paste(&self, heading: &str) -> String {
+        let mut lines = self.printed.lines();
+        assert!(
+            lines.any(|line| line == heading),
+            "no {heading:?} in:\n{}",
+            self.printed
+        );
+        let block: Vec<&str> = lines
+            .map_while(|line| {
+                line.is_empty()
+                    .then_some(line)
+                    .or_else(|| line.strip_prefix("    "))
+            })
+            .collect();
+        let block = block.join("\n").trim().to_owned();
+        assert!(!block.is_empty(), "nothing to paste under {heading:?}");
+        block
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_prints_all_that_a_client_needs_and_the_key_works_on_every_endpoint() {
-    let setup = Setup::new(&["echo", "openai", "anthropic"]).argument("--quickstart");
-    let mut gateway = Gateway::start(&setup).await;
+    let Quickstart {
+        mut gateway,
+        printed,
+    } = Quickstart::start().await;
     let file = gateway.data().join("quickstart-key");
     let key = std::fs::read_to_string(&file).unwrap().trim().to_owned();
     assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
-    let printed = gateway.log();
     for wanted in [
         key.as_str(),
         &format!("{}/v1", gateway.base_url()),
