@@ -94,7 +94,7 @@ async fn kill_9_in_the_middle_of_traffic_loses_no_charge_and_charges_nothing_twi
     let mut answered = 0;
     for kill in 0..KILLS {
         let mut tasks = tokio::task::JoinSet::new();
-        for worker in 0..6 {
+        for worker in 0..2 {
             let (address, request) = (world.gateway.address(), requests[worker % 2].clone());
             tasks.spawn(async move {
                 let mut whole = 0;
@@ -115,6 +115,7 @@ async fn kill_9_in_the_middle_of_traffic_loses_no_charge_and_charges_nothing_twi
     }
     assert!(answered > 0);
     let rows = world.management().rows().await;
+    assert!(rows.len() < 10_000, "there are more than are listed");
     for row in &rows {
         assert!(row.charged() > 0, "{}", row.0);
     }
@@ -141,10 +142,8 @@ async fn a_request_under_way_at_kill_9_is_charged_its_hold_and_flagged() {
     let gate = Gate::default();
     world.simulator.script(Answer::json(200, "{}").after(&gate));
     let mut connection = world.gateway.connect().await;
-    connection
-        .send(&world.request(endpoint.path, endpoint.body(false)))
-        .await
-        .unwrap();
+    let request = world.request(endpoint.path, endpoint.body(false));
+    connection.write(&request.to_bytes("x")).await.unwrap();
     world.simulator.wait_for(1).await;
     // Long enough for the journal to hear of it.
     tokio::time::sleep(Duration::from_millis(200)).await;
