@@ -29,12 +29,21 @@ pub(crate) fn check() -> Result<()> {
     for pair in versions.windows(2) {
         contract::check_compatible(&Contract::read(&pair[0])?, &Contract::read(&pair[1])?)?;
     }
+    for version in &versions {
+        let missing = wit_docs::undocumented(&Contract::read(version)?);
+        if !missing.is_empty() {
+            bail!(
+                "wit/{version} does not document:\n  {}",
+                missing.join("\n  ")
+            );
+        }
+    }
     let written = std::fs::read_to_string(page()).unwrap_or_default();
     if written != wit_docs::render(&latest()?)? {
         bail!("docs/wit.md does not say what wit/ says: run `cargo xtask wit --write`");
     }
     say(&format!(
-        "contract: {} frozen and compatible, docs/wit.md up to date",
+        "contract: {} frozen, compatible and documented item by item, docs/wit.md up to date",
         versions.join(", ")
     ));
     Ok(())

@@ -62,11 +62,13 @@ fn main() {
             &format!("{name}: answer filter, new, push, drop"),
             2_000,
             || {
-                let mut filter = rule.answer_filter(Arc::clone(&request), "text").unwrap();
+                let filters = rule.answer_filters(Arc::clone(&request)).unwrap();
+                let mut filter = filters.open("text").unwrap();
                 black_box(filter.push("hello").unwrap());
             },
         );
-        let mut filter = rule.answer_filter(Arc::clone(&request), "text").unwrap();
+        let filters = rule.answer_filters(Arc::clone(&request)).unwrap();
+        let mut filter = filters.open("text").unwrap();
         measure(
             &format!("{name}: answer filter, one push of 16 bytes"),
             2_000,
