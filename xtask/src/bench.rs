@@ -28,7 +28,7 @@ cargo xtask bench [--quick] [--write] [--rounds N] [--only NAME,...] [--profile 
   --quick      one round of short windows: a look, not a measurement
   --write      write docs/bench.md
   --rounds N   rounds (3)
-  --only       targets: direct, nginx, bare, gateway, provider, policies
+  --only       targets: direct, nginx, bare, gateway, provider, policies, strict
   --profile    what the gateway is built with (dist)
   --no-build   measure what was built before, or the binary that TOLLGATE_BIN names";
 
@@ -112,7 +112,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         ));
     }
     programs::install()?;
-    let wants_gateway = ["gateway", "provider", "policies"]
+    let wants_gateway = ["gateway", "provider", "policies", "strict"]
         .iter()
         .any(|name| options.wants(name));
     let programs = programs::Programs::build(&options.profile, wants_gateway, options.build)?;

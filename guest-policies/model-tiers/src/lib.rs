@@ -108,7 +108,12 @@ fn tiers(config: &Json) -> Result<Vec<Vec<String>>, String> {
 
 impl Routing for ModelTiers {
     fn rank(&self, _request: &Request, candidates: &Candidates) -> Vec<u32> {
-        let ranked = (0..candidates.count()).filter_map(|position| {
+        let count = candidates.count();
+        if count == 1 && !self.strict {
+            // Nothing to order, and each look at a candidate is a call to the host.
+            return vec![0];
+        }
+        let ranked = (0..count).filter_map(|position| {
             let tier = self.tier_of(&candidates.tier(position));
             if self.strict && tier == self.tiers.len() {
                 return None;

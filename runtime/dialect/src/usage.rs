@@ -42,10 +42,10 @@ pub fn read_usage(operation: Operation, body: &[u8], hints: &UsageHints) -> Opti
         return None;
     }
     let answer = Raw::new(body);
-    let own = std::iter::once("/usage");
-    let mut places = own
-        .chain(hints.pointers.iter().map(String::as_str))
-        .filter_map(|pointer| answer.at_pointer(pointer));
+    let hinted = hints.pointers.iter();
+    let mut places = std::iter::once_with(|| answer.get("usage"))
+        .chain(hinted.map(|pointer| answer.at_pointer(pointer)))
+        .flatten();
     places.find_map(|usage| {
         let mut told = Told::default();
         told.take(operation, usage, hints);
@@ -107,10 +107,13 @@ impl Told {
                 b"cache_read_input_tokens" => told.cache_read = value.count(),
                 b"cache_creation_input_tokens" => told.cache_write = value.count(),
                 b"cache_creation" => {
-                    told.cache_write_5m =
-                        value.get("ephemeral_5m_input_tokens").and_then(Raw::count);
-                    told.cache_write_1h =
-                        value.get("ephemeral_1h_input_tokens").and_then(Raw::count);
+                    for (key, value) in value.members() {
+                        match key.0 {
+                            b"ephemeral_5m_input_tokens" => told.cache_write_5m = value.count(),
+                            b"ephemeral_1h_input_tokens" => told.cache_write_1h = value.count(),
+                            _ => {}
+                        }
+                    }
                 }
                 b"output_tokens_details" => {
                     told.reasoning = value.get("thinking_tokens").and_then(Raw::count)
@@ -134,8 +137,13 @@ impl Told {
                 b"completion_tokens" | b"output_tokens" => told.output = value.count(),
                 b"total_tokens" => total = value.count(),
                 b"prompt_tokens_details" | b"input_tokens_details" => {
-                    told.cache_read = value.get("cached_tokens").and_then(Raw::count);
-                    told.cache_write = value.get("cache_write_tokens").and_then(Raw::count);
+                    for (key, value) in value.members() {
+                        match key.0 {
+                            b"cached_tokens" => told.cache_read = value.count(),
+                            b"cache_write_tokens" => told.cache_write = value.count(),
+                            _ => {}
+                        }
+                    }
                 }
                 b"completion_tokens_details" | b"output_tokens_details" => {
                     told.reasoning = value.get("reasoning_tokens").and_then(Raw::count);

@@ -66,45 +66,67 @@ fn amend(request: &mut Request, policy: &Policy, amendment: Amendment) -> Result
             request.facts.model = model;
         }
         Amendment::CapOutput(cap) => {
-            if request.facts.output_cap.is_none_or(|old| cap < old) {
-                set(request, policy, cap_parameter(request), &cap.to_string())?;
-                request.facts.output_cap = Some(cap);
-            }
+            // Every member that says more is lowered: a vendor may read another one than the gateway.
+            tollgate_dialect::lower_output_cap(
+                Arc::make_mut(&mut request.document),
+                request.operation,
+                cap,
+            )
+            .map_err(ApiError::from)?;
+            reread(request, policy)?;
         }
         Amendment::SetParameter { name, value } => {
-            const FIXED: [&str; 11] = [
-                "messages",
-                "input",
-                "system",
-                "instructions",
-                "tools",
-                "model",
-                "stream",
-                "max_tokens",
-                "max_completion_tokens",
-                "max_output_tokens",
-                "stream_options",
-            ];
-            if FIXED.contains(&name.as_str()) || name.is_empty() {
+            if !settable(&name) {
                 return Err(refused(policy, "set a parameter that policies may not set"));
             }
             set(request, policy, &name, &value)?;
+            reread(request, policy)?;
         }
         Amendment::Tag { name, value } => request.tags.push((name, value)),
     }
     Ok(())
 }
 
-/// The member in which this request carries its output cap.
-fn cap_parameter(request: &Request) -> &'static str {
-    use tollgate_dialect::Operation;
-    match request.operation {
-        Operation::Responses => "max_output_tokens",
-        Operation::ChatCompletions if request.document.get("max_tokens").is_none() => {
-            "max_completion_tokens"
-        }
-        _ => "max_tokens",
-    }
+/// Whether a policy may set a member: how a model samples and how a vendor serves, never what it reads, what it may
+/// call, how much it answers, or to whom.
+fn settable(name: &str) -> bool {
+    const FIXED: [&str; 24] = [
+        "background",
+        "container",
+        "conversation",
+        "functions",
+        "input",
+        "instructions",
+        "max_completion_tokens",
+        "max_output_tokens",
+        "max_tokens",
+        "mcp_servers",
+        "messages",
+        "modalities",
+        "model",
+        "n",
+        "prediction",
+        "previous_response_id",
+        "prompt",
+        "store",
+        "stream",
+        "stream_options",
+        "system",
+        "tool_choice",
+        "tools",
+        "web_search_options",
+    ];
+    !name.is_empty() && !FIXED.contains(&name)
+}
+
+/// Reads the facts again after a change, so that limits and prices are about what will be sent. The model stays: it is
+/// chosen by name and written into the body when it is sent.
+fn reread(request: &mut Request, policy: &Policy) -> Result<(), Refusal> {
+    let facts = tollgate_dialect::facts(&request.document, request.operation)
+        .map_err(|_| refused(policy, "made a request of it that cannot be sent"))?;
+    let model = std::mem::take(&mut request.facts.model);
+    request.facts = tollgate_dialect::Facts { model, ..facts };
+    Ok(())
 }
 
 fn set(request: &mut Request, policy: &Policy, name: &str, value: &str) -> Result<(), Refusal> {

@@ -39,6 +39,8 @@ pub struct Server {
     pub header_timeout_ms: u64,
     /// A client that has not sent its body by then is answered 408. Milliseconds.
     pub body_timeout_ms: u64,
+    /// How long a client may take nothing of what is ready for it before its connection is closed.
+    pub write_timeout_ms: u64,
     /// How long open requests may go on after a stop signal. Milliseconds.
     pub drain_timeout_ms: u64,
 }
@@ -51,6 +53,7 @@ impl Default for Server {
             max_body_bytes: 32 << 20,
             header_timeout_ms: 60_000,
             body_timeout_ms: 60_000,
+            write_timeout_ms: 120_000,
             drain_timeout_ms: 30_000,
         }
     }

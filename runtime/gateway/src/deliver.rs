@@ -26,7 +26,7 @@ pub(crate) fn deliver(
     route: &Candidate,
     answer: Answer,
     settlement: Settlement,
-) -> Result<Response<Reply>, (Refusal, Settlement)> {
+) -> Response<Reply> {
     let mut headers = passed_on(&answer.headers);
     let mut id = [0; 36];
     let id = &*request.id.hyphenated().encode_lower(&mut id);
@@ -46,13 +46,24 @@ pub(crate) fn deliver(
     let (status, body) = match answer.content {
         Content::Whole(body) => {
             let is_stream = is_event_stream(&headers);
-            let body = match whole(request, filters, body, is_stream) {
-                Ok(body) => body,
-                Err(refusal) => return Err((refusal, settlement)),
-            };
+            // Read before any policy sees the body: the vendor bills what it said, not what the client is shown.
             let usage = usage_of(request.operation, &body, route, is_stream, &settlement);
-            settlement.close(Outcome::complete(answer.status.as_u16(), usage));
-            (answer.status, Reply::whole(body))
+            match whole(request, filters, body, is_stream) {
+                Ok(body) => {
+                    settlement.close(Outcome::complete(answer.status.as_u16(), usage));
+                    (answer.status, Reply::whole(body))
+                }
+                Err(refusal) => {
+                    let response =
+                        reply::error(request.operation.dialect(), &refusal.error, request.id);
+                    let status = response.status().as_u16();
+                    settlement.close(Outcome {
+                        usage,
+                        ..Outcome::failed(status, refusal.reason)
+                    });
+                    return response;
+                }
+            }
         }
         Content::Stream(first, source) => {
             // Some vendors send no content type; the clients' SDKs want one.
@@ -86,7 +97,7 @@ pub(crate) fn deliver(
     let mut response = Response::new(body);
     *response.status_mut() = status;
     *response.headers_mut() = headers;
-    Ok(response)
+    response
 }
 
 /// The vendor's headers that a client may see. A list of what passes, not of what does not: vendors tell about the

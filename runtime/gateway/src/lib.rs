@@ -21,6 +21,7 @@ mod identify;
 mod inform;
 mod listen;
 mod metrics;
+mod patience;
 mod pipeline;
 mod pulse;
 mod receive;
@@ -32,6 +33,7 @@ mod settle;
 mod sign;
 mod snapshot;
 mod time_text;
+mod turn;
 mod views;
 mod worker;
 

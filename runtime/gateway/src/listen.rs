@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioTimer;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, LocalOptions};
@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use crate::control::Control;
 use crate::drain::Drain;
 use crate::metrics::Shard;
+use crate::patience::Patience;
 use crate::pipeline;
 use crate::worker::Worker;
 
@@ -156,6 +157,7 @@ async fn accept(
     };
     let config = worker.config().server.clone();
     let header_timeout = Duration::from_millis(config.header_timeout_ms);
+    let write_timeout = Duration::from_millis(config.write_timeout_ms);
     let drain = Rc::new(Drain::default());
     tokio::task::spawn_local(tick(Rc::clone(&worker)));
     let (open, mut all_closed) = tokio::sync::mpsc::channel::<()>(1);
@@ -185,7 +187,7 @@ async fn accept(
                     .timer(TokioTimer::new())
                     .header_read_timeout(header_timeout)
                     .max_buf_size(256 << 10)
-                    .serve_connection(TokioIo::new(stream), service)
+                    .serve_connection(Patience::new(stream, write_timeout), service)
             );
             let mut told = false;
             let ended = std::future::poll_fn(|context| {

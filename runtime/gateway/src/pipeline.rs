@@ -3,14 +3,16 @@
 use std::cell::OnceCell;
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use http::header::UPGRADE;
 use http::{Request as HttpRequest, Response, StatusCode};
 use hyper::body::Incoming;
-use tollgate_dialect::{ApiError, Document, ErrorKind, Operation};
+use tollgate_dialect::{ApiError, Dialect, Document, ErrorKind, Operation};
 use tollgate_governance::{Caller, Exceeded, LimitKind};
 use uuid::Uuid;
 
@@ -22,7 +24,7 @@ use crate::route::Candidate;
 use crate::settle::{self, Outcome, Settlement};
 use crate::snapshot::Snapshot;
 use crate::worker::Worker;
-use crate::{admit, deliver, identify, inform, metrics, receive, route};
+use crate::{admit, deliver, identify, inform, metrics, receive, route, turn};
 
 /// Answers one HTTP request. It always answers.
 pub(crate) async fn handle(
@@ -40,7 +42,10 @@ pub(crate) async fn handle(
         request.headers().contains_key(UPGRADE),
     );
     if let Endpoint::Inference(operation) = endpoint {
-        return Ok(inference(&worker, operation, request, id, now_ms, started).await);
+        let answer = inference(&worker, operation, request, id, now_ms, started);
+        let answer = guarded(operation.dialect(), id, answer).await;
+        turn::pass().await;
+        return Ok(answer);
     }
     let dialect = endpoint::error_dialect(path, inform::is_anthropic(request.headers()));
     let snapshot = worker.control.snapshot();
@@ -78,6 +83,22 @@ pub(crate) async fn handle(
     Ok(response)
 }
 
+/// A defect of ours fails the one request, in its dialect; what it held is settled as its stack unwinds.
+async fn guarded(
+    dialect: Dialect,
+    id: Uuid,
+    answer: impl Future<Output = Response<Reply>>,
+) -> Response<Reply> {
+    AssertUnwindSafe(answer)
+        .catch_unwind()
+        .await
+        .unwrap_or_else(|_| {
+            tracing::error!(request = %id, "a request panicked");
+            let error = ApiError::new(ErrorKind::Internal, "the gateway failed at this request");
+            reply::error(dialect, &error, id)
+        })
+}
+
 /// Answers model traffic.
 async fn inference(
     worker: &Rc<Worker>,
@@ -106,7 +127,8 @@ async fn inference(
     let (candidates, admission) = match admitted {
         Ok(admitted) => admitted,
         Err(refusal) => {
-            let response = reply::error(operation.dialect(), &refusal.error, id);
+            let mut response = reply::error(operation.dialect(), &refusal.error, id);
+            tell_limits(worker, &request, now_ms, &mut response);
             settle::refused(
                 worker,
                 &mut request,
@@ -119,9 +141,26 @@ async fn inference(
     };
     let mut settlement = Settlement::open(worker, &mut request, Some(admission), started);
     let answer = exchange::perform(worker, &snapshot, &request, &candidates, &mut settlement).await;
-    let delivered = match answer {
-        Ok((route, answer)) => deliver::deliver(&request, &route, answer, settlement),
-        Err(Unanswered::Verbatim(status, body)) => {
+    let (route, answer) = match answer {
+        Ok(answered) => answered,
+        Err(unanswered) => {
+            let mut response = fail(operation, id, unanswered, settlement);
+            tell_limits(worker, &request, now_ms, &mut response);
+            return response;
+        }
+    };
+    deliver::deliver(&request, &route, answer, settlement)
+}
+
+/// Nobody could serve: settles and says so.
+fn fail(
+    operation: Operation,
+    id: Uuid,
+    unanswered: Unanswered,
+    settlement: Settlement,
+) -> Response<Reply> {
+    match unanswered {
+        Unanswered::Verbatim(status, body) => {
             settlement.close(Outcome::failed(status.as_u16(), "upstream-rejected"));
             let mut response = reply::own(status, "application/json", body);
             let mut text = [0; 36];
@@ -129,15 +168,27 @@ async fn inference(
                 response.headers_mut(),
                 id.hyphenated().encode_lower(&mut text),
             );
-            return response;
+            response
         }
-        Err(Unanswered::Error(error)) => Err((Refusal::from(error), settlement)),
-    };
-    delivered.unwrap_or_else(|(refusal, settlement)| {
-        let response = reply::error(operation.dialect(), &refusal.error, id);
-        settlement.close(Outcome::failed(response.status().as_u16(), refusal.reason));
-        response
-    })
+        Unanswered::Error(error) => {
+            let refusal = Refusal::from(error);
+            let response = reply::error(operation.dialect(), &refusal.error, id);
+            settlement.close(Outcome::failed(response.status().as_u16(), refusal.reason));
+            response
+        }
+    }
+}
+
+/// Puts the caller's own limits on an answer that is an error; answers of vendors get them on their way.
+fn tell_limits(worker: &Worker, request: &Request, now_ms: u64, response: &mut Response<Reply>) {
+    let headroom = worker
+        .control
+        .counters()
+        .headroom(&request.caller.path, now_ms);
+    if let Some(headroom) = headroom {
+        let dialect = request.operation.dialect();
+        deliver::rate_limits(response.headers_mut(), dialect, &headroom, now_ms);
+    }
 }
 
 /// A request that failed before it could be judged.
@@ -287,4 +338,17 @@ fn refuse(worker: &Worker, operation: Operation, error: &ApiError, id: Uuid) -> 
         .shard()
         .refused(operation, response.status().as_u16());
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_a_500_in_the_callers_dialect() {
+        let boom = async { panic!("a defect") };
+        let response = guarded(Dialect::AnthropicMessages, Uuid::nil(), boom).await;
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(response.headers().contains_key("request-id"));
+    }
 }

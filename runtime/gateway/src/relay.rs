@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use hyper::body::Body;
 use tollgate_dialect::{
-    AnswerRewriter, ApiError, Ended, ErrorKind, Operation, StreamFilter, StreamTap,
+    AnswerRewriter, ApiError, Denied, Ended, ErrorKind, Operation, StreamFilter, StreamTap,
 };
 use tollgate_plugin::{TranslateError, Translator};
 use tollgate_upstream::{Coalesce, UpstreamBody};
@@ -23,7 +23,7 @@ pub(crate) struct Relay {
     pub(crate) request_id: String,
     /// `None` once it has ended.
     pub(crate) source: Option<Coalesce<UpstreamBody>>,
-    /// What was read before the answer was committed.
+    /// What was read before the answer was committed, in the client's dialect.
     pub(crate) first: Bytes,
     pub(crate) translator: Option<Translator>,
     pub(crate) tap: Option<StreamTap>,
@@ -42,7 +42,7 @@ impl Relay {
             }
             if !self.first.is_empty() {
                 let first = std::mem::take(&mut self.first);
-                self.take(first);
+                self.standard(first);
                 continue;
             }
             let Some(source) = &mut self.source else {
@@ -89,6 +89,11 @@ impl Relay {
         }
         if let Some(tap) = &mut self.tap {
             tap.push(&chunk);
+            // Charged before the last event leaves: whoever has seen the end of an answer finds it in the ledger. A
+            // rewritten stream can still be refused by a policy, so it is charged at its very end.
+            if self.rewriter.is_none() && tap.is_ended() {
+                self.settle();
+            }
         }
         match (&mut self.hide_usage, &mut self.rewriter) {
             (None, None) => self.ready.push_back(chunk),
@@ -116,8 +121,7 @@ impl Relay {
             self.ready.push_back(out.into());
         }
         if let Err(denied) = pushed {
-            let refusal = filters::denied(denied);
-            self.end(refusal.error, refusal.reason);
+            self.deny(denied);
         }
     }
 
@@ -154,11 +158,15 @@ impl Relay {
                 self.ready.push_back(out.into());
             }
             if let Err(denied) = finished {
-                let refusal = filters::denied(denied);
-                return self.end(refusal.error, refusal.reason);
+                return self.deny(denied);
             }
         }
         self.source = None;
+        self.settle();
+    }
+
+    /// Charges the stream as its events say that it ended; one that has not ended is told so.
+    fn settle(&mut self) {
         let Some(tap) = self.tap.take() else { return };
         let position = tap.position();
         let summary = tap.finish();
@@ -197,18 +205,24 @@ impl Relay {
 
     fn fail(&mut self, error: ApiError) {
         let reason = error_word(&error);
-        self.end(error, reason);
+        let ended = self.tap.as_ref().is_some_and(StreamTap::is_ended);
+        self.end(error, reason, ended);
+    }
+
+    /// A policy ends the answer. The vendor's own end may have been read already; the client has not seen it.
+    fn deny(&mut self, denied: Denied) {
+        let refusal = filters::denied(denied);
+        self.end(refusal.error, refusal.reason, false);
     }
 
     /// Ends the stream with an error in the client's dialect. Dropping the source closes the vendor's connection.
-    fn end(&mut self, error: ApiError, reason: String) {
+    fn end(&mut self, error: ApiError, reason: String, ended: bool) {
         self.source = None;
         self.translator = None;
         self.rewriter = None;
         self.hide_usage = None;
         let Some(tap) = self.tap.take() else { return };
         let position = tap.position();
-        let ended = tap.is_ended();
         let summary = tap.finish();
         if !ended {
             self.ready.push_back(tollgate_dialect::stream_error(

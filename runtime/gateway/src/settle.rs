@@ -216,12 +216,13 @@ impl Drop for Settlement {
     fn drop(&mut self) {
         if self.open.is_some() {
             let usage = self.estimate(0);
-            self.settle(Outcome {
-                ended: Ended::Cancelled,
-                status: CLIENT_CLOSED,
-                usage,
-                error: Cow::Borrowed("client-closed"),
-                limited_by: String::new(),
+            self.settle(if std::thread::panicking() {
+                Outcome {
+                    usage,
+                    ..Outcome::failed(500, "internal")
+                }
+            } else {
+                Outcome::cancelled(usage)
             });
         }
     }

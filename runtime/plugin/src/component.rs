@@ -29,10 +29,6 @@ pub struct Component {
     memoise: bool,
     /// Those in use, so that the same configuration shares instances and remembered plans.
     configured: Mutex<HashMap<String, Weak<Configured>>>,
-    /// Versions that served before this one, newest first, as long as anything uses them.
-    earlier: Mutex<Vec<Weak<Component>>>,
-    /// Configurations that this version refused, and why.
-    refused: Mutex<HashMap<String, String>>,
 }
 
 impl std::fmt::Debug for Component {
@@ -100,8 +96,6 @@ impl Component {
             template: Arc::new(template),
             isolation,
             configured: Mutex::default(),
-            earlier: Mutex::default(),
-            refused: Mutex::default(),
         })
     }
 
@@ -154,70 +148,22 @@ impl Component {
     /// same text gives the same `Configured` while one is in use. Makes an instance:
     /// not for the hot path.
     ///
-    /// Where this version fails with a configuration that an earlier version is serving with, that one serves on: its
-    /// `Configured` is what comes back, and its `component()` is not this one. What is asked of a component next to its
-    /// configuration (manifest, exports) must be asked of that. `refusal` says why.
+    /// A version that was configured before stays usable as long as somebody holds what it gave: whoever asks a new version
+    /// in vain keeps that.
     ///
     /// # Errors
     /// `Refused` with the component's own sentence if it does not accept the configuration, or a sentence of the host
     /// if the text is no JSON or the component takes no configuration; the kinds of a failed call otherwise.
     pub fn configured(self: &Arc<Self>, config_json: &str) -> Result<Arc<Configured>, PluginError> {
-        if let Some(known) = self.in_use(config_json) {
+        let config = self.checked_config(config_json)?;
+        let known = self
+            .configured
+            .lock()
+            .get(config_json)
+            .and_then(Weak::upgrade);
+        if let Some(known) = known {
             return Ok(known);
         }
-        let error = match self.configure(config_json) {
-            Ok(fresh) => {
-                self.refused.lock().remove(config_json);
-                return Ok(fresh);
-            }
-            Err(error) => error,
-        };
-        let Some(last) = self.last_good(config_json) else {
-            return Err(error);
-        };
-        let news = self
-            .refused
-            .lock()
-            .insert(config_json.to_owned(), error.message.clone());
-        if news.is_none() {
-            tracing::warn!(
-                component = self.id,
-                refused = &self.digest[..12],
-                serving = &last.component().digest()[..12],
-                "a new version does not take its configuration; the one before it serves on: {}",
-                error.message
-            );
-        }
-        Ok(last)
-    }
-
-    /// Why an earlier version serves with this configuration in place of this one; `None` if it does not.
-    pub fn refusal(&self, config_json: &str) -> Option<String> {
-        self.refused.lock().get(config_json).cloned()
-    }
-
-    /// Takes the place of a version that served until now.
-    pub(crate) fn follow(&self, old: &Arc<Self>) {
-        let mut earlier = vec![Arc::downgrade(old)];
-        let older = old.earlier.lock();
-        earlier.extend(older.iter().filter(|one| one.strong_count() > 0).cloned());
-        drop(older);
-        *self.earlier.lock() = earlier;
-    }
-
-    fn in_use(&self, config_json: &str) -> Option<Arc<Configured>> {
-        self.configured.lock().get(config_json)?.upgrade()
-    }
-
-    /// What the newest earlier version serves with this configuration.
-    fn last_good(&self, config_json: &str) -> Option<Arc<Configured>> {
-        let earlier = self.earlier.lock();
-        let mut alive = earlier.iter().filter_map(Weak::upgrade);
-        alive.find_map(|component| component.in_use(config_json))
-    }
-
-    fn configure(self: &Arc<Self>, config_json: &str) -> Result<Arc<Configured>, PluginError> {
-        let config = self.checked_config(config_json)?;
         let fresh = Arc::new(Configured::new(
             Arc::clone(self),
             Arc::clone(&self.template),

@@ -284,9 +284,6 @@ fn promote(files: &mut BTreeMap<String, Entry>) {
                         digest = &next.digest()[..12],
                         "component loaded"
                     );
-                    if let Some(old) = &entry.serving {
-                        next.follow(old);
-                    }
                     entry.serving = Some(next);
                     entry.waiting = None;
                     entry.failed = None;

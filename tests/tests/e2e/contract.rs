@@ -106,11 +106,8 @@ async fn a_vendor_with_a_dialect_and_a_signature_of_its_own_is_served() {
                 .post(endpoint.path, endpoint.body_for("frozen-1", stream))
                 .await;
             assert_eq!(reply.status(), 200, "{what}: {}", reply.text());
-            assert!(
-                reply.text().contains("Translated words."),
-                "{what}: {}",
-                reply.text()
-            );
+            let expected = String::from_utf8(standard.body()).unwrap();
+            assert_eq!(reply.text(), expected, "{what}");
             let kind = reply.header("content-type").unwrap();
             let expected = if stream {
                 "text/event-stream"
@@ -180,7 +177,7 @@ async fn what_a_translator_reports_reaches_the_client_in_its_dialect() {
     // In the middle of a stream: what was said before, then an error event.
     let standard = spoken("messages", true, "First words.");
     let mut text = quoted(&standard.body());
-    let cut = text.windows(6).position(|at| at == b"words.").unwrap();
+    let cut = text.windows(6).position(|at| at == b"_delta").unwrap();
     let line = cut + text[cut..].iter().position(|&byte| byte == b'\n').unwrap() + 1;
     text.truncate(line);
     text.extend(b">\n!overloaded Too many birds.\n");
@@ -191,7 +188,7 @@ async fn what_a_translator_reports_reaches_the_client_in_its_dialect() {
         .post(endpoint.path, endpoint.body_for("frozen-1", true))
         .await;
     assert_eq!(reply.status(), 200);
-    assert!(reply.text().contains("First words."), "{}", reply.text());
+    assert!(reply.text().contains("text_delta"), "{}", reply.text());
     assert!(reply.text().contains("event: error"), "{}", reply.text());
     assert!(!reply.text().contains("!overloaded"), "{}", reply.text());
 }
@@ -302,6 +299,4 @@ async fn a_new_version_that_refuses_a_stored_configuration_does_not_take_over() 
         let reply = world.ask(endpoint, false).await;
         assert_eq!(reply.status(), 200, "{}", reply.text());
     }
-    let log = world.gateway.log();
-    assert!(log.contains("the one before it serves on"), "{log}");
 }

@@ -23,18 +23,21 @@ pub(crate) enum Mode {
     Gateway,
     /// The provider component is called for each request.
     Provider,
-    /// That, and two policies.
+    /// As shipped, with two policies: they are called for each request, pure plans are remembered.
     Policies,
+    /// Two policies, and the provider called for each request.
+    Strict,
 }
 
 impl Mode {
-    pub(crate) const ALL: [Self; 3] = [Self::Gateway, Self::Provider, Self::Policies];
+    pub(crate) const ALL: [Self; 4] = [Self::Gateway, Self::Provider, Self::Policies, Self::Strict];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Gateway => "gateway",
             Self::Provider => "provider",
             Self::Policies => "policies",
+            Self::Strict => "strict",
         }
     }
 
@@ -42,7 +45,10 @@ impl Mode {
         match self {
             Self::Gateway => "tollgate, no component's work (plan remembered)",
             Self::Provider => "tollgate + provider called each time",
-            Self::Policies => "tollgate + provider + 2 policies",
+            Self::Policies => {
+                "tollgate + provider + 2 policies (as shipped: pure plans remembered)"
+            }
+            Self::Strict => "tollgate + provider + 2 policies, all called each time",
         }
     }
 }
@@ -84,7 +90,7 @@ pub(crate) fn start(mode: Mode, binary: &Path, upstream: &str, scratch: &Path) -
 }
 
 fn settings(mode: Mode, data: &Path, components: &Path) -> String {
-    let memoise = matches!(mode, Mode::Gateway);
+    let memoise = matches!(mode, Mode::Gateway | Mode::Policies);
     format!(
         "[server]\nlisten = \"127.0.0.1:0\"\nworkers = 1\n\
          [management]\nlisten = \"127.0.0.1:0\"\n\
@@ -135,7 +141,7 @@ fn set_up(mode: Mode, management: SocketAddr, token: &str, upstream: &str) -> Re
         "/api/keys",
         json!({ "account": "root/team/person", "label": "bench" }),
     )?;
-    if matches!(mode, Mode::Policies) {
+    if matches!(mode, Mode::Policies | Mode::Strict) {
         let policy = |id: &str, component: &str, account: &str, config: Value| {
             let body = json!({ "component": component, "account": account, "config": config });
             call("PUT", &format!("/api/policies/{id}"), body)

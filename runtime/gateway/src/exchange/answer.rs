@@ -5,7 +5,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Response, StatusCode};
 use http_body_util::BodyExt;
 use tollgate_dialect::{Aggregator, Commit};
-use tollgate_plugin::{CommitAfter, Failure, FailureKind, Translator};
+use tollgate_plugin::{CommitAfter, Translator};
 use tollgate_upstream::{Coalesce, UpstreamBody, UpstreamError};
 
 use super::failure::{Miss, Told, classify, incomplete, translation_failed, unreachable};
@@ -27,7 +27,7 @@ pub(super) async fn accept(
     route: &Candidate,
     prepared: &Prepared,
     response: Response<UpstreamBody>,
-    translator: Option<Translator>,
+    mut translator: Option<Translator>,
     hide_usage: bool,
 ) -> Result<Answer, Miss> {
     let (parts, body) = response.into_parts();
@@ -54,6 +54,14 @@ pub(super) async fn accept(
         let body = whole(body, LONGEST_ANSWER)
             .await
             .map_err(|error| unreachable(route, &error))?;
+        if body.len() > LONGEST_ANSWER {
+            // Half an answer must not pass for one.
+            tracing::warn!(
+                upstream = route.upstream.name,
+                "an answer is too long and was given up"
+            );
+            return Err(Miss::broken_off());
+        }
         return settle_whole(
             request,
             route,
@@ -71,7 +79,9 @@ pub(super) async fn accept(
     }
     let mut body = Coalesce::new(body);
     let first = match prepared.commit_after {
-        CommitAfter::FirstEvent => first_event(request, route, &mut body).await?,
+        CommitAfter::FirstEvent => {
+            first_event(request, route, &mut body, translator.as_mut()).await?
+        }
         CommitAfter::Status | CommitAfter::Body => Bytes::new(),
     };
     Ok(Answer {
@@ -180,28 +190,31 @@ async fn aggregate(
     })
 }
 
-/// Reads until the answer has begun, and refuses a stream that begins with a failure.
+/// Reads until the answer has begun, and refuses a stream that begins with a failure. Gives what was read, in the
+/// client's dialect.
 async fn first_event(
     request: &Request,
     route: &Candidate,
     body: &mut Coalesce<UpstreamBody>,
+    mut translator: Option<&mut Translator>,
 ) -> Result<Bytes, Miss> {
     let mut read = Bytes::new();
     loop {
         let frame = match body.frame().await {
             Some(Ok(frame)) => frame,
             Some(Err(error)) => return Err(unreachable(route, &error)),
-            None if read.is_empty() => {
-                return Err(Miss::from(Failure {
-                    kind: FailureKind::Transient,
-                    retry_after_ms: None,
-                    message: None,
-                }));
-            }
+            None if read.is_empty() => return Err(Miss::broken_off()),
             None => return Ok(read),
         };
         let Ok(data) = frame.into_data() else {
             continue;
+        };
+        let data = match &mut translator {
+            None => data,
+            Some(translator) => translator
+                .push(&data)
+                .map_err(|error| translation_failed(route, error))?
+                .into(),
         };
         // The common case: the first read holds the beginning, and nothing is copied.
         read = if read.is_empty() {
@@ -224,6 +237,7 @@ async fn first_event(
     }
 }
 
+/// Reads a body to its end, or until it is longer than `limit`.
 async fn whole(mut body: UpstreamBody, limit: usize) -> Result<Bytes, UpstreamError> {
     let mut first: Option<Bytes> = None;
     let mut rest: Option<BytesMut> = None;

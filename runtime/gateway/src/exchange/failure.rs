@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, StatusCode};
-use tollgate_dialect::{ApiError, Document, ErrorKind, Incomplete};
+use tollgate_dialect::{ApiError, Dialect, Document, ErrorKind, Incomplete, Operation};
 use tollgate_plugin::{Failure, FailureKind};
 use tollgate_upstream::{Phase, UpstreamError};
 
@@ -20,6 +20,19 @@ pub(super) struct Miss {
     pub(super) failure: Failure,
     /// The vendor's own answer, where there was one.
     pub(super) told: Option<Told>,
+    pub(super) cause: Cause,
+}
+
+/// Where an attempt failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// The vendor answered with a failure, or broke off.
+    Vendor,
+    /// The vendor did not answer in time.
+    Silence,
+    /// Before anything was sent: says nothing of the vendor's health, so that no request of one client can close an
+    /// upstream for all others.
+    Here,
 }
 
 pub(super) struct Told {
@@ -39,7 +52,11 @@ pub(super) fn is_the_clients(kind: FailureKind) -> bool {
     )
 }
 
-pub(super) fn for_the_client(route: &Candidate, mut miss: Miss) -> Unanswered {
+pub(super) fn for_the_client(
+    operation: Operation,
+    route: &Candidate,
+    mut miss: Miss,
+) -> Unanswered {
     let repeats = |bytes: &[u8]| {
         route
             .upstream
@@ -52,15 +69,14 @@ pub(super) fn for_the_client(route: &Candidate, mut miss: Miss) -> Unanswered {
             upstream = route.upstream.name,
             "a vendor repeated our credential in an error; it was not passed on"
         );
-        miss = Miss::from(Failure {
-            message: None,
-            ..miss.failure
-        });
+        miss.told = None;
+        miss.failure.message = None;
     }
     if let Some(told) = &miss.told
         && told.status.is_client_error()
         && !matches!(told.status.as_u16(), 401 | 402 | 403 | 407 | 429)
-        && is_error_body(&told.body)
+        && !route.upstream.translates
+        && is_error_of(operation.dialect(), &told.body)
     {
         return Unanswered::Verbatim(told.status, told.body.clone());
     }
@@ -73,45 +89,49 @@ pub(super) fn for_the_client(route: &Candidate, mut miss: Miss) -> Unanswered {
     let message = miss
         .failure
         .message
+        .or_else(|| message_of(&miss.told?.body))
         .unwrap_or_else(|| "the vendor refused the request".to_owned());
     Unanswered::Error(ApiError::new(kind, message))
 }
 
-/// Whether a body is an error as either family of dialects writes it; anything else is put into our own words.
-fn is_error_body(body: &Bytes) -> bool {
+/// Whether a body is an error as the client's dialect writes it; anything else is put into our own words.
+fn is_error_of(dialect: Dialect, body: &Bytes) -> bool {
     Document::parse(body.clone()).is_ok_and(|document| {
-        document
+        let has_error = document
             .get("error")
-            .is_some_and(|error| error.starts_with(b"{"))
+            .is_some_and(|error| error.starts_with(b"{"));
+        let says_so = document.get("type") == Some(b"\"error\"");
+        has_error && says_so == (dialect == Dialect::AnthropicMessages)
     })
 }
 
+/// The sentence in an error of whatever dialect.
+fn message_of(body: &Bytes) -> Option<String> {
+    let value: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let message = value.pointer("/error/message")?.as_str()?;
+    Some(message.chars().take(LONGEST_MESSAGE).collect())
+}
+
+/// As much as anybody reads. Characters.
+const LONGEST_MESSAGE: usize = 1_000;
+
 /// Nobody could serve: whatever the vendors said about our credentials is not the caller's business.
-pub(super) fn unavailable(last: Option<Miss>) -> ApiError {
-    let failure = last.map(|miss| miss.failure);
-    let mut error = match failure.as_ref().map(|failure| failure.kind) {
-        Some(FailureKind::Transient)
-            if failure
-                .as_ref()
-                .is_some_and(|f| f.message.as_deref() == Some(TIMED_OUT)) =>
-        {
-            ApiError::new(
-                ErrorKind::UpstreamTimeout,
-                "the upstream did not answer in time",
-            )
-        }
+pub(super) fn unavailable(last: Option<&Miss>) -> ApiError {
+    let mut error = match last.map(|miss| miss.cause) {
+        Some(Cause::Silence) => ApiError::new(
+            ErrorKind::UpstreamTimeout,
+            "the upstream did not answer in time",
+        ),
         _ => ApiError::new(
             ErrorKind::Overloaded,
             "no upstream can serve this request now; try again shortly",
         ),
     };
-    error.retry_after_ms = failure
-        .and_then(|failure| failure.retry_after_ms)
+    error.retry_after_ms = last
+        .and_then(|miss| miss.failure.retry_after_ms)
         .or(Some(1_000));
     error
 }
-
-const TIMED_OUT: &str = "timed out";
 
 pub(super) fn incomplete(request: &Request, route: &Candidate, error: Incomplete) -> Miss {
     match error {
@@ -124,11 +144,7 @@ pub(super) fn incomplete(request: &Request, route: &Candidate, error: Incomplete
                 body: data.into(),
             },
         ),
-        Incomplete::Cut | Incomplete::Unreadable(_) | Incomplete::TooLarge => Miss::from(Failure {
-            kind: FailureKind::Transient,
-            retry_after_ms: None,
-            message: None,
-        }),
+        Incomplete::Cut | Incomplete::Unreadable(_) | Incomplete::TooLarge => Miss::broken_off(),
     }
 }
 
@@ -150,10 +166,12 @@ pub(super) fn classify(request: &Request, route: &Candidate, told: Told) -> Miss
         });
     failure.retry_after_ms = failure
         .retry_after_ms
-        .or_else(|| retry_after(&told.headers));
+        .or_else(|| retry_after(&told.headers))
+        .map(|wait| wait.min(LONGEST_WAIT_MS));
     Miss {
         failure,
         told: Some(told),
+        cause: Cause::Vendor,
     }
 }
 
@@ -174,6 +192,9 @@ fn by_status(status: StatusCode) -> Failure {
     }
 }
 
+/// A day is the longest wait that anybody is believed, vendor or component.
+const LONGEST_WAIT_MS: u64 = 86_400_000;
+
 /// `retry-after-ms`, or `retry-after` in seconds.
 fn retry_after(headers: &HeaderMap) -> Option<u64> {
     let number = |value: &http::HeaderValue| value.to_str().ok()?.trim().parse::<f64>().ok();
@@ -181,9 +202,8 @@ fn retry_after(headers: &HeaderMap) -> Option<u64> {
         Some(milliseconds) => milliseconds,
         None => headers.get(RETRY_AFTER).and_then(number)? * 1_000.0,
     };
-    // A day is the longest that anybody is believed.
-    (milliseconds.is_finite() && milliseconds >= 0.0)
-        .then(|| milliseconds.min(86_400_000.0).ceil() as u64)
+    // The cast saturates; classify() cuts what is too long.
+    (milliseconds.is_finite() && milliseconds >= 0.0).then(|| milliseconds.ceil() as u64)
 }
 
 pub(super) fn unreachable(route: &Candidate, error: &UpstreamError) -> Miss {
@@ -192,11 +212,13 @@ pub(super) fn unreachable(route: &Candidate, error: &UpstreamError) -> Miss {
         error.kind,
         tollgate_upstream::ErrorKind::Timeout(Phase::FirstByte | Phase::Idle)
     );
-    Miss::from(Failure {
-        kind: FailureKind::Transient,
-        retry_after_ms: None,
-        message: timed_out.then(|| TIMED_OUT.to_owned()),
-    })
+    Miss {
+        cause: match timed_out {
+            true => Cause::Silence,
+            false => Cause::Vendor,
+        },
+        ..Miss::broken_off()
+    }
 }
 
 pub(super) fn translation_failed(
@@ -211,11 +233,28 @@ pub(super) fn translation_failed(
     }
 }
 
+impl Miss {
+    /// The vendor gave no answer that could be read.
+    pub(super) fn broken_off() -> Self {
+        Self {
+            failure: Failure {
+                kind: FailureKind::Transient,
+                retry_after_ms: None,
+                message: None,
+            },
+            told: None,
+            cause: Cause::Vendor,
+        }
+    }
+}
+
+/// A failure of a component's or of ours, before anything was sent.
 impl From<Failure> for Miss {
     fn from(failure: Failure) -> Self {
         Self {
             failure,
             told: None,
+            cause: Cause::Here,
         }
     }
 }
@@ -225,7 +264,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waiting_times_are_read_in_both_units_and_bounded() {
+    fn waiting_times_are_read_in_both_units() {
         let with = |name: &'static str, value: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert(name, value.parse().unwrap());
@@ -234,7 +273,7 @@ mod tests {
         assert_eq!(with("retry-after", "2"), Some(2_000));
         assert_eq!(with("retry-after", "0.5"), Some(500));
         assert_eq!(with("retry-after-ms", "1500"), Some(1_500));
-        assert_eq!(with("retry-after", "999999999"), Some(86_400_000));
+        assert_eq!(with("retry-after", "999999999"), Some(999_999_999_000));
         assert_eq!(with("retry-after", "-1"), None);
         assert_eq!(with("retry-after", "soon"), None);
     }
@@ -245,5 +284,19 @@ mod tests {
             let kind = by_status(StatusCode::from_u16(status).unwrap()).kind;
             assert!(!is_the_clients(kind), "{status}");
         }
+    }
+
+    #[test]
+    fn only_errors_of_the_clients_own_dialect_go_through_as_they_are() {
+        let openai = Bytes::from_static(br#"{"error":{"message":"no","type":"x"}}"#);
+        let anthropic =
+            Bytes::from_static(br#"{"type":"error","error":{"type":"x","message":"no"}}"#);
+        for dialect in [Dialect::OpenaiChat, Dialect::OpenaiResponses] {
+            assert!(is_error_of(dialect, &openai));
+            assert!(!is_error_of(dialect, &anthropic));
+        }
+        assert!(is_error_of(Dialect::AnthropicMessages, &anthropic));
+        assert!(!is_error_of(Dialect::AnthropicMessages, &openai));
+        assert_eq!(message_of(&openai).as_deref(), Some("no"));
     }
 }

@@ -14,7 +14,7 @@ use tollgate_plugin::{CallView, Failure, FailureKind, SignHead, Translator};
 use tollgate_upstream::{Coalesce, RequestHead, UpstreamBody};
 
 use self::failure::{
-    Miss, Told, classify, for_the_client, is_the_clients, translation_failed, unavailable,
+    Cause, Miss, Told, classify, for_the_client, is_the_clients, translation_failed, unavailable,
     unreachable,
 };
 use crate::adapt::{self, Prepared};
@@ -22,6 +22,7 @@ use crate::request::Request;
 use crate::route::Candidate;
 use crate::settle::Settlement;
 use crate::snapshot::Snapshot;
+use crate::turn;
 use crate::views::{AnswerHead, CallFacts};
 use crate::worker::Worker;
 
@@ -65,7 +66,13 @@ pub(crate) async fn perform(
             worker.shard().failed_over();
         }
         settlement.attempt(route, snapshot.price(route));
-        let miss = match attempt(worker, snapshot, request, route, settlement).await {
+        let here = candidates[..=number]
+            .iter()
+            .filter(|tried| tried.upstream.provider_id == route.upstream.provider_id)
+            .count();
+        let attempt_number = u32::try_from(here).unwrap_or(u32::MAX);
+        let miss = match attempt(worker, snapshot, request, route, attempt_number, settlement).await
+        {
             Ok(answer) => {
                 route.breaker.succeeded();
                 settlement.answered();
@@ -73,21 +80,22 @@ pub(crate) async fn perform(
             }
             Err(miss) => miss,
         };
-        note(worker, route, &miss.failure);
+        note(worker, route, &miss);
         if is_the_clients(miss.failure.kind)
             && (miss.failure.kind != FailureKind::ModelNotFound || number + 1 == candidates.len())
         {
-            return Err(for_the_client(route, miss));
+            return Err(for_the_client(request.operation, route, miss));
         }
         last = Some(miss);
     }
-    Err(Unanswered::Error(unavailable(last)))
+    Err(Unanswered::Error(unavailable(last.as_ref())))
 }
 
 /// Remembers how the upstream is doing with this model.
-fn note(worker: &Worker, route: &Candidate, failure: &Failure) {
-    let now = worker.now_ms();
+fn note(worker: &Worker, route: &Candidate, miss: &Miss) {
+    let (now, failure) = (worker.now_ms(), &miss.failure);
     match failure.kind {
+        _ if miss.cause == Cause::Here => {}
         kind if is_the_clients(kind) => route.breaker.succeeded(),
         _ => match failure.retry_after_ms {
             Some(milliseconds) => route
@@ -109,6 +117,7 @@ async fn attempt(
     snapshot: &Arc<Snapshot>,
     request: &Request,
     route: &Candidate,
+    number: u32,
     settlement: &mut Settlement,
 ) -> Result<Answer, Miss> {
     let upstream = &route.upstream;
@@ -119,7 +128,7 @@ async fn attempt(
         endpoint: Arc::clone(&upstream.endpoint),
         headers: Arc::clone(&request.headers),
         session: request.facts.session.as_deref().map(Arc::from),
-        attempt: 1,
+        attempt: number,
     });
     if upstream.responds {
         return respond(request, route, &call);
@@ -150,6 +159,7 @@ async fn attempt(
     };
     let head = signed.as_ref().unwrap_or(&prepared.head);
     settlement.sent();
+    turn::pass().await;
     let response = worker
         .client
         .send(&upstream.target, Method::POST, head, body)

@@ -82,7 +82,7 @@ impl Snapshot {
         let mut upstreams = HashMap::new();
         for record in &inputs.upstreams {
             let old = previous.and_then(|snapshot| snapshot.upstreams.get(&record.name));
-            match Upstream::resolve(record, &inputs, old) {
+            match Upstream::resolve(record, &inputs, old, &mut problems) {
                 Ok(upstream) => {
                     upstreams.insert(record.name.clone(), upstream);
                 }

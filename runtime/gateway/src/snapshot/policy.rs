@@ -51,16 +51,13 @@ pub(super) fn policies(
     for attachment in &inputs.attachments {
         let config = config_text(&attachment.config);
         let component = inputs.generation.policies.get(&attachment.component);
-        let kept = previous
+        let old = previous
             .and_then(|snapshot| snapshot.policy(&attachment.id))
-            .filter(|old| {
-                old.config == config
-                    && old.component == attachment.component
-                    && match (&old.guest, component) {
-                        (Some(guest), Some(component)) => Arc::ptr_eq(guest.component(), component),
-                        _ => false,
-                    }
-            });
+            .filter(|old| old.config == config && old.component == attachment.component);
+        let kept = old.filter(|old| match (&old.guest, component) {
+            (Some(guest), Some(component)) => Arc::ptr_eq(guest.component(), component),
+            _ => false,
+        });
         let policy = match kept {
             Some(old) => Arc::clone(old),
             None => {
@@ -73,14 +70,24 @@ pub(super) fn policies(
                         .configured(&config)
                         .map_err(|error| error.to_string()),
                 };
-                let guest = guest
-                    .map_err(|why| {
+                let guest = guest.map_or_else(
+                    |why| {
+                        // A new version that does not take the configuration: the one before stays.
+                        let before = component
+                            .and(old)
+                            .and_then(|old| old.guest.as_ref().map(Arc::clone));
+                        let stays = match before {
+                            Some(_) => "the version of its component before stays in service: ",
+                            None => "",
+                        };
                         problems.push(Problem {
                             what: format!("policy `{}`", attachment.id),
-                            why,
-                        })
-                    })
-                    .ok();
+                            why: format!("{stays}{why}"),
+                        });
+                        before
+                    },
+                    Some,
+                );
                 Arc::new(Policy {
                     id: attachment.id.clone(),
                     component: attachment.component.clone(),

@@ -169,7 +169,7 @@ impl Route {
             model: model.into(),
             price: None,
             max_output: None,
-            breaker: Arc::new(Breaker::new(BreakerConfig::default())),
+            breaker: Arc::clone(&upstream.unlisted),
             operations: upstream.operations,
         }
     }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use tollgate_dialect::{Operation, UsageHints};
 use tollgate_governance as governance;
 use tollgate_plugin::{Configured, Interface, Manifest};
-use tollgate_upstream::Target;
+use tollgate_upstream::{Breaker, BreakerConfig, Target};
 use tollgate_vault::Credential;
 
-use super::{SnapshotInputs, config_text};
+use super::{Problem, SnapshotInputs, config_text};
 use crate::pulse::Pulse;
 
 /// One upstream, resolved: everything that an attempt needs.
@@ -23,6 +23,8 @@ pub(crate) struct Upstream {
     pub(crate) credential_name: Option<String>,
     pub(crate) hints: Arc<UsageHints>,
     pub(crate) pulse: Arc<Pulse>,
+    /// Health of the models that no list names: one for all of them, as their names come from clients.
+    pub(super) unlisted: Arc<Breaker>,
     /// Whether the component answers itself, without an upstream.
     pub(crate) responds: bool,
     /// Whether the component signs what is sent.
@@ -39,8 +41,9 @@ impl Upstream {
         record: &governance::Upstream,
         inputs: &SnapshotInputs<'_>,
         old: Option<&Arc<Self>>,
+        problems: &mut Vec<Problem>,
     ) -> Result<Arc<Self>, String> {
-        let component = inputs
+        let loaded = inputs
             .generation
             .providers
             .get(&record.provider)
@@ -62,11 +65,25 @@ impl Upstream {
         };
         if let Some(old) = old
             && old.record == *record
-            && Arc::ptr_eq(old.provider.component(), component)
+            && Arc::ptr_eq(old.provider.component(), loaded)
             && same_credential(old)
         {
             return Ok(Arc::clone(old));
         }
+        let text = config_text(&record.config);
+        let provider = match (loaded.configured(&text), old) {
+            (Ok(provider), _) => provider,
+            // A new version that does not take the configuration: the one before stays.
+            (Err(error), Some(old)) if old.record.config == record.config => {
+                problems.push(Problem {
+                    what: format!("upstream `{}`", record.name),
+                    why: format!("the version of its component before stays in service: {error}"),
+                });
+                Arc::clone(&old.provider)
+            }
+            (Err(error), _) => return Err(error.to_string()),
+        };
+        let component = provider.component();
         let manifest = component
             .manifest()
             .ok_or_else(|| "the component is not a provider".to_owned())?;
@@ -98,14 +115,11 @@ impl Upstream {
         {
             return Err("it needs a credential".to_owned());
         }
-        let provider = component
-            .configured(&config_text(&record.config))
-            .map_err(|error| error.to_string())?;
         Ok(Arc::new(Self {
             name: record.name.clone(),
             tier: record.tier.clone().unwrap_or_default(),
             provider_id: record.provider.clone(),
-            provider,
+            provider: Arc::clone(&provider),
             endpoint: endpoint.name.as_str().into(),
             target: Arc::new(target),
             credential,
@@ -116,6 +130,10 @@ impl Upstream {
                 cached_tokens_pointers: manifest.usage.cached_tokens_pointers.clone(),
             }),
             pulse: old.map_or_else(Arc::default, |old| Arc::clone(&old.pulse)),
+            unlisted: old.map_or_else(
+                || Arc::new(Breaker::new(BreakerConfig::default())),
+                |old| Arc::clone(&old.unlisted),
+            ),
             responds,
             signs: component.exports(Interface::Signing),
             translates: component.exports(Interface::Translation),
