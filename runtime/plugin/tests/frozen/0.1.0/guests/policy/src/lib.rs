@@ -48,11 +48,21 @@ impl Admission for Rule {
 
 impl Content for Rule {
     fn inspect(&self, _request: &Request, segments: &Segments) -> Judgement {
-        let found = (0..segments.count())
-            .filter(|&index| segments.role(index) == "user" && segments.kind(index) == "text");
-        let texts = found
-            .map(|index| (index, segments.text(index)))
+        // One by one where few are asked for, all at once where all are.
+        let kinds = segments.kinds();
+        if segments.roles().iter().all(|role| role != "user")
+            || kinds.iter().all(|kind| kind != "text")
+        {
+            return Judgement::Keep;
+        }
+        let found = (0..)
+            .zip(segments.texts())
             .filter(|(_, text)| text.contains(&self.word));
+        let texts = found.filter(|(index, _)| {
+            segments.role(*index) == "user" && segments.kind(*index) == "text"
+        });
+        let texts = texts
+            .filter(|(index, text)| *index < segments.count() && segments.text(*index) == *text);
         Judgement::replacing(texts.map(|(index, text)| Replacement {
             index,
             text: text.replace(&self.word, "[bird]"),
