@@ -24,9 +24,12 @@ pub mod host {
             import tollgate:extension/credential@0.1.0;
             import tollgate:extension/request@0.1.0;
             import tollgate:extension/call@0.1.0;
+            import tollgate:extension/outgoing@0.1.0;
+            import tollgate:extension/segments@0.1.0;
             import tollgate:extension/candidates@0.1.0;
             import tollgate:extension/outcomes@0.1.0;
             import tollgate:extension/verdicts@0.1.0;
+            import tollgate:extension/failures@0.1.0;
         }",
         pub_export_macro: true,
         generate_all,
@@ -64,6 +67,7 @@ pub mod exchange {
         additional_derives: [PartialEq, Eq],
         with: {
             "tollgate:extension/call@0.1.0": crate::bindings::host::tollgate::extension::call,
+            "tollgate:extension/failures@0.1.0": crate::bindings::host::tollgate::extension::failures,
             "tollgate:extension/exchange@0.1.0": generate,
         },
     });
@@ -82,6 +86,8 @@ pub mod signing {
         default_bindings_module: "tollgate_guest::bindings::signing",
         additional_derives: [PartialEq, Eq],
         with: {
+            "tollgate:extension/call@0.1.0": crate::bindings::host::tollgate::extension::call,
+            "tollgate:extension/outgoing@0.1.0": crate::bindings::host::tollgate::extension::outgoing,
             "tollgate:extension/signing@0.1.0": generate,
         },
     });
@@ -101,6 +107,7 @@ pub mod translation {
         additional_derives: [PartialEq, Eq],
         with: {
             "tollgate:extension/call@0.1.0": crate::bindings::host::tollgate::extension::call,
+            "tollgate:extension/failures@0.1.0": crate::bindings::host::tollgate::extension::failures,
             "tollgate:extension/translation@0.1.0": generate,
         },
     });
@@ -119,6 +126,7 @@ pub mod capacity {
         default_bindings_module: "tollgate_guest::bindings::capacity",
         additional_derives: [PartialEq, Eq],
         with: {
+            "tollgate:extension/call@0.1.0": crate::bindings::host::tollgate::extension::call,
             "tollgate:extension/capacity@0.1.0": generate,
         },
     });
@@ -214,6 +222,7 @@ pub mod content {
         with: {
             "tollgate:extension/request@0.1.0": crate::bindings::host::tollgate::extension::request,
             "tollgate:extension/verdicts@0.1.0": crate::bindings::host::tollgate::extension::verdicts,
+            "tollgate:extension/segments@0.1.0": crate::bindings::host::tollgate::extension::segments,
             "tollgate:extension/content@0.1.0": generate,
         },
     });

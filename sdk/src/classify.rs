@@ -110,6 +110,7 @@ impl ErrorBody {
                 None
             },
             message: if private { None } else { clean(&self.message) },
+            extensions: Vec::new(),
         }
     }
 }

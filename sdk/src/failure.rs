@@ -44,6 +44,7 @@ impl Failure {
             kind: kind.into(),
             retry_after_ms: None,
             message: None,
+            extensions: Vec::new(),
         }
     }
 

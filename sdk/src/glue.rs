@@ -17,10 +17,10 @@ use crate::bindings::routing::exports::tollgate::extension::routing;
 use crate::bindings::signing::exports::tollgate::extension::signing;
 use crate::bindings::translation::exports::tollgate::extension::translation;
 use crate::{
-    Admission, Answer, AnswerContent, AnswerFilter, Call, Candidates, Capacity, Catalogue,
-    Configuration, Content, Denial, Exchange, FailedAnswer, Failure, Head, Instance, Judgement,
-    Manifest, Observation, Outcome, Plan, Request, Responder, Routing, Segment, Signing,
-    Translation, Translator, Verdict, Window,
+    Admission, Answer, AnswerContent, AnswerFilter, AnswerHead, Call, Candidates, Capacity,
+    Catalogue, Configuration, Content, Denial, Exchange, FailedAnswer, Failure, Head, Instance,
+    Judgement, Listing, Manifest, Observation, Outcome, Page, Plan, Request, Responder, Routing,
+    Segments, Signing, Translation, Translator, Verdict, Window,
 };
 
 type Headers = Vec<(String, String)>;
@@ -42,8 +42,8 @@ impl<T: Exchange + Instance> exchange::Guest for T {
 }
 
 impl<T: Signing + Instance> signing::Guest for T {
-    fn sign(head: Head) -> Result<Headers, String> {
-        Signing::sign(T::get(), head)
+    fn sign(call: &wit::call::Call, head: &wit::outgoing::Head) -> Result<Headers, String> {
+        Signing::sign(T::get(), &Call::of_host(call), &Head::of_host(head))
     }
 }
 
@@ -60,35 +60,39 @@ impl<T: Translation + Instance> translation::GuestExchangeTranslator for Transla
         Self(RefCell::new(translator))
     }
 
-    fn request(&self, body: Vec<u8>) -> Result<Vec<u8>, String> {
+    fn request(&self, body: Vec<u8>) -> Result<Vec<u8>, Failure> {
         self.0.borrow_mut().request(body)
     }
 
-    fn response(&self, body: Vec<u8>) -> Result<Vec<u8>, String> {
+    fn answered(&self, head: &wit::call::AnswerHead) -> Result<(), Failure> {
+        self.0.borrow_mut().answered(&AnswerHead::of_host(head))
+    }
+
+    fn response(&self, body: Vec<u8>) -> Result<Vec<u8>, Failure> {
         self.0.borrow_mut().response(body)
     }
 
-    fn push(&self, chunk: Vec<u8>) -> Result<Vec<u8>, String> {
+    fn push(&self, chunk: Vec<u8>) -> Result<Vec<u8>, Failure> {
         self.0.borrow_mut().push(chunk)
     }
 
-    fn finish(&self) -> Result<Vec<u8>, String> {
+    fn finish(&self) -> Result<Vec<u8>, Failure> {
         self.0.borrow_mut().finish()
     }
 }
 
 impl<T: Capacity + Instance> capacity::Guest for T {
-    fn read(headers: Headers, now: u64) -> Vec<Window> {
-        Capacity::read(T::get(), &headers, now)
+    fn read(head: &wit::call::AnswerHead) -> Vec<Window> {
+        Capacity::read(T::get(), &AnswerHead::of_host(head))
     }
 }
 
 impl<T: Catalogue + Instance> catalogue::Guest for T {
-    fn request(endpoint: String) -> (String, Headers) {
+    fn request(endpoint: String) -> Listing {
         Catalogue::request(T::get(), &endpoint)
     }
 
-    fn read(body: Vec<u8>) -> Result<Vec<String>, String> {
+    fn read(body: Vec<u8>) -> Result<Page, String> {
         Catalogue::read(T::get(), &body)
     }
 }
@@ -112,8 +116,12 @@ impl<T: Admission + Instance> admission::Guest for T {
 }
 
 impl<T: Content + Instance> content::Guest for T {
-    fn inspect(request: &wit::request::Request, segments: Vec<Segment>) -> Judgement {
-        Content::inspect(T::get(), &Request::of_host(request), &segments)
+    fn inspect(request: &wit::request::Request, segments: &wit::segments::Segments) -> Judgement {
+        Content::inspect(
+            T::get(),
+            &Request::of_host(request),
+            &Segments::of_host(segments),
+        )
     }
 }
 

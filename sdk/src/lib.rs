@@ -41,6 +41,7 @@
 // The generated code and the macros name this crate as its users do.
 extern crate self as tollgate_guest;
 
+mod answer;
 #[doc(hidden)]
 pub mod bindings;
 pub mod classify;
@@ -59,14 +60,15 @@ mod views;
 
 pub use bindings::admission::exports::tollgate::extension::admission::{Amendment, Verdict};
 pub use bindings::capacity::exports::tollgate::extension::capacity::Window;
-pub use bindings::content::exports::tollgate::extension::content::{
-    Judgement, Replacement, Segment,
+pub use bindings::catalogue::exports::tollgate::extension::catalogue::{
+    ListedModel, Listing, Page,
 };
-pub use bindings::exchange::exports::tollgate::extension::exchange::{Edit, Failure, Plan};
+pub use bindings::content::exports::tollgate::extension::content::{Judgement, Replacement};
+pub use bindings::exchange::exports::tollgate::extension::exchange::{Edit, Plan};
 pub use bindings::host::tollgate::extension::clock::LocalTime;
+pub use bindings::host::tollgate::extension::failures::Failure;
 pub use bindings::host::tollgate::extension::verdicts::Denial;
 pub use bindings::responder::exports::tollgate::extension::responder::Answer;
-pub use bindings::signing::exports::tollgate::extension::signing::Head;
 pub use failure::kind;
 pub use host::{clock, credential, log};
 #[doc(hidden)]
@@ -78,7 +80,7 @@ pub use policy::{
 pub use provider::{
     Capacity, Catalogue, Exchange, Manifest, Responder, Signing, Translation, Translator,
 };
-pub use views::{Call, Candidates, FailedAnswer, Outcome, Request};
+pub use views::{AnswerHead, Call, Candidates, FailedAnswer, Head, Outcome, Request, Segments};
 
 /// Exports the listed interfaces of a type, and no others.
 ///

@@ -52,7 +52,7 @@ impl Plan {
         }
     }
 
-    /// Adds a header whose value is a template: `{field}` stands for a credential field, `{{` for a brace.
+    /// Adds a header whose value is a template: `{field}` stands for a credential field, `{{` for one `{`.
     /// For text that came from a client use [`header_text`](Self::header_text).
     ///
     /// ```
@@ -225,6 +225,18 @@ mod tests {
             testing::Call::new("messages").header("anthropic-beta", "a,{api-key},{{api-key}");
         let plan = Plan::post("/v1/messages").forward(&call.view(), "anthropic-beta");
         assert_eq!(plan.headers[0].1, "a,{{api-key},{{{{api-key}");
+    }
+
+    /// The host turns a doubled brace into one, and leaves every other closing one alone: see the tests beside its parser.
+    #[test]
+    fn text_is_escaped_as_the_contract_says() {
+        let examples = include_str!("../../wit/0.1.0/header-templates.json");
+        let examples = Json::parse(examples).expect("JSON");
+        let texts = examples.get("texts").and_then(Json::as_array);
+        for text in texts.expect("texts").iter().filter_map(Json::as_str) {
+            let plan = Plan::post("/x").header_text("x-note", text);
+            assert_eq!(plan.headers[0].1, text.replace('{', "{{"));
+        }
     }
 
     #[test]

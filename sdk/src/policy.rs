@@ -1,6 +1,6 @@
 //! The interfaces a policy may implement, as traits, and `configuration`, which both kinds may.
 
-use crate::{Candidates, Denial, Judgement, Outcome, Request, Segment, Verdict};
+use crate::{Candidates, Denial, Judgement, Outcome, Request, Segments, Verdict};
 
 /// Takes the operator's configuration.
 ///
@@ -46,21 +46,22 @@ pub trait Admission {
 /// Sees and changes the text a client sends.
 ///
 /// ```
-/// use tollgate_guest::{Content, Judgement, Replacement, Request, Segment};
+/// use tollgate_guest::{Content, Judgement, Replacement, Request, Segments};
 /// # #[derive(Default)] struct Hush;
 /// impl Content for Hush {
-///     fn inspect(&self, _request: &Request, segments: &[Segment]) -> Judgement {
-///         let hushed = segments.iter().enumerate().filter(|(_, segment)| segment.text.contains("Rumpelstiltskin"));
-///         Judgement::replacing(hushed.map(|(index, segment)| Replacement {
-///             index: index as u32,
-///             text: segment.text.replace("Rumpelstiltskin", "***"),
+///     fn inspect(&self, _request: &Request, segments: &Segments) -> Judgement {
+///         let texts = (0..).zip(segments.texts());
+///         let hushed = texts.filter(|(_, text)| text.contains("Rumpelstiltskin"));
+///         Judgement::replacing(hushed.map(|(index, text)| Replacement {
+///             index,
+///             text: text.replace("Rumpelstiltskin", "***"),
 ///         }))
 ///     }
 /// }
 /// ```
 pub trait Content {
-    /// Called once a request with all its text.
-    fn inspect(&self, request: &Request, segments: &[Segment]) -> Judgement;
+    /// Called once a request with all its text. A trap or a time-out denies.
+    fn inspect(&self, request: &Request, segments: &Segments) -> Judgement;
 }
 
 /// Sees and changes the text a client gets back, streamed or not.
@@ -115,7 +116,7 @@ pub trait AnswerFilter: 'static {
 /// }
 /// ```
 pub trait Routing {
-    /// Positions in the order to try; leaving one out removes it.
+    /// Positions in the order to try; leaving one out removes it, and an empty list denies.
     fn rank(&self, request: &Request, candidates: &Candidates) -> Vec<u32>;
 }
 

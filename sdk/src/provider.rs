@@ -1,6 +1,6 @@
 //! The interfaces a provider may implement, as traits.
 
-use crate::{Answer, Call, FailedAnswer, Failure, Head, Plan, Window};
+use crate::{Answer, AnswerHead, Call, FailedAnswer, Failure, Head, Listing, Page, Plan, Window};
 
 /// Who the vendor is. Every provider implements it.
 ///
@@ -50,36 +50,39 @@ pub trait Exchange {
 /// For vendors that sign what is sent.
 ///
 /// ```
-/// use tollgate_guest::{Head, Signing, credential};
+/// use tollgate_guest::{Call, Head, Signing, credential};
 /// # #[derive(Default)] struct Acme;
 /// impl Signing for Acme {
-///     fn sign(&self, head: Head) -> Result<Vec<(String, String)>, String> {
-///         let text = format!("{}\n{}\n{}", head.method, head.path, head.now / 1000);
+///     fn sign(&self, _call: &Call, head: &Head) -> Result<Vec<(String, String)>, String> {
+///         let text = format!("{}\n{}\n{}", head.method(), head.path(), head.now() / 1000);
 ///         let mac = credential::mac("hmac-sha256", "secret-key", "", text.as_bytes())?;
 ///         let hex: String = mac.iter().map(|byte| format!("{byte:02x}")).collect();
-///         Ok(vec![("x-signature".to_owned(), hex)])
+///         // The host fills in the field after this has returned.
+///         Ok(vec![("authorization".to_owned(), format!("Acme {{key-id}}:{hex}"))])
 ///     }
 /// }
 /// ```
 pub trait Signing {
-    /// Headers to add to the request about to be sent.
+    /// Headers to add to the request about to be sent, or to put in the place of the plan's. Values are templates, as in
+    /// [`Plan::header`](crate::Plan::header).
     ///
     /// # Errors
     /// A sentence; it fails the attempt.
-    fn sign(&self, head: Head) -> Result<Vec<(String, String)>, String>;
+    fn sign(&self, call: &Call, head: &Head) -> Result<Vec<(String, String)>, String>;
 }
 
-/// For vendors that speak no standard dialect, or whose streams need mending.
+/// For vendors that speak no standard dialect, or whose streams need mending. Towards the host a translator speaks the
+/// dialect that [`Call::dialect`] names, both ways.
 ///
 /// ```
-/// use tollgate_guest::{Call, Translation, Translator};
+/// use tollgate_guest::{Call, Failure, Translation, Translator};
 /// # #[derive(Default)] struct Acme;
 /// struct AsIs;
 /// impl Translator for AsIs {
-///     fn request(&mut self, body: Vec<u8>) -> Result<Vec<u8>, String> { Ok(body) }
-///     fn response(&mut self, body: Vec<u8>) -> Result<Vec<u8>, String> { Ok(body) }
-///     fn push(&mut self, chunk: Vec<u8>) -> Result<Vec<u8>, String> { Ok(chunk) }
-///     fn finish(&mut self) -> Result<Vec<u8>, String> { Ok(Vec::new()) }
+///     fn request(&mut self, body: Vec<u8>) -> Result<Vec<u8>, Failure> { Ok(body) }
+///     fn response(&mut self, body: Vec<u8>) -> Result<Vec<u8>, Failure> { Ok(body) }
+///     fn push(&mut self, chunk: Vec<u8>) -> Result<Vec<u8>, Failure> { Ok(chunk) }
+///     fn finish(&mut self) -> Result<Vec<u8>, Failure> { Ok(Vec::new()) }
 /// }
 /// impl Translation for Acme {
 ///     type Translator = AsIs;
@@ -96,74 +99,84 @@ pub trait Translation {
 
 /// One exchange under translation; see [`Translation`] for an example.
 pub trait Translator: 'static {
-    /// The vendor's request body for the standard body given.
+    /// The vendor's request body for the standard body given, which the plan's edits have been applied to.
     ///
     /// # Errors
-    /// A sentence for the client: a 400.
-    fn request(&mut self, body: Vec<u8>) -> Result<Vec<u8>, String>;
+    /// A failure of the kind `invalid-request` is the client's 400; others fail the attempt.
+    fn request(&mut self, body: Vec<u8>) -> Result<Vec<u8>, Failure>;
+
+    /// The vendor has answered with a success; does nothing unless told otherwise.
+    ///
+    /// # Errors
+    /// A failure fails the attempt.
+    fn answered(&mut self, head: &AnswerHead) -> Result<(), Failure> {
+        let _ = head;
+        Ok(())
+    }
 
     /// The standard answer for a whole answer of the vendor.
     ///
     /// # Errors
-    /// A sentence; the answer counts as broken.
-    fn response(&mut self, body: Vec<u8>) -> Result<Vec<u8>, String>;
+    /// A failure fails the attempt.
+    fn response(&mut self, body: Vec<u8>) -> Result<Vec<u8>, Failure>;
 
     /// Bytes of the vendor's stream as they arrived, cut anywhere; returns the standard stream's bytes known by now.
     ///
     /// # Errors
-    /// A sentence; the stream counts as broken.
-    fn push(&mut self, chunk: Vec<u8>) -> Result<Vec<u8>, String>;
+    /// What the vendor reports inside its stream, or a stream that cannot be read. Fails the attempt where nothing has
+    /// gone to the client yet, and ends the client's stream with an error otherwise.
+    fn push(&mut self, chunk: Vec<u8>) -> Result<Vec<u8>, Failure>;
 
     /// The vendor's stream has ended; returns what is left.
     ///
     /// # Errors
-    /// A sentence; the stream counts as broken.
-    fn finish(&mut self) -> Result<Vec<u8>, String>;
+    /// As [`push`](Self::push); a stream that was cut short is a failure.
+    fn finish(&mut self) -> Result<Vec<u8>, Failure>;
 }
 
 /// Reads from an answer's headers how much of the vendor's own limits is used.
 ///
 /// ```
-/// use tollgate_guest::{Capacity, Window};
+/// use tollgate_guest::{AnswerHead, Capacity, Window};
 /// # #[derive(Default)] struct Acme;
 /// impl Capacity for Acme {
-///     fn read(&self, headers: &[(String, String)], _now: u64) -> Vec<Window> {
-///         let used = headers.iter().find(|(name, _)| name == "x-acme-used-percent");
-///         let Some(percent) = used.and_then(|(_, value)| value.parse::<u32>().ok()) else { return Vec::new() };
-///         vec![Window { name: "requests".to_owned(), used_permille: percent * 10, resets_at: None }]
+///     fn read(&self, head: &AnswerHead) -> Vec<Window> {
+///         let used = head.header("x-acme-used-percent");
+///         let percent = used.and_then(|value| value.parse::<u32>().ok());
+///         percent.into_iter().map(|percent| Window::new("requests", percent * 10)).collect()
 ///     }
 /// }
 /// ```
 pub trait Capacity {
-    /// The windows told by the headers (names in lower case). `now` is Unix milliseconds.
-    fn read(&self, headers: &[(String, String)], now: u64) -> Vec<Window>;
+    /// The windows told by the head of an answer.
+    fn read(&self, head: &AnswerHead) -> Vec<Window>;
 }
 
 /// How to list the vendor's models.
 ///
 /// ```
-/// use tollgate_guest::{Catalogue, json::Json};
+/// use tollgate_guest::{Catalogue, Listing, Page, json::Json};
 /// # #[derive(Default)] struct Acme;
 /// impl Catalogue for Acme {
-///     fn request(&self, _endpoint: &str) -> (String, Vec<(String, String)>) {
-///         ("/v1/models".to_owned(), vec![("authorization".to_owned(), "Bearer {api-key}".to_owned())])
+///     fn request(&self, _endpoint: &str) -> Listing {
+///         Listing::get("/v1/models").header("authorization", "Bearer {api-key}")
 ///     }
-///     fn read(&self, body: &[u8]) -> Result<Vec<String>, String> {
+///     fn read(&self, body: &[u8]) -> Result<Page, String> {
 ///         let list = Json::parse_bytes(body).map_err(|why| why.to_string())?;
 ///         let models = list.get("data").and_then(Json::as_array).ok_or("the answer has no `data`")?;
-///         Ok(models.iter().filter_map(|model| model.get("id")?.as_str().map(str::to_owned)).collect())
+///         Ok(Page::last(models.iter().filter_map(|model| model.get("id")?.as_str().map(str::to_owned))))
 ///     }
 /// }
 /// ```
 pub trait Catalogue {
-    /// Path and header templates of the listing request for an endpoint of the manifest.
-    fn request(&self, endpoint: &str) -> (String, Vec<(String, String)>);
+    /// The listing request for an endpoint of the manifest.
+    fn request(&self, endpoint: &str) -> Listing;
 
-    /// Model ids in the answer's body.
+    /// The models in the answer's body.
     ///
     /// # Errors
     /// A sentence saying what is wrong with the answer.
-    fn read(&self, body: &[u8]) -> Result<Vec<String>, String>;
+    fn read(&self, body: &[u8]) -> Result<Page, String>;
 }
 
 /// Answers without any upstream.
@@ -173,7 +186,7 @@ pub trait Catalogue {
 /// # #[derive(Default)] struct Acme;
 /// impl Responder for Acme {
 ///     fn respond(&self, _call: &Call, _body: Vec<u8>) -> Answer {
-///         Answer { status: 200, content_type: "application/json".to_owned(), body: b"{}".to_vec() }
+///         Answer::json(200, "{}")
 ///     }
 /// }
 /// ```

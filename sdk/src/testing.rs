@@ -19,11 +19,15 @@ mod candidates;
 pub(crate) mod host;
 mod manifest;
 mod request;
+mod segments;
+mod sending;
 
 pub use candidates::{Candidate, Candidates};
 pub use host::{logged, set_local_time, set_mac, set_now};
 pub use manifest::check_manifest;
 pub use request::{Outcome, Request};
+pub use segments::Segments;
+pub use sending::{AnswerHead, Head};
 
 use crate::views::{CallDouble, FailedAnswerDouble};
 

@@ -13,6 +13,7 @@ impl Denial {
         Self {
             reason: reason.into(),
             message: message.into(),
+            extensions: Vec::new(),
         }
     }
 }

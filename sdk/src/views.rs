@@ -72,6 +72,9 @@ use crate::testing as double;
 /// On wasm nothing stands in for the host.
 #[cfg(target_family = "wasm")]
 mod double {
+    pub(super) type AnswerHead = ();
+    pub(super) type Head = ();
+    pub(super) type Segments = ();
     pub(super) type Call = ();
     pub(super) type FailedAnswer = ();
     pub(super) type Request = ();
@@ -89,7 +92,7 @@ view! {
     Call reads wit::call::Call, doubled by CallDouble {
         /// `chat-completions`, `responses`, `messages`, `count-tokens` or `embeddings`.
         operation() -> String;
-        /// The dialect of the body that will be sent.
+        /// The standard dialect of the exchange.
         dialect() -> String;
         /// The model's name at the vendor.
         model() -> String;
@@ -101,7 +104,7 @@ view! {
         header(name: &str) -> Option<String>;
         /// A stable key of the conversation, if the client gave one.
         session() -> Option<String>;
-        /// 1 for the first attempt at this vendor, then 2, and so on.
+        /// 1 for this request's first attempt at upstreams of this provider, then 2, and so on.
         attempt() -> u32;
     }
 }
@@ -126,6 +129,73 @@ view! {
 }
 
 view! {
+    /// Status and headers of a vendor's answer, before its body.
+    ///
+    /// ```
+    /// let double = tollgate_guest::testing::AnswerHead::new(200).header("content-type", "application/json");
+    /// assert_eq!(double.view().header("content-type").as_deref(), Some("application/json"));
+    /// ```
+    AnswerHead reads wit::call::AnswerHead, doubled by AnswerHeadDouble {
+        /// The HTTP status.
+        status() -> u16;
+        /// A header of the answer, by lower-case name.
+        header(name: &str) -> Option<String>;
+        /// When the head arrived, in Unix milliseconds.
+        arrived_at() -> u64;
+    }
+}
+
+view! {
+    /// The request about to be sent, after all edits and after translation.
+    ///
+    /// ```
+    /// let double = tollgate_guest::testing::Head::post("api.acme.example", "/v1/chat").header("x-date", "today");
+    /// assert_eq!(double.view().header("x-date").as_deref(), Some("today"));
+    /// ```
+    Head reads wit::outgoing::Head, doubled by HeadDouble {
+        /// The HTTP method.
+        method() -> String;
+        /// Host name and port as in the URL.
+        authority() -> String;
+        /// Path and query as they are sent.
+        path() -> String;
+        /// A header of the plan, by lower-case name; its template is not filled in.
+        header(name: &str) -> Option<String>;
+        /// Names of the plan's headers, in its order.
+        header_names() -> Vec<String>;
+        /// SHA-256 of the body as it is sent, 32 bytes.
+        body_sha256() -> Vec<u8>;
+        /// Unix milliseconds, for the signature's date.
+        now() -> u64;
+    }
+}
+
+view! {
+    /// The pieces of text in a request. A position beyond the last answers with the empty value.
+    ///
+    /// ```
+    /// let double = tollgate_guest::testing::Segments::of([("user", "text", "hello")]);
+    /// assert_eq!(double.view().text(0), "hello");
+    /// ```
+    Segments reads wit::segments::Segments, doubled by SegmentsDouble {
+        /// How many there are.
+        count() -> u32;
+        /// `system`, `developer`, `user`, `assistant` or `tool`.
+        role(position: u32) -> String;
+        /// `text`, `tool-arguments`, `tool-result` or `reasoning`.
+        kind(position: u32) -> String;
+        /// The text.
+        text(position: u32) -> String;
+        /// The roles of all segments, in their order: cheaper than one by one.
+        roles() -> Vec<String>;
+        /// The kinds of all segments, in their order: cheaper than one by one.
+        kinds() -> Vec<String>;
+        /// The texts of all segments, in their order: cheaper than one by one.
+        texts() -> Vec<String>;
+    }
+}
+
+view! {
     /// One client request.
     ///
     /// ```
@@ -145,7 +215,7 @@ view! {
         streaming() -> bool;
         /// The output cap in tokens, if there is one.
         output_cap() -> Option<u64>;
-        /// A top-level member of the body as JSON text; never content.
+        /// A setting among the top-level members of the body, as JSON text; never content, never an object.
         parameter(name: &str) -> Option<String>;
         /// A header the client sent, by lower-case name; never a credential or a cookie.
         header(name: &str) -> Option<String>;

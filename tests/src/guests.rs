@@ -26,18 +26,51 @@ pub enum Deed {
     Amends(&'static [(u8, &'static str, &'static str)]),
 }
 
+/// Where a provider does its deed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In `manifest.describe`.
+    Describe,
+    /// In `configuration.configure`.
+    Configure,
+    /// In `exchange.prepare`, whatever it is asked.
+    Prepare,
+    /// In `exchange.prepare` when a stream is asked for: it passes the self-test at load, which asks for none.
+    PrepareStream,
+    /// In `exchange.classify`.
+    Classify,
+    /// In `responder.respond`.
+    Respond,
+}
+
+/// Where a policy does its deed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// In `admission.admit`.
+    Admission,
+    /// In `content.inspect`.
+    Content,
+    /// In `answer-content`, when text is pushed.
+    AnswerContent,
+    /// In `routing.rank`.
+    Routing,
+    /// In `observation.observe`.
+    Observation,
+}
+
 /// A provider that does the deed in `prepare` when a stream is asked for, and so passes the self-test at load, which
 /// asks for none. Serves the model `<id>-model` by manifest.
 pub fn provider(id: &str, deed: &Deed) -> Vec<u8> {
-    provider_when(id, deed, "(call $streaming (local.get 0))")
+    provider_at(id, Place::PrepareStream, deed)
 }
 
 /// The same, doing its deed whatever it is asked.
 pub fn provider_always(id: &str, deed: &Deed) -> Vec<u8> {
-    provider_when(id, deed, "(i32.const 1)")
+    provider_at(id, Place::Prepare, deed)
 }
 
-fn provider_when(id: &str, deed: &Deed, when: &str) -> Vec<u8> {
+/// A provider that does the deed in one place and is as it should be in every other.
+pub fn provider_at(id: &str, place: Place, deed: &Deed) -> Vec<u8> {
     let manifest = serde_json::json!({
         "id": id,
         "name": id,
@@ -54,59 +87,171 @@ fn provider_when(id: &str, deed: &Deed, when: &str) -> Vec<u8> {
     let manifest = memory.text(&manifest.to_string());
     let described = memory.words(&manifest);
     let failure = failure(&mut memory);
-    let prepare = match deed {
-        Deed::Plans(path, edits) => {
-            let plan = plan(&mut memory, path, edits);
-            format!("(call $drop (local.get 0)) (i32.const {plan})")
-        }
-        deed => act(deed, &mut memory),
-    };
     let good = plan(&mut memory, "/v1/chat/completions", &[]);
     let good = format!("(call $drop (local.get 0)) (i32.const {good})");
-    let prepare = format!("(if (result i32) {when} (then {prepare}) (else {good}))");
+    let mut done = |drops: &str| match deed {
+        Deed::Plans(path, edits) => {
+            let plan = plan(&mut memory, path, edits);
+            format!("{drops} (i32.const {plan})")
+        }
+        deed => act(deed, drops, &mut memory),
+    };
+    let here = |at: Place| place == at;
+    let drop = "(call $drop (local.get 0))";
+    let prepare = match place {
+        Place::Prepare => done(drop),
+        Place::PrepareStream => format!(
+            "(if (result i32) (call $streaming (local.get 0)) (then {}) (else {good}))",
+            done(drop)
+        ),
+        _ => good,
+    };
+    let classify = match here(Place::Classify) {
+        true => done("(call $drop-answer (local.get 0))"),
+        false => format!("(call $drop-answer (local.get 0)) (i32.const {failure})"),
+    };
+    let describe = match here(Place::Describe) {
+        true => done(""),
+        false => format!("(i32.const {described})"),
+    };
+    let (mut optional, mut exports) = (String::new(), String::new());
+    if here(Place::Configure) {
+        let body = done("");
+        optional.push_str(&format!(
+            r#"(func (export "tollgate:extension/configuration@0.1.0#configure") (param i32 i32) (result i32) {body})"#
+        ));
+        exports.push_str("export tollgate:extension/configuration@0.1.0;");
+    }
+    if here(Place::Respond) {
+        let body = done(drop);
+        optional.push_str(&format!(
+            r#"(func (export "tollgate:extension/responder@0.1.0#respond") (param i32 i32 i32) (result i32) {body})"#
+        ));
+        exports.push_str("export tollgate:extension/responder@0.1.0;");
+    }
     let text = format!(
         r#"(module
             (import "tollgate:extension/call@0.1.0" "[method]call.streaming" (func $streaming (param i32) (result i32)))
             (import "tollgate:extension/call@0.1.0" "[resource-drop]call" (func $drop (param i32)))
             (import "tollgate:extension/call@0.1.0" "[resource-drop]failed-answer" (func $drop-answer (param i32)))
             {}
-            (func (export "tollgate:extension/manifest@0.1.0#describe") (result i32) (i32.const {described}))
+            (func (export "tollgate:extension/manifest@0.1.0#describe") (result i32) {describe})
             (func (export "tollgate:extension/exchange@0.1.0#prepare") (param i32) (result i32) {prepare})
-            (func (export "tollgate:extension/exchange@0.1.0#classify") (param i32) (result i32)
-                (call $drop-answer (local.get 0)) (i32.const {failure})))"#,
+            (func (export "tollgate:extension/exchange@0.1.0#classify") (param i32) (result i32) {classify})
+            {optional})"#,
         memory.definitions(),
     );
     component(
         &text,
-        "package test:guest; world guest {
-        export tollgate:extension/manifest@0.1.0;
-        export tollgate:extension/exchange@0.1.0;
-    }",
+        &format!(
+            "package test:guest; world guest {{
+                export tollgate:extension/manifest@0.1.0;
+                export tollgate:extension/exchange@0.1.0;
+                {exports}
+            }}"
+        ),
     )
 }
 
 /// A policy that does the deed in `admit`.
 pub fn policy(deed: &Deed) -> Vec<u8> {
+    policy_at(Rule::Admission, deed)
+}
+
+/// A policy of one interface that does the deed there.
+pub fn policy_at(rule: Rule, deed: &Deed) -> Vec<u8> {
     let mut memory = Memory::default();
-    let admit = match deed {
+    let drops = match rule {
+        Rule::Admission => "(call $drop (local.get 0))",
+        Rule::Content => "(call $drop (local.get 0)) (call $drop-segments (local.get 1))",
+        Rule::AnswerContent => "",
+        Rule::Routing => "(call $drop (local.get 0)) (call $drop-candidates (local.get 1))",
+        Rule::Observation => "(call $drop-outcome (local.get 0))",
+    };
+    let body = match deed {
         Deed::Amends(amendments) => {
             let verdict = verdict(&mut memory, amendments);
-            format!("(call $drop (local.get 0)) (i32.const {verdict})")
+            format!("{drops} (i32.const {verdict})")
         }
-        deed => act(deed, &mut memory),
+        deed => act(deed, drops, &mut memory),
     };
+    let (interface, imports, functions) = match rule {
+        Rule::Admission => (
+            "admission",
+            REQUEST.to_owned(),
+            format!(r#"(func (export "tollgate:extension/admission@0.1.0#admit") (param i32) (result i32) {body})"#),
+        ),
+        Rule::Content => (
+            "content",
+            format!(
+                r#"{REQUEST} (import "tollgate:extension/segments@0.1.0" "[resource-drop]segments" (func $drop-segments (param i32)))"#
+            ),
+            format!(r#"(func (export "tollgate:extension/content@0.1.0#inspect") (param i32 i32) (result i32) {body})"#),
+        ),
+        Rule::AnswerContent => (
+            "answer-content",
+            format!(
+                r#"{REQUEST} (import "[export]tollgate:extension/answer-content@0.1.0" "[resource-new]answer-filter"
+                    (func $new (param i32) (result i32)))"#
+            ),
+            format!(
+                r#"(func (export "tollgate:extension/answer-content@0.1.0#[constructor]answer-filter")
+                    (param i32 i32 i32) (result i32) (call $drop (local.get 0)) (call $new (i32.const 1)))
+                (func (export "tollgate:extension/answer-content@0.1.0#[method]answer-filter.push")
+                    (param i32 i32 i32) (result i32) {body})
+                (func (export "tollgate:extension/answer-content@0.1.0#[method]answer-filter.finish")
+                    (param i32) (result i32) (i32.const {}))"#,
+                memory.words(&[0; 8]),
+            ),
+        ),
+        Rule::Routing => (
+            "routing",
+            format!(
+                r#"{REQUEST} (import "tollgate:extension/candidates@0.1.0" "[resource-drop]candidates" (func $drop-candidates (param i32)))"#
+            ),
+            format!(r#"(func (export "tollgate:extension/routing@0.1.0#rank") (param i32 i32) (result i32) {body})"#),
+        ),
+        Rule::Observation => (
+            "observation",
+            r#"(import "tollgate:extension/outcomes@0.1.0" "[resource-drop]outcome" (func $drop-outcome (param i32)))"#
+                .to_owned(),
+            // It answers nothing, so there is nothing to garble.
+            format!(r#"(func (export "tollgate:extension/observation@0.1.0#observe") (param i32) (drop (block (result i32) {body})))"#),
+        ),
+    };
+    let text = format!("(module {imports} {} {functions})", memory.definitions());
+    component(
+        &text,
+        &format!(
+            "package test:guest; world guest {{ export tollgate:extension/{interface}@0.1.0; }}"
+        ),
+    )
+}
+
+/// A policy that allows everything, and takes a configuration of at most so many bytes.
+pub fn configurable(longest: u32) -> Vec<u8> {
+    let mut memory = Memory::default();
+    let why = memory.text("too long");
+    let (taken, allow) = (memory.words(&[0; 8]), memory.words(&[0; 8]));
+    let refused = memory.words(&[1, why[0], why[1]]);
     let text = format!(
-        r#"(module
-            (import "tollgate:extension/request@0.1.0" "[resource-drop]request" (func $drop (param i32)))
-            {}
-            (func (export "tollgate:extension/admission@0.1.0#admit") (param i32) (result i32) {admit}))"#,
+        r#"(module {REQUEST} {}
+            (func (export "tollgate:extension/configuration@0.1.0#configure") (param i32 i32) (result i32)
+                (select (i32.const {refused}) (i32.const {taken}) (i32.gt_u (local.get 1) (i32.const {longest}))))
+            (func (export "tollgate:extension/admission@0.1.0#admit") (param i32) (result i32)
+                (call $drop (local.get 0)) (i32.const {allow})))"#,
         memory.definitions(),
     );
     component(
         &text,
-        "package test:guest; world guest { export tollgate:extension/admission@0.1.0; }",
+        "package test:guest; world guest {
+            export tollgate:extension/configuration@0.1.0;
+            export tollgate:extension/admission@0.1.0;
+        }",
     )
 }
+
+const REQUEST: &str = r#"(import "tollgate:extension/request@0.1.0" "[resource-drop]request" (func $drop (param i32)))"#;
 
 /// A component of another house: it needs something that no gateway offers.
 pub fn foreign() -> Vec<u8> {
@@ -122,7 +267,7 @@ pub fn bare_module() -> Vec<u8> {
 }
 
 /// Instructions that end with an `i32`, or never.
-fn act(deed: &Deed, memory: &mut Memory) -> String {
+fn act(deed: &Deed, drops: &str, memory: &mut Memory) -> String {
     match deed {
         Deed::Loops => "(loop (br 0)) (unreachable)".into(),
         Deed::Allocates => {
@@ -131,10 +276,7 @@ fn act(deed: &Deed, memory: &mut Memory) -> String {
         }
         Deed::Traps => "(unreachable)".into(),
         // No variant has a case with this number.
-        Deed::Garbles => format!(
-            "(call $drop (local.get 0)) (i32.const {})",
-            memory.block(&[0xee; 64])
-        ),
+        Deed::Garbles => format!("{drops} (i32.const {})", memory.block(&[0xee; 64])),
         Deed::Plans(..) | Deed::Amends(_) => {
             unreachable!("handled where the kind of guest is known")
         }
@@ -167,7 +309,7 @@ fn plan(memory: &mut Memory, path: &str, edits: &[(u8, &str, &str)]) -> u32 {
 /// `failure` of the kind `transient`.
 fn failure(memory: &mut Memory) -> u32 {
     let kind = memory.text("transient");
-    memory.words(&[kind[0], kind[1], 0, 0, 0, 0, 0, 0, 0, 0])
+    memory.words(&[kind[0], kind[1], 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
 }
 
 /// `verdict` of the case `amend`.
@@ -272,6 +414,25 @@ mod tests {
         ];
         for deed in deeds {
             assert!(provider("p", &deed).len() > 100);
+        }
+        for deed in [Deed::Loops, Deed::Allocates, Deed::Traps, Deed::Garbles] {
+            for place in [
+                Place::Describe,
+                Place::Configure,
+                Place::Prepare,
+                Place::Classify,
+                Place::Respond,
+            ] {
+                assert!(provider_at("p", place, &deed).len() > 100);
+            }
+            for rule in [
+                Rule::Content,
+                Rule::AnswerContent,
+                Rule::Routing,
+                Rule::Observation,
+            ] {
+                assert!(policy_at(rule, &deed).len() > 100);
+            }
         }
         for deed in [
             Deed::Loops,

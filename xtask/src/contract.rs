@@ -164,11 +164,15 @@ fn check_digests(dir: &Path, frozen: &str) -> Result<()> {
     Ok(())
 }
 
-/// One line for each file of the contract in a version's folder.
+/// One line for each file of the contract in a version's folder: WIT, schemas, examples.
 fn digests(dir: &Path, version: &str) -> Result<String> {
     let mut lines = String::new();
     for file in tools::sorted(&dir.join(version))? {
-        if file.extension().is_some_and(|extension| extension == "wit") {
+        // The schema of manifests and the examples of templates bind guests as much as the WIT does.
+        let part = file
+            .extension()
+            .is_some_and(|of| of == "wit" || of == "json");
+        if part {
             let name = file.file_name().unwrap_or_default().to_string_lossy();
             let digest = tools::sha256(&std::fs::read(&file)?);
             lines.push_str(&format!("{digest}  {version}/{name}\n"));
@@ -370,9 +374,11 @@ mod tests {
         check_digests(&dir, &frozen).unwrap();
         write("README.md", "not part of the contract");
         check_digests(&dir, &frozen).unwrap();
-        write("b.wit", "new");
-        assert!(check_digests(&dir, &frozen).is_err(), "a new file");
-        std::fs::remove_file(dir.join("0.1.0/b.wit")).unwrap();
+        for name in ["b.wit", "manifest.schema.json"] {
+            write(name, "new");
+            assert!(check_digests(&dir, &frozen).is_err(), "a new file");
+            std::fs::remove_file(dir.join("0.1.0").join(name)).unwrap();
+        }
         write("a.wit", "two");
         assert!(check_digests(&dir, &frozen).is_err(), "a changed file");
         std::fs::remove_dir_all(&dir).unwrap();

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
-use crate::contract::{self, Contract};
+use crate::contract::{self, Contract, Side};
 use crate::tools::{self, say};
 use crate::wit_docs;
 
@@ -29,14 +29,52 @@ pub(crate) fn check() -> Result<()> {
     for pair in versions.windows(2) {
         contract::check_compatible(&Contract::read(&pair[0])?, &Contract::read(&pair[1])?)?;
     }
+    for version in &versions {
+        let missing = wit_docs::undocumented(&Contract::read(version)?);
+        if !missing.is_empty() {
+            bail!(
+                "wit/{version} does not document:\n  {}",
+                missing.join("\n  ")
+            );
+        }
+    }
+    for version in &versions {
+        check_kept(version)?;
+    }
     let written = std::fs::read_to_string(page()).unwrap_or_default();
     if written != wit_docs::render(&latest()?)? {
         bail!("docs/wit.md does not say what wit/ says: run `cargo xtask wit --write`");
     }
     say(&format!(
-        "contract: {} frozen and compatible, docs/wit.md up to date",
+        "contract: {} frozen, compatible and documented item by item, docs/wit.md up to date",
         versions.join(", ")
     ));
+    Ok(())
+}
+
+/// The components that were kept when the version was frozen: one at least, each as the contract says, and together they
+/// export every interface of it.
+fn check_kept(version: &str) -> Result<()> {
+    let dir = tools::root()
+        .join("runtime/plugin/tests/frozen")
+        .join(version);
+    let mut exported = Vec::new();
+    for file in tools::sorted(&dir)? {
+        if file.extension().is_some_and(|of| of == "wasm") {
+            let surface = contract::check_component(&std::fs::read(&file)?)
+                .with_context(|| file.display().to_string())?;
+            exported.extend(surface.exports);
+        }
+    }
+    let contract = Contract::read(version)?;
+    for (name, _, side) in contract.interfaces() {
+        if side == Side::Export && !exported.contains(&name) {
+            bail!(
+                "no component in {} exports `{name}` of {version}",
+                dir.display()
+            );
+        }
+    }
     Ok(())
 }
 

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use anyhow::Result;
 use wit_parser::{
-    Docs, Function, FunctionKind, Handle, Interface, Resolve, Type, TypeDef, TypeDefKind, WorldItem,
+    Docs, Function, FunctionKind, Handle, Interface, Param, Resolve, Type, TypeDef, TypeDefKind,
+    WorldItem,
 };
 
 use crate::contract::Contract;
@@ -50,6 +51,70 @@ pub(crate) fn render(contract: &Contract) -> Result<String> {
         page.items("Exports", world.exports.values())?;
     }
     Ok(page.out.trim_end().to_owned() + "\n")
+}
+
+/// Everything in the contract that has no words of its own, by its place. A parameter cannot carry a comment in WIT: the
+/// function's own must name it, in backticks.
+pub(crate) fn undocumented(contract: &Contract) -> Vec<String> {
+    let resolve = &contract.resolve;
+    let package = &resolve.packages[contract.package];
+    let mut missing = Vec::new();
+    let mut needs = |docs: &Docs, what: String| {
+        let text = docs.contents.as_deref().unwrap_or_default().trim();
+        if text.is_empty() {
+            missing.push(what);
+        }
+    };
+    needs(&package.docs, format!("package {}", package.name));
+    for (name, id, _) in contract.interfaces() {
+        let interface = &resolve.interfaces[id];
+        needs(&interface.docs, format!("interface {name}"));
+        for (type_name, of) in &interface.types {
+            let of = &resolve.types[*of];
+            // `use` makes an alias; it is documented where it comes from.
+            if matches!(of.kind, TypeDefKind::Type(_)) {
+                continue;
+            }
+            needs(&of.docs, format!("{name}: type {type_name}"));
+            for (part, docs) in parts(&of.kind) {
+                needs(docs, format!("{name}: {type_name}.{part}"));
+            }
+        }
+        for function in interface.functions.values() {
+            needs(
+                &function.docs,
+                format!("{name}: function {}", function.name),
+            );
+            let text = function.docs.contents.as_deref().unwrap_or_default();
+            for param in parameters(function) {
+                if !text.contains(&format!("`{}`", param.name)) {
+                    let what = format!("{name}: parameter `{}` of {}", param.name, function.name);
+                    needs(&Docs::default(), what);
+                }
+            }
+        }
+    }
+    for (name, id) in &package.worlds {
+        needs(&resolve.worlds[*id].docs, format!("world {name}"));
+    }
+    missing
+}
+
+/// Fields, cases and flags of a type.
+fn parts(kind: &TypeDefKind) -> Vec<(&str, &Docs)> {
+    match kind {
+        TypeDefKind::Record(of) => of.fields.iter().map(|f| (&*f.name, &f.docs)).collect(),
+        TypeDefKind::Variant(of) => of.cases.iter().map(|c| (&*c.name, &c.docs)).collect(),
+        TypeDefKind::Enum(of) => of.cases.iter().map(|c| (&*c.name, &c.docs)).collect(),
+        TypeDefKind::Flags(of) => of.flags.iter().map(|f| (&*f.name, &f.docs)).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// A function's parameters, without the resource that a method belongs to.
+fn parameters(function: &Function) -> &[Param] {
+    let method = matches!(function.kind, FunctionKind::Method(_));
+    &function.params[usize::from(method)..]
 }
 
 struct Page<'a> {
@@ -150,9 +215,8 @@ impl Page<'_> {
     }
 
     fn signature(&self, function: &Function) -> String {
-        let method = matches!(function.kind, FunctionKind::Method(_));
-        let params = function.params.iter().skip(usize::from(method));
-        let params: Vec<String> = params
+        let params: Vec<String> = parameters(function)
+            .iter()
             .map(|param| format!("{}: {}", param.name, self.name_of(&param.ty)))
             .collect();
         let params = params.join(", ");
@@ -248,10 +312,10 @@ mod tests {
         for line in [
             "- `prepare: func(call: borrow<call>) -> result<plan, failure>`: Describes the request",
             "- `headers: list<tuple<string, string>>`: Header names",
-            "- `deny(denial)`",
+            "- `deny(denial)`: The request is refused.",
             "- `configure: func(config: string) -> result<_, string>`: Called once",
-            "- `constructor(request: borrow<request>, kind: string)`",
-            "- `read: func(body: list<u8>) -> result<list<string>, string>`: Model ids",
+            "- `constructor(request: borrow<request>, kind: string)`: A channel of the answer",
+            "- `read: func(body: list<u8>) -> result<page, string>`: The models in",
             "#### resource `request`",
         ] {
             assert!(page.contains(line), "{line}");
@@ -261,11 +325,54 @@ mod tests {
     #[test]
     fn nothing_of_the_contract_is_undocumented() {
         let contract = Contract::read("0.1.0").unwrap();
-        for (name, id, _) in contract.interfaces() {
-            assert!(
-                contract.resolve.interfaces[id].docs.contents.is_some(),
-                "interface {name}"
-            );
-        }
+        assert_eq!(undocumented(&contract), [""; 0]);
+    }
+
+    #[test]
+    fn whatever_lacks_its_words_is_named() {
+        let text = "
+            package tollgate:extension@0.1.0;
+            interface bare {
+                record pair { one: u8, /// Said.
+                    two: u8 }
+                variant choice { left, right }
+                enum colour { red }
+                flags set { a }
+                resource thing {
+                    /// Takes `given`.
+                    constructor(given: u8, forgotten: u8);
+                    get: func() -> u8;
+                }
+                run: func(it: u8);
+            }
+            world w { export bare; }
+        ";
+        let mut resolve = Resolve::default();
+        let package = resolve.push_str("bare.wit", text).unwrap();
+        let contract = Contract {
+            version: "0.1.0".to_owned(),
+            resolve,
+            package,
+        };
+        let expected = [
+            "package tollgate:extension@0.1.0",
+            "interface bare",
+            "bare: type pair",
+            "bare: pair.one",
+            "bare: type choice",
+            "bare: choice.left",
+            "bare: choice.right",
+            "bare: type colour",
+            "bare: colour.red",
+            "bare: type set",
+            "bare: set.a",
+            "bare: type thing",
+            "bare: parameter `forgotten` of [constructor]thing",
+            "bare: function [method]thing.get",
+            "bare: function run",
+            "bare: parameter `it` of run",
+            "world w",
+        ];
+        assert_eq!(undocumented(&contract), expected);
     }
 }

@@ -3,7 +3,8 @@
 use tollgate_guest::classify::{self, ErrorBody};
 use tollgate_guest::json::Json;
 use tollgate_guest::{
-    Call, Catalogue, CommitAfter, Exchange, FailedAnswer, Failure, Manifest, Plan, kind,
+    Call, Catalogue, CommitAfter, Exchange, FailedAnswer, Failure, Listing, Manifest, Page, Plan,
+    kind,
 };
 
 /// One type is the component. It needs `Default`, or a configuration to be made from.
@@ -60,24 +61,17 @@ impl Exchange for Acme {
 }
 
 impl Catalogue for Acme {
-    fn request(&self, _endpoint: &str) -> (String, Vec<(String, String)>) {
-        let authorization = (
-            "authorization".to_owned(),
-            "Acme {workspace}:{api-key}".to_owned(),
-        );
-        ("/api/v2/models".to_owned(), vec![authorization])
+    fn request(&self, _endpoint: &str) -> Listing {
+        Listing::get("/api/v2/models").header("authorization", "Acme {workspace}:{api-key}")
     }
 
-    fn read(&self, body: &[u8]) -> Result<Vec<String>, String> {
+    fn read(&self, body: &[u8]) -> Result<Page, String> {
         let answer =
             Json::parse_bytes(body).map_err(|why| format!("the list is not JSON: {why}"))?;
         let models = answer.get("models").and_then(Json::as_array);
         let models = models.ok_or("the list has no `models`")?;
-        Ok(models
-            .iter()
-            .filter_map(Json::as_str)
-            .map(str::to_owned)
-            .collect())
+        let names = models.iter().filter_map(Json::as_str);
+        Ok(Page::last(names.map(str::to_owned)))
     }
 }
 
@@ -120,7 +114,7 @@ mod tests {
     fn the_list_of_models_is_read() {
         assert_eq!(
             Acme.read(br#"{"models":["acme-large"]}"#).unwrap(),
-            ["acme-large"]
+            Page::last(["acme-large".to_owned()])
         );
         assert!(Acme.read(b"{}").is_err());
     }

@@ -23,7 +23,7 @@ use std::rc::Rc;
 
 use tollgate_guest::{
     AnswerContent, AnswerFilter, Configuration, Content, Denial, Judgement, Replacement, Request,
-    Segment,
+    Segments,
 };
 
 mod detect;
@@ -50,19 +50,16 @@ impl Configuration for Redact {
 }
 
 impl Content for Redact {
-    fn inspect(&self, _request: &Request, segments: &[Segment]) -> Judgement {
-        let changed = segments.iter().enumerate().filter_map(|(index, segment)| {
-            if segment.kind == "reasoning" {
+    fn inspect(&self, _request: &Request, segments: &Segments) -> Judgement {
+        let all = (0..).zip(segments.kinds().into_iter().zip(segments.texts()));
+        let changed = all.filter_map(|(index, (kind, before))| {
+            if kind == "reasoning" {
                 return None;
             }
-            let mut scanner = Scanner::new(&self.rules, is_json(&segment.kind));
-            let mut text = scanner.push(&segment.text);
+            let mut scanner = Scanner::new(&self.rules, is_json(&kind));
+            let mut text = scanner.push(&before);
             text.push_str(&scanner.finish());
-            let changed = text != segment.text;
-            changed.then_some(Replacement {
-                index: index as u32,
-                text,
-            })
+            (text != before).then_some(Replacement { index, text })
         });
         Judgement::replacing(changed)
     }

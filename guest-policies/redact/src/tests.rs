@@ -213,20 +213,17 @@ fn a_tools_arguments_stay_json() {
 
 #[test]
 fn a_request_is_changed_only_where_something_was_found() {
-    let segment = |kind: &str, text: &str| Segment {
-        role: "user".to_owned(),
-        kind: kind.to_owned(),
-        text: text.to_owned(),
-    };
     let request = testing::Request::new("messages", "m");
-    let segments = [
-        segment("text", "hello"),
-        segment("text", "ann@example.com"),
-        segment("tool-arguments", r#"{"to":"ann@example.com"}"#),
-        segment("tool-result", "from bob@example.com"),
-        segment("reasoning", "ann@example.com"),
-    ];
-    let Judgement::Replace(replacements) = policy(ALL).inspect(&request.view(), &segments) else {
+    let segments = testing::Segments::of([
+        ("user", "text", "hello"),
+        ("user", "text", "ann@example.com"),
+        ("user", "tool-arguments", r#"{"to":"ann@example.com"}"#),
+        ("user", "tool-result", "from bob@example.com"),
+        ("user", "reasoning", "ann@example.com"),
+    ]);
+    let harmless = testing::Segments::of([("user", "text", "hello")]);
+    let Judgement::Replace(replacements) = policy(ALL).inspect(&request.view(), &segments.view())
+    else {
         panic!("something was to be replaced");
     };
     let changed: Vec<(u32, &str)> = replacements
@@ -235,7 +232,7 @@ fn a_request_is_changed_only_where_something_was_found() {
         .collect();
     assert_eq!(changed, [(1, "#"), (2, r##"{"to":"#"}"##), (3, "from #")]);
     assert_eq!(
-        policy(ALL).inspect(&request.view(), &segments[..1]),
+        policy(ALL).inspect(&request.view(), &harmless.view()),
         Judgement::Keep
     );
 }

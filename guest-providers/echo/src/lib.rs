@@ -79,7 +79,7 @@ impl Responder for Echo {
 }
 
 fn whole(body: &Json) -> Answer {
-    json_answer(200, body)
+    Answer::json(200, body.to_string())
 }
 
 /// A 400 in the words of the dialect.
@@ -105,13 +105,5 @@ fn refusal(operation: &str, why: &str) -> Answer {
             ]),
         )]),
     };
-    json_answer(400, &body)
-}
-
-fn json_answer(status: u16, body: &Json) -> Answer {
-    Answer {
-        status,
-        content_type: "application/json".to_owned(),
-        body: body.to_string().into_bytes(),
-    }
+    Answer::json(400, body.to_string())
 }

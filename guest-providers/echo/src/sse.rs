@@ -27,9 +27,5 @@ impl Events {
 
 /// The answer that holds a whole event stream.
 pub(crate) fn answer(events: Events) -> Answer {
-    Answer {
-        status: 200,
-        content_type: "text/event-stream; charset=utf-8".to_owned(),
-        body: events.0.into_bytes(),
-    }
+    Answer::events(events.0)
 }

@@ -159,17 +159,18 @@ pub(crate) fn fill(
         }
     };
     let name: HeaderName = name.parse().map_err(|_| refuse("not a header name"))?;
-    let secret = template.contains('{');
-    let mut value = match &upstream.credential {
-        Some(credential) if secret => {
+    let literal = tollgate_plugin::literal_header(template);
+    let secret = literal.is_none();
+    let mut value = match (&upstream.credential, literal) {
+        (Some(credential), None) => {
             let filled = credential
                 .render(template)
                 .map_err(|error| refuse(&error.to_string()))?;
             HeaderValue::from_str(&filled)
                 .map_err(|_| refuse("the credential has characters that no header can carry"))?
         }
-        None if secret => return Err(refuse("it needs a credential and the upstream has none")),
-        _ => HeaderValue::from_str(template)
+        (None, None) => return Err(refuse("it needs a credential and the upstream has none")),
+        (_, Some(text)) => HeaderValue::from_str(&text)
             .map_err(|_| refuse("characters that no header can carry"))?,
     };
     value.set_sensitive(secret);

@@ -145,15 +145,15 @@ fn inspect(request: &mut Request, policy: &Policy) -> Result<(), Refusal> {
     let segments =
         tollgate_dialect::segments(&request.document, request.operation).map_err(ApiError::from)?;
     let shown: Vec<_> = segments
-        .iter()
+        .into_iter()
         .map(|segment| tollgate_plugin::Segment {
             role: segment.role.as_str(),
             kind: segment.kind.as_str(),
-            text: &segment.text,
+            text: segment.text.into_owned(),
         })
         .collect();
     let judgement = guest(policy)?
-        .inspect(request.view(), &shown)
+        .inspect(request.view(), shown)
         .map_err(|error| failed(policy, &error))?;
     match judgement {
         Judgement::Keep => Ok(()),

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tollgate_dialect::{
     ApiError, Channel, Denied, Document, ErrorKind, Kind, Operation, TextFilter,
 };
-use tollgate_plugin::{AnswerFilter, FilterError, Interface, RequestView};
+use tollgate_plugin::{AnswerFilter, AnswerFilters, FilterError, Interface};
 
 use crate::request::{Refusal, Request};
 use crate::snapshot::Policy;
@@ -15,7 +15,8 @@ use crate::snapshot::Policy;
 /// The policies that see this answer, root first: what one lets through, the next one sees.
 pub(crate) struct Filters {
     policies: Vec<Arc<Policy>>,
-    request: Arc<dyn RequestView>,
+    /// Of each policy, in their order; `None` for one that cannot be asked.
+    guests: Vec<Option<AnswerFilters>>,
     channels: HashMap<Channel, Vec<AnswerFilter>>,
 }
 
@@ -30,24 +31,26 @@ impl Filters {
         if policies.is_empty() {
             return None;
         }
+        let guest = |policy: &Arc<Policy>| {
+            let guest = policy.guest.as_ref()?;
+            guest.answer_filters(request.view()).ok()
+        };
         Some(Self {
+            guests: policies.iter().map(guest).collect(),
             policies,
-            request: request.view(),
             channels: HashMap::new(),
         })
     }
 
     fn open(&self, kind: Kind) -> Result<Vec<AnswerFilter>, Denied> {
-        let open = |policy: &Arc<Policy>| {
-            let guest = policy.guest.as_ref().ok_or_else(|| broken(policy))?;
-            guest
-                .answer_filter(Arc::clone(&self.request), kind.as_str())
-                .map_err(|error| {
-                    tracing::warn!(policy = policy.id, %error, "a policy failed");
-                    broken(policy)
-                })
+        let open = |(policy, guest): (&Arc<Policy>, &Option<AnswerFilters>)| {
+            let guest = guest.as_ref().ok_or_else(|| broken(policy))?;
+            guest.open(kind.as_str()).map_err(|error| {
+                tracing::warn!(policy = policy.id, %error, "a policy failed");
+                broken(policy)
+            })
         };
-        self.policies.iter().map(open).collect()
+        self.policies.iter().zip(&self.guests).map(open).collect()
     }
 
     /// Rewrites a whole answer.

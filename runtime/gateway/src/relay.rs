@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use hyper::body::Body;
 use tollgate_dialect::{
-    AnswerRewriter, ApiError, Ended, ErrorKind, Operation, StreamFilter, StreamTap,
+    AnswerRewriter, ApiError, Denied, Ended, ErrorKind, Operation, StreamFilter, StreamTap,
 };
 use tollgate_plugin::{TranslateError, Translator};
 use tollgate_upstream::{Coalesce, UpstreamBody};
@@ -124,8 +124,7 @@ impl Relay {
             self.ready.push_back(out.into());
         }
         if let Err(denied) = pushed {
-            let refusal = filters::denied(denied);
-            self.end(refusal.error, refusal.reason);
+            self.deny(denied);
         }
     }
 
@@ -162,8 +161,7 @@ impl Relay {
                 self.ready.push_back(out.into());
             }
             if let Err(denied) = finished {
-                let refusal = filters::denied(denied);
-                return self.end(refusal.error, refusal.reason);
+                return self.deny(denied);
             }
         }
         self.source = None;
@@ -210,18 +208,24 @@ impl Relay {
 
     fn fail(&mut self, error: ApiError) {
         let reason = error_word(&error);
-        self.end(error, reason);
+        let ended = self.tap.as_ref().is_some_and(StreamTap::is_ended);
+        self.end(error, reason, ended);
+    }
+
+    /// A policy ends the answer. The vendor's own end may have been read already; the client has not seen it.
+    fn deny(&mut self, denied: Denied) {
+        let refusal = filters::denied(denied);
+        self.end(refusal.error, refusal.reason, false);
     }
 
     /// Ends the stream with an error in the client's dialect. Dropping the source closes the vendor's connection.
-    fn end(&mut self, error: ApiError, reason: String) {
+    fn end(&mut self, error: ApiError, reason: String, ended: bool) {
         self.source = None;
         self.translator = None;
         self.rewriter = None;
         self.hide_usage = None;
         let Some(tap) = self.tap.take() else { return };
         let position = tap.position();
-        let ended = tap.is_ended();
         let summary = tap.finish();
         if !ended {
             self.ready.push_back(tollgate_dialect::stream_error(

@@ -5,26 +5,14 @@ use std::sync::Arc;
 use http::HeaderMap;
 use tollgate_dialect::{Document, Facts, Operation};
 use tollgate_governance::Caller;
-use tollgate_plugin::{CallView, CandidatesView, FailedAnswerView, OutcomeView, RequestView};
+use tollgate_plugin::{
+    AnswerHeadView, CallView, CandidatesView, FailedAnswerView, OutcomeView, RequestView,
+};
 
 use crate::route::Candidate;
 
-/// Headers no guest ever sees.
-const HIDDEN: [&str; 6] = [
-    "authorization",
-    "x-api-key",
-    "cookie",
-    "set-cookie",
-    "proxy-authorization",
-    "x-goog-api-key",
-];
-
 fn visible<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    // The map finds a name however it is written, so the list must, too.
-    if HIDDEN
-        .iter()
-        .any(|hidden| name.eq_ignore_ascii_case(hidden))
-    {
+    if !tollgate_plugin::header_is_visible(name) {
         return None;
     }
     headers.get(name)?.to_str().ok()
@@ -145,6 +133,25 @@ impl FailedAnswerView for FailedAnswer {
     }
 }
 
+/// Status and headers of a vendor's answer, for its translator.
+pub(crate) struct AnswerHead {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) arrived_ms: u64,
+}
+
+impl AnswerHeadView for AnswerHead {
+    fn status(&self) -> u16 {
+        self.status
+    }
+    fn header(&self, name: &str) -> Option<&str> {
+        visible(&self.headers, name)
+    }
+    fn arrived_at(&self) -> u64 {
+        self.arrived_ms
+    }
+}
+
 /// Who could serve a request, for routing policies.
 pub(crate) struct CandidateFacts(pub(crate) Vec<Candidate>, pub(crate) u64);
 
@@ -243,11 +250,17 @@ mod tests {
     #[test]
     fn credentials_are_never_visible() {
         let mut headers = HeaderMap::new();
-        for name in HIDDEN {
+        let hidden = [
+            "authorization",
+            "x-api-key",
+            "cookie",
+            "proxy-authorization",
+        ];
+        for name in hidden {
             headers.insert(name, "secret".parse().unwrap());
         }
         headers.insert("user-agent", "tool/1".parse().unwrap());
-        for name in HIDDEN {
+        for name in hidden {
             assert!(visible(&headers, name).is_none(), "{name}");
             assert!(
                 visible(&headers, &name.to_uppercase()).is_none(),

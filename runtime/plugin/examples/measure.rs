@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::{Call, House, Request, call, config, policy, provider};
-use tollgate_plugin::{CallView, Components, Interface, Isolation, RequestView};
+use tollgate_plugin::{CallView, Components, Interface, Isolation, RequestView, Segment};
 
 /// The best of several rounds, in nanoseconds a turn: noise of the machine only ever adds.
 fn measure(name: &str, turns: u32, mut turn: impl FnMut()) {
@@ -62,11 +62,13 @@ fn main() {
             &format!("{name}: answer filter, new, push, drop"),
             2_000,
             || {
-                let mut filter = rule.answer_filter(Arc::clone(&request), "text").unwrap();
+                let filters = rule.answer_filters(Arc::clone(&request)).unwrap();
+                let mut filter = filters.open("text").unwrap();
                 black_box(filter.push("hello").unwrap());
             },
         );
-        let mut filter = rule.answer_filter(Arc::clone(&request), "text").unwrap();
+        let filters = rule.answer_filters(Arc::clone(&request)).unwrap();
+        let mut filter = filters.open("text").unwrap();
         measure(
             &format!("{name}: answer filter, one push of 16 bytes"),
             2_000,
@@ -84,9 +86,36 @@ fn main() {
     measure("remembered plan (2 getters)", 100_000, || {
         black_box(vendor.remembered(black_box(&*view)).unwrap());
     });
+    frozen(&request);
     if let Some(dir) = std::env::args().nth(1) {
         real(Path::new(&dir), &request);
     }
+}
+
+/// What a content policy in Rust costs for a conversation of a hundred short texts.
+fn frozen(request: &Arc<dyn RequestView>) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/frozen/0.1.0/policy.wasm");
+    let house = House::open(&[("policy.wasm", std::fs::read(file).unwrap())]);
+    let policy = house.components.generation().policies["policy"]
+        .configured("{}")
+        .unwrap();
+    let segment = |number: usize| Segment {
+        role: if number.is_multiple_of(2) {
+            "user"
+        } else {
+            "assistant"
+        },
+        kind: "text",
+        text: "some words that are of no interest ".repeat(4),
+    };
+    let segments: Vec<_> = (0..100).map(segment).collect();
+    measure("inspect 100 segments (all at once)", 200, || {
+        black_box(
+            policy
+                .inspect(Arc::clone(request), segments.clone())
+                .unwrap(),
+        );
+    });
 }
 
 /// Components as they are shipped.

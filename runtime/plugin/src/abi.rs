@@ -10,8 +10,8 @@ use wasmtime::component::{Instance, InstancePre, Linker, ResourceAny};
 
 use crate::state::State;
 use crate::{
-    Answer, CatalogueRequest, Denial, Failure, Interface, Judgement, Plan, Segment, SignHead,
-    Verdict, Window,
+    Answer, CataloguePage, CatalogueRequest, Denial, Failure, Interface, Judgement, Plan, Verdict,
+    Window,
 };
 
 /// Versions of `tollgate:extension` that this host speaks, oldest first.
@@ -79,18 +79,9 @@ pub(crate) trait Calls: Send {
     fn describe(&mut self, store: &mut Store<State>) -> Reply<String>;
     fn prepare(&mut self, store: &mut Store<State>) -> Reply<Result<Plan, Failure>>;
     fn classify(&mut self, store: &mut Store<State>) -> Reply<Failure>;
-    fn sign(
-        &mut self,
-        store: &mut Store<State>,
-        head: &SignHead<'_>,
-    ) -> Reply<Result<Vec<(String, String)>, String>>;
+    fn sign(&mut self, store: &mut Store<State>) -> Reply<Result<Vec<(String, String)>, String>>;
     fn respond(&mut self, store: &mut Store<State>, body: &[u8]) -> Reply<Answer>;
-    fn read_capacity(
-        &mut self,
-        store: &mut Store<State>,
-        headers: &[(String, String)],
-        now: u64,
-    ) -> Reply<Vec<Window>>;
+    fn read_capacity(&mut self, store: &mut Store<State>) -> Reply<Vec<Window>>;
     fn catalogue_request(
         &mut self,
         store: &mut Store<State>,
@@ -100,16 +91,16 @@ pub(crate) trait Calls: Send {
         &mut self,
         store: &mut Store<State>,
         body: &[u8],
-    ) -> Reply<Result<Vec<String>, String>>;
+    ) -> Reply<Result<CataloguePage, String>>;
     fn translator(&mut self, store: &mut Store<State>) -> Reply<ResourceAny>;
     fn translate(
         &mut self,
         store: &mut Store<State>,
         translator: ResourceAny,
         step: Translate<'_>,
-    ) -> Reply<Result<Vec<u8>, String>>;
+    ) -> Reply<Result<Vec<u8>, Failure>>;
     fn admit(&mut self, store: &mut Store<State>) -> Reply<Verdict>;
-    fn inspect(&mut self, store: &mut Store<State>, segments: &[Segment<'_>]) -> Reply<Judgement>;
+    fn inspect(&mut self, store: &mut Store<State>) -> Reply<Judgement>;
     fn rank(&mut self, store: &mut Store<State>) -> Reply<Vec<u32>>;
     fn observe(&mut self, store: &mut Store<State>) -> Reply<()>;
     fn answer_filter(&mut self, store: &mut Store<State>, kind: &str) -> Reply<ResourceAny>;
@@ -126,6 +117,8 @@ pub(crate) trait Calls: Send {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Translate<'a> {
     Request(&'a [u8]),
+    /// What it may read of the answer lies in `Lent`; gives no bytes.
+    Answered,
     Response(&'a [u8]),
     Push(&'a [u8]),
     Finish,

@@ -148,6 +148,9 @@ impl Component {
     /// same text gives the same `Configured` while one is in use. Makes an instance:
     /// not for the hot path.
     ///
+    /// A version that was configured before stays usable as long as somebody holds what it gave: whoever asks a new version
+    /// in vain keeps that.
+    ///
     /// # Errors
     /// `Refused` with the component's own sentence if it does not accept the configuration, or a sentence of the host
     /// if the text is no JSON or the component takes no configuration; the kinds of a failed call otherwise.

@@ -6,24 +6,24 @@ use crate::error::PrepareError;
 use crate::instance::Template;
 use crate::memo::Memo;
 use crate::plan::{
-    check_answer, check_catalogue, check_headers, check_judgement, check_order, check_plan,
-    check_verdict,
+    check_answer, check_catalogue, check_headers, check_judgement, check_order, check_page,
+    check_plan, check_verdict,
 };
 use crate::pool::Pool;
 use crate::shard::Sharded;
 use crate::state::{Lent, SharedCall};
-use crate::stream::{AnswerFilter, Translator};
+use crate::stream::{AnswerFilters, Translator};
 use crate::{
-    Answer, CallView, CandidatesView, CatalogueRequest, Component, ErrorKind, FailedAnswerView,
-    Failure, Interface, Judgement, MacSource, OutcomeView, Plan, PluginError, RequestView, Segment,
-    SignHead, Verdict, Window,
+    Answer, AnswerHeadView, CallView, CandidatesView, CataloguePage, CatalogueRequest, Component,
+    ErrorKind, FailedAnswerView, Failure, Interface, Judgement, MacSource, OutcomeView, Plan,
+    PluginError, RequestView, Segment, SignHead, Verdict, Window,
 };
 
 /// A component with its configuration, its own instances and its remembered plans.
 ///
 /// Every call is synchronous and ends within the configured time. Errors are the same for all: `Unsupported` if the
 /// component does not export the interface, `Trap`, `Timeout`, `Memory`, `BadAnswer` for what it may not answer,
-/// `Busy` if no instance can be had.
+/// `Busy` if no instance can be had, `Suspended` while the component is left alone because it timed out again and again.
 pub struct Configured {
     component: Arc<Component>,
     pool: Arc<Pool>,
@@ -161,44 +161,48 @@ impl Configured {
         Ok(answer)
     }
 
-    /// Headers to add to a request that is signed as a whole.
+    /// Headers to add to a request that is signed as a whole; templates in their values are to be filled in.
     ///
     /// # Errors
     /// `Refused` with the component's sentence; else as all calls.
     pub fn sign(
         &self,
-        head: &SignHead<'_>,
+        call: &SharedCall,
+        head: SignHead,
         macs: Arc<dyn MacSource>,
     ) -> Result<Vec<(String, String)>, PluginError> {
         self.needs(Interface::Signing)?;
         let lent = Lent {
+            call: Some(Arc::clone(call)),
+            head: Some(Arc::new(head)),
             macs: Some(macs),
             ..Lent::default()
         };
         let headers = self
             .pool
             .with(|instance, template| {
-                instance.call(template, lent, |calls, store| calls.sign(store, head))
+                instance.call(template, lent, |calls, store| calls.sign(store))
             })?
             .map_err(|why| self.refused(why))?;
         check_headers(&headers, self.component.manifest()).map_err(|why| self.bad(why))?;
         Ok(headers)
     }
 
-    /// The vendor's own windows as an answer's headers tell them (names in lower case). `now`: Unix milliseconds.
+    /// The vendor's own windows as the head of an answer tells them.
     ///
     /// # Errors
     /// As all calls.
     pub fn read_capacity(
         &self,
-        headers: &[(String, String)],
-        now: u64,
+        answer: Arc<dyn AnswerHeadView>,
     ) -> Result<Vec<Window>, PluginError> {
         self.needs(Interface::Capacity)?;
+        let lent = Lent {
+            answer_head: Some(answer),
+            ..Lent::default()
+        };
         self.pool.with(|instance, template| {
-            instance.call(template, Lent::default(), |calls, store| {
-                calls.read_capacity(store, headers, now)
-            })
+            instance.call(template, lent, |calls, store| calls.read_capacity(store))
         })
     }
 
@@ -217,19 +221,22 @@ impl Configured {
         Ok(request)
     }
 
-    /// Model ids in a listing's body.
+    /// One page of models, from a listing's body.
     ///
     /// # Errors
     /// `Refused` with the component's sentence; else as all calls.
-    pub fn catalogue_read(&self, body: &[u8]) -> Result<Vec<String>, PluginError> {
+    pub fn catalogue_read(&self, body: &[u8]) -> Result<CataloguePage, PluginError> {
         self.needs(Interface::Catalogue)?;
-        self.pool
+        let page = self
+            .pool
             .with(|instance, template| {
                 instance.call(template, Lent::default(), |calls, store| {
                     calls.catalogue_read(store, body)
                 })
             })?
-            .map_err(|why| self.refused(why))
+            .map_err(|why| self.refused(why))?;
+        check_page(&page).map_err(|why| self.bad(why))?;
+        Ok(page)
     }
 
     /// A translator for one exchange. It has an instance of its own until it is dropped, and keeps this component
@@ -266,19 +273,19 @@ impl Configured {
     pub fn inspect(
         &self,
         request: Arc<dyn RequestView>,
-        segments: &[Segment<'_>],
+        segments: Vec<Segment>,
     ) -> Result<Judgement, PluginError> {
         self.needs(Interface::Content)?;
+        let count = segments.len();
         let lent = Lent {
             request: Some(request),
+            segments: Some(Arc::new(segments)),
             ..Lent::default()
         };
         let judgement = self.pool.with(|instance, template| {
-            instance.call(template, lent, |calls, store| {
-                calls.inspect(store, segments)
-            })
+            instance.call(template, lent, |calls, store| calls.inspect(store))
         })?;
-        check_judgement(&judgement, segments.len()).map_err(|why| self.bad(why))?;
+        check_judgement(&judgement, count).map_err(|why| self.bad(why))?;
         Ok(judgement)
     }
 
@@ -320,18 +327,17 @@ impl Configured {
         })
     }
 
-    /// A filter for one channel of an answer (`text`, `tool-arguments`, `reasoning`). It has an instance of its own
-    /// until it is dropped.
+    /// The filters of one answer: one for each channel, all on one instance, which they have for their own until the
+    /// last is dropped.
     ///
     /// # Errors
-    /// As all calls; the caller must then end the answer.
-    pub fn answer_filter(
+    /// `Unsupported`; the caller must then end the answer.
+    pub fn answer_filters(
         &self,
         request: Arc<dyn RequestView>,
-        kind: &str,
-    ) -> Result<AnswerFilter, PluginError> {
+    ) -> Result<AnswerFilters, PluginError> {
         self.needs(Interface::AnswerContent)?;
-        AnswerFilter::new(&self.pool, request, kind)
+        Ok(AnswerFilters::new(&self.pool, request))
     }
 
     fn needs(&self, interface: Interface) -> Result<(), PluginError> {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use ring::digest;
 
-use wasmtime::component::{Component, InstancePre, Linker};
+use wasmtime::component::types::{ComponentInstance, ComponentItem};
+use wasmtime::component::{Component, InstancePre, Linker, ResourceType};
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, ModuleVersionStrategy,
     PoolingAllocationConfig, Strategy,
@@ -72,10 +73,43 @@ impl Host {
             return self.linker.instantiate_pre(component);
         }
         let mut linker = self.linker_with_wasi.clone();
-        // What is left is network: a component may be built against it and traps when it tries.
-        linker.define_unknown_imports_as_traps(component)?;
+        for (name, import) in component.component_type().imports(&self.engine) {
+            if let ComponentItem::ComponentInstance(interface) = import.ty
+                && name.starts_with("wasi:sockets/")
+            {
+                stub(&mut linker, &self.engine, name, &interface)?;
+            }
+        }
         linker.instantiate_pre(component)
     }
+}
+
+/// Network: a component may be built against it and traps when it tries. Nothing else may be stubbed: the linker finds
+/// an interface of another patch version by itself, but a stub of the exact version would hide it.
+fn stub(
+    linker: &mut Linker<State>,
+    engine: &Engine,
+    name: &str,
+    interface: &ComponentInstance,
+) -> wasmtime::Result<()> {
+    let mut instance = linker.instance(name)?;
+    for (item, export) in interface.exports(engine) {
+        match export.ty {
+            ComponentItem::ComponentFunc(_) => {
+                let full = format!("{name}#{item}");
+                instance.func_new(item, move |_, _, _, _| {
+                    Err(wasmtime::format_err!(
+                        "there is no network: `{full}` was called"
+                    ))
+                })?;
+            }
+            ComponentItem::Resource(_) => {
+                instance.resource(item, ResourceType::host::<()>(), |_, _| Ok(()))?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// An engine with as many pooled slots as the address space allows.

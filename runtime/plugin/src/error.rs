@@ -32,8 +32,10 @@ pub enum ErrorKind {
     Refused,
     /// The component does not export the interface that was asked for.
     Unsupported,
-    /// No instance could be had now: the engine's slots are all in use.
+    /// No instance could be had now: the engine's slots, or the channels of one answer, are all in use.
     Busy,
+    /// The guest timed out again and again and is left alone for a while: it was not called.
+    Suspended,
     /// The host itself failed: cache directory, watcher, engine.
     Host,
 }
@@ -71,9 +73,9 @@ pub enum TranslateError {
     /// The component failed.
     #[error(transparent)]
     Plugin(#[from] PluginError),
-    /// The component says why it cannot translate this; a sentence for the client.
-    #[error("{0}")]
-    Refused(String),
+    /// The component says what is wrong: with the request, with the vendor's answer, or at the vendor.
+    #[error("the provider reports {}: {}", .0.kind.word(), .0.message.as_deref().unwrap_or("no message"))]
+    Refused(crate::Failure),
 }
 
 /// An answer filter did not let text through.

@@ -169,13 +169,20 @@ impl Instance {
         &mut self,
         template: &Template,
         resource: wasmtime::component::ResourceAny,
-    ) {
-        let dropped = self.call(template, Lent::default(), |_, store| {
+    ) -> Result<(), PluginError> {
+        self.call(template, Lent::default(), |_, store| {
             Ok(resource.resource_drop(store)?)
-        });
-        if let Err(error) = dropped {
-            tracing::debug!("{error}");
-        }
+        })
+    }
+
+    /// Whether every call so far has ended well.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.sound
+    }
+
+    /// Says that the instance may not serve another call.
+    pub(crate) fn discard(&mut self) {
+        self.sound = false;
     }
 
     pub(crate) fn state(&mut self) -> &mut State {

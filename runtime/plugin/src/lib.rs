@@ -17,6 +17,7 @@ mod configured;
 mod engine;
 mod error;
 mod folder;
+mod guard;
 mod instance;
 mod limits;
 mod loader;
@@ -30,8 +31,10 @@ mod selftest;
 mod shard;
 mod state;
 mod stream;
+mod template;
 mod types;
 mod views;
+mod visible;
 mod wasi;
 mod watch;
 
@@ -40,10 +43,14 @@ pub use configured::Configured;
 pub use error::{ErrorKind, FilterError, PluginError, PrepareError, TranslateError};
 pub use manifest::{Credential, CredentialField, Endpoint, Manifest, Model, Price, UsagePointers};
 pub use registry::{Components, ComponentsConfig, Generation, Isolation};
-pub use stream::{AnswerFilter, Translator};
+pub use stream::{AnswerFilter, AnswerFilters, Translator};
+pub use template::literal_header;
 pub use types::{
-    Amendment, Answer, CatalogueRequest, CommitAfter, Denial, Edit, Failure, FailureKind,
-    Interface, Judgement, Kind, Plan, Replacement, Segment, SignHead, UpstreamStream, Verdict,
-    Window,
+    Amendment, Answer, CataloguePage, CatalogueRequest, CommitAfter, Denial, Edit, Failure,
+    FailureKind, Interface, Judgement, Kind, Plan, Replacement, Segment, SignHead, UpstreamStream,
+    Verdict, Window,
 };
-pub use views::{CallView, CandidatesView, FailedAnswerView, MacSource, OutcomeView, RequestView};
+pub use views::{
+    AnswerHeadView, CallView, CandidatesView, FailedAnswerView, MacSource, OutcomeView, RequestView,
+};
+pub use visible::header_is_visible;

@@ -25,6 +25,15 @@ pub(crate) const HANDLES: usize = 10_000;
 pub(crate) const CALLS_A_LIFE: u64 = 10_000;
 /// Warm instances kept idle for each worker thread.
 pub(crate) const IDLE_A_SHARD: usize = 8;
+/// Channels of one answer that a policy may have open at once. Vendors allow up to 128 choices, each with text, reasoning
+/// and tool calls, but no answer has more than a few under way at a time.
+pub(crate) const CHANNELS_AN_ANSWER: usize = 256;
+/// Time-outs in a row after which a component is left alone.
+pub(crate) const TIMEOUTS_IN_A_ROW: u32 = 3;
+/// For how long, the first time. Doubles each time that it times out again.
+pub(crate) const SUSPENSION_FIRST: Duration = Duration::from_secs(1);
+/// For how long at most.
+pub(crate) const SUSPENSION_LONGEST: Duration = Duration::from_secs(300);
 /// How often a deadline is moved for a guest that did not get the processor.
 const GRACES: u32 = 20;
 /// How many times a call's time may be used by what happens once: instantiation, `configure`, `describe`.

@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use serde::de::IgnoredAny;
 
-use crate::{Amendment, Answer, CatalogueRequest, Edit, Judgement, Manifest, Plan, Verdict};
+use crate::template::{self, Part};
+use crate::{
+    Amendment, Answer, CataloguePage, CatalogueRequest, Edit, Judgement, Manifest, Plan, Verdict,
+};
 
 /// Headers that only the host sets: they frame the message, name the host or hold the connection.
 const HOST_HEADERS: &[&str] = &[
@@ -21,13 +24,21 @@ const HOST_HEADERS: &[&str] = &[
 ];
 /// Members of a body that no admission policy sets as a parameter.
 const PROTECTED_PARAMETERS: &[&str] = &[
-    "messages",
+    "conversation",
+    "documents",
+    "functions",
     "input",
-    "system",
     "instructions",
-    "tools",
+    "mcp_servers",
+    "messages",
     "model",
+    "prediction",
+    "prompt",
+    "query",
     "stream",
+    "suffix",
+    "system",
+    "tools",
 ];
 
 /// Whether a plan can be carried out.
@@ -47,6 +58,11 @@ pub(crate) fn check_catalogue(
 ) -> Result<(), String> {
     check_path(&request.path)?;
     check_headers(&request.headers, manifest)
+}
+
+/// Whether the next page of a listing can be asked for.
+pub(crate) fn check_page(page: &CataloguePage) -> Result<(), String> {
+    page.next_path.as_deref().map_or(Ok(()), check_path)
 }
 
 /// Whether `pointer` is a JSON Pointer (RFC 6901).
@@ -92,7 +108,15 @@ pub(crate) fn check_answer(answer: &Answer) -> Result<(), String> {
             answer.status
         ));
     }
-    check_header_value("content-type", &answer.content_type)
+    check_headers(&answer.headers, None)?;
+    if !answer
+        .headers
+        .iter()
+        .any(|(name, _)| name == "content-type")
+    {
+        return Err("answers without a `content-type`".into());
+    }
+    Ok(())
 }
 
 /// Whether a verdict's amendments are well formed. That they narrow is the gateway's check.
@@ -207,31 +231,24 @@ fn check_header_value(name: &str, value: &str) -> Result<(), String> {
 
 /// `{field}` must be a credential field of the manifest; `{{` is a brace.
 fn check_template(header: &str, template: &str, manifest: &Manifest) -> Result<(), String> {
-    let mut rest = template;
-    while let Some(at) = rest.find('{') {
-        let after = &rest[at + 1..];
-        if let Some(after_brace) = after.strip_prefix('{') {
-            rest = after_brace;
-            continue;
-        }
-        let Some(end) = after.find('}') else {
+    for part in template::parts(template) {
+        let Some(part) = part else {
             return Err(format!(
-                "the template of header `{header}` has a `{{` without its `}}`"
+                "the template of header `{header}` has a `{{` that is neither doubled nor closed"
             ));
         };
-        let field = &after[..end];
-        if !manifest
-            .credential
-            .fields
-            .iter()
-            .any(|known| known.name == field)
+        if let Part::Field(field) = part
+            && !manifest
+                .credential
+                .fields
+                .iter()
+                .any(|known| known.name == field)
         {
             return Err(format!(
                 "the template of header `{header}` names `{}`, which is no credential field of the manifest",
                 cut(field)
             ));
         }
-        rest = &after[end + 1..];
     }
     Ok(())
 }
@@ -318,6 +335,7 @@ mod tests {
             |name, value| check_plan(&plan("/x", Some((name, value)), vec![]), Some(&manifest));
         assert_eq!(check("authorization", "Bearer {api-key}"), Ok(()));
         assert_eq!(check("x-json", "{{\"a\":1}"), Ok(()));
+        assert_eq!(check("x-text", "a } b {{}"), Ok(()));
         for (name, value) in [
             ("Authorization", "x"),
             ("", "x"),

@@ -3,10 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use wasmtime::Store;
+use wasmtime::component::ResourceAny;
+
+use crate::abi::{Calls, Reply};
+use crate::guard::Guard;
 use crate::instance::{Instance, Template};
 use crate::limits::IDLE_A_SHARD;
 use crate::shard::Sharded;
-use crate::state::Lent;
+use crate::state::{Lent, State};
 use crate::{ErrorKind, Isolation, PluginError};
 
 /// Where calls get their instance. An instance in use belongs to its call or stream alone; if that panics, the
@@ -17,6 +22,7 @@ pub(crate) struct Pool {
     config: Option<String>,
     /// `None`: a fresh instance for each call or stream.
     idle: Option<Sharded<Vec<Instance>>>,
+    guard: Guard,
     instantiated: AtomicU64,
 }
 
@@ -34,6 +40,7 @@ impl Pool {
             template,
             config,
             idle,
+            guard: Guard::new(),
             instantiated: AtomicU64::new(0),
         })
     }
@@ -47,14 +54,59 @@ impl Pool {
         &self,
         run: impl FnOnce(&mut Instance, &Template) -> Result<R, PluginError>,
     ) -> Result<R, PluginError> {
-        let mut instance = self.take()?;
-        let result = run(&mut instance, &self.template);
-        self.give(instance);
+        self.guarded(|| {
+            let mut instance = self.take()?;
+            let result = run(&mut instance, &self.template);
+            self.give(instance);
+            result
+        })
+    }
+
+    /// An instance of one's own for the length of a stream, after a first call on it.
+    pub(crate) fn open<R>(
+        &self,
+        lent: Lent,
+        run: impl FnOnce(&mut dyn Calls, &mut Store<State>) -> Reply<R>,
+    ) -> Result<(Instance, R), PluginError> {
+        self.guarded(|| {
+            let mut instance = self.take()?;
+            let answer = instance.call(&self.template, lent, run)?;
+            Ok((instance, answer))
+        })
+    }
+
+    /// A further call on an instance of one's own.
+    pub(crate) fn step<R>(
+        &self,
+        instance: &mut Instance,
+        lent: Lent,
+        run: impl FnOnce(&mut dyn Calls, &mut Store<State>) -> Reply<R>,
+    ) -> Result<R, PluginError> {
+        self.guarded(|| instance.call(&self.template, lent, run))
+    }
+
+    /// Drops a resource of the guest's: its destructor is guest code, and is guarded like all of it. What fails in it
+    /// leaves the instance unsound.
+    pub(crate) fn drop_resource(&self, instance: &mut Instance, resource: ResourceAny) {
+        let dropped = self.guarded(|| instance.drop_resource(&self.template, resource));
+        if let Err(error) = dropped {
+            instance.discard();
+            tracing::debug!("{error}");
+        }
+    }
+
+    /// Calls nothing of a component that times out again and again.
+    fn guarded<R>(&self, run: impl FnOnce() -> Result<R, PluginError>) -> Result<R, PluginError> {
+        let component = &*self.template.component;
+        self.guard.enter(component)?;
+        let result = run();
+        self.guard
+            .note(component, result.as_ref().err().map(|error| error.kind));
         result
     }
 
     /// An instance of one's own, configured and ready.
-    pub(crate) fn take(&self) -> Result<Instance, PluginError> {
+    fn take(&self) -> Result<Instance, PluginError> {
         if let Some(idle) = &self.idle
             && let Some(instance) = idle.mine().lock().pop()
         {

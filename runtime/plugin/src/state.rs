@@ -7,7 +7,10 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::limits::{Deadline, LOG_LINE_BYTES, LOG_LINES_A_CALL, Limiter};
 use crate::reads::Recorder;
-use crate::{CallView, CandidatesView, FailedAnswerView, MacSource, OutcomeView, RequestView};
+use crate::{
+    AnswerHeadView, CallView, CandidatesView, FailedAnswerView, MacSource, OutcomeView,
+    RequestView, Segment, SignHead,
+};
 
 /// A call's view as it is shared with the guest.
 pub(crate) type SharedCall = Arc<dyn CallView + Send + Sync>;
@@ -18,7 +21,10 @@ pub(crate) type SharedCall = Arc<dyn CallView + Send + Sync>;
 pub(crate) struct Lent {
     pub(crate) call: Option<SharedCall>,
     pub(crate) failed: Option<Arc<dyn FailedAnswerView>>,
+    pub(crate) answer_head: Option<Arc<dyn AnswerHeadView>>,
+    pub(crate) head: Option<Arc<SignHead>>,
     pub(crate) request: Option<Arc<dyn RequestView>>,
+    pub(crate) segments: Option<Arc<Vec<Segment>>>,
     pub(crate) candidates: Option<Arc<dyn CandidatesView>>,
     pub(crate) outcome: Option<Arc<dyn OutcomeView>>,
     pub(crate) macs: Option<Arc<dyn MacSource>>,

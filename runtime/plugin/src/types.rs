@@ -92,7 +92,7 @@ pub enum Kind {
 pub struct Plan {
     /// Path and query, relative to the endpoint's base URL; starts with `/`.
     pub path: String,
-    /// Lower-case names and value templates: `{field}` stands for a credential field, `{{` for a brace.
+    /// Lower-case names and value templates: `{field}` stands for a credential field, `{{` for one `{`.
     pub headers: Vec<(String, String)>,
     /// Changes to the JSON body, in order.
     pub edits: Vec<Edit>,
@@ -237,23 +237,23 @@ impl FailureKind {
 pub struct Answer {
     /// HTTP status, 200 to 599.
     pub status: u16,
-    /// A header value.
-    pub content_type: String,
+    /// Lower-case names and values, `content-type` among them.
+    pub headers: Vec<(String, String)>,
     /// The body; for a streaming call the whole event stream.
     pub body: Vec<u8>,
 }
 
 /// The request about to be sent, for a signature.
-#[derive(Debug, Clone, Copy)]
-pub struct SignHead<'a> {
+#[derive(Debug, Clone)]
+pub struct SignHead {
     /// HTTP method.
-    pub method: &'a str,
+    pub method: String,
     /// Host and port as in the URL.
-    pub authority: &'a str,
+    pub authority: String,
     /// Path and query.
-    pub path: &'a str,
-    /// Headers to be sent, credential templates not yet filled in.
-    pub headers: &'a [(String, String)],
+    pub path: String,
+    /// Headers of the plan, credential templates not yet filled in.
+    pub headers: Vec<(String, String)>,
     /// SHA-256 of the body.
     pub body_sha256: [u8; 32],
     /// Unix milliseconds.
@@ -278,6 +278,15 @@ pub struct CatalogueRequest {
     pub path: String,
     /// Lower-case names and value templates.
     pub headers: Vec<(String, String)>,
+}
+
+/// One page of a vendor's list of models.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CataloguePage {
+    /// The models' names at the vendor.
+    pub models: Vec<String>,
+    /// Path and query of the next page, if there is one; starts with `/`.
+    pub next_path: Option<String>,
 }
 
 /// A policy said no.
@@ -324,14 +333,14 @@ pub enum Amendment {
 }
 
 /// A piece of text in a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Segment<'a> {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Segment {
     /// `system`, `developer`, `user`, `assistant` or `tool`.
-    pub role: &'a str,
+    pub role: &'static str,
     /// `text`, `tool-arguments`, `tool-result` or `reasoning`.
-    pub kind: &'a str,
+    pub kind: &'static str,
     /// The text.
-    pub text: &'a str,
+    pub text: String,
 }
 
 /// New text for one segment.

@@ -1,6 +1,6 @@
 //! What a component may read, as the gateway offers it. Each getter is called at most as often as the guest asks.
 //!
-//! Credentials and cookies must never be answered by `header`: the implementor leaves them out.
+//! Whatever a view answers, no guest sees a header that `header_is_visible` says no to, nor content as a parameter.
 
 /// One attempt to have a request answered by a vendor.
 pub trait CallView {
@@ -18,7 +18,7 @@ pub trait CallView {
     fn header(&self, name: &str) -> Option<&str>;
     /// A stable key of the conversation.
     fn session(&self) -> Option<&str>;
-    /// 1 for the first attempt.
+    /// 1 for this request's first attempt at upstreams of this provider, then 2, and so on.
     fn attempt(&self) -> u32;
 }
 
@@ -32,6 +32,16 @@ pub trait FailedAnswerView: Send + Sync {
     fn body(&self) -> &[u8];
     /// The operation that failed.
     fn operation(&self) -> &str;
+}
+
+/// Status and headers of a vendor's answer, before its body.
+pub trait AnswerHeadView: Send + Sync {
+    /// The HTTP status.
+    fn status(&self) -> u16;
+    /// A header of the answer by lower-case name.
+    fn header(&self, name: &str) -> Option<&str>;
+    /// When the head arrived, in Unix milliseconds.
+    fn arrived_at(&self) -> u64;
 }
 
 /// A client's request, for policies.
@@ -48,7 +58,7 @@ pub trait RequestView: Send + Sync {
     fn streaming(&self) -> bool;
     /// The output cap in tokens.
     fn output_cap(&self) -> Option<u64>;
-    /// A top-level member of the body as JSON text. The host hides content members whatever this answers.
+    /// A top-level member of the body as JSON text. Content and objects are hidden whatever this answers.
     fn parameter(&self, name: &str) -> Option<String>;
     /// A client header by lower-case name.
     fn header(&self, name: &str) -> Option<String>;

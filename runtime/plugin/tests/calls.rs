@@ -59,7 +59,7 @@ fn a_provider_is_described_and_asked() {
         }
         other => panic!("{other:?}"),
     }
-    let unsupported = vendor.read_capacity(&[], 0).unwrap_err();
+    let unsupported = vendor.catalogue_read(b"").unwrap_err();
     assert_eq!(unsupported.kind, ErrorKind::Unsupported);
 }
 
@@ -333,12 +333,12 @@ fn a_policy_admits_denies_and_may_not_rank_who_is_not_there() {
 }
 
 #[test]
-fn an_answer_filter_has_an_instance_of_its_own_until_it_is_dropped() {
+fn an_answers_filters_have_an_instance_of_its_own_until_it_is_dropped() {
     let house = House::open(&[("rule.wasm", policy())]);
     let rule = rule(&house);
     assert_eq!(rule.instances_idle(), 1);
-    let mut one = rule.answer_filter(request("m"), "text").unwrap();
-    let mut other = rule.answer_filter(request("m"), "text").unwrap();
+    let open = || rule.answer_filters(request("m")).unwrap().open("text");
+    let (mut one, mut other) = (open().unwrap(), open().unwrap());
     assert_eq!((rule.instances_idle(), rule.instances_made()), (0, 2));
     assert_eq!(one.push("hello").unwrap(), "hello");
     assert_eq!(other.push("öther").unwrap(), "öther");
@@ -361,7 +361,8 @@ fn an_answer_filter_has_an_instance_of_its_own_until_it_is_dropped() {
 #[test]
 fn an_open_stream_survives_the_removal_of_its_component() {
     let house = House::open(&[("rule.wasm", policy())]);
-    let mut filter = rule(&house).answer_filter(request("m"), "text").unwrap();
+    let filters = rule(&house).answer_filters(request("m")).unwrap();
+    let mut filter = filters.open("text").unwrap();
     house.remove("rule.wasm");
     assert!(house.components.generation().policies.is_empty());
     assert_eq!(filter.push("still here").unwrap(), "still here");

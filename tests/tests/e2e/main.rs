@@ -10,6 +10,7 @@ mod byte_identity;
 mod client_disconnect;
 mod client_requests;
 mod command_line_clients;
+mod contract;
 mod custody;
 mod drop_in;
 mod durability;

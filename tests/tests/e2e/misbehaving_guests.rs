@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tollgate_tests::endpoints::{ENDPOINTS, Endpoint};
 use tollgate_tests::gateway::Setup;
-use tollgate_tests::guests::{self, Deed};
+use tollgate_tests::guests::{self, Deed, Place, Rule};
 use tollgate_tests::world::{ALICE, World};
 
 fn setup() -> Setup {
@@ -84,24 +84,75 @@ async fn a_bad_provider_fails_its_attempt_and_the_next_upstream_answers() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_provider_that_fails_its_self_test_is_never_loaded_and_says_why() {
     let world = World::with(setup()).await;
-    for (number, deed) in BAD.iter().enumerate() {
+    let places = [Place::Prepare, Place::Describe, Place::Configure];
+    let cases = places
+        .iter()
+        .flat_map(|place| BAD.iter().map(move |deed| (*place, deed)));
+    for (number, (place, deed)) in cases.enumerate() {
         let id = format!("hopeless-{number}");
         world
             .gateway
-            .drop_in(&id, &guests::provider_always(&id, deed));
+            .drop_in(&id, &guests::provider_at(&id, place, deed));
         let components = world
             .management()
             .wait_for_components(&id, |components| reason(components, &id).is_some())
             .await;
         let why = reason(&components, &id).unwrap();
-        assert!(why.contains("self-test"), "{deed:?}: {why}");
+        assert!(!why.is_empty(), "{place:?} {deed:?}");
+        if place == Place::Prepare {
+            assert!(why.contains("self-test"), "{deed:?}: {why}");
+        }
         let loaded = components["loaded"].as_array().unwrap();
         assert!(
             loaded.iter().all(|component| component["id"] != id),
-            "{deed:?} serves all the same"
+            "{place:?} {deed:?} serves all the same"
         );
-        others_are_served(&world).await;
     }
+    others_are_served(&world).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failure_that_its_provider_cannot_name_is_named_by_its_status() {
+    let world = World::with(setup()).await;
+    let endpoint = Endpoint::of("chat-completions");
+    for (number, deed) in BAD.iter().enumerate() {
+        let (id, model) = (format!("mute-{number}"), format!("model-{number}"));
+        load(
+            &world,
+            &id,
+            &guests::provider_at(&id, Place::Classify, deed),
+        )
+        .await;
+        register(&world, &id, &model, 10).await;
+        let body = endpoint.body_for(&model, false);
+        let told = tollgate_tests::simulator::openai_error(400, "bad", "Your own mistake.");
+        world.simulator.script(told);
+        let reply = world.post(endpoint.path, body.clone()).await;
+        assert_eq!(reply.status(), 400, "{deed:?}: {}", reply.text());
+        world
+            .simulator
+            .script(tollgate_tests::simulator::openai_error(500, "x", "y"));
+        let reply = world.post(endpoint.path, body).await;
+        assert_eq!(reply.status(), 503, "{deed:?}: {}", reply.text());
+    }
+    others_are_served(&world).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bad_responder_fails_its_attempt() {
+    let world = World::with(setup()).await;
+    let endpoint = Endpoint::of("chat-completions");
+    for (number, deed) in BAD.iter().enumerate() {
+        let (id, model) = (format!("oracle-{number}"), format!("model-{number}"));
+        load(&world, &id, &guests::provider_at(&id, Place::Respond, deed)).await;
+        register(&world, &id, &model, 10).await;
+        let reply = world
+            .post(endpoint.path, endpoint.body_for(&model, false))
+            .await;
+        assert_eq!(reply.status(), 503, "{deed:?}: {}", reply.text());
+        assert!(reply.json()["error"]["message"].is_string());
+    }
+    others_are_served(&world).await;
 }
 
 /// Why a file was not loaded.
@@ -223,9 +274,13 @@ async fn a_bad_policy_fails_closed_naming_itself_and_only_below_its_account() {
         .await;
     let other = world.management().key("root/others").await;
     world.gateway.keep_secret(&other.secret);
-    for (number, deed) in BAD.iter().enumerate() {
+    let rules = [Rule::Admission, Rule::Content, Rule::Routing];
+    let cases = rules
+        .iter()
+        .flat_map(|rule| BAD.iter().map(move |deed| (*rule, deed)));
+    for (number, (rule, deed)) in cases.enumerate() {
         let name = format!("bad-policy-{number}");
-        load(&world, &name, &guests::policy(deed)).await;
+        load(&world, &name, &guests::policy_at(rule, deed)).await;
         world
             .management()
             .policy("attached", &name, ALICE, json!({}))
@@ -233,16 +288,11 @@ async fn a_bad_policy_fails_closed_naming_itself_and_only_below_its_account() {
         world.simulator.forget();
         for endpoint in &ENDPOINTS {
             let reply = world.ask(endpoint, endpoint.streams).await;
-            println!(
-                "{deed:?} on {}: {} {}",
+            assert_eq!(
+                reply.status(),
+                403,
+                "{rule:?} {deed:?} on {}: {}",
                 endpoint.path,
-                reply.status(),
-                reply.text()
-            );
-            assert!(
-                [403, 500, 503, 529].contains(&reply.status()),
-                "{deed:?}: {} {}",
-                reply.status(),
                 reply.text()
             );
             let text = reply.text();
@@ -257,7 +307,7 @@ async fn a_bad_policy_fails_closed_naming_itself_and_only_below_its_account() {
         }
         assert!(
             world.simulator.received().is_empty(),
-            "{deed:?}: failed open"
+            "{rule:?} {deed:?}: failed open"
         );
         for endpoint in &ENDPOINTS {
             let request = tollgate_tests::wire::Request::post(endpoint.path, endpoint.body(false))
@@ -274,6 +324,75 @@ async fn a_bad_policy_fails_closed_naming_itself_and_only_below_its_account() {
             .await;
     }
     others_are_served(&world).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bad_answer_filter_ends_the_answer_and_lets_nothing_through() {
+    let world = World::with(setup()).await;
+    for (number, deed) in BAD.iter().enumerate() {
+        let name = format!("bad-filter-{number}");
+        load(&world, &name, &guests::policy_at(Rule::AnswerContent, deed)).await;
+        world
+            .management()
+            .policy("attached", &name, ALICE, json!({}))
+            .await;
+        for endpoint in ENDPOINTS.iter().filter(|endpoint| endpoint.streams) {
+            let what = format!("{deed:?} on {}", endpoint.path);
+            let say = |stream| {
+                tollgate_tests::simulator::spoken(endpoint.operation, stream, "the-secret-text")
+            };
+            world.simulator.script(say(false));
+            let whole = world.ask(endpoint, false).await;
+            assert_eq!(whole.status(), 403, "{what}: {}", whole.text());
+            assert!(
+                whole.text().contains("attached"),
+                "{what}: {}",
+                whole.text()
+            );
+            assert_eq!(
+                whole.json().get("type").is_some_and(|kind| kind == "error"),
+                endpoint.anthropic,
+                "{what}"
+            );
+            world.simulator.script(say(true));
+            let stream = world.ask(endpoint, true).await;
+            assert!(
+                stream.text().contains("attached"),
+                "{what}: {}",
+                stream.text()
+            );
+            for reply in [whole, stream] {
+                assert!(
+                    !reply.text().contains("the-secret-text"),
+                    "{what}: {}",
+                    reply.text()
+                );
+            }
+        }
+        world
+            .management()
+            .done("DELETE", "/api/policies/attached", None)
+            .await;
+    }
+    others_are_served(&world).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bad_observer_changes_nothing() {
+    let world = World::with(setup()).await;
+    for (number, deed) in BAD.iter().enumerate() {
+        let name = format!("bad-observer-{number}");
+        load(&world, &name, &guests::policy_at(Rule::Observation, deed)).await;
+        world
+            .management()
+            .policy("attached", &name, ALICE, json!({}))
+            .await;
+        others_are_served(&world).await;
+        world
+            .management()
+            .done("DELETE", "/api/policies/attached", None)
+            .await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -356,5 +475,40 @@ async fn a_looping_guest_does_not_hold_up_the_others() {
     }
     for status in tasks.join_all().await {
         assert!((500..=504).contains(&status), "{status}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_guest_that_times_out_again_and_again_is_left_alone() {
+    // One worker: whoever waits for the guest, everybody waits for.
+    let world = World::with(setup().set("server", "workers", "1")).await;
+    load(&world, "loops", &guests::provider("loops", &Deed::Loops)).await;
+    register(&world, "loops", "looping", 0).await;
+    let endpoint = Endpoint::of("chat-completions");
+    let started = std::time::Instant::now();
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..100 {
+        let (address, request) = (
+            world.gateway.address(),
+            world.request(endpoint.path, endpoint.body_for("looping", true)),
+        );
+        tasks.spawn(async move { tollgate_tests::wire::send(address, &request).await.status() });
+    }
+    others_are_served(&world).await;
+    for status in tasks.join_all().await {
+        assert!((500..=504).contains(&status), "{status}");
+    }
+    // At 200 ms each, a hundred would hold the one worker for 20 s.
+    let took = started.elapsed();
+    assert!(took < std::time::Duration::from_secs(10), "{took:?}");
+    assert!(world.gateway.log().contains("not called for a while"));
+    // A policy that does so is left alone too, and goes on denying.
+    load(&world, "loop-rule", &guests::policy(&Deed::Loops)).await;
+    world
+        .management()
+        .policy("attached", "loop-rule", ALICE, json!({}))
+        .await;
+    for _ in 0..30 {
+        assert_eq!(world.ask(endpoint, false).await.status(), 403);
     }
 }

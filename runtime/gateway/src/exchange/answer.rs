@@ -102,7 +102,7 @@ fn settle_whole(
 ) -> Result<Answer, Miss> {
     let Told {
         status,
-        headers,
+        mut headers,
         mut body,
     } = told;
     if let Some(made) = &mut translator {
@@ -110,6 +110,10 @@ fn settle_whole(
             .response(&body)
             .map_err(|error| translation_failed(route, error))?
             .into();
+        headers.insert(
+            CONTENT_TYPE,
+            http::HeaderValue::from_static("application/json"),
+        );
     }
     if prepared.commit_after == CommitAfter::Body
         && tollgate_dialect::first_event_failure(request.operation, &body).is_some()

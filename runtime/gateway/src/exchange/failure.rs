@@ -226,11 +226,7 @@ pub(super) fn translation_failed(
     error: tollgate_plugin::TranslateError,
 ) -> Miss {
     match error {
-        tollgate_plugin::TranslateError::Refused(message) => Miss::from(Failure {
-            kind: FailureKind::InvalidRequest,
-            retry_after_ms: None,
-            message: Some(message),
-        }),
+        tollgate_plugin::TranslateError::Refused(failure) => Miss::from(failure),
         tollgate_plugin::TranslateError::Plugin(error) => {
             Miss::from(adapt::broken(&route.upstream, &error))
         }

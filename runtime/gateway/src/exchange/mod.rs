@@ -8,8 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, HeaderName, Method, StatusCode};
 use tollgate_dialect::{ApiError, Document, Edit, Operation};
 use tollgate_plugin::{CallView, Failure, FailureKind, SignHead, Translator};
 use tollgate_upstream::{Coalesce, RequestHead, UpstreamBody};
@@ -24,7 +23,7 @@ use crate::route::Candidate;
 use crate::settle::Settlement;
 use crate::snapshot::Snapshot;
 use crate::turn;
-use crate::views::CallFacts;
+use crate::views::{AnswerHead, CallFacts};
 use crate::worker::Worker;
 
 /// A vendor's answer, up to where it is committed to the client.
@@ -155,7 +154,7 @@ async fn attempt(
         translator = Some(made);
     }
     let signed = match upstream.signs {
-        true => Some(sign(worker, route, &prepared, &body)?),
+        true => Some(sign(worker, route, &call, &prepared, &body)?),
         false => None,
     };
     let head = signed.as_ref().unwrap_or(&prepared.head);
@@ -166,6 +165,17 @@ async fn attempt(
         .send(&upstream.target, Method::POST, head, body)
         .await
         .map_err(|error| unreachable(route, &error))?;
+    if let Some(made) = &mut translator
+        && response.status().is_success()
+    {
+        let head = Arc::new(AnswerHead {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            arrived_ms: worker.now_ms(),
+        });
+        made.answered(head)
+            .map_err(|error| translation_failed(route, error))?;
+    }
     answer::accept(request, route, &prepared, response, translator, hide_usage).await
 }
 
@@ -226,6 +236,7 @@ fn body(
 fn sign(
     worker: &Worker,
     route: &Candidate,
+    call: &Arc<CallFacts>,
     prepared: &Prepared,
     body: &Bytes,
 ) -> Result<RequestHead, Miss> {
@@ -234,17 +245,18 @@ fn sign(
     sha256.copy_from_slice(ring::digest::digest(&ring::digest::SHA256, body).as_ref());
     let path = format!("{}{}", upstream.target.base_path(), prepared.path);
     let head = SignHead {
-        method: "POST",
-        authority: upstream.target.authority(),
-        path: &path,
-        headers: &prepared.templates,
+        method: "POST".to_owned(),
+        authority: upstream.target.authority().to_owned(),
+        path,
+        headers: prepared.templates.clone(),
         body_sha256: sha256,
         now: worker.now_ms(),
     };
     let macs = Arc::new(crate::sign::Macs(upstream.credential.clone()));
+    let view: Arc<dyn CallView + Send + Sync> = Arc::<CallFacts>::clone(call);
     let signed = upstream
         .provider
-        .sign(&head, macs)
+        .sign(&view, head, macs)
         .map_err(|error| Miss::from(adapt::broken(upstream, &error)))?;
     let mut head = prepared.head.clone();
     for (name, value) in &signed {
@@ -265,8 +277,10 @@ fn respond(request: &Request, route: &Candidate, call: &Arc<CallFacts>) -> Resul
         .map_err(|error| Miss::from(adapt::broken(&route.upstream, &error)))?;
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);
     let mut headers = HeaderMap::new();
-    if let Ok(content_type) = answer.content_type.parse() {
-        headers.insert(CONTENT_TYPE, content_type);
+    for (name, value) in &answer.headers {
+        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse()) {
+            headers.append(name, value);
+        }
     }
     let body = Bytes::from(answer.body);
     if !status.is_success() {

@@ -11,16 +11,19 @@ use crate::Interface;
 use crate::abi::{Bound, Calls};
 use crate::state::State;
 
-/// Interfaces that a component of this version may import. `verdicts` only holds types.
+/// Interfaces that a component of this version may import. `verdicts` and `failures` only hold types.
 pub(super) const IMPORTS: &[&str] = &[
     "log",
     "clock",
     "credential",
     "request",
     "call",
+    "outgoing",
+    "segments",
     "candidates",
     "outcomes",
     "verdicts",
+    "failures",
 ];
 
 #[allow(
@@ -46,6 +49,9 @@ mod bindings {
         with: {
             "tollgate:extension/call.call": super::handles::CallHandle,
             "tollgate:extension/call.failed-answer": super::handles::FailedAnswerHandle,
+            "tollgate:extension/call.answer-head": super::handles::AnswerHeadHandle,
+            "tollgate:extension/outgoing.head": super::handles::HeadHandle,
+            "tollgate:extension/segments.segments": super::handles::SegmentsHandle,
             "tollgate:extension/request.request": super::handles::RequestHandle,
             "tollgate:extension/candidates.candidates": super::handles::CandidatesHandle,
             "tollgate:extension/outcomes.outcome": super::handles::OutcomeHandle,

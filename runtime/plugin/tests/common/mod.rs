@@ -11,10 +11,13 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tollgate_plugin::{CallView, Components, ComponentsConfig, Isolation, RequestView};
+use tollgate_plugin::{
+    AnswerHeadView, CallView, CandidatesView, Components, ComponentsConfig, Isolation, OutcomeView,
+    RequestView,
+};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
@@ -174,6 +177,78 @@ pub fn provider_with(manifest: &str, classify: &str) -> Vec<u8> {
   (func (export "tollgate:extension/exchange@0.1.0#classify") (param $answer i32) (result i32)
     (call $drop-failed (local.get $answer))
     {classify})
+)"#
+        ),
+    )
+}
+
+/// A provider whose `prepare` answers the path in the header `name`, `/nothing` if it sees none, and whose `classify`
+/// answers the kind `auth` if it sees that header.
+pub fn spy(name: &str) -> Vec<u8> {
+    let manifest = manifest("spy");
+    let escaped = manifest.replace('"', "\\22");
+    let (length, name_length) = (manifest.len(), name.len());
+    component(
+        "import tollgate:extension/call@0.1.0;
+        export tollgate:extension/manifest@0.1.0; export tollgate:extension/exchange@0.1.0;",
+        &format!(
+            r#"(module
+  (import "tollgate:extension/call@0.1.0" "[method]call.header" (func $header (param i32 i32 i32 i32)))
+  (import "tollgate:extension/call@0.1.0" "[method]failed-answer.header" (func $told (param i32 i32 i32 i32)))
+  (import "tollgate:extension/call@0.1.0" "[resource-drop]call" (func $drop-call (param i32)))
+  (import "tollgate:extension/call@0.1.0" "[resource-drop]failed-answer" (func $drop-failed (param i32)))
+  (memory (export "memory") 2)
+  {ALLOCATOR}
+  (data (i32.const 16) "/nothing")
+  (data (i32.const 32) "transient")
+  (data (i32.const 48) "auth")
+  (data (i32.const 64) "{name}")
+  (data (i32.const 1024) "{escaped}")
+  (func (export "tollgate:extension/manifest@0.1.0#describe") (result i32)
+    (i32.store (i32.const 200) (i32.const 1024))
+    (i32.store (i32.const 204) (i32.const {length}))
+    (i32.const 200))
+  (func (export "tollgate:extension/exchange@0.1.0#prepare") (param $call i32) (result i32)
+    (call $header (local.get $call) (i32.const 64) (i32.const {name_length}) (i32.const 400))
+    (call $drop-call (local.get $call))
+    (i32.store (i32.const 264) (i32.const 16))
+    (i32.store (i32.const 268) (i32.const 8))
+    (if (i32.load8_u (i32.const 400))
+      (then
+        (i32.store (i32.const 264) (i32.load (i32.const 404)))
+        (i32.store (i32.const 268) (i32.load (i32.const 408)))))
+    (i32.const 256))
+  (func (export "tollgate:extension/exchange@0.1.0#classify") (param $answer i32) (result i32)
+    (call $told (local.get $answer) (i32.const 64) (i32.const {name_length}) (i32.const 400))
+    (call $drop-failed (local.get $answer))
+    (i32.store (i32.const 512) (i32.const 32))
+    (i32.store (i32.const 516) (i32.const 9))
+    (if (i32.load8_u (i32.const 400))
+      (then (i32.store (i32.const 512) (i32.const 48)) (i32.store (i32.const 516) (i32.const 4))))
+    (i32.const 512))
+)"#
+        ),
+    )
+}
+
+/// A policy that allows everything, and takes a configuration of at most so many bytes.
+pub fn configurable(longest: u32) -> Vec<u8> {
+    component(
+        "export tollgate:extension/configuration@0.1.0; export tollgate:extension/admission@0.1.0;",
+        &format!(
+            r#"(module
+  (import "tollgate:extension/request@0.1.0" "[resource-drop]request" (func $drop (param i32)))
+  (memory (export "memory") 2)
+  {ALLOCATOR}
+  (data (i32.const 16) "too long")
+  (func (export "tollgate:extension/configuration@0.1.0#configure") (param i32) (param $length i32) (result i32)
+    (i32.store8 (i32.const 256) (i32.gt_u (local.get $length) (i32.const {longest})))
+    (i32.store (i32.const 260) (i32.const 16))
+    (i32.store (i32.const 264) (i32.const 8))
+    (i32.const 256))
+  (func (export "tollgate:extension/admission@0.1.0#admit") (param $request i32) (result i32)
+    (call $drop (local.get $request))
+    (i32.const 512))
 )"#
         ),
     )
@@ -390,4 +465,204 @@ pub fn config(home: &Path) -> ComponentsConfig {
         max_memory_bytes: 16 << 20,
         call_timeout: Duration::from_millis(50),
     }
+}
+
+/// A request whose view hides nothing: it has any header and any parameter that one asks for.
+pub struct Loud {
+    model: String,
+    headers: HashMap<String, String>,
+}
+
+impl Loud {
+    /// A request for a model, with these headers for the guest to act on.
+    pub fn new(model: &str, headers: &[(&str, &str)]) -> Self {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Self {
+            model: model.to_owned(),
+            headers: headers.iter().map(owned).collect(),
+        }
+    }
+}
+
+impl RequestView for Loud {
+    fn id(&self) -> &str {
+        "r1"
+    }
+    fn operation(&self) -> &str {
+        "chat-completions"
+    }
+    fn dialect(&self) -> &str {
+        "openai-chat"
+    }
+    fn model(&self) -> &str {
+        &self.model
+    }
+    fn streaming(&self) -> bool {
+        false
+    }
+    fn output_cap(&self) -> Option<u64> {
+        None
+    }
+    fn parameter(&self, name: &str) -> Option<String> {
+        Some(match name {
+            "temperature" => "0.5".to_owned(),
+            "object" => "{}".to_owned(),
+            "long" => format!("\"{}\"", "x".repeat(300)),
+            _ => "\"a secret\"".to_owned(),
+        })
+    }
+    fn header(&self, name: &str) -> Option<String> {
+        match name.starts_with("x-ask-") || name == "x-nobody" {
+            true => self.headers.get(name).cloned(),
+            false => Some("a secret".to_owned()),
+        }
+    }
+    fn account_path(&self) -> Vec<String> {
+        vec!["root".into()]
+    }
+    fn key_label(&self) -> &str {
+        "test"
+    }
+    fn body_size(&self) -> u64 {
+        0
+    }
+}
+
+/// When every head arrived.
+pub const ARRIVED: u64 = 1_700_000_000_000;
+
+/// The head of an answer.
+pub struct Head(u16, HashMap<String, String>);
+
+impl Head {
+    /// A head with these headers.
+    pub fn new(status: u16, headers: &[(&str, &str)]) -> Self {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Self(status, headers.iter().map(owned).collect())
+    }
+}
+
+impl AnswerHeadView for Head {
+    fn status(&self) -> u16 {
+        self.0
+    }
+    fn header(&self, name: &str) -> Option<&str> {
+        self.1.get(name).map(String::as_str)
+    }
+    fn arrived_at(&self) -> u64 {
+        ARRIVED
+    }
+}
+
+/// Candidates by their tiers.
+pub struct Upstreams(pub Vec<&'static str>);
+
+impl CandidatesView for Upstreams {
+    fn count(&self) -> u32 {
+        u32::try_from(self.0.len()).unwrap()
+    }
+    fn upstream(&self, _position: u32) -> &str {
+        "u"
+    }
+    fn provider(&self, _position: u32) -> &str {
+        "p"
+    }
+    fn model(&self, _position: u32) -> &str {
+        "m"
+    }
+    fn tier(&self, position: u32) -> &str {
+        self.0.get(position as usize).copied().unwrap_or_default()
+    }
+    fn input_price(&self, _position: u32) -> Option<u64> {
+        None
+    }
+    fn output_price(&self, _position: u32) -> Option<u64> {
+        None
+    }
+    fn load(&self, _position: u32) -> u32 {
+        0
+    }
+    fn latency_ms(&self, _position: u32) -> u32 {
+        0
+    }
+    fn healthy(&self, _position: u32) -> bool {
+        true
+    }
+}
+
+/// How one request ended.
+pub struct Outcome;
+
+impl OutcomeView for Outcome {
+    fn request_id(&self) -> &str {
+        "r1"
+    }
+    fn status(&self) -> u16 {
+        200
+    }
+    fn model(&self) -> &str {
+        "m"
+    }
+    fn upstream(&self) -> &str {
+        "up"
+    }
+    fn input_tokens(&self) -> u64 {
+        3
+    }
+    fn output_tokens(&self) -> u64 {
+        4
+    }
+    fn charged(&self) -> u64 {
+        5
+    }
+    fn duration_ms(&self) -> u64 {
+        6
+    }
+    fn account_path(&self) -> Vec<String> {
+        vec!["root".into(), "a".into()]
+    }
+}
+
+/// Keeps the log's lines.
+#[derive(Clone, Default)]
+pub struct Seen(Arc<Mutex<Vec<String>>>);
+
+impl Seen {
+    /// With no lines yet.
+    pub fn start() -> Self {
+        Self::default()
+    }
+
+    /// The lines so far.
+    pub fn lines(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+impl tracing::Subscriber for Seen {
+    fn enabled(&self, _metadata: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+    fn new_span(&self, _span: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _span: &tracing::span::Id, _values: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _span: &tracing::span::Id, _follows: &tracing::span::Id) {}
+    fn event(&self, event: &tracing::Event<'_>) {
+        struct Text<'a>(&'a mut String);
+        impl tracing::field::Visit for Text<'_> {
+            fn record_debug(
+                &mut self,
+                _field: &tracing::field::Field,
+                value: &dyn std::fmt::Debug,
+            ) {
+                self.0.push_str(&format!("{value:?} "));
+            }
+        }
+        let mut line = String::new();
+        event.record(&mut Text(&mut line));
+        self.0.lock().unwrap().push(line);
+    }
+    fn enter(&self, _span: &tracing::span::Id) {}
+    fn exit(&self, _span: &tracing::span::Id) {}
 }

@@ -7,8 +7,8 @@ use super::{Loaded, bindings, exports};
 use crate::abi::{Calls, Fault, Reply, Translate};
 use crate::state::State;
 use crate::{
-    Amendment, Answer, CatalogueRequest, CommitAfter, Denial, Edit, Failure, FailureKind,
-    Judgement, Plan, Replacement, Segment, SignHead, UpstreamStream, Verdict, Window,
+    Amendment, Answer, CataloguePage, CatalogueRequest, CommitAfter, Denial, Edit, Failure,
+    FailureKind, Judgement, Plan, Replacement, UpstreamStream, Verdict, Window,
 };
 
 /// There is at most one of each lent thing in a store, so its handle says nothing.
@@ -36,40 +36,21 @@ impl Calls for Loaded {
         Ok(failure(self.exchange(store)?.call_classify(store, the())?))
     }
 
-    fn sign(
-        &mut self,
-        store: &mut Store<State>,
-        head: &SignHead<'_>,
-    ) -> Reply<Result<Vec<(String, String)>, String>> {
-        let headers = borrowed(head.headers);
-        let head = exports::signing::Head {
-            method: head.method,
-            authority: head.authority,
-            path: head.path,
-            headers: &headers,
-            body_sha256: &head.body_sha256,
-            now: head.now,
-        };
-        Ok(self.signing(store)?.call_sign(store, head)?)
+    fn sign(&mut self, store: &mut Store<State>) -> Reply<Result<Vec<(String, String)>, String>> {
+        Ok(self.signing(store)?.call_sign(store, the(), the())?)
     }
 
     fn respond(&mut self, store: &mut Store<State>, body: &[u8]) -> Reply<Answer> {
         let answer = self.responder(store)?.call_respond(store, the(), body)?;
         Ok(Answer {
             status: answer.status,
-            content_type: answer.content_type,
+            headers: answer.headers,
             body: answer.body,
         })
     }
 
-    fn read_capacity(
-        &mut self,
-        store: &mut Store<State>,
-        headers: &[(String, String)],
-        now: u64,
-    ) -> Reply<Vec<Window>> {
-        let headers = borrowed(headers);
-        let windows = self.capacity(store)?.call_read(store, &headers, now)?;
+    fn read_capacity(&mut self, store: &mut Store<State>) -> Reply<Vec<Window>> {
+        let windows = self.capacity(store)?.call_read(store, the())?;
         Ok(windows
             .into_iter()
             .map(|window| Window {
@@ -85,16 +66,23 @@ impl Calls for Loaded {
         store: &mut Store<State>,
         endpoint: &str,
     ) -> Reply<CatalogueRequest> {
-        let (path, headers) = self.catalogue(store)?.call_request(store, endpoint)?;
-        Ok(CatalogueRequest { path, headers })
+        let listing = self.catalogue(store)?.call_request(store, endpoint)?;
+        Ok(CatalogueRequest {
+            path: listing.path,
+            headers: listing.headers,
+        })
     }
 
     fn catalogue_read(
         &mut self,
         store: &mut Store<State>,
         body: &[u8],
-    ) -> Reply<Result<Vec<String>, String>> {
-        Ok(self.catalogue(store)?.call_read(store, body)?)
+    ) -> Reply<Result<CataloguePage, String>> {
+        let page = self.catalogue(store)?.call_read(store, body)?;
+        Ok(page.map(|page| CataloguePage {
+            models: page.models.into_iter().map(|model| model.id).collect(),
+            next_path: page.next_path,
+        }))
     }
 
     fn translator(&mut self, store: &mut Store<State>) -> Reply<ResourceAny> {
@@ -107,14 +95,18 @@ impl Calls for Loaded {
         store: &mut Store<State>,
         translator: ResourceAny,
         step: Translate<'_>,
-    ) -> Reply<Result<Vec<u8>, String>> {
+    ) -> Reply<Result<Vec<u8>, Failure>> {
         let guest = self.translation(store)?.exchange_translator();
-        Ok(match step {
+        let said = match step {
             Translate::Request(body) => guest.call_request(store, translator, body)?,
+            Translate::Answered => guest
+                .call_answered(store, translator, the())?
+                .map(|()| Vec::new()),
             Translate::Response(body) => guest.call_response(store, translator, body)?,
             Translate::Push(chunk) => guest.call_push(store, translator, chunk)?,
             Translate::Finish => guest.call_finish(store, translator)?,
-        })
+        };
+        Ok(said.map_err(failure))
     }
 
     fn admit(&mut self, store: &mut Store<State>) -> Reply<Verdict> {
@@ -128,34 +120,26 @@ impl Calls for Loaded {
                     .map(amendment)
                     .collect::<Reply<_>>()?,
             )),
+            Guest::Other((name, _)) => Err(unknown("verdict", &name)),
         }
     }
 
-    fn inspect(&mut self, store: &mut Store<State>, segments: &[Segment<'_>]) -> Reply<Judgement> {
+    fn inspect(&mut self, store: &mut Store<State>) -> Reply<Judgement> {
         use exports::content::Judgement as Guest;
-        let lowered: Vec<_> = segments
-            .iter()
-            .map(|segment| exports::content::Segment {
-                role: segment.role,
-                kind: segment.kind,
-                text: segment.text,
-            })
-            .collect();
-        Ok(
-            match self.content(store)?.call_inspect(store, the(), &lowered)? {
-                Guest::Keep => Judgement::Keep,
-                Guest::Deny(denial) => Judgement::Deny(self::denial(denial)),
-                Guest::Replace(replacements) => Judgement::Replace(
-                    replacements
-                        .into_iter()
-                        .map(|replacement| Replacement {
-                            index: replacement.index,
-                            text: replacement.text,
-                        })
-                        .collect(),
-                ),
-            },
-        )
+        match self.content(store)?.call_inspect(store, the(), the())? {
+            Guest::Keep => Ok(Judgement::Keep),
+            Guest::Deny(denial) => Ok(Judgement::Deny(self::denial(denial))),
+            Guest::Replace(replacements) => Ok(Judgement::Replace(
+                replacements
+                    .into_iter()
+                    .map(|replacement| Replacement {
+                        index: replacement.index,
+                        text: replacement.text,
+                    })
+                    .collect(),
+            )),
+            Guest::Other((name, _)) => Err(unknown("judgement", &name)),
+        }
     }
 
     fn rank(&mut self, store: &mut Store<State>) -> Reply<Vec<u32>> {
@@ -184,13 +168,6 @@ impl Calls for Loaded {
         };
         Ok(said.map_err(denial))
     }
-}
-
-fn borrowed(headers: &[(String, String)]) -> Vec<(&str, &str)> {
-    headers
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_str()))
-        .collect()
 }
 
 fn plan(plan: exports::exchange::Plan) -> Reply<Plan> {
@@ -240,7 +217,7 @@ fn unknown(what: &str, name: &str) -> Fault {
     ))
 }
 
-fn failure(failure: exports::exchange::Failure) -> Failure {
+fn failure(failure: bindings::tollgate::extension::failures::Failure) -> Failure {
     Failure {
         kind: FailureKind::from_word(&failure.kind),
         retry_after_ms: failure.retry_after_ms,

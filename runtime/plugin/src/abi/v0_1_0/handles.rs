@@ -8,6 +8,12 @@
 pub enum CallHandle {}
 /// The one failed answer a guest may see.
 pub enum FailedAnswerHandle {}
+/// The one head of an answer a guest may see.
+pub enum AnswerHeadHandle {}
+/// The one request to sign a guest may see.
+pub enum HeadHandle {}
+/// The one text of a request a guest may see.
+pub enum SegmentsHandle {}
 /// The one request a guest may see.
 pub enum RequestHandle {}
 /// The one list of candidates a guest may see.

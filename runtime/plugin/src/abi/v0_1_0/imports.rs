@@ -5,37 +5,25 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use wasmtime::component::Resource;
 
 use super::bindings::tollgate::extension::{
-    call, candidates, clock, credential, log, outcomes, request, verdicts,
+    call, candidates, clock, credential, failures, log, outcomes, outgoing, request, segments,
+    verdicts,
 };
 use super::handles::{
-    CallHandle, CandidatesHandle, FailedAnswerHandle, OutcomeHandle, RequestHandle,
+    AnswerHeadHandle, CallHandle, CandidatesHandle, FailedAnswerHandle, HeadHandle, OutcomeHandle,
+    RequestHandle, SegmentsHandle,
 };
 use crate::limits::FAILED_BODY_BYTES;
 use crate::reads::Getter;
 use crate::state::State;
+use crate::visible::{header_is_visible, parameter_is_visible, parameter_may_be_read};
+use crate::{Segment, SignHead};
 
 type Answer<T> = wasmtime::Result<T>;
-
-/// Members of the body that are content, and so never a `parameter`.
-const CONTENT_MEMBERS: &[&str] = &["messages", "input", "system", "instructions", "tools"];
-/// Headers that no guest sees, whatever a view answers.
-const HIDDEN_HEADERS: &[&str] = &[
-    "authorization",
-    "proxy-authorization",
-    "x-api-key",
-    "api-key",
-    "cookie",
-    "set-cookie",
-];
 
 /// The lent thing, or a trap: a guest kept a handle beyond its call, which the component model itself forbids.
 fn lent<'a, T: ?Sized>(slot: &'a Option<std::sync::Arc<T>>, what: &str) -> Answer<&'a T> {
     slot.as_deref()
         .ok_or_else(|| wasmtime::format_err!("no {what} is under way"))
-}
-
-fn visible(name: &str) -> bool {
-    !HIDDEN_HEADERS.contains(&name)
 }
 
 impl State {
@@ -47,6 +35,15 @@ impl State {
             self.recorder.note(getter());
         }
         lent(&self.lent.call, "call")
+    }
+
+    fn lent_head(&self) -> Answer<&SignHead> {
+        lent(&self.lent.head, "signing")
+    }
+
+    fn segment(&self, position: u32) -> Answer<Option<&Segment>> {
+        let all = lent(&self.lent.segments, "inspection")?;
+        Ok(usize::try_from(position).ok().and_then(|at| all.get(at)))
     }
 }
 
@@ -69,7 +66,7 @@ impl call::HostCall for State {
         Ok(self.lent_call(|| Getter::Endpoint)?.endpoint().to_owned())
     }
     fn header(&mut self, _: Resource<CallHandle>, name: String) -> Answer<Option<String>> {
-        if !visible(&name) {
+        if !header_is_visible(&name) {
             return Ok(None);
         }
         let call = self.lent_call(|| Getter::Header(name.as_str().into()))?;
@@ -94,7 +91,7 @@ impl call::HostFailedAnswer for State {
         Ok(lent(&self.lent.failed, "failed answer")?.status())
     }
     fn header(&mut self, _: Resource<FailedAnswerHandle>, name: String) -> Answer<Option<String>> {
-        if !visible(&name) {
+        if !header_is_visible(&name) {
             return Ok(None);
         }
         Ok(lent(&self.lent.failed, "failed answer")?
@@ -111,6 +108,93 @@ impl call::HostFailedAnswer for State {
             .to_owned())
     }
     fn drop(&mut self, _: Resource<FailedAnswerHandle>) -> Answer<()> {
+        Ok(())
+    }
+}
+
+impl call::HostAnswerHead for State {
+    fn status(&mut self, _: Resource<AnswerHeadHandle>) -> Answer<u16> {
+        Ok(lent(&self.lent.answer_head, "answer")?.status())
+    }
+    fn header(&mut self, _: Resource<AnswerHeadHandle>, name: String) -> Answer<Option<String>> {
+        if !header_is_visible(&name) {
+            return Ok(None);
+        }
+        Ok(lent(&self.lent.answer_head, "answer")?
+            .header(&name)
+            .map(str::to_owned))
+    }
+    fn arrived_at(&mut self, _: Resource<AnswerHeadHandle>) -> Answer<u64> {
+        Ok(lent(&self.lent.answer_head, "answer")?.arrived_at())
+    }
+    fn drop(&mut self, _: Resource<AnswerHeadHandle>) -> Answer<()> {
+        Ok(())
+    }
+}
+
+impl outgoing::Host for State {}
+
+impl outgoing::HostHead for State {
+    fn method(&mut self, _: Resource<HeadHandle>) -> Answer<String> {
+        Ok(self.lent_head()?.method.clone())
+    }
+    fn authority(&mut self, _: Resource<HeadHandle>) -> Answer<String> {
+        Ok(self.lent_head()?.authority.clone())
+    }
+    fn path(&mut self, _: Resource<HeadHandle>) -> Answer<String> {
+        Ok(self.lent_head()?.path.clone())
+    }
+    // Not hidden: these are the plan's own templates, and hold no secret yet.
+    fn header(&mut self, _: Resource<HeadHandle>, name: String) -> Answer<Option<String>> {
+        let headers = &self.lent_head()?.headers;
+        let found = headers.iter().find(|(known, _)| *known == name);
+        Ok(found.map(|(_, template)| template.clone()))
+    }
+    fn header_names(&mut self, _: Resource<HeadHandle>) -> Answer<Vec<String>> {
+        let headers = &self.lent_head()?.headers;
+        Ok(headers.iter().map(|(name, _)| name.clone()).collect())
+    }
+    fn body_sha256(&mut self, _: Resource<HeadHandle>) -> Answer<Vec<u8>> {
+        Ok(self.lent_head()?.body_sha256.to_vec())
+    }
+    fn now(&mut self, _: Resource<HeadHandle>) -> Answer<u64> {
+        Ok(self.lent_head()?.now)
+    }
+    fn drop(&mut self, _: Resource<HeadHandle>) -> Answer<()> {
+        Ok(())
+    }
+}
+
+impl segments::Host for State {}
+
+impl segments::HostSegments for State {
+    fn count(&mut self, _: Resource<SegmentsHandle>) -> Answer<u32> {
+        let count = lent(&self.lent.segments, "inspection")?.len();
+        Ok(u32::try_from(count).unwrap_or(u32::MAX))
+    }
+    fn role(&mut self, _: Resource<SegmentsHandle>, position: u32) -> Answer<String> {
+        Ok(self.segment(position)?.map_or("", |one| one.role).into())
+    }
+    fn kind(&mut self, _: Resource<SegmentsHandle>, position: u32) -> Answer<String> {
+        Ok(self.segment(position)?.map_or("", |one| one.kind).into())
+    }
+    fn text(&mut self, _: Resource<SegmentsHandle>, position: u32) -> Answer<String> {
+        let found = self.segment(position)?;
+        Ok(found.map(|one| one.text.clone()).unwrap_or_default())
+    }
+    fn roles(&mut self, _: Resource<SegmentsHandle>) -> Answer<Vec<String>> {
+        let all = lent(&self.lent.segments, "inspection")?;
+        Ok(all.iter().map(|one| one.role.to_owned()).collect())
+    }
+    fn kinds(&mut self, _: Resource<SegmentsHandle>) -> Answer<Vec<String>> {
+        let all = lent(&self.lent.segments, "inspection")?;
+        Ok(all.iter().map(|one| one.kind.to_owned()).collect())
+    }
+    fn texts(&mut self, _: Resource<SegmentsHandle>) -> Answer<Vec<String>> {
+        let all = lent(&self.lent.segments, "inspection")?;
+        Ok(all.iter().map(|one| one.text.clone()).collect())
+    }
+    fn drop(&mut self, _: Resource<SegmentsHandle>) -> Answer<()> {
         Ok(())
     }
 }
@@ -137,13 +221,14 @@ impl request::HostRequest for State {
         Ok(lent(&self.lent.request, "request")?.output_cap())
     }
     fn parameter(&mut self, _: Resource<RequestHandle>, name: String) -> Answer<Option<String>> {
-        if CONTENT_MEMBERS.contains(&name.as_str()) {
+        if !parameter_may_be_read(&name) {
             return Ok(None);
         }
-        Ok(lent(&self.lent.request, "request")?.parameter(&name))
+        let value = lent(&self.lent.request, "request")?.parameter(&name);
+        Ok(value.filter(|json| parameter_is_visible(&name, json)))
     }
     fn header(&mut self, _: Resource<RequestHandle>, name: String) -> Answer<Option<String>> {
-        if !visible(&name) {
+        if !header_is_visible(&name) {
             return Ok(None);
         }
         Ok(lent(&self.lent.request, "request")?.header(&name))
@@ -298,3 +383,5 @@ impl credential::Host for State {
 }
 
 impl verdicts::Host for State {}
+
+impl failures::Host for State {}

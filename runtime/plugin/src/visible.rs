@@ -1,0 +1,198 @@
+//! What of a message no component ever sees: credentials in headers, content and credentials in parameters.
+//!
+//! One place for every view, so that a fix never lands on one sibling only.
+
+use serde_json::Value;
+
+/// Bytes of JSON of a parameter that a component may read.
+const PARAMETER_BYTES: usize = 1024;
+/// Bytes of one string in it: a setting is a word, a longer text is content.
+const STRING_BYTES: usize = 256;
+
+/// Headers that carry a credential under a name that says nothing of the sort.
+const HIDDEN: &[&str] = &["cookie2", "ocp-apim-subscription-key", "x-amzn-oidc-data"];
+/// Parts of names. Each is in the name of some vendor's, proxy's or framework's credential, and in no other header that
+/// is known to us.
+const HIDDEN_PARTS: &[&str] = &[
+    "apikey",
+    "api-key",
+    "api_key",
+    "authorization",
+    "cookie",
+    "credential",
+    "jwt",
+    "passwd",
+    "password",
+    "secret",
+];
+/// Ends of names. Not parts of them: `…-tokens` tells a rate limit, which `classify` must be able to read.
+const HIDDEN_ENDS: &[&str] = &["token", "access-key", "auth-key", "license-key"];
+
+/// Members of a body that are content in some dialect, whatever their shape, or may hold a credential.
+const HIDDEN_PARAMETERS: &[&str] = &[
+    "api_key",
+    "apikey",
+    "authorization",
+    "context",
+    "conversation",
+    "documents",
+    "examples",
+    "file",
+    "files",
+    "functions",
+    "headers",
+    "image",
+    "images",
+    "input",
+    "instructions",
+    "mcp_servers",
+    "messages",
+    "password",
+    "prediction",
+    "prefix",
+    "prompt",
+    "query",
+    "secret",
+    "suffix",
+    "system",
+    "system_instruction",
+    "text",
+    "token",
+    "tools",
+];
+
+/// Whether a component may read the header of this name, of a request or of an answer. A name that is not in lower
+/// case is not: header maps ignore case, and a comparison that does not would let `Authorization` through.
+#[must_use]
+pub fn header_is_visible(name: &str) -> bool {
+    let lower_case_token = |byte: u8| {
+        byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"!#$%&'*+-.^_`|~".contains(&byte)
+    };
+    !name.is_empty()
+        && name.bytes().all(lower_case_token)
+        && !HIDDEN.contains(&name)
+        && !HIDDEN_PARTS.iter().any(|part| name.contains(part))
+        && !HIDDEN_ENDS.iter().any(|end| name.ends_with(end))
+}
+
+/// Whether a policy may read a top-level member of the body, given as JSON text: settings pass, content does not.
+pub(crate) fn parameter_is_visible(name: &str, json: &str) -> bool {
+    // Looked at first: the text of a content member may be megabytes long.
+    parameter_may_be_read(name)
+        && json.len() <= PARAMETER_BYTES
+        && serde_json::from_str::<Value>(json).is_ok_and(|value| match &value {
+            Value::Array(items) => items.iter().all(is_setting),
+            value => is_setting(value),
+        })
+}
+
+/// Whether a member of this name may be read at all.
+pub(crate) fn parameter_may_be_read(name: &str) -> bool {
+    !HIDDEN_PARAMETERS
+        .iter()
+        .any(|hidden| name.eq_ignore_ascii_case(hidden))
+}
+
+fn is_setting(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => true,
+        Value::String(text) => text.len() <= STRING_BYTES,
+        Value::Array(_) | Value::Object(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_hidden_under_every_name_and_in_every_case() {
+        for name in [
+            "authorization",
+            "Authorization",
+            "AUTHORIZATION",
+            "proxy-authorization",
+            "x-forwarded-authorization",
+            "x-api-key",
+            "X-Api-Key",
+            "api-key",
+            "x-goog-api-key",
+            "x-acme-api-key",
+            "apikey",
+            "ocp-apim-subscription-key",
+            "cookie",
+            "Cookie",
+            "set-cookie",
+            "x-amz-security-token",
+            "x-auth-token",
+            "x-csrf-token",
+            "x-goog-iam-authorization-token",
+            "x-client-secret",
+            "x-password",
+            "cf-access-jwt-assertion",
+            "x-aws-access-key",
+            "",
+            "user-agent ",
+            "User-Agent",
+            "\u{212a}ookie",
+        ] {
+            assert!(!header_is_visible(name), "{name:?} must be hidden");
+        }
+    }
+
+    #[test]
+    fn what_components_work_with_is_visible() {
+        for name in [
+            "user-agent",
+            "content-type",
+            "retry-after",
+            "anthropic-version",
+            "anthropic-beta",
+            "x-ratelimit-remaining-tokens",
+            "anthropic-ratelimit-input-tokens-reset",
+            "x-amzn-bedrock-input-token-count",
+            "x-stainless-lang",
+            "idempotency-key",
+            "x-cost-centre",
+            "openai-organization",
+        ] {
+            assert!(header_is_visible(name), "{name} must be visible");
+        }
+    }
+
+    #[test]
+    fn settings_pass_and_content_does_not() {
+        for (name, json) in [
+            ("temperature", "0.5"),
+            ("n", "2"),
+            ("store", "false"),
+            ("user", "null"),
+            ("service_tier", "\"flex\""),
+            ("max_tokens", "4096"),
+            ("stop", "[\"\\n\",\"END\"]"),
+            ("logit_bias", "[]"),
+        ] {
+            assert!(parameter_is_visible(name, json), "{name}: {json}");
+        }
+        let long = format!("\"{}\"", "x".repeat(STRING_BYTES + 1));
+        let many = format!("[{}]", "1,".repeat(PARAMETER_BYTES) + "1");
+        for (name, json) in [
+            ("messages", "[]"),
+            ("Input", "\"x\""),
+            ("prompt", "\"x\""),
+            ("suffix", "\"x\""),
+            ("instructions", "\"x\""),
+            ("mcp_servers", "[]"),
+            ("metadata", "{\"user_id\":\"x\"}"),
+            ("tool_choice", "{\"type\":\"function\"}"),
+            ("novelty", "{}"),
+            ("novelty", "[[1]]"),
+            ("novelty", "[{\"text\":\"x\"}]"),
+            ("novelty", "not JSON"),
+            ("novelty", long.as_str()),
+            ("novelty", many.as_str()),
+        ] {
+            assert!(!parameter_is_visible(name, json), "{name}: {json}");
+        }
+    }
+}
