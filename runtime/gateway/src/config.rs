@@ -143,8 +143,11 @@ impl Default for Components {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Isolation {
-    /// Warm instances, each used by one call or stream at a time.
+    /// A fresh instance for each call of a component that sees text (a content policy, a translating or answering
+    /// provider), warm ones for all others.
     #[default]
+    Auto,
+    /// Warm instances, each used by one call or stream at a time.
     Pooled,
     /// A fresh instance for each call: nothing can stay behind.
     PerRequest,

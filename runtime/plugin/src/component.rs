@@ -85,7 +85,8 @@ impl Component {
         let isolation = [id.as_str(), stem]
             .iter()
             .find_map(|name| config.isolation_of.get(*name).copied())
-            .unwrap_or(config.isolation);
+            .or(config.isolation)
+            .unwrap_or_else(|| by_what_it_sees(&outside.exports));
         Ok(Self {
             id,
             file: file.to_owned(),
@@ -196,6 +197,20 @@ impl Component {
             true => Ok(None),
             false => Err(refuse("takes no configuration, but one was given".into())),
         }
+    }
+}
+
+/// What stays behind in an instance that sees text may be another tenant's.
+fn by_what_it_sees(exports: &[Interface]) -> Isolation {
+    const SEEING: [Interface; 4] = [
+        Interface::Content,
+        Interface::AnswerContent,
+        Interface::Translation,
+        Interface::Responder,
+    ];
+    match SEEING.iter().any(|interface| exports.contains(interface)) {
+        true => Isolation::PerRequest,
+        false => Isolation::Pooled,
     }
 }
 

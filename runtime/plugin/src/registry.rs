@@ -32,8 +32,8 @@ pub struct ComponentsConfig {
     pub dir: PathBuf,
     /// The folder for compiled components; made with mode 0700. Its key lies beside it.
     pub cache_dir: PathBuf,
-    /// The default isolation.
-    pub isolation: Isolation,
+    /// Isolation of all components. None: fresh instances for those that see text, warm ones for the others.
+    pub isolation: Option<Isolation>,
     /// Isolation of single components, by id or file stem.
     pub isolation_of: HashMap<String, Isolation>,
     /// Whether `prepare` plans are remembered by what the guest read.

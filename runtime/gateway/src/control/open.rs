@@ -275,8 +275,9 @@ fn open_components(config: &Config, data: &DataDir) -> Result<Arc<Components>, S
         source,
     })?;
     let isolation = |isolation: config::Isolation| match isolation {
-        config::Isolation::Pooled => Isolation::Pooled,
-        config::Isolation::PerRequest => Isolation::PerRequest,
+        config::Isolation::Auto => None,
+        config::Isolation::Pooled => Some(Isolation::Pooled),
+        config::Isolation::PerRequest => Some(Isolation::PerRequest),
     };
     Components::open(ComponentsConfig {
         dir: settings.dir.clone(),
@@ -285,7 +286,7 @@ fn open_components(config: &Config, data: &DataDir) -> Result<Arc<Components>, S
         isolation_of: settings
             .isolation_of
             .iter()
-            .map(|(name, level)| (name.clone(), isolation(*level)))
+            .filter_map(|(name, level)| Some((name.clone(), isolation(*level)?)))
             .collect(),
         memoise: settings.memoise,
         max_component_bytes: settings.max_component_bytes,

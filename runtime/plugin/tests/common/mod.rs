@@ -458,7 +458,7 @@ pub fn config(home: &Path) -> ComponentsConfig {
     ComponentsConfig {
         dir: home.join("components"),
         cache_dir: home.join("cache"),
-        isolation: Isolation::Pooled,
+        isolation: Some(Isolation::Pooled),
         isolation_of: HashMap::new(),
         memoise: true,
         max_component_bytes: 1 << 20,
