@@ -1,8 +1,6 @@
 //! What is taken out, what is left, and how a stream may be cut.
 
-use tollgate_guest::{
-    AnswerContent, AnswerFilter, Configuration, Content, Judgement, Segment, testing,
-};
+use tollgate_guest::{AnswerContent, AnswerFilter, Configuration, Content, Judgement, testing};
 
 use super::Redact;
 

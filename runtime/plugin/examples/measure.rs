@@ -45,7 +45,7 @@ fn main() {
             &[("vendor.wasm", provider("vendor")), ("rule.wasm", policy())],
             |config| {
                 config.memoise = false;
-                config.isolation = isolation;
+                config.isolation = Some(isolation);
             },
         );
         let generation = house.components.generation();
