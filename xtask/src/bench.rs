@@ -26,7 +26,7 @@ const USAGE: &str = "\
 cargo xtask bench [--quick] [--write] [--rounds N] [--only NAME,...] [--profile release|dist] [--no-build]
 
   --quick      one round of short windows: a look, not a measurement
-  --write      write docs/bench.md
+  --write      write docs/bench.md and docs/bench.json
   --rounds N   rounds (3)
   --only       targets: direct, nginx, bare, gateway, provider, policies, strict
   --profile    what the gateway is built with (dist)
@@ -132,7 +132,9 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     if options.write {
         let page = root().join("docs/bench.md");
         write_whole(&page, report::page(&results).as_bytes())?;
-        say("written: docs/bench.md");
+        let figures = root().join("docs/bench.json");
+        write_whole(&figures, serde_json::to_string_pretty(&results)?.as_bytes())?;
+        say("written: docs/bench.md, docs/bench.json");
     }
     let failed = report::failures(&results);
     if !failed.is_empty() {

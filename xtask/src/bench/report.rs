@@ -317,6 +317,7 @@ program, divided by the requests or streams that were answered whole. nginx does
 kept connections and checks nothing. In each mode tollgate checks a key, a request rate and a daily limit on three accounts and
 writes a durable usage row (default settings, `durable = \"power-loss\"`). A window with one failed request does not count.
 `direct` shares one core between upstream and load generator, so it is a ceiling for the rates only as far as that core goes.
+What dominates, and what has been tried: `performance.md`.
 ";
 
 #[cfg(test)]
