@@ -4,7 +4,6 @@
 use ring::{digest, hmac};
 use serde_json::{Value, json};
 use tollgate_tests::endpoints::{Endpoint, GPT};
-use tollgate_tests::gateway::Setup;
 use tollgate_tests::places;
 use tollgate_tests::simulator::{Answer, Part, Received, spoken};
 use tollgate_tests::wire::Request;
@@ -177,7 +176,7 @@ async fn what_a_translator_reports_reaches_the_client_in_its_dialect() {
     // In the middle of a stream: what was said before, then an error event.
     let standard = spoken("messages", true, "First words.");
     let mut text = quoted(&standard.body());
-    let cut = text.windows(6).position(|at| at == b"_delta").unwrap();
+    let cut = text.windows(10).position(|at| at == b"text_delta").unwrap();
     let line = cut + text[cut..].iter().position(|&byte| byte == b'\n').unwrap() + 1;
     text.truncate(line);
     text.extend(b">\n!overloaded Too many birds.\n");
