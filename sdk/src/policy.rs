@@ -50,7 +50,7 @@ pub trait Admission {
 /// # #[derive(Default)] struct Hush;
 /// impl Content for Hush {
 ///     fn inspect(&self, _request: &Request, segments: &Segments) -> Judgement {
-///         let texts = (0..).zip(segments.texts());
+///         let texts = (0..segments.count()).map(|index| (index, segments.text(index)));
 ///         let hushed = texts.filter(|(_, text)| text.contains("Rumpelstiltskin"));
 ///         Judgement::replacing(hushed.map(|(index, text)| Replacement {
 ///             index,

@@ -186,12 +186,6 @@ view! {
         kind(position: u32) -> String;
         /// The text.
         text(position: u32) -> String;
-        /// The roles of all segments, in their order: cheaper than one by one.
-        roles() -> Vec<String>;
-        /// The kinds of all segments, in their order: cheaper than one by one.
-        kinds() -> Vec<String>;
-        /// The texts of all segments, in their order: cheaper than one by one.
-        texts() -> Vec<String>;
     }
 }
 

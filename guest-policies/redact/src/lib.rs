@@ -51,11 +51,12 @@ impl Configuration for Redact {
 
 impl Content for Redact {
     fn inspect(&self, _request: &Request, segments: &Segments) -> Judgement {
-        let all = (0..).zip(segments.kinds().into_iter().zip(segments.texts()));
-        let changed = all.filter_map(|(index, (kind, before))| {
+        let changed = (0..segments.count()).filter_map(|index| {
+            let kind = segments.kind(index);
             if kind == "reasoning" {
                 return None;
             }
+            let before = segments.text(index);
             let mut scanner = Scanner::new(&self.rules, is_json(&kind));
             let mut text = scanner.push(&before);
             text.push_str(&scanner.finish());

@@ -45,13 +45,4 @@ impl SegmentsDouble for Segments {
     fn text(&self, position: u32) -> String {
         self.at(position).2
     }
-    fn roles(&self) -> Vec<String> {
-        self.0.iter().map(|(role, _, _)| role.clone()).collect()
-    }
-    fn kinds(&self) -> Vec<String> {
-        self.0.iter().map(|(_, kind, _)| kind.clone()).collect()
-    }
-    fn texts(&self) -> Vec<String> {
-        self.0.iter().map(|(_, _, text)| text.clone()).collect()
-    }
 }

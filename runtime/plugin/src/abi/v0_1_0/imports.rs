@@ -182,18 +182,6 @@ impl segments::HostSegments for State {
         let found = self.segment(position)?;
         Ok(found.map(|one| one.text.clone()).unwrap_or_default())
     }
-    fn roles(&mut self, _: Resource<SegmentsHandle>) -> Answer<Vec<String>> {
-        let all = lent(&self.lent.segments, "inspection")?;
-        Ok(all.iter().map(|one| one.role.to_owned()).collect())
-    }
-    fn kinds(&mut self, _: Resource<SegmentsHandle>) -> Answer<Vec<String>> {
-        let all = lent(&self.lent.segments, "inspection")?;
-        Ok(all.iter().map(|one| one.kind.to_owned()).collect())
-    }
-    fn texts(&mut self, _: Resource<SegmentsHandle>) -> Answer<Vec<String>> {
-        let all = lent(&self.lent.segments, "inspection")?;
-        Ok(all.iter().map(|one| one.text.clone()).collect())
-    }
     fn drop(&mut self, _: Resource<SegmentsHandle>) -> Answer<()> {
         Ok(())
     }

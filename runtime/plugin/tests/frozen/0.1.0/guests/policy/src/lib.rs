@@ -48,21 +48,11 @@ impl Admission for Rule {
 
 impl Content for Rule {
     fn inspect(&self, _request: &Request, segments: &Segments) -> Judgement {
-        // One by one where few are asked for, all at once where all are.
-        let kinds = segments.kinds();
-        if segments.roles().iter().all(|role| role != "user")
-            || kinds.iter().all(|kind| kind != "text")
-        {
-            return Judgement::Keep;
-        }
-        let found = (0..)
-            .zip(segments.texts())
+        let found = (0..segments.count())
+            .filter(|&index| segments.role(index) == "user" && segments.kind(index) == "text");
+        let texts = found
+            .map(|index| (index, segments.text(index)))
             .filter(|(_, text)| text.contains(&self.word));
-        let texts = found.filter(|(index, _)| {
-            segments.role(*index) == "user" && segments.kind(*index) == "text"
-        });
-        let texts = texts
-            .filter(|(index, text)| *index < segments.count() && segments.text(*index) == *text);
         Judgement::replacing(texts.map(|(index, text)| Replacement {
             index,
             text: text.replace(&self.word, "[bird]"),
