@@ -24,9 +24,20 @@ pub(crate) fn target_dir() -> PathBuf {
 }
 
 /// The cargo that runs this.
+///
+/// What that cargo says about the package `xtask` is not passed on: build scripts that read such variables (ring's)
+/// would run anew, and everything above them be compiled anew, each time `cargo xtask` follows a plain `cargo build`.
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root());
+    for (name, _) in env::vars_os() {
+        let about_xtask = ["CARGO_PKG_", "CARGO_MANIFEST_"]
+            .iter()
+            .any(|prefix| name.to_string_lossy().starts_with(prefix));
+        if about_xtask {
+            command.env_remove(&name);
+        }
+    }
     command
 }
 
