@@ -17,6 +17,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     components::run()?;
     build_host()?;
     let folder = tools::root().join("data").join("components");
+    make_private(&folder)?;
     copy_bundled(&folder)?;
     let args: Vec<&String> = args.iter().skip_while(|arg| *arg == "--").collect();
     let mut gateway = Command::new(host_binary());
@@ -44,6 +45,23 @@ pub(crate) fn host_binary() -> PathBuf {
     tools::target_dir().join("release").join("tollgate")
 }
 
+/// Makes the folder and those above it for their owner alone: the gateway keeps its keys beside the components and refuses
+/// a data directory that others can read.
+#[cfg(unix)]
+fn make_private(folder: &Path) -> Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .with_context(|| format!("cannot make {}", folder.display()))
+}
+
+#[cfg(not(unix))]
+fn make_private(folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))
+}
+
 /// Copies the bundled components, newer ones over older; files of other names are the operator's and stay.
 fn copy_bundled(folder: &Path) -> Result<()> {
     for guest in components::guests()? {
@@ -67,4 +85,23 @@ fn become_it(mut gateway: Command) -> Result<()> {
 #[cfg(not(unix))]
 fn become_it(mut gateway: Command) -> Result<()> {
     tools::run(&mut gateway)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_fresh_data_directory_is_its_owners_alone() {
+        let base = std::env::temp_dir().join(format!("xtask-run-{}", std::process::id()));
+        make_private(&base.join("data").join("components")).unwrap();
+        let mode = std::fs::metadata(base.join("data"))
+            .unwrap()
+            .permissions()
+            .mode();
+        std::fs::remove_dir_all(&base).unwrap();
+        assert_eq!(mode & 0o777, 0o700);
+    }
 }
