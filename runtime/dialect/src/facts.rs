@@ -13,6 +13,8 @@ pub struct Facts {
     pub stream: bool,
     /// The output cap in tokens; where several members set one, the largest (a vendor may read any of them).
     pub output_cap: Option<u64>,
+    /// Messages: tokens of the output that are set aside for thinking. A cap must be larger, or vendors refuse it.
+    pub thinking_budget: u64,
     /// How many answers are asked for (`n`): the output cap holds for each.
     pub choices: u64,
     /// A key of the conversation that stays the same from turn to turn, if the client gave one.
@@ -62,6 +64,7 @@ pub fn facts(document: &Document, operation: Operation) -> Result<Facts, Invalid
         model: String::new(),
         stream: false,
         output_cap: None,
+        thinking_budget: 0,
         choices: 1,
         session: None,
         wants_usage: false,
@@ -89,6 +92,9 @@ pub fn facts(document: &Document, operation: Operation) -> Result<Facts, Invalid
             b"stream_options" => found.wants_usage = wants_usage(value)?,
             b"system" if matches!(operation, Operation::Messages | Operation::CountTokens) => {
                 expect("system", value, &[Shape::String, Shape::Array])?;
+            }
+            b"thinking" if operation == Operation::Messages => {
+                found.thinking_budget = thinking_budget(value);
             }
             b"prompt_cache_key" => session.offer(3, value),
             b"session_id" => session.offer(4, value),
@@ -208,6 +214,13 @@ fn wants_usage(options: Raw<'_>) -> Result<bool, Invalid> {
     }
 }
 
+/// What is no number is the vendor's to refuse.
+fn thinking_budget(thinking: Raw<'_>) -> u64 {
+    let budget = thinking.get("budget_tokens");
+    let budget = budget.and_then(|budget| integer("thinking.budget_tokens", budget).ok());
+    budget.filter(|budget| *budget <= LARGEST_CAP).unwrap_or(0)
+}
+
 /// The best key of the conversation so far: the more specific member wins.
 #[derive(Default)]
 struct Session {
@@ -323,6 +336,20 @@ mod tests {
             refused(read(Operation::Messages, r#"{"model":"m","input":[]}"#)).0,
             "messages"
         );
+    }
+
+    #[test]
+    fn tokens_for_thinking_are_read_where_a_number_says_them() {
+        for (thinking, expected) in [
+            (r#"{"type":"enabled","budget_tokens":8000}"#, 8_000),
+            (r#"{"type":"adaptive"}"#, 0),
+            (r#"{"budget_tokens":"many"}"#, 0),
+            ("7", 0),
+        ] {
+            let body = format!(r#"{{"model":"m","messages":[],"max_tokens":9000,"thinking":{thinking}}}"#);
+            let facts = read(Operation::Messages, &body).unwrap();
+            assert_eq!(facts.thinking_budget, expected, "{thinking}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! A policy that cannot be asked denies: missing component, trap, time-out, an answer that would widen anything.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use tollgate_dialect::{ApiError, Document, Edit, ErrorKind};
@@ -10,9 +11,9 @@ use tollgate_plugin::{Amendment, Interface, Judgement, PluginError, Verdict};
 use crate::request::{Act, Refusal, Request};
 use crate::snapshot::Policy;
 
-/// Checks the model, asks admission policies, then content policies.
+/// Finds the model to serve, asks admission policies, then content policies.
 pub(crate) fn admit(request: &mut Request) -> Result<(), Refusal> {
-    allowed(request, &request.facts.model)?;
+    resolve(request)?;
     let policies = request.policies.clone();
     for policy in policies.with(Interface::Admission) {
         let verdict = guest(policy)?
@@ -36,12 +37,17 @@ pub(crate) fn admit(request: &mut Request) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The requested name must pass every allow-list on the path. The answer is the same for a name that does not exist.
-fn allowed(request: &Request, model: &str) -> Result<(), Refusal> {
-    if request.caller.path.models.allows(model) {
-        Ok(())
-    } else {
-        Err(no_such_model(model).into())
+/// The account's model map and every allow- and deny-list on the path. The answer is the same for a name that does not
+/// exist.
+fn resolve(request: &mut Request) -> Result<(), Refusal> {
+    match request.caller.resolve(&request.facts.model) {
+        Some(Cow::Borrowed(same)) if same == request.facts.model => Ok(()),
+        Some(served) => {
+            let served = served.into_owned();
+            request.facts.model = served;
+            Ok(())
+        }
+        None => Err(no_such_model(&request.facts.model).into()),
     }
 }
 
@@ -57,7 +63,7 @@ pub(crate) fn no_such_model(model: &str) -> ApiError {
 fn amend(request: &mut Request, policy: &Policy, amendment: Amendment) -> Result<(), Refusal> {
     match amendment {
         Amendment::SetModel(model) => {
-            if !request.caller.path.models.allows(&model) {
+            if !request.caller.allows_model(&model) {
                 return Err(refused(
                     policy,
                     "chose a model that the account may not use",

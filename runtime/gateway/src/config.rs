@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use serde::Deserialize;
 
 /// Everything that is decided before the process starts. What changes while it runs lives in the store instead.
@@ -43,6 +44,8 @@ pub struct Server {
     pub write_timeout_ms: u64,
     /// How long open requests may go on after a stop signal. Milliseconds.
     pub drain_timeout_ms: u64,
+    /// Networks of proxies in front, whose `X-Forwarded-For` is believed where keys and accounts are bound to networks.
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 impl Default for Server {
@@ -55,6 +58,7 @@ impl Default for Server {
             body_timeout_ms: 60_000,
             write_timeout_ms: 120_000,
             drain_timeout_ms: 30_000,
+            trusted_proxies: Vec::new(),
         }
     }
 }

@@ -167,36 +167,52 @@ fn usage_of(
     tollgate_dialect::read_usage(operation, body, hints).unwrap_or_else(estimate)
 }
 
-/// The caller's own limits, in the words of its dialect.
+/// The caller's own limits, in the words of its dialect. What is not limited is not told.
 pub(crate) fn rate_limits(
     headers: &mut HeaderMap,
     dialect: Dialect,
     headroom: &Headroom,
     now_ms: u64,
 ) {
-    let mut put = |name: &'static str, value: HeaderValue| {
-        headers.insert(HeaderName::from_static(name), value);
-    };
-    let limit = HeaderValue::from(headroom.limit_requests);
-    let remaining = HeaderValue::from(headroom.remaining_requests);
-    // Digits, letters and `-:`: always a header value.
-    let reset = |text: String| HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""));
-    match dialect {
-        Dialect::AnthropicMessages => {
-            put("anthropic-ratelimit-requests-limit", limit);
-            put("anthropic-ratelimit-requests-remaining", remaining);
-            put(
-                "anthropic-ratelimit-requests-reset",
-                reset(time_text::rfc3339(now_ms + headroom.reset_requests_ms)),
-            );
-        }
-        _ => {
-            put("x-ratelimit-limit-requests", limit);
-            put("x-ratelimit-remaining-requests", remaining);
-            put(
-                "x-ratelimit-reset-requests",
-                reset(time_text::go_duration(headroom.reset_requests_ms)),
-            );
+    // Limit, remaining, reset.
+    const ANTHROPIC: [[&str; 3]; 2] = [
+        [
+            "anthropic-ratelimit-requests-limit",
+            "anthropic-ratelimit-requests-remaining",
+            "anthropic-ratelimit-requests-reset",
+        ],
+        [
+            "anthropic-ratelimit-tokens-limit",
+            "anthropic-ratelimit-tokens-remaining",
+            "anthropic-ratelimit-tokens-reset",
+        ],
+    ];
+    const OPENAI: [[&str; 3]; 2] = [
+        [
+            "x-ratelimit-limit-requests",
+            "x-ratelimit-remaining-requests",
+            "x-ratelimit-reset-requests",
+        ],
+        [
+            "x-ratelimit-limit-tokens",
+            "x-ratelimit-remaining-tokens",
+            "x-ratelimit-reset-tokens",
+        ],
+    ];
+    let anthropic = dialect == Dialect::AnthropicMessages;
+    let names = if anthropic { ANTHROPIC } else { OPENAI };
+    for (rate, names) in [headroom.requests, headroom.tokens].into_iter().zip(names) {
+        let Some(rate) = rate else { continue };
+        let reset = if anthropic {
+            time_text::rfc3339(now_ms.saturating_add(rate.reset_ms))
+        } else {
+            time_text::go_duration(rate.reset_ms)
+        };
+        // Digits, letters and `-:`: always a header value.
+        let reset = HeaderValue::try_from(reset).unwrap_or(HeaderValue::from_static(""));
+        let values = [rate.limit.into(), rate.remaining.into(), reset];
+        for (name, value) in names.into_iter().zip(values) {
+            headers.insert(HeaderName::from_static(name), value);
         }
     }
 }

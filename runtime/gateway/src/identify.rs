@@ -1,9 +1,11 @@
-//! From the headers to the caller: which key, which account, which path.
+//! From the headers to the caller: which key, which account, which path, and whether it may come from there.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use ipnet::IpNet;
 use tollgate_dialect::{ApiError, ErrorKind};
 use tollgate_governance::{Caller, KeyHasher, TokenKind};
 
@@ -30,11 +32,13 @@ fn presented(headers: &HeaderMap) -> Option<&str> {
     })
 }
 
-/// Finds the caller. Says the same of an unknown, a revoked and a suspended key: a stranger learns nothing.
+/// Finds the caller. Says the same of an unknown, a revoked, an expired and a suspended key: a stranger learns nothing.
 pub(crate) fn caller(
     snapshot: &Snapshot,
     hasher: &KeyHasher,
     headers: &HeaderMap,
+    client: Option<IpAddr>,
+    now_ms: u64,
 ) -> Result<Arc<Caller>, ApiError> {
     let Some(token) = presented(headers) else {
         return Err(ApiError::new(
@@ -48,13 +52,52 @@ pub(crate) fn caller(
             "this is not a Tollgate key: such a key begins with `tg-` and ends in its checksum",
         )
     })?;
-    match snapshot.accounts.find(&hasher.mac(token)) {
-        Some(caller) if caller.path.enabled => Ok(Arc::clone(caller)),
-        _ => Err(ApiError::new(
-            ErrorKind::InvalidKey,
-            "the API key is unknown, revoked, or its account is suspended",
-        )),
+    let found = snapshot.accounts.find(&hasher.mac(token));
+    let caller = found
+        .filter(|caller| caller.is_valid_at(now_ms) && caller.path.is_enabled())
+        .ok_or_else(|| {
+            ApiError::new(
+                ErrorKind::InvalidKey,
+                "the API key is unknown, expired or revoked, or its account is suspended",
+            )
+        })?;
+    if !caller.allows_address(client) {
+        return Err(ApiError::new(
+            ErrorKind::AddressForbidden,
+            "this API key may not be used from your address",
+        ));
     }
+    caller.used_at(now_ms);
+    Ok(Arc::new(caller))
+}
+
+/// The client's address: the peer's, or where that is a proxy that the operator trusts, the last address in
+/// `X-Forwarded-For` that is not one. Whatever stands before that was written by the client.
+pub(crate) fn client_address(
+    peer: Option<IpAddr>,
+    headers: &HeaderMap,
+    trusted: &[IpNet],
+) -> Option<IpAddr> {
+    let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
+    let peer = peer?.to_canonical();
+    if trusted.is_empty() || !is_trusted(&peer) {
+        return Some(peer);
+    }
+    let forwarded = headers.get_all("x-forwarded-for");
+    let hops: Vec<&str> = forwarded
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .collect();
+    for hop in hops.iter().rev() {
+        match hop.trim().parse::<IpAddr>().map(|hop| hop.to_canonical()) {
+            Ok(hop) if is_trusted(&hop) => {}
+            Ok(hop) => return Some(hop),
+            // A proxy of ours does not write that: nobody knows where it came from.
+            Err(_) => return None,
+        }
+    }
+    Some(peer)
 }
 
 #[cfg(test)]
@@ -80,5 +123,27 @@ mod tests {
         assert_eq!(presented(&with("authorization", "Basic dGc6")), None);
         assert_eq!(presented(&with("authorization", "Bearer ")), None);
         assert_eq!(presented(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn only_trusted_proxies_are_believed_about_where_a_client_is() {
+        let trusted: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap()];
+        let seen = |peer: &str, forwarded: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in forwarded {
+                headers.append("x-forwarded-for", value.parse().unwrap());
+            }
+            client_address(peer.parse().ok(), &headers, &trusted).map(|a| a.to_string())
+        };
+        let some = |text: &str| Some(text.to_owned());
+        // Not a proxy: what it says of others is not heard.
+        assert_eq!(seen("192.0.2.7", &["198.51.100.1"]), some("192.0.2.7"));
+        assert_eq!(seen("10.0.0.1", &["198.51.100.1"]), some("198.51.100.1"));
+        // The client wrote the first, a trusted proxy the second.
+        assert_eq!(seen("10.0.0.1", &["127.0.0.1, 198.51.100.1"]), some("198.51.100.1"));
+        assert_eq!(seen("10.0.0.1", &["127.0.0.1", "198.51.100.1, 10.2.3.4"]), some("198.51.100.1"));
+        assert_eq!(seen("10.0.0.1", &["198.51.100.1, unknown"]), None);
+        assert_eq!(seen("10.0.0.1", &[]), some("10.0.0.1"));
+        assert_eq!(seen("::ffff:192.0.2.7", &[]), some("192.0.2.7"));
     }
 }

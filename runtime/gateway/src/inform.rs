@@ -1,5 +1,7 @@
 //! Everything that is not model traffic: the model list, health, metrics, probes.
 
+use std::collections::BTreeSet;
+
 use http::header::{ALLOW, CONNECTION, HeaderValue, UPGRADE};
 use http::{HeaderMap, Response, StatusCode};
 use tollgate_dialect::{ApiError, Dialect, ErrorKind, ModelCard, models};
@@ -20,12 +22,7 @@ pub(crate) fn list(
     headers: &HeaderMap,
     query: &str,
 ) -> Response<Reply> {
-    let cards: Vec<ModelCard> = snapshot
-        .cards
-        .values()
-        .filter(|card| caller.path.models.allows(&card.id))
-        .cloned()
-        .collect();
+    let cards = cards(snapshot, caller);
     // Decoded: the ids of models have slashes and colons, which some clients escape.
     let parameter = |name: &str| {
         form_urlencoded::parse(query.as_bytes())
@@ -55,17 +52,34 @@ pub(crate) fn model(
     headers: &HeaderMap,
     id: &str,
 ) -> Result<Response<Reply>, ApiError> {
-    let card = snapshot
-        .cards
-        .get(id)
-        .filter(|card| caller.path.models.allows(&card.id));
-    let card = card.ok_or_else(|| admit::no_such_model(id))?;
+    let card = card(snapshot, caller, id).ok_or_else(|| admit::no_such_model(id))?;
     let body = if is_anthropic(headers) {
-        models::anthropic_model(card)
+        models::anthropic_model(&card)
     } else {
-        models::openai_model(card)
+        models::openai_model(&card)
     };
     Ok(reply::own(StatusCode::OK, JSON, body))
+}
+
+/// The card of a model as the caller may ask for it: under the name that it asks with, with what is served for it.
+fn card(snapshot: &Snapshot, caller: &Caller, asked: &str) -> Option<ModelCard> {
+    let served = caller.resolve(asked)?;
+    let card = snapshot.cards.get(&*served)?;
+    Some(ModelCard {
+        id: asked.to_owned(),
+        ..card.clone()
+    })
+}
+
+/// The models that the caller may ask for, those that only its path's model maps name included.
+fn cards(snapshot: &Snapshot, caller: &Caller) -> Vec<ModelCard> {
+    let served = snapshot.cards.keys().map(|id| &**id);
+    let mapped = caller.path.mapped_names();
+    let names: BTreeSet<&str> = served.chain(mapped).collect();
+    names
+        .into_iter()
+        .filter_map(|name| card(snapshot, caller, name))
+        .collect()
 }
 
 /// Whether the client speaks Anthropic's dialect, on paths that do not tell.

@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -10,26 +10,26 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use http::header::UPGRADE;
-use http::{Request as HttpRequest, Response, StatusCode};
+use http::{HeaderMap, Request as HttpRequest, Response, StatusCode};
 use hyper::body::Incoming;
 use tollgate_dialect::{ApiError, Dialect, Document, ErrorKind, Operation};
-use tollgate_governance::{Caller, Exceeded, LimitKind};
+use tollgate_governance::Caller;
 use uuid::Uuid;
 
 use crate::endpoint::{self, Endpoint};
 use crate::exchange::{self, Unanswered};
 use crate::reply::{self, Reply};
-use crate::request::{Policies, Refusal, Request, error_word};
+use crate::request::{Policies, Refusal, Request};
 use crate::route::Candidate;
 use crate::settle::{self, Outcome, Settlement};
 use crate::snapshot::Snapshot;
 use crate::worker::Worker;
-use crate::{admit, deliver, identify, inform, metrics, receive, route, turn};
+use crate::{admit, deliver, hold, identify, inform, metrics, receive, route, turn};
 
 /// Answers one HTTP request. It always answers.
 pub(crate) async fn handle(
     worker: Rc<Worker>,
-    _peer: Option<SocketAddr>,
+    peer: Option<SocketAddr>,
     request: HttpRequest<Incoming>,
 ) -> Result<Response<Reply>, Infallible> {
     let started = Instant::now();
@@ -42,7 +42,13 @@ pub(crate) async fn handle(
         request.headers().contains_key(UPGRADE),
     );
     if let Endpoint::Inference(operation) = endpoint {
-        let answer = inference(&worker, operation, request, id, now_ms, started);
+        let origin = Origin {
+            id,
+            now_ms,
+            client: client(&worker, peer, request.headers()),
+            started,
+        };
+        let answer = inference(&worker, operation, request, &origin);
         let answer = guarded(operation.dialect(), id, answer).await;
         turn::pass().await;
         return Ok(answer);
@@ -51,7 +57,9 @@ pub(crate) async fn handle(
     let snapshot = worker.control.snapshot();
     let mut response = match endpoint {
         Endpoint::Models | Endpoint::Model(_) => {
-            let found = identify::caller(&snapshot, worker.control.hasher(), request.headers())
+            let client = client(&worker, peer, request.headers());
+            let hasher = worker.control.hasher();
+            let found = identify::caller(&snapshot, hasher, request.headers(), client, now_ms)
                 .and_then(|caller| match &endpoint {
                     Endpoint::Model(model) => {
                         inform::model(&snapshot, &caller, request.headers(), model)
@@ -83,6 +91,19 @@ pub(crate) async fn handle(
     Ok(response)
 }
 
+/// Where a request comes from, and when.
+struct Origin {
+    id: Uuid,
+    now_ms: u64,
+    client: Option<IpAddr>,
+    started: Instant,
+}
+
+fn client(worker: &Worker, peer: Option<SocketAddr>, headers: &HeaderMap) -> Option<IpAddr> {
+    let trusted = &worker.config().server.trusted_proxies;
+    identify::client_address(peer.map(|peer| peer.ip()), headers, trusted)
+}
+
 /// A defect of ours fails the one request, in its dialect; what it held is settled as its stack unwinds.
 async fn guarded(
     dialect: Dialect,
@@ -104,12 +125,11 @@ async fn inference(
     worker: &Rc<Worker>,
     operation: Operation,
     http: HttpRequest<Incoming>,
-    id: Uuid,
-    now_ms: u64,
-    started: Instant,
+    origin: &Origin,
 ) -> Response<Reply> {
+    let (id, now_ms, started) = (origin.id, origin.now_ms, origin.started);
     let snapshot = worker.control.snapshot();
-    let (mut request, early) = match receive(worker, &snapshot, operation, http, id).await {
+    let (mut request, early) = match receive(worker, &snapshot, operation, http, origin).await {
         Ok(request) => (request, None),
         Err(Early {
             error,
@@ -181,14 +201,10 @@ fn fail(
 
 /// Puts the caller's own limits on an answer that is an error; answers of vendors get them on their way.
 fn tell_limits(worker: &Worker, request: &Request, now_ms: u64, response: &mut Response<Reply>) {
-    let headroom = worker
-        .control
-        .counters()
-        .headroom(&request.caller.path, now_ms);
-    if let Some(headroom) = headroom {
-        let dialect = request.operation.dialect();
-        deliver::rate_limits(response.headers_mut(), dialect, &headroom, now_ms);
-    }
+    let counters = worker.control.counters();
+    let headroom = counters.headroom(&request.caller.path, now_ms);
+    let dialect = request.operation.dialect();
+    deliver::rate_limits(response.headers_mut(), dialect, &headroom, now_ms);
 }
 
 /// A request that failed before it could be judged.
@@ -213,18 +229,25 @@ async fn receive(
     snapshot: &Snapshot,
     operation: Operation,
     http: HttpRequest<Incoming>,
-    id: Uuid,
+    origin: &Origin,
 ) -> Result<Request, Early> {
+    let (id, now_ms) = (origin.id, origin.now_ms);
     let (parts, incoming) = http.into_parts();
-    let caller = identify::caller(snapshot, worker.control.hasher(), &parts.headers)?;
-    let server = &worker.config().server;
-    let patience = Duration::from_millis(server.body_timeout_ms);
-    let body = receive::body(&parts.headers, incoming, server.max_body_bytes, patience).await;
-    let headers = Arc::new(parts.headers);
+    let hasher = worker.control.hasher();
+    let caller = identify::caller(snapshot, hasher, &parts.headers, origin.client, now_ms)?;
     let known = |error: ApiError, caller: Arc<Caller>, headers| Early {
         error,
         caller: Request::unparsed(id, operation, headers, caller).map(Box::new),
     };
+    if !caller.allows_endpoint(operation.as_str()) {
+        let message = format!("this key may not use {}", operation.path());
+        let error = ApiError::new(ErrorKind::EndpointForbidden, message);
+        return Err(known(error, caller, Arc::new(parts.headers)));
+    }
+    let server = &worker.config().server;
+    let patience = Duration::from_millis(server.body_timeout_ms);
+    let body = receive::body(&parts.headers, incoming, server.max_body_bytes, patience).await;
+    let headers = Arc::new(parts.headers);
     let body = match body {
         Ok(body) => body,
         Err(error) => return Err(known(error, caller, headers)),
@@ -271,65 +294,8 @@ fn admitted(
         );
         return Err(error.with_retry_after_ms(1_000).into());
     }
-    let hold = candidates
-        .iter()
-        .map(|route| hold(snapshot, request, route))
-        .max()
-        .unwrap_or(0);
-    let admission = worker
-        .control
-        .counters()
-        .admit(&request.caller.path, now_ms, hold)
-        .map_err(|e| limited(&e))?;
+    let admission = hold::hold(worker, snapshot, request, &candidates, now_ms)?;
     Ok((candidates, admission))
-}
-
-/// What an answer without an asked cap is held at, in tokens: enough for most, far from a whole team's headroom.
-const DEFAULT_OUTPUT: u64 = 4_096;
-
-/// The most that a request may cost at one candidate. Micro-units.
-fn hold(snapshot: &Snapshot, request: &Request, route: &Candidate) -> u64 {
-    let Some(price) = snapshot.price(route) else {
-        return 0;
-    };
-    if request.operation == Operation::CountTokens {
-        return 0;
-    }
-    let most = route.max_output.unwrap_or(u64::MAX);
-    let cap = match request.operation {
-        Operation::Embeddings => 0,
-        _ => request
-            .facts
-            .output_cap
-            .unwrap_or(DEFAULT_OUTPUT)
-            .min(most)
-            .saturating_mul(request.facts.choices.max(1)),
-    };
-    tollgate_governance::hold(price, request.facts.input_chars_estimate.div_ceil(4), cap)
-}
-
-fn limited(exceeded: &Exceeded) -> Refusal {
-    let kind = match exceeded.limit {
-        _ if exceeded.retry_after_ms.is_none() => ErrorKind::LargerThanLimit,
-        LimitKind::Rpm => ErrorKind::RateLimited,
-        LimitKind::DailyLimit => ErrorKind::QuotaExceeded,
-    };
-    let message = match (kind, exceeded.retry_after_ms) {
-        (ErrorKind::RateLimited, Some(wait)) => {
-            format!("Rate limit reached: requests per minute. Please try again in {} s.", wait.div_ceil(1_000))
-        }
-        (ErrorKind::QuotaExceeded, _) => "The daily budget is used up. It resets at the end of the day.".to_owned(),
-        _ => "This request may cost more than a whole day's budget; lower its output cap or its input.".to_owned(),
-    };
-    let mut error = ApiError::new(kind, message);
-    error.retry_after_ms = exceeded.retry_after_ms;
-    error.resets_at = exceeded.resets_at_ms;
-    let reason = error_word(&error);
-    Refusal {
-        error,
-        reason,
-        limited_by: format!("{}@{}", exceeded.limit.as_str(), exceeded.account),
-    }
 }
 
 fn refuse(worker: &Worker, operation: Operation, error: &ApiError, id: Uuid) -> Response<Reply> {

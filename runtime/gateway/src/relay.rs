@@ -15,7 +15,7 @@ use tollgate_upstream::{Coalesce, UpstreamBody};
 
 use crate::filters::{self, Filters};
 use crate::request::error_word;
-use crate::settle::{Outcome, Settlement};
+use crate::settle::{Outcome, Progress, Settlement};
 
 /// A stream under way.
 pub(crate) struct Relay {
@@ -36,6 +36,13 @@ pub(crate) struct Relay {
 impl Relay {
     /// The next bytes for the client.
     pub(crate) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if let Some(settlement) = &self.settlement
+            && settlement.is_killed(context)
+        {
+            self.first.clear();
+            let error = ApiError::new(ErrorKind::InvalidKey, "the API key was revoked");
+            self.end(error, "key-revoked".to_owned(), false);
+        }
         loop {
             if let Some(bytes) = self.ready.pop_front() {
                 return Poll::Ready(Some(bytes));
@@ -87,10 +94,12 @@ impl Relay {
         if chunk.is_empty() {
             return;
         }
+        let mut cut = false;
         if let Some(tap) = &mut self.tap {
             tap.push(&chunk);
             if let Some(settlement) = &self.settlement {
-                settlement.progress(tap.output_bytes());
+                let progress = settlement.progress(tap.output_bytes());
+                cut = progress == Progress::Cut && !tap.is_ended();
             }
             // Charged before the last event leaves: whoever has seen the end of an answer finds it in the ledger. A
             // rewritten stream can still be refused by a policy, so it is charged at its very end.
@@ -111,6 +120,14 @@ impl Relay {
                     self.rewrite(&bytes);
                 }
             }
+        }
+        if cut {
+            // What has arrived is the client's, and charged; the rest is not bought any more.
+            let error = ApiError::new(
+                ErrorKind::QuotaExceeded,
+                "the budget is used up; the answer was ended here",
+            );
+            self.end(error, "budget-exhausted".to_owned(), false);
         }
     }
 

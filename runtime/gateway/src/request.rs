@@ -43,10 +43,9 @@ pub(crate) struct Policies(Option<Rc<[Arc<Policy>]>>);
 impl Policies {
     /// Those attached along the caller's path.
     pub(crate) fn on(snapshot: &Snapshot, caller: &Caller) -> Self {
-        let attached = &caller.path.attachments;
-        Self((!attached.is_empty()).then(|| {
+        let mut attached = caller.path.attachments().peekable();
+        Self(attached.peek().is_some().then(|| {
             attached
-                .iter()
                 .filter_map(|attachment| snapshot.policy(&attachment.id).cloned())
                 .collect()
         }))
@@ -78,6 +77,7 @@ impl Request {
                 model: String::new(),
                 stream: false,
                 output_cap: None,
+                thinking_budget: 0,
                 choices: 1,
                 session: None,
                 wants_usage: false,

@@ -21,8 +21,11 @@ pub(crate) fn candidates(
 ) -> Result<Vec<Candidate>, Refusal> {
     let model = &request.facts.model;
     let mut found = snapshot.routes(model, request.operation);
+    let known = !found.is_empty();
+    found.retain(|route| request.caller.allows_provider(&route.upstream.provider_id));
     if found.is_empty() {
-        return Err(match snapshot.knows(model) {
+        // Providers that the account may not use are not there for it.
+        return Err(match !known && snapshot.knows(model) {
             true => ApiError::new(
                 ErrorKind::InvalidRequest,
                 format!(

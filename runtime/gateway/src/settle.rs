@@ -7,11 +7,13 @@ use std::borrow::Cow;
 use std::cell::RefMut;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use tollgate_dialect::{Operation, Usage};
 use tollgate_governance::{
-    Admission, Caller, Charge, Factor, Headroom, Price, Tokens, UsageRow, charge,
+    Admission, Caller, Charge, Factor, Headroom, KeyId, OnExhaust, Price, Tokens, UsageRow, charge,
+    hold_dearest,
 };
 use tollgate_plugin::Interface;
 use tollgate_store::JournalWriter;
@@ -41,6 +43,8 @@ pub(crate) struct Open {
     operation: Operation,
     caller: Arc<Caller>,
     requested: Box<str>,
+    /// The model that is served: as the account's map, or a policy, has it.
+    model: Box<str>,
     stream: bool,
     session: Option<String>,
     tags: Vec<(String, String)>,
@@ -53,6 +57,7 @@ pub(crate) struct Open {
     input_estimate: u64,
     route: Option<Candidate>,
     price: Price,
+    factor: Factor,
     attempts: u32,
     beat: Option<Beat>,
     sent: bool,
@@ -60,6 +65,20 @@ pub(crate) struct Open {
     streamed: u64,
     /// How much of that the journal knows, and since when; none if it does not know the request.
     journaled: Option<(u64, Duration)>,
+    /// A budget had no room for more than is held.
+    exhausted: bool,
+    /// Somebody wants the answer to end now.
+    killed: bool,
+    /// Wakes the answer's stream.
+    waker: Option<Waker>,
+}
+
+/// Whether an answer may go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    GoOn,
+    /// Nothing is left to pay for more of it.
+    Cut,
 }
 
 /// How a request ended.
@@ -92,6 +111,7 @@ impl Settlement {
             operation: request.operation,
             caller: Arc::clone(&request.caller),
             requested: request.requested.clone(),
+            model: request.facts.model.as_str().into(),
             stream: request.facts.stream,
             session: request.facts.session.clone(),
             tags: std::mem::take(&mut request.tags),
@@ -103,11 +123,15 @@ impl Settlement {
             input_estimate: request.facts.input_chars_estimate.div_ceil(4),
             route: None,
             price: Price::default(),
+            factor: request.caller.path.price_factor(),
             attempts: 0,
             beat: None,
             sent: false,
             streamed: 0,
             journaled: None,
+            exhausted: false,
+            killed: false,
+            waker: None,
         };
         Self {
             worker: Rc::clone(worker),
@@ -144,18 +168,35 @@ impl Settlement {
         }
     }
 
-    /// So many bytes of output text have been streamed.
-    pub(crate) fn progress(&self, output_bytes: u64) {
-        if let Some(mut open) = self.open_mut() {
-            open.streamed = output_bytes;
+    /// So many bytes of output text have been streamed. An answer that outgrows its hold is held for anew; says
+    /// otherwise where no budget has room and the account wants such answers cut.
+    pub(crate) fn progress(&self, output_bytes: u64) -> Progress {
+        match self.open_mut() {
+            Some(mut open) => {
+                open.streamed = output_bytes;
+                open.extend(|| self.worker.now_ms())
+            }
+            None => Progress::GoOn,
         }
+    }
+
+    /// Whether somebody wants the answer to end now; if not, whom to wake when that changes.
+    pub(crate) fn is_killed(&self, context: &Context<'_>) -> bool {
+        let Some(mut open) = self.open_mut() else {
+            return false;
+        };
+        let waker = context.waker();
+        if !open.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            open.waker = Some(waker.clone());
+        }
+        open.killed
     }
 
     /// When the request was admitted, and the caller's own limits right after.
     pub(crate) fn headroom(&self) -> Option<(u64, Headroom)> {
         let open = self.open.as_ref()?.open.borrow();
         let admission = open.admission.as_ref()?;
-        Some((admission.admitted_ms(), admission.headroom()?))
+        Some((admission.admitted_ms(), admission.headroom()))
     }
 
     fn open_mut(&self) -> Option<RefMut<'_, Open>> {
@@ -201,26 +242,30 @@ impl Settlement {
             return;
         };
         let tokens = tokens(&outcome.usage);
-        let charge = charge(&open.price, &tokens, Factor::ONE);
-        let (admitted_ms, hold) = match open.admission.take() {
-            Some(admission) => {
-                let facts = (admission.admitted_ms(), admission.hold());
-                admission.settle(charge.charged);
-                facts
-            }
-            None => (self.worker.now_ms(), 0),
-        };
-        let amounts = Amounts {
-            admitted_ms,
-            hold,
+        let charge = charge(&open.price, &tokens, open.factor);
+        let now_ms = self.worker.now_ms();
+        let mut amounts = Amounts {
+            admitted_ms: now_ms,
+            hold: 0,
+            counted: false,
             charge,
             tokens,
             total: open.started.elapsed(),
         };
-        let row = open.row(&outcome, &amounts, self.worker.now_ms());
+        let mut ledger = Vec::new();
+        if let Some(admission) = open.admission.take() {
+            amounts.admitted_ms = admission.admitted_ms();
+            amounts.hold = admission.hold();
+            amounts.counted = true;
+            let settled = admission.settle(tokens.total(), charge.charged, now_ms);
+            if let Some(entry) = settled.entry {
+                entry.encode(&mut ledger);
+            }
+        }
+        let row = open.row(&outcome, &amounts, now_ms);
         // Written before the client sees its last byte. A row that cannot be written is kept and tried again, and no
         // new request is admitted meanwhile.
-        if let Err(error) = self.worker.journal.borrow_mut().append(&row, &[]) {
+        if let Err(error) = self.worker.journal.borrow_mut().append(&row, &ledger) {
             self.worker.shard().late_row();
             tracing::error!(request = %open.id, charged = charge.charged, %error, "a usage row is not on the disk yet");
         }
@@ -316,6 +361,8 @@ const CHECKPOINT: Duration = Duration::from_secs(1);
 struct Amounts {
     admitted_ms: u64,
     hold: u64,
+    /// It was admitted, and so counts against the limits.
+    counted: bool,
     charge: Charge,
     tokens: Tokens,
     total: Duration,
@@ -346,13 +393,18 @@ impl Open {
         }
         let usage = self.estimate(self.streamed);
         let tokens = tokens(&usage);
-        let mut charge = charge(&self.price, &tokens, Factor::ONE);
+        let mut charge = charge(&self.price, &tokens, self.factor);
         if self.streamed == 0 {
             charge.charged = admission.hold();
+        }
+        let mut ledger = Vec::new();
+        if let Some(entry) = admission.preview(charge.charged, now_ms).entry {
+            entry.encode(&mut ledger);
         }
         let amounts = Amounts {
             admitted_ms: admission.admitted_ms(),
             hold: admission.hold(),
+            counted: true,
             charge,
             tokens,
             total,
@@ -365,31 +417,62 @@ impl Open {
             recovered: true,
             ..self.row(&outcome, &amounts, now_ms)
         };
-        journal.buffer_hold(&row, &[]);
+        journal.buffer_hold(&row, &ledger);
         self.journaled = Some((self.streamed, total));
         true
+    }
+
+    /// Holds for more output before what is held for is used up, a slice at a time.
+    fn extend(&mut self, now_ms: impl FnOnce() -> u64) -> Progress {
+        let Some(admission) = &mut self.admission else {
+            return Progress::GoOn;
+        };
+        // Three quarters: a stream that comes fast must not outrun its hold while it is looked at.
+        if self.exhausted || self.streamed.div_ceil(4) * 4 < admission.output() * 3 {
+            return Progress::GoOn;
+        }
+        let path = &self.caller.path;
+        let output = admission.output().saturating_add(path.default_output());
+        let prices = std::iter::once(&self.price);
+        let hold = hold_dearest(prices, self.input_estimate, output, self.factor).unwrap_or(0);
+        if admission
+            .extend(path, &self.model, output, hold, now_ms())
+            .is_ok()
+        {
+            return Progress::GoOn;
+        }
+        self.exhausted = true;
+        match path.on_exhaust() {
+            OnExhaust::Finish => Progress::GoOn,
+            OnExhaust::Cut => Progress::Cut,
+        }
+    }
+
+    /// Ends the answer soon if it was asked for with this key.
+    pub(crate) fn kill(&mut self, key: KeyId) {
+        if self.caller.id() == key && !std::mem::replace(&mut self.killed, true) {
+            self.waker.take().map(Waker::wake);
+        }
     }
 
     fn row<'a>(&'a self, outcome: &'a Outcome, amounts: &Amounts, now_ms: u64) -> UsageRow<'a> {
         let path = &self.caller.path;
         let route = self.route.as_ref();
         let own = self.tags.iter();
-        let tags = path
-            .tags
-            .iter()
-            .chain(own.map(|(name, value)| (name, value)));
+        let own = own.map(|(name, value)| (name.as_str(), value.as_str()));
+        let tags = path.tags().into_iter().chain(own);
         let of = |text: fn(&Candidate) -> &str| Cow::Borrowed(route.map_or("", text));
         UsageRow {
             request: self.id,
             admitted_ms: amounts.admitted_ms,
             ended_ms: now_ms,
-            path: Cow::Borrowed(&path.ids),
-            names: Cow::Borrowed(&path.names),
+            path: Cow::Owned(path.ids()),
+            names: Cow::Owned(path.names()),
             tags: tags
-                .map(|(name, value)| (Cow::from(name.as_str()), Cow::from(value.as_str())))
+                .map(|(name, value)| (Cow::from(name), Cow::from(value)))
                 .collect(),
-            key: self.caller.key,
-            key_label: Cow::Borrowed(&self.caller.label),
+            key: self.caller.id(),
+            key_label: Cow::Borrowed(self.caller.label()),
             operation: Cow::Borrowed(self.operation.as_str()),
             dialect: Cow::Borrowed(self.operation.dialect().as_str()),
             dialect_out: match route {
@@ -397,7 +480,10 @@ impl Open {
                 None => Cow::Borrowed(""),
             },
             requested_model: Cow::Borrowed(&self.requested),
-            mapped_model: Cow::Borrowed(""),
+            mapped_model: match self.model == self.requested {
+                true => Cow::Borrowed(""),
+                false => Cow::Borrowed(&self.model),
+            },
             upstream_model: of(|route| &route.model),
             provider: of(|route| &route.upstream.provider_id),
             upstream: of(|route| &route.upstream.name),
@@ -406,11 +492,11 @@ impl Open {
             status: outcome.status,
             error: Cow::Borrowed(&outcome.error),
             limited_by: Cow::Borrowed(&outcome.limited_by),
-            counted: amounts.hold > 0 || route.is_some(),
+            counted: amounts.counted,
             tokens: amounts.tokens,
             estimated: outcome.usage.estimated,
             base_cost: amounts.charge.base,
-            factor: Factor::ONE,
+            factor: self.factor,
             price_version: Cow::Borrowed(&self.price.version),
             charged: amounts.charge.charged,
             hold: amounts.hold,
@@ -448,7 +534,10 @@ fn observe(open: &Open, outcome: &Outcome, charged: u64, total: Duration) {
         output_tokens: usage.output,
         charged,
         duration_ms: milliseconds(total),
-        account_path: Arc::clone(&open.caller.path.names),
+        account_path: {
+            let nodes = open.caller.path.nodes().iter();
+            nodes.map(|node| node.account.name.clone()).collect()
+        },
     });
     for policy in &open.observers {
         if let Some(guest) = &policy.guest

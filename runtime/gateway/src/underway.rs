@@ -1,4 +1,5 @@
-//! Requests that are under way, so that a process that is killed leaves a trace of each that its vendor may bill.
+//! Requests that are under way: a process that is killed leaves a trace of each that its vendor may bill, and one whose
+//! key is killed ends.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -50,12 +51,19 @@ const DUE: Duration = Duration::from_millis(20);
 /// Notes requests in the journal that have been under way for a while: one write for all of them.
 pub(crate) async fn watch(worker: Rc<Worker>) {
     let underway = &worker.underway;
+    let kills = worker.control.kills();
+    let mut seen = kills.count();
     loop {
         if underway.open.borrow().is_empty() {
             underway.asleep.set(true);
             underway.wake.notified().await;
         }
         tokio::time::sleep(DUE).await;
+        for key in kills.since(&mut seen) {
+            for (_, open) in underway.open.borrow().iter() {
+                open.borrow_mut().kill(key);
+            }
+        }
         let now_ms = worker.now_ms();
         let mut journal = worker.journal.borrow_mut();
         for (_, open) in underway.open.borrow().iter() {

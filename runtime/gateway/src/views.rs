@@ -57,15 +57,11 @@ impl RequestView for RequestFacts {
         visible(&self.headers, name).map(str::to_owned)
     }
     fn account_path(&self) -> Vec<String> {
-        self.caller
-            .path
-            .names
-            .split('/')
-            .map(str::to_owned)
-            .collect()
+        let nodes = self.caller.path.nodes().iter();
+        nodes.map(|node| node.account.name.clone()).collect()
     }
     fn key_label(&self) -> &str {
-        &self.caller.label
+        self.caller.label()
     }
     fn body_size(&self) -> u64 {
         self.body_size
@@ -210,7 +206,7 @@ pub(crate) struct OutcomeFacts {
     pub(crate) output_tokens: u64,
     pub(crate) charged: u64,
     pub(crate) duration_ms: u64,
-    pub(crate) account_path: Arc<str>,
+    pub(crate) account_path: Vec<String>,
 }
 
 impl OutcomeView for OutcomeFacts {
@@ -239,7 +235,7 @@ impl OutcomeView for OutcomeFacts {
         self.duration_ms
     }
     fn account_path(&self) -> Vec<String> {
-        self.account_path.split('/').map(str::to_owned).collect()
+        self.account_path.clone()
     }
 }
 

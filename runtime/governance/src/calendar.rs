@@ -1,22 +1,31 @@
-//! Calendar days in a time zone: where they begin and end, and which one counts now.
+//! Calendar days and months in a time zone: where they begin and end, and which one counts now.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-/// A clock that goes back further than this was wrong before; nearer, the current day simply goes on.
+/// A clock that goes back further than this was wrong before; nearer, the current day or month simply goes on.
 const LONGEST_STEP_BACK_MS: u64 = 48 * 60 * 60 * 1000;
 
 /// An IANA time zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Zone(TimeZone);
 
-/// One calendar day of a zone: `start_ms ≤ t < end_ms`, Unix milliseconds. Its start is its identity.
+/// One calendar day or month of a zone: `start_ms ≤ t < end_ms`, Unix milliseconds. Its start is its identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Day {
-    /// The first moment of the day.
+    /// The first moment of it.
     pub start_ms: u64,
-    /// The first moment of the next day: 23, 24 or 25 hours later.
+    /// The first moment of the next one: a day has 23, 24 or 25 hours.
     pub end_ms: u64,
+}
+
+impl Day {
+    /// Where nobody knows a calendar there is one endless day.
+    const ENDLESS: Self = Self {
+        start_ms: 0,
+        end_ms: u64::MAX,
+    };
 }
 
 /// The zone does not exist.
@@ -44,79 +53,115 @@ impl Zone {
     /// The day to which `now_ms` belongs.
     #[must_use]
     pub fn day_of(&self, now_ms: u64) -> Day {
-        self.civil_day(now_ms).unwrap_or(Day {
-            start_ms: 0,
-            end_ms: u64::MAX,
-        })
+        self.span(now_ms, |today| Some((today, today.tomorrow().ok()?)))
+            .unwrap_or(Day::ENDLESS)
     }
 
-    /// None outside the years that the calendar knows: there is one endless day then.
-    fn civil_day(&self, now_ms: u64) -> Option<Day> {
+    /// The month to which `now_ms` belongs.
+    #[must_use]
+    pub fn month_of(&self, now_ms: u64) -> Day {
+        self.span(now_ms, |today| {
+            let last = today.last_of_month();
+            Some((today.first_of_month(), last.tomorrow().ok()?))
+        })
+        .unwrap_or(Day::ENDLESS)
+    }
+
+    /// From the first date's first moment to the second's. None outside the years that the calendar knows.
+    fn span(&self, now_ms: u64, dates: impl Fn(Date) -> Option<(Date, Date)>) -> Option<Day> {
         let now = Timestamp::from_millisecond(i64::try_from(now_ms).ok()?).ok()?;
-        let start = now.to_zoned(self.0.clone()).start_of_day().ok()?;
-        let end = start
-            .date()
-            .tomorrow()
-            .ok()?
-            .to_zoned(self.0.clone())
-            .ok()?;
-        // A zone that skips a whole date (as Samoa did) may have a "next midnight" later than the next day's start.
-        let end = end.start_of_day().ok()?;
-        let clamp = |at: &jiff::Zoned| u64::try_from(at.timestamp().as_millisecond()).unwrap_or(0);
+        let (first, next) = dates(now.to_zoned(self.0.clone()).date())?;
+        // A zone may skip midnight, or a whole date (as Samoa did): what counts is the first moment that exists.
+        let begins = |date: Date| {
+            let start = date.to_zoned(self.0.clone()).ok()?.start_of_day().ok()?;
+            Some(u64::try_from(start.timestamp().as_millisecond()).unwrap_or(0))
+        };
         Some(Day {
-            start_ms: clamp(&start),
-            end_ms: clamp(&end),
+            start_ms: begins(first)?,
+            end_ms: begins(next)?,
         })
     }
 }
 
-/// The day that counts now. Moves forward only, but for a clock that was plainly wrong.
+/// Which day and which month count now.
 #[derive(Debug)]
 pub(crate) struct Calendar {
-    zone: Zone,
-    /// Takes effect when the current day ends.
-    next_zone: Option<Zone>,
-    day: Option<Day>,
+    day: Running,
+    month: Running,
 }
 
 impl Calendar {
     pub(crate) fn new(zone: Zone) -> Self {
         Self {
-            zone,
-            next_zone: None,
-            day: None,
+            day: Running::new(zone.clone(), Zone::day_of),
+            month: Running::new(zone, Zone::month_of),
         }
     }
 
     /// The day that counts at `now_ms`. A comparison or two, except at a boundary.
-    pub(crate) fn at(&mut self, now_ms: u64) -> Day {
-        match self.day {
-            // Within the day, or a little before it: a clock stepping back over midnight must not revive a spent day.
-            Some(day)
-                if now_ms < day.end_ms
-                    && now_ms.saturating_add(LONGEST_STEP_BACK_MS) >= day.start_ms =>
+    pub(crate) fn day(&mut self, now_ms: u64) -> Day {
+        self.day.at(now_ms)
+    }
+
+    /// The month that counts at `now_ms`.
+    pub(crate) fn month(&mut self, now_ms: u64) -> Day {
+        self.month.at(now_ms)
+    }
+
+    /// Changes the zone at the next boundary of each, so that nobody's day or month is cut short or counted twice.
+    pub(crate) fn set_zone(&mut self, zone: &Zone) {
+        self.day.set_zone(zone);
+        self.month.set_zone(zone);
+    }
+}
+
+/// The day or month that counts now. Moves forward only, but for a clock that was plainly wrong.
+#[derive(Debug)]
+struct Running {
+    span_of: fn(&Zone, u64) -> Day,
+    zone: Zone,
+    /// Takes effect when the current one ends.
+    next_zone: Option<Zone>,
+    current: Option<Day>,
+}
+
+impl Running {
+    fn new(zone: Zone, span_of: fn(&Zone, u64) -> Day) -> Self {
+        Self {
+            span_of,
+            zone,
+            next_zone: None,
+            current: None,
+        }
+    }
+
+    fn at(&mut self, now_ms: u64) -> Day {
+        match self.current {
+            // Within it, or a little before: a clock stepping back over midnight must not revive a spent day.
+            Some(current)
+                if now_ms < current.end_ms
+                    && now_ms.saturating_add(LONGEST_STEP_BACK_MS) >= current.start_ms =>
             {
-                day
+                current
             }
             last => {
                 self.zone = self.next_zone.take().unwrap_or_else(|| self.zone.clone());
-                let mut day = self.zone.day_of(now_ms);
+                let mut next = (self.span_of)(&self.zone, now_ms);
                 if let Some(last) = last.filter(|last| last.end_ms <= now_ms) {
-                    // After a change of zone the first day begins where the last one ended.
-                    day.start_ms = day.start_ms.max(last.end_ms);
+                    // After a change of zone the first one begins where the last one ended.
+                    next.start_ms = next.start_ms.max(last.end_ms);
                 }
-                *self.day.insert(day)
+                *self.current.insert(next)
             }
         }
     }
 
-    /// Changes the zone at the next boundary, so that nobody's day is cut short or counted twice.
-    pub(crate) fn set_zone(&mut self, zone: Zone) {
-        if self.day.is_none() {
-            self.zone = zone;
+    fn set_zone(&mut self, zone: &Zone) {
+        if self.current.is_none() {
+            self.zone = zone.clone();
             self.next_zone = None;
         } else {
-            self.next_zone = (zone != self.zone).then_some(zone);
+            self.next_zone = (*zone != self.zone).then(|| zone.clone());
         }
     }
 }
@@ -196,16 +241,16 @@ mod tests {
     fn a_clock_stepping_back_over_midnight_stays_in_the_new_day() {
         let mut calendar = Calendar::new(Zone::utc());
         let midnight = ms("2026-05-02T00:00:00Z");
-        let day = calendar.at(midnight + 5);
+        let day = calendar.day(midnight + 5);
         assert_eq!(day.start_ms, midnight);
-        assert_eq!(calendar.at(midnight - 60_000), day);
+        assert_eq!(calendar.day(midnight - 60_000), day);
         assert_eq!(
-            calendar.at(midnight + 24 * HOUR).start_ms,
+            calendar.day(midnight + 24 * HOUR).start_ms,
             midnight + 24 * HOUR
         );
         // A clock that had been months ahead is put right.
         assert_eq!(
-            calendar.at(midnight - 90 * 24 * HOUR).start_ms,
+            calendar.day(midnight - 90 * 24 * HOUR).start_ms,
             midnight - 90 * 24 * HOUR
         );
     }
@@ -213,16 +258,47 @@ mod tests {
     #[test]
     fn a_new_zone_counts_from_the_next_boundary() {
         let mut calendar = Calendar::new(Zone::utc());
-        let first = calendar.at(ms("2026-05-02T12:00:00Z"));
-        calendar.set_zone(Zone::named("America/New_York").unwrap());
-        assert_eq!(calendar.at(ms("2026-05-02T23:59:59Z")), first);
-        let second = calendar.at(ms("2026-05-03T00:00:01Z"));
+        let first = calendar.day(ms("2026-05-02T12:00:00Z"));
+        calendar.set_zone(&Zone::named("America/New_York").unwrap());
+        assert_eq!(calendar.day(ms("2026-05-02T23:59:59Z")), first);
+        let second = calendar.day(ms("2026-05-03T00:00:01Z"));
         assert_eq!(second.start_ms, first.end_ms);
         assert_eq!(second.end_ms, ms("2026-05-03T04:00:00Z"));
         assert_eq!(
-            calendar.at(ms("2026-05-03T04:00:00Z")).end_ms,
+            calendar.day(ms("2026-05-03T04:00:00Z")).end_ms,
             ms("2026-05-04T04:00:00Z")
         );
+    }
+
+    #[test]
+    fn months_follow_each_other_without_gap_and_have_their_own_lengths() {
+        for name in ["UTC", "Europe/Berlin", "Asia/Beirut", "Pacific/Apia", "Asia/Kathmandu"] {
+            let zone = Zone::named(name).unwrap();
+            let mut month = zone.month_of(ms("2027-12-15T00:00:00Z"));
+            let mut days = Vec::new();
+            for _ in 0..14 {
+                let next = zone.month_of(month.end_ms);
+                assert_eq!(next.start_ms, month.end_ms, "{name}");
+                assert_eq!(zone.month_of(month.end_ms - 1), month, "{name}");
+                assert_eq!(zone.day_of(month.start_ms).start_ms, month.start_ms, "{name}");
+                days.push((month.end_ms - month.start_ms + HOUR) / (24 * HOUR));
+                month = next;
+            }
+            // December 2027 to January 2029: 2028 is a leap year.
+            assert_eq!(days, [31, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31, 31], "{name}");
+        }
+    }
+
+    #[test]
+    fn a_month_keeps_its_zone_to_its_end_and_the_next_begins_there() {
+        let mut calendar = Calendar::new(Zone::utc());
+        let may = calendar.month(ms("2026-05-15T12:00:00Z"));
+        calendar.set_zone(&Zone::named("America/New_York").unwrap());
+        assert_eq!(calendar.month(ms("2026-05-31T23:59:59Z")), may);
+        let june = calendar.month(ms("2026-06-01T00:00:00Z"));
+        // In New York it is still May: what is left of it there is a window of its own.
+        assert_eq!((june.start_ms, june.end_ms), (may.end_ms, ms("2026-06-01T04:00:00Z")));
+        assert_eq!(calendar.month(june.end_ms).end_ms, ms("2026-07-01T04:00:00Z"));
     }
 
     #[test]

@@ -11,6 +11,7 @@
 mod account;
 mod attachment;
 mod calendar;
+mod caller;
 mod codec;
 mod credential;
 mod directory;
@@ -19,7 +20,9 @@ mod ids;
 mod key;
 mod ledger;
 mod limits;
-mod policy;
+mod node;
+mod path;
+mod pattern;
 mod price;
 mod random;
 mod record;
@@ -29,27 +32,33 @@ mod upstream;
 mod usage;
 mod window;
 
-pub use account::{Account, AccountPatch, Limits, LimitsPatch, NewAccount, Status};
+pub use account::{
+    Account, AccountPatch, Billing, BudgetMode, LimitKind, Limits, LimitsPatch, OnExhaust, Status,
+};
 pub use attachment::{Attachment, AttachmentDraft};
 pub use calendar::{Day, Zone};
+pub use caller::Caller;
 pub use credential::CredentialRecord;
-pub use directory::Directory;
+pub use directory::{Attached, DEFAULT_GRACE_MS, DeleteMode, Directory};
 pub use error::DirectoryError;
 pub use ids::{AccountId, KeyId, RequestIds};
-pub use key::{Key, NewKey};
+pub use key::{Key, KeyDraft, KeyState, NewKey, Scope};
 pub use ledger::{
-    Balance, Book, Entry, Ledger, LedgerError, Lot, OpenHold, Operation, Outcome, Planned, Posting,
-    Receipt, Source, Totals, micro_units,
+    Balance, Begun, Book, Cause, Entry, Ledger, LedgerError, Lot, OpenHold, Operation, Pending, Post,
+    Posting, Receipt, Source, Totals, micro_units,
 };
-pub use limits::{Admission, Counters, Exceeded, Headroom, LimitKind, Spent};
-pub use policy::{ModelRule, Path, PathNode};
+pub use limits::{
+    Admission, Ask, Bound, Counters, Exceeded, Headroom, LimitUse, Rate, Settled, Spent,
+};
+pub use node::Node;
+pub use path::Path;
 pub use price::{
     Charge, Factor, ListPrice, ListTier, Price, PriceError, Rates, Tier, Tokens, charge, cost,
     hold, hold_dearest, output_to_hold,
 };
 pub use random::{OsRandom, Random};
 pub use record::{Change, Record, RecordError, RecordKind};
-pub use snapshot::{Accounts, Caller};
+pub use snapshot::Accounts;
 pub use token::{KeyHasher, KeyMac, Malformed, Secret, TokenKind};
 pub use upstream::{Upstream, UpstreamDraft, UpstreamModel};
 pub use usage::{

@@ -1,19 +1,23 @@
-//! An exact sliding window of one minute: how many requests, and when there is room again.
+//! A sliding window: how much was counted in its length of time, and when there is room again.
 //!
-//! A log of admissions, merged to a grain of 50 ms so that even a busy node keeps at most 1,200 entries. A merged
-//! entry leaves the window when its *latest* admission does: the count is never too low, so no span of 60 seconds
-//! ever sees more than the limit.
+//! A log of admissions, merged to a grain of a 1,200th of the length, so that even a busy node keeps at most 1,200
+//! entries. A merged entry leaves the window when its *latest* admission does: the count is never too low, so no span of
+//! the window's length ever sees more than the limit.
 
 use std::collections::VecDeque;
 
-/// The length of the window.
-pub(crate) const WINDOW_MS: u64 = 60_000;
-const GRAIN_MS: u64 = 50;
+/// A minute.
+pub(crate) const MINUTE_MS: u64 = 60_000;
+/// An hour.
+pub(crate) const HOUR_MS: u64 = 3_600_000;
+/// Entries at most.
+const GRAINS: u64 = 1_200;
 /// Clocks read by different threads differ by this little; a larger step back is a clock that was set.
 const SKEW_MS: u64 = 1_000;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct SlidingLog {
+    length_ms: u64,
     entries: VecDeque<Entry>,
     total: u64,
 }
@@ -22,73 +26,99 @@ pub(crate) struct SlidingLog {
 struct Entry {
     first_ms: u64,
     /// Latest admission, after the first.
-    spread: u16,
-    count: u32,
+    spread: u32,
+    amount: u64,
 }
 
 impl Entry {
     fn last_ms(&self) -> u64 {
         self.first_ms.saturating_add(u64::from(self.spread))
     }
-
-    fn leaves_ms(&self) -> u64 {
-        self.last_ms().saturating_add(WINDOW_MS)
-    }
 }
 
-/// Whether there is room for one more.
+/// Whether there is room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Room {
     Yes,
     /// After so many milliseconds, exactly.
     After(u64),
-    /// The limit is zero.
+    /// More is asked for than the limit itself.
     Never,
 }
 
 impl SlidingLog {
-    /// Whether one more request fits under `limit` now. Asking changes nothing that counts.
-    pub(crate) fn room(&mut self, now_ms: u64, limit: u64) -> Room {
-        let now_ms = self.advance(now_ms);
-        if self.total < limit {
-            return Room::Yes;
+    /// A window of this length, empty.
+    pub(crate) fn new(length_ms: u64) -> Self {
+        Self {
+            length_ms,
+            entries: VecDeque::new(),
+            total: 0,
         }
-        if limit == 0 {
+    }
+
+    /// Whether `amount` more fits under `limit` now. Asking changes nothing that counts.
+    pub(crate) fn room(&mut self, now_ms: u64, amount: u64, limit: u64) -> Room {
+        let now_ms = self.advance(now_ms);
+        if amount > limit {
             return Room::Never;
         }
-        let mut surplus = self.total - limit + 1;
+        // `amount ≤ limit`, so this cannot wrap.
+        let most = limit - amount;
+        if self.total <= most {
+            return Room::Yes;
+        }
+        let mut surplus = self.total - most;
         for entry in &self.entries {
-            match surplus.checked_sub(u64::from(entry.count)) {
+            match surplus.checked_sub(entry.amount) {
                 Some(left) if left > 0 => surplus = left,
-                _ => return Room::After(entry.leaves_ms().saturating_sub(now_ms)),
+                _ => return Room::After(self.leaves_ms(entry).saturating_sub(now_ms)),
             }
         }
         Room::Never
     }
 
-    /// Records one admission.
-    pub(crate) fn push(&mut self, now_ms: u64) {
+    /// Records one admission of `amount`. Saturates.
+    pub(crate) fn push(&mut self, now_ms: u64, amount: u64) {
         let now_ms = self.advance(now_ms);
-        self.total += 1;
+        self.total = self.total.saturating_add(amount);
+        let grain = self.length_ms / GRAINS;
         if let Some(last) = self.entries.back_mut()
             && let Some(spread) = now_ms
                 .checked_sub(last.first_ms)
-                .filter(|spread| *spread < GRAIN_MS)
-            && let Some(count) = last.count.checked_add(1)
+                .filter(|spread| *spread < grain)
         {
-            last.spread = spread as u16;
-            last.count = count;
+            last.spread = spread as u32;
+            last.amount = last.amount.saturating_add(amount);
             return;
         }
         self.entries.push_back(Entry {
             first_ms: now_ms,
             spread: 0,
-            count: 1,
+            amount,
         });
     }
 
-    /// Requests in the window.
-    pub(crate) fn count(&mut self, now_ms: u64) -> u64 {
+    /// Replaces what an admission counted by what it really was. One that has left the window changes nothing.
+    pub(crate) fn correct(&mut self, admitted_ms: u64, counted: u64, real: u64, now_ms: u64) {
+        self.advance(now_ms);
+        let after = self
+            .entries
+            .partition_point(|entry| entry.first_ms <= admitted_ms);
+        // Clocks of two threads differ: an admission may lie in the entry before or after its own time.
+        let place = after.saturating_sub(1);
+        let Some(entry) = self.entries.get_mut(place) else {
+            return;
+        };
+        if admitted_ms.saturating_add(self.length_ms) <= now_ms {
+            return;
+        }
+        let before = entry.amount;
+        entry.amount = before.saturating_sub(counted).saturating_add(real);
+        self.total = self.total.saturating_sub(before).saturating_add(entry.amount);
+    }
+
+    /// What is in the window.
+    pub(crate) fn total(&mut self, now_ms: u64) -> u64 {
         self.advance(now_ms);
         self.total
     }
@@ -97,7 +127,11 @@ impl SlidingLog {
     pub(crate) fn empty_after(&self, now_ms: u64) -> u64 {
         self.entries
             .back()
-            .map_or(0, |last| last.leaves_ms().saturating_sub(now_ms))
+            .map_or(0, |last| self.leaves_ms(last).saturating_sub(now_ms))
+    }
+
+    fn leaves_ms(&self, entry: &Entry) -> u64 {
+        entry.last_ms().saturating_add(self.length_ms)
     }
 
     /// Lets go of what has left the window. Returns the time to reckon with, which never runs backwards.
@@ -121,9 +155,9 @@ impl SlidingLog {
             }
         }
         while let Some(first) = self.entries.front()
-            && first.leaves_ms() <= now_ms
+            && self.leaves_ms(first) <= now_ms
         {
-            self.total -= u64::from(first.count);
+            self.total = self.total.saturating_sub(first.amount);
             self.entries.pop_front();
         }
         now_ms
@@ -137,55 +171,83 @@ mod tests {
 
     #[test]
     fn the_wait_is_exact_and_a_refused_request_does_not_extend_it() {
-        let mut log = SlidingLog::default();
+        let mut log = SlidingLog::new(MINUTE_MS);
         for at in [1_000, 2_000, 3_000] {
-            assert_eq!(log.room(at, 3), Room::Yes);
-            log.push(at);
+            assert_eq!(log.room(at, 1, 3), Room::Yes);
+            log.push(at, 1);
         }
-        assert_eq!(log.room(3_500, 3), Room::After(57_500));
+        assert_eq!(log.room(3_500, 1, 3), Room::After(57_500));
         for _ in 0..1000 {
-            assert_eq!(log.room(60_999, 3), Room::After(1));
+            assert_eq!(log.room(60_999, 1, 3), Room::After(1));
         }
-        assert_eq!(log.room(61_000, 3), Room::Yes);
+        assert_eq!(log.room(61_000, 1, 3), Room::Yes);
     }
 
     #[test]
     fn a_client_that_paces_itself_at_the_limit_is_never_refused() {
-        let mut log = SlidingLog::default();
+        let mut log = SlidingLog::new(MINUTE_MS);
         for second in 0..600 {
-            assert_eq!(log.room(second * 1000, 60), Room::Yes);
-            log.push(second * 1000);
+            assert_eq!(log.room(second * 1000, 1, 60), Room::Yes);
+            log.push(second * 1000, 1);
         }
     }
 
     #[test]
     fn a_lowered_limit_waits_for_as_many_to_leave_as_needed() {
-        let mut log = SlidingLog::default();
+        let mut log = SlidingLog::new(MINUTE_MS);
         for at in 0..10 {
-            log.push(at * 1000);
+            log.push(at * 1000, 1);
         }
         // Ten in the window, limit two: nine must leave; the ninth came at 8,000.
-        assert_eq!(log.room(10_000, 2), Room::After(58_000));
-        assert_eq!(log.room(10_000, 0), Room::Never);
+        assert_eq!(log.room(10_000, 1, 2), Room::After(58_000));
+        assert_eq!(log.room(10_000, 1, 0), Room::Never);
     }
 
     #[test]
     fn memory_is_bounded_however_busy_the_node() {
-        let mut log = SlidingLog::default();
+        let mut log = SlidingLog::new(MINUTE_MS);
         for index in 0..1_000_000u64 {
-            log.push(index / 5);
+            log.push(index / 5, 1);
         }
         assert!(log.entries.len() <= 1_201, "{}", log.entries.len());
     }
 
     #[test]
     fn a_clock_set_back_blocks_for_a_minute_at_most() {
-        let mut log = SlidingLog::default();
+        let mut log = SlidingLog::new(MINUTE_MS);
         for _ in 0..5 {
-            log.push(10_000_000);
+            log.push(10_000_000, 1);
         }
-        assert_eq!(log.room(5_000_000, 5), Room::After(60_000));
-        assert_eq!(log.room(5_060_000, 5), Room::Yes);
+        assert_eq!(log.room(5_000_000, 1, 5), Room::After(60_000));
+        assert_eq!(log.room(5_060_000, 1, 5), Room::Yes);
+    }
+
+    #[test]
+    fn what_an_admission_really_was_replaces_what_it_counted() {
+        let mut log = SlidingLog::new(MINUTE_MS);
+        log.push(1_000, 500);
+        log.push(2_000, 300);
+        log.correct(1_000, 500, 20, 3_000);
+        assert_eq!(log.total(3_000), 320);
+        log.correct(2_000, 300, 900, 3_000);
+        assert_eq!(log.total(3_000), 920);
+        // It has left the window: what it was does not matter any more.
+        log.correct(1_000, 20, 1_000_000, 61_500);
+        assert_eq!(log.total(61_500), 900);
+        log.correct(0, 1, 5, 200_000);
+        assert_eq!(log.total(200_000), 0);
+    }
+
+    #[test]
+    fn a_large_request_waits_for_as_much_to_leave_as_it_needs_and_one_beyond_the_limit_for_ever() {
+        let mut log = SlidingLog::new(HOUR_MS);
+        log.push(0, 400);
+        log.push(600_000, 400);
+        assert_eq!(log.room(900_000, 200, 1_000), Room::Yes);
+        assert_eq!(log.room(900_000, 300, 1_000), Room::After(HOUR_MS - 900_000));
+        assert_eq!(log.room(900_000, 900, 1_000), Room::After(HOUR_MS - 300_000));
+        assert_eq!(log.room(900_000, 1_001, 1_000), Room::Never);
+        assert_eq!(log.room(900_000, u64::MAX, u64::MAX), Room::After(HOUR_MS - 300_000));
     }
 
     proptest! {
@@ -194,23 +256,23 @@ mod tests {
             limit in 1u64..40,
             gaps in prop::collection::vec(prop_oneof![0u64..5, 0u64..200, 0u64..5_000, 0u64..70_000], 1..600),
         ) {
-            let mut log = SlidingLog::default();
+            let mut log = SlidingLog::new(MINUTE_MS);
             let mut now = 0;
             let mut admitted: Vec<u64> = Vec::new();
             for gap in gaps {
                 now += gap;
-                match log.room(now, limit) {
-                    Room::Yes => { log.push(now); admitted.push(now); }
+                match log.room(now, 1, limit) {
+                    Room::Yes => { log.push(now, 1); admitted.push(now); }
                     Room::After(wait) => {
-                        prop_assert!(wait > 0 && wait <= WINDOW_MS);
+                        prop_assert!(wait > 0 && wait <= MINUTE_MS);
                         // Exact to the grain: it never promises too early, and is late by less than the grain.
                         let nth = admitted.len() - limit as usize;
-                        let exact = (admitted[nth] + WINDOW_MS) as i64 - now as i64;
-                        prop_assert!(wait as i64 >= exact && (wait as i64) < exact + GRAIN_MS as i64);
+                        let exact = (admitted[nth] + MINUTE_MS) as i64 - now as i64;
+                        prop_assert!(wait as i64 >= exact && (wait as i64) < exact + (MINUTE_MS / GRAINS) as i64);
                     }
                     Room::Never => prop_assert!(false),
                 }
-                let recent = admitted.iter().rev().take_while(|at| **at + WINDOW_MS > now).count();
+                let recent = admitted.iter().rev().take_while(|at| **at + MINUTE_MS > now).count();
                 prop_assert!(recent as u64 <= limit);
             }
         }

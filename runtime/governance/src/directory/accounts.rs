@@ -1,9 +1,9 @@
-//! Creating, changing, moving and deleting accounts.
+//! Creating, changing and moving accounts.
 
 use std::sync::Arc;
 
 use super::{Directory, ROOT};
-use crate::account::{Account, AccountPatch, NewAccount, Status};
+use crate::account::{Account, AccountPatch, Status};
 use crate::error::DirectoryError;
 use crate::ids::AccountId;
 use crate::random::Random;
@@ -22,11 +22,8 @@ impl Directory {
         if self.root.is_some() {
             return Err(DirectoryError::conflict("name", "the root account exists"));
         }
-        let new = NewAccount {
-            name: ROOT.to_owned(),
-            ..NewAccount::default()
-        };
-        Ok(created(account(new, None, now_ms, random)))
+        let id = AccountId::new(now_ms, random);
+        Ok(changed(Account::new(id, None, ROOT.to_owned(), now_ms)))
     }
 
     /// Makes an account.
@@ -35,15 +32,19 @@ impl Directory {
     /// Names the field that is wrong, unknown (`parent`) or taken (`name`).
     pub fn create_account(
         &self,
-        new: NewAccount,
+        new: &AccountPatch,
         now_ms: u64,
         random: &mut dyn Random,
     ) -> Result<(Arc<Account>, Vec<Change>), DirectoryError> {
+        if new.name.is_none() {
+            return Err(DirectoryError::invalid("name", "an account needs a name"));
+        }
         let parent = self.parent(new.parent.as_deref().unwrap_or(ROOT))?;
-        let account = account(new, Some(parent), now_ms, random);
+        let id = AccountId::new(now_ms, random);
+        let account = Account::new(id, Some(parent), String::new(), now_ms).patched(new, now_ms);
         account.validate()?;
         self.check_name_free(parent, &account)?;
-        Ok(created(account))
+        Ok(changed(account))
     }
 
     /// Changes an account, named by id or path. With a new parent its whole subtree moves.
@@ -57,6 +58,10 @@ impl Directory {
         now_ms: u64,
     ) -> Result<(Arc<Account>, Vec<Change>), DirectoryError> {
         let current = self.account(target)?;
+        if current.status == Status::Closing {
+            let message = "the account is being deleted";
+            return Err(DirectoryError::conflict("account", message));
+        }
         let mut account = current.patched(patch, now_ms);
         if current.parent.is_none() {
             if account.name != ROOT {
@@ -83,44 +88,23 @@ impl Directory {
         if let Some(parent) = account.parent {
             self.check_name_free(parent, &account)?;
         }
-        Ok(created(account))
-    }
-
-    /// Deletes an account, named by id or path, with its revoked keys and its policy attachments.
-    ///
-    /// # Errors
-    /// Refuses the root, and an account with children or active keys.
-    pub fn delete_account(&self, target: &str) -> Result<Vec<Change>, DirectoryError> {
-        let id = self.account(target)?.id;
-        let refuse = |message: &str| Err(DirectoryError::conflict("account", message));
-        let Some(node) = self.nodes.get(&id) else {
-            return Err(DirectoryError::not_found("account", target));
-        };
-        if node.account.parent.is_none() {
-            return refuse("the root account cannot be deleted");
-        }
-        if !node.children.is_empty() {
-            return refuse("it has accounts under it; delete or move them first");
-        }
-        let keys = node.keys.iter().filter_map(|key| self.keys.get(key));
-        if keys.clone().any(|key| key.revoked_ms.is_none()) {
-            return refuse("it has active keys; revoke them first");
-        }
-        let mut changes: Vec<Change> = keys.map(|key| Change::Key(key.id, None)).collect();
-        let attached = node.attachments.iter();
-        changes.extend(attached.map(|attached| Change::Attachment(attached.id.clone(), None)));
-        changes.push(Change::Account(id, None));
-        Ok(changes)
+        Ok(changed(account))
     }
 
     fn parent(&self, target: &str) -> Result<AccountId, DirectoryError> {
         let found = self.account(target);
-        found
-            .map(|account| account.id)
-            .map_err(|error| DirectoryError::invalid("parent", error.to_string()))
+        let parent = found.map_err(|error| DirectoryError::invalid("parent", error.to_string()))?;
+        // Whatever is hung under an account that is going away would go with it.
+        match parent.status {
+            Status::Active | Status::Suspended => Ok(parent.id),
+            Status::Closing | Status::Archived => {
+                let message = format!("`{target}` is being deleted");
+                Err(DirectoryError::conflict("parent", message))
+            }
+        }
     }
 
-    fn check_name_free(&self, parent: AccountId, account: &Account) -> Result<(), DirectoryError> {
+    pub(super) fn check_name_free(&self, parent: AccountId, account: &Account) -> Result<(), DirectoryError> {
         let taken = self
             .nodes
             .get(&parent)
@@ -135,29 +119,8 @@ impl Directory {
     }
 }
 
-fn account(
-    new: NewAccount,
-    parent: Option<AccountId>,
-    now_ms: u64,
-    random: &mut dyn Random,
-) -> Account {
-    Account {
-        id: AccountId::new(now_ms, random),
-        parent,
-        name: new.name,
-        alias: new.alias,
-        email: new.email,
-        tags: new.tags,
-        status: Status::Active,
-        models: new.models,
-        limits: new.limits,
-        time_zone: None,
-        created_ms: now_ms,
-        updated_ms: now_ms,
-    }
-}
-
-fn created(account: Account) -> (Arc<Account>, Vec<Change>) {
+/// The account as it will be, and the change that makes it so.
+pub(super) fn changed(account: Account) -> (Arc<Account>, Vec<Change>) {
     let account = Arc::new(account);
     let changes = vec![Change::Account(account.id, Some(Arc::clone(&account)))];
     (account, changes)

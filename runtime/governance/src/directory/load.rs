@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::{Directory, ROOT};
+use crate::account::Status;
 use crate::ids::AccountId;
 use crate::record::{Change, Record, RecordError};
 
@@ -17,6 +18,9 @@ impl Directory {
         let (mut accounts, mut rest) = (HashMap::new(), Vec::new());
         for record in records {
             match record {
+                Record::Account(account) if account.status == Status::Archived => {
+                    directory.apply(&[Change::Account(account.id, Some(account))]);
+                }
                 Record::Account(account) => {
                     accounts.insert(account.id, account);
                 }

@@ -4,6 +4,7 @@
 //! then calls [`Directory::apply`], under one lock from the first to the last. What the store refuses, never was.
 
 mod accounts;
+mod delete;
 mod keys;
 mod load;
 mod settings;
@@ -12,19 +13,25 @@ pub(crate) mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::account::Account;
+use crate::account::{Account, Status};
 use crate::attachment::Attachment;
+use crate::caller::KeyEntry;
 use crate::credential::CredentialRecord;
 use crate::error::DirectoryError;
 use crate::ids::{AccountId, KeyId};
 use crate::key::Key;
 use crate::limits::Counters;
-use crate::policy::Path;
+use crate::node;
+use crate::path::Path;
 use crate::record::Change;
-use crate::snapshot::{Accounts, Caller};
+use crate::snapshot::Accounts;
 use crate::upstream::Upstream;
 use crate::usage::UsageRow;
+
+pub use delete::{Attached, DeleteMode};
+pub use keys::DEFAULT_GRACE_MS;
 
 /// The name of the root account, which never changes.
 pub(crate) const ROOT: &str = "root";
@@ -34,21 +41,37 @@ pub(crate) const ROOT: &str = "root";
 pub struct Directory {
     root: Option<AccountId>,
     nodes: HashMap<AccountId, Node>,
-    keys: HashMap<KeyId, Arc<Key>>,
+    /// Accounts that are gone from the tree: history names them.
+    archived: HashMap<AccountId, Arc<Account>>,
+    keys: HashMap<KeyId, KnownKey>,
     upstreams: BTreeMap<String, Arc<Upstream>>,
     attachments: BTreeMap<String, Arc<Attachment>>,
     credentials: BTreeMap<String, Arc<CredentialRecord>>,
     /// Counter slots are never used twice within a process: a late settlement must not hit a stranger.
     next_slot: u32,
-    /// Kept up to date change by change; a snapshot is a copy of its table of pointers.
+    /// Nor are places in the index.
+    next_place: u32,
+    /// Kept up to date change by change; a snapshot is a copy of its tables of pointers.
     index: Accounts,
+}
+
+/// A key, and when it was last shown: the same number in every snapshot.
+#[derive(Debug)]
+struct KnownKey {
+    key: Arc<Key>,
+    last_used: Arc<AtomicU64>,
 }
 
 /// An account with what hangs on it.
 #[derive(Debug)]
 struct Node {
     account: Arc<Account>,
+    /// In the index.
+    place: u32,
+    /// Of its counters.
     slot: u32,
+    /// Of the counters of its patterns of models; kept when a limit is taken away and set again.
+    pattern_slots: BTreeMap<String, u32>,
     /// By name.
     children: BTreeMap<String, AccountId>,
     keys: BTreeSet<KeyId>,
@@ -130,22 +153,24 @@ impl Directory {
         (!names.is_empty()).then(|| names.join("/"))
     }
 
-    /// The effective policy of an account.
+    /// The path of an account, with which its effective policy can be asked.
     #[must_use]
-    pub fn path(&self, id: AccountId) -> Option<Arc<Path>> {
-        let mut nodes: Vec<&Node> = self.upward(id).collect();
-        nodes.reverse();
-        let parts: Vec<_> = nodes
-            .iter()
-            .map(|node| (&*node.account, node.slot, node.attachments.as_slice()))
-            .collect();
-        Path::new(&parts).map(Arc::new)
+    pub fn path(&self, id: AccountId) -> Option<Path> {
+        self.index.path(self.nodes.get(&id)?.place)
+    }
+
+    /// Accounts that are gone from the tree, oldest first.
+    #[must_use]
+    pub fn archived(&self) -> Vec<&Arc<Account>> {
+        let mut archived: Vec<_> = self.archived.values().collect();
+        archived.sort_unstable_by_key(|account| account.id);
+        archived
     }
 
     /// All keys, revoked ones too, oldest first.
     #[must_use]
     pub fn keys(&self) -> Vec<&Arc<Key>> {
-        let mut keys: Vec<_> = self.keys.values().collect();
+        let mut keys: Vec<_> = self.keys.values().map(|known| &known.key).collect();
         keys.sort_unstable_by_key(|key| key.id);
         keys
     }
@@ -153,7 +178,14 @@ impl Directory {
     /// The key of this id.
     #[must_use]
     pub fn key(&self, id: KeyId) -> Option<&Arc<Key>> {
-        self.keys.get(&id)
+        self.keys.get(&id).map(|known| &known.key)
+    }
+
+    /// When a key was last shown, Unix milliseconds; none if never since the rows that the counters were filled from.
+    #[must_use]
+    pub fn last_used(&self, id: KeyId) -> Option<u64> {
+        let last = self.keys.get(&id)?.last_used.load(Ordering::Relaxed);
+        (last > 0).then_some(last)
     }
 
     /// All upstreams, by name.
@@ -192,12 +224,33 @@ impl Directory {
     /// Counts again a request of before a restart. Rows must come in order of admission; those of other days are
     /// ignored, as are requests that a limit refused. Nodes that were deleted since are skipped, their ancestors not.
     pub fn seed(&self, counters: &Counters, row: &UsageRow<'_>, now_ms: u64) {
+        if let Some(known) = self.keys.get(&row.key) {
+            known.last_used.fetch_max(row.admitted_ms, Ordering::Relaxed);
+        }
         if !row.counted {
             return;
         }
-        let nodes = row.path.iter().filter_map(|id| self.nodes.get(id));
-        let slots = nodes.map(|node| (node.slot, node.account.limits.rpm.is_some()));
-        counters.seed(slots, row.admitted_ms, row.charged, now_ms);
+        let nodes = row.path.iter().filter_map(|id| {
+            let place = self.nodes.get(id)?.place;
+            self.index.node(place)
+        });
+        let slots = nodes.flat_map(|node| node.sets(row.limited_model()).map(|set| set.slot));
+        let tokens = row.tokens.total();
+        counters.seed(slots, row.admitted_ms, tokens, row.charged, now_ms);
+    }
+
+    /// Sees to it that the counters keep every window that is limited: once before rows are counted again.
+    pub fn keep_windows(&self, counters: &Counters) {
+        for node in self.nodes.values() {
+            let Some(compiled) = self.index.node(node.place) else {
+                continue;
+            };
+            let sets = std::iter::once(&compiled.base).chain(&compiled.by_model);
+            let limited: Vec<_> = sets.filter(|set| !set.limits.is_empty()).collect();
+            if !limited.is_empty() {
+                counters.keep(&limited);
+            }
+        }
     }
 
     /// Makes changes effective that an operation returned and that are now durable.
@@ -234,31 +287,37 @@ impl Directory {
         })
     }
 
-    /// Recomputes what the data plane sees of a subtree.
-    fn reindex(&mut self, top: AccountId) {
-        let subtree: Vec<AccountId> = self.walk(vec![top]).collect();
-        for id in subtree {
-            let Some(node) = self.nodes.get(&id) else {
-                continue;
-            };
-            if node.keys.is_empty() {
-                continue;
-            }
-            let Some(path) = self.path(id) else { continue };
-            for key in node.keys.iter().filter_map(|key| self.keys.get(key)) {
-                if key.revoked_ms.is_none() {
-                    let caller = Caller {
-                        key: key.id,
-                        label: key.label.as_str().into(),
-                        path: Arc::clone(&path),
-                    };
-                    self.index.insert(key.mac, Arc::new(caller));
-                }
+    /// Compiles an account anew for the data plane. What is under it is not touched: a request walks its path.
+    fn reindex(&mut self, id: AccountId) {
+        let Some(node) = self.nodes.get_mut(&id) else {
+            return;
+        };
+        for pattern in node.account.model_limits.keys() {
+            if !node.pattern_slots.contains_key(pattern) {
+                node.pattern_slots.insert(pattern.clone(), self.next_slot);
+                self.next_slot += 1;
             }
         }
+        let account = Arc::clone(&node.account);
+        let Some(node) = self.nodes.get(&id) else {
+            return;
+        };
+        let parent = account
+            .parent
+            .and_then(|parent| self.nodes.get(&parent))
+            .map(|parent| parent.place);
+        let compiled = node::Node::new(account, parent, &node.attachments, node.slot, |pattern| {
+            node.pattern_slots.get(pattern).copied().unwrap_or(node.slot)
+        });
+        self.index.set_node(node.place, Some(Arc::new(compiled)));
     }
 
     fn set_account(&mut self, id: AccountId, account: &Arc<Account>) {
+        if account.status == Status::Archived {
+            self.drop_account(id);
+            self.archived.insert(id, Arc::clone(account));
+            return;
+        }
         if let Some(node) = self.nodes.get_mut(&id) {
             let old = std::mem::replace(&mut node.account, Arc::clone(account));
             if let Some(parent) = old.parent.and_then(|parent| self.nodes.get_mut(&parent)) {
@@ -267,11 +326,14 @@ impl Directory {
         } else {
             let node = Node {
                 account: Arc::clone(account),
+                place: self.next_place,
                 slot: self.next_slot,
+                pattern_slots: BTreeMap::new(),
                 children: BTreeMap::new(),
                 keys: BTreeSet::new(),
                 attachments: Vec::new(),
             };
+            self.next_place += 1;
             self.next_slot += 1;
             self.nodes.insert(id, node);
         }
@@ -287,9 +349,11 @@ impl Directory {
     }
 
     fn drop_account(&mut self, id: AccountId) {
+        self.archived.remove(&id);
         let Some(node) = self.nodes.remove(&id) else {
             return;
         };
+        self.index.set_node(node.place, None);
         if let Some(parent) = node
             .account
             .parent
@@ -300,27 +364,27 @@ impl Directory {
     }
 
     fn set_key(&mut self, id: KeyId, key: Option<&Arc<Key>>) {
-        if let Some(old) = self.keys.remove(&id) {
-            self.index.remove(&old.mac);
-            if let Some(node) = self.nodes.get_mut(&old.account) {
+        let old = self.keys.remove(&id);
+        if let Some(old) = &old {
+            self.index.remove_key(&old.key.mac);
+            if let Some(node) = self.nodes.get_mut(&old.key.account) {
                 node.keys.remove(&id);
             }
         }
         let Some(key) = key else { return };
-        self.keys.insert(id, Arc::clone(key));
+        let last_used = old.map_or_else(Arc::default, |old| old.last_used);
         if let Some(node) = self.nodes.get_mut(&key.account) {
             node.keys.insert(id);
+            if key.revoked_ms.is_none() {
+                let entry = KeyEntry::new(Arc::clone(key), node.place, Arc::clone(&last_used));
+                self.index.insert_key(key.mac, Arc::new(entry));
+            }
         }
-        if key.revoked_ms.is_none()
-            && let Some(path) = self.path(key.account)
-        {
-            let caller = Caller {
-                key: id,
-                label: key.label.as_str().into(),
-                path,
-            };
-            self.index.insert(key.mac, Arc::new(caller));
-        }
+        let known = KnownKey {
+            key: Arc::clone(key),
+            last_used,
+        };
+        self.keys.insert(id, known);
     }
 
     fn set_attachment(&mut self, id: &str, attachment: Option<&Arc<Attachment>>) {

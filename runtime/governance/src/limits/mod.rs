@@ -1,90 +1,100 @@
 //! Admission: every node of a path is asked, all of them count or none does; money is held, then settled once.
 
-use std::fmt;
+mod admission;
+mod exceeded;
+mod tally;
+
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use smallvec::SmallVec;
+use uuid::Uuid;
 
+use crate::account::LimitKind;
 use crate::calendar::{Calendar, Day, Zone};
 use crate::ids::AccountId;
-use crate::policy::{Path, PathNode};
-use crate::window::{Room, SlidingLog};
+use crate::ledger::{Ledger, micro_units};
+use crate::node::LimitSet;
+use crate::path::Path;
+use tally::{Counted, Now, Tally};
 
-/// Which limit refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum LimitKind {
-    /// Requests a minute.
-    Rpm,
-    /// Money a calendar day.
-    DailyLimit,
+pub use admission::{Admission, Settled};
+pub use exceeded::{Bound, Exceeded};
+
+/// A request that wants to be admitted.
+pub struct Ask<'a> {
+    /// Our id of it, version 7: under which its credit is held.
+    pub request: Uuid,
+    /// The model that is to be served: which limits of models apply.
+    pub model: &'a str,
+    /// Estimated input, tokens.
+    pub input: u64,
+    /// Expected output, tokens: what counts against limits of tokens until the settlement tells. Not the cap that the
+    /// client set: agents ask for 32,000 and more and mostly need a few hundred.
+    pub expected: u64,
+    /// Output to hold money for, tokens.
+    pub output: u64,
+    /// As little output as is still of use: where money is short the output is lowered, but not below. The same as
+    /// `output` where it cannot be lowered.
+    pub least_output: u64,
+    /// What the request costs at most with so much output, micro-units. Never falls with more output.
+    pub price: &'a dyn Fn(u64) -> u64,
 }
 
-impl LimitKind {
-    /// Its name in the management API.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Rpm => "rpm",
-            Self::DailyLimit => "daily_limit",
-        }
-    }
-}
-
-/// A request was refused by a limit. Its text shows no figure of any account, only how long to wait.
+/// One of the caller's own rate limits, for `x-ratelimit-*` headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Exceeded {
-    /// The limit that refuses longest.
-    pub limit: LimitKind,
-    /// The account that set it: for usage rows and operators, not for the caller unless `own`.
-    pub account: AccountId,
-    /// Whether it is the caller's own limit rather than one further up.
-    pub own: bool,
-    /// Exact wait; none if waiting will never help because the request is larger than the limit itself.
-    pub retry_after_ms: Option<u64>,
-    /// Unix milliseconds at which `retry_after_ms` is over.
-    pub resets_at_ms: Option<u64>,
-}
-
-impl fmt::Display for Exceeded {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = match self.limit {
-            LimitKind::Rpm => "request rate limit",
-            LimitKind::DailyLimit => "daily budget",
-        };
-        match self.retry_after_ms {
-            Some(wait) => write!(
-                f,
-                "the {what} is reached; try again in {} s",
-                wait.div_ceil(1000)
-            ),
-            None => write!(f, "the request is larger than the whole {what}"),
-        }
-    }
-}
-
-impl std::error::Error for Exceeded {}
-
-/// The caller's own rate limit, for `x-ratelimit-*` headers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Headroom {
-    /// Requests a minute.
-    pub limit_requests: u64,
+pub struct Rate {
+    /// Requests, or tokens.
+    pub limit: u64,
     /// How many more fit now.
-    pub remaining_requests: u64,
+    pub remaining: u64,
     /// Milliseconds until all of them fit again.
-    pub reset_requests_ms: u64,
+    pub reset_ms: u64,
 }
 
-/// What an account's subtree has spent in the current day. Micro-units.
+/// The caller's own rate limits: those of its account, never an ancestor's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Headroom {
+    /// Requests: the shortest window that is limited.
+    pub requests: Option<Rate>,
+    /// Tokens: the shortest window that is limited.
+    pub tokens: Option<Rate>,
+}
+
+/// What an account's subtree has used. Money in micro-units.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Spent {
-    /// Charged for finished requests.
+    /// Charged today for finished requests.
     pub settled: u64,
-    /// Held for running ones.
+    /// Held for running ones of today.
     pub held: u64,
+    /// Charged this month.
+    pub settled_month: u64,
+    /// Requests admitted today.
+    pub requests: u64,
+    /// Tokens of today, estimates for running requests included.
+    pub tokens: u64,
+    /// Requests under way.
+    pub running: u32,
 }
 
-/// The counters of the whole tree. One short critical section; shared by all workers.
+/// A limit of a node with what counts against it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitUse {
+    /// The node that set it.
+    pub account: AccountId,
+    /// Which models; none: all.
+    pub pattern: Option<String>,
+    /// Which limit.
+    pub kind: LimitKind,
+    /// Requests, tokens or micro-units.
+    pub limit: u64,
+    /// The same.
+    pub used: u64,
+}
+
+/// The counters of the whole tree and its ledger. One short critical section, shared by all workers: a request counts on
+/// all nodes and holds its credit in one step, so that nobody is refused for the sake of one that is refused elsewhere.
 #[derive(Debug)]
 pub struct Counters {
     state: Mutex<State>,
@@ -93,317 +103,326 @@ pub struct Counters {
 #[derive(Debug)]
 struct State {
     calendar: Calendar,
-    /// By slot. Every account has one, limited or not: a limit set at noon knows what the morning spent.
-    nodes: Vec<Node>,
+    /// By slot.
+    tallies: Vec<Tally>,
+    ledger: Ledger,
 }
 
-#[derive(Debug, Default)]
-struct Node {
-    /// Start of the day to which the money belongs.
-    day: u64,
-    settled: u64,
-    /// Wide, so that no sum of holds can overflow and be released wrongly.
-    held: u128,
-    /// Only for nodes that have had a rate limit.
-    log: Option<Box<SlidingLog>>,
-}
-
-impl Node {
-    fn roll(&mut self, day: Day) {
-        if self.day != day.start_ms {
-            (self.day, self.settled, self.held) = (day.start_ms, 0, 0);
-        }
-    }
-
-    /// Whether `more` money fits under `limit`.
-    fn fits(&self, more: u64, limit: u64) -> bool {
-        self.held + u128::from(self.settled) + u128::from(more) <= u128::from(limit)
-    }
-}
+/// The slots that a request counts on. Most paths are shorter.
+type Slots = SmallVec<[u32; 12]>;
 
 impl State {
-    /// The node's counters; a new account's begin at zero.
-    fn node(&mut self, slot: u32) -> &mut Node {
+    /// A slot's counters; a new account's begin at zero.
+    fn tally(&mut self, slot: u32) -> &mut Tally {
         let slot = slot as usize;
-        if slot >= self.nodes.len() {
-            self.nodes
-                .resize_with((slot + 1).next_power_of_two(), Node::default);
+        if slot >= self.tallies.len() {
+            self.tallies
+                .resize_with((slot + 1).next_power_of_two(), Tally::default);
         }
-        &mut self.nodes[slot]
+        &mut self.tallies[slot]
     }
 
-    /// The refusal of `node` that waits longest, if it refuses.
-    fn refusal(
-        &mut self,
-        node: &PathNode,
-        day: Day,
-        now_ms: u64,
-        hold: u64,
-    ) -> Option<(LimitKind, Option<u64>)> {
-        let counters = self.node(node.slot);
-        counters.roll(day);
-        let rate = node.limits.rpm.and_then(|limit| {
-            match counters.log.get_or_insert_default().room(now_ms, limit) {
-                Room::Yes => None,
-                Room::After(wait) => Some((LimitKind::Rpm, Some(wait))),
-                Room::Never => Some((LimitKind::Rpm, None)),
-            }
-        });
-        let money = node.limits.daily_limit.and_then(|limit| {
-            let until_tomorrow = || (hold <= limit).then(|| day.end_ms.saturating_sub(now_ms));
-            (!counters.fits(hold, limit)).then(|| (LimitKind::DailyLimit, until_tomorrow()))
-        });
-        match (rate, money) {
-            (Some(rate), Some(money)) => Some(if longer(rate.1, money.1) { rate } else { money }),
-            (rate, money) => rate.or(money),
+    fn now(&mut self, now_ms: u64) -> Now {
+        Now {
+            ms: now_ms,
+            day: self.calendar.day(now_ms),
+            month: self.calendar.month(now_ms),
         }
     }
 }
 
-/// Whether waiting `a` is longer than waiting `b`; none is for ever.
-fn longer(a: Option<u64>, b: Option<u64>) -> bool {
-    a.unwrap_or(u64::MAX) > b.unwrap_or(u64::MAX)
+/// The refusal that waits longest so far.
+struct Worst(Option<Exceeded>);
+
+impl Worst {
+    fn note(&mut self, path: &Path, account: AccountId, set: Option<&LimitSet>, bound: Bound, wait: Option<u64>, now_ms: u64) {
+        // For ever is longer than any wait; an empty wallet needs somebody to act, so it is told before all others.
+        let rank = |bound: Bound, wait: Option<u64>| (bound == Bound::Wallet, wait.unwrap_or(u64::MAX));
+        if let Some(worst) = &self.0
+            && rank(worst.bound, worst.retry_after_ms) >= rank(bound, wait)
+        {
+            return;
+        }
+        self.0 = Some(Exceeded {
+            bound,
+            account,
+            pattern: set.and_then(|set| set.pattern.clone()),
+            own: account == path.account(),
+            retry_after_ms: wait,
+            resets_at_ms: wait.map(|wait| now_ms.saturating_add(wait)),
+        });
+    }
 }
 
 impl Counters {
     /// Counters that begin at zero, with calendar days of `zone`.
     #[must_use]
-    pub fn new(zone: Zone) -> Self {
+    pub fn new(zone: Zone, ledger: Ledger) -> Self {
         Self {
             state: Mutex::new(State {
                 calendar: Calendar::new(zone),
-                nodes: Vec::new(),
+                tallies: Vec::new(),
+                ledger,
             }),
         }
     }
 
-    /// Changes the zone of the calendar days, from the end of the current day on.
-    pub fn set_zone(&self, zone: Zone) {
+    /// Changes the zone of the calendar days and months, from the end of the current ones on.
+    pub fn set_zone(&self, zone: &Zone) {
         self.state.lock().calendar.set_zone(zone);
     }
 
     /// The calendar day that counts at `now_ms`.
     pub fn day(&self, now_ms: u64) -> Day {
-        self.state.lock().calendar.at(now_ms)
+        self.state.lock().calendar.day(now_ms)
     }
 
-    /// Admits one request on every node of `path`, or on none, and holds `hold_micro` of money on each.
-    ///
-    /// `hold_micro` is the most the request may cost (see [`hold`](crate::hold)); 0 says that it is free.
+    /// The calendar month that counts at `now_ms`.
+    pub fn month(&self, now_ms: u64) -> Day {
+        self.state.lock().calendar.month(now_ms)
+    }
+
+    /// Works on the ledger, under the lock that requests hold credit under: keep it short.
+    pub fn ledger<T>(&self, work: impl FnOnce(&mut Ledger) -> T) -> T {
+        work(&mut self.state.lock().ledger)
+    }
+
+    /// Admits one request on every node of `path`, or on none, and holds its money on each and in the wallet that pays.
     ///
     /// # Errors
-    /// [`Exceeded`] names the limit that refuses longest. A refused request counts nowhere.
+    /// [`Exceeded`] names what refuses longest. A refused request counts nowhere.
     pub fn admit(
         self: &Arc<Self>,
-        path: &Arc<Path>,
+        path: &Path,
+        ask: &Ask<'_>,
         now_ms: u64,
-        hold_micro: u64,
     ) -> Result<Admission, Exceeded> {
-        let mut state = self.state.lock();
-        let day = state.calendar.at(now_ms);
-        let mut worst: Option<Exceeded> = None;
-        for node in &path.nodes {
-            if let Some((limit, wait)) = state.refusal(node, day, now_ms, hold_micro)
-                && worst.is_none_or(|worst| longer(wait, worst.retry_after_ms))
-            {
-                worst = Some(Exceeded {
-                    limit,
-                    account: node.account,
-                    own: node.account == path.account,
-                    retry_after_ms: wait,
-                    resets_at_ms: wait.map(|wait| now_ms.saturating_add(wait)),
-                });
+        let wallet = path.wallet();
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        let now = state.now(now_ms);
+        let mut worst = Worst(None);
+        let mut slots = Slots::new();
+        let mut afford = u64::MAX;
+        for node in path.nodes() {
+            for set in node.sets(ask.model) {
+                slots.push(set.slot);
+                let tally = state.tally(set.slot);
+                tally.roll(&now);
+                for (kind, limit) in &set.limits {
+                    if kind.is_money() {
+                        afford = afford.min(tally.left(*kind, *limit));
+                    } else if let Some(wait) = tally.wait(*kind, *limit, ask.input, ask.expected, &now) {
+                        worst.note(path, node.id(), Some(set), Bound::Limit(*kind), wait, now_ms);
+                    }
+                }
             }
         }
-        if let Some(exceeded) = worst {
+        if let Some(wallet) = wallet {
+            let available = state.ledger.balance(wallet, now_ms).available;
+            afford = afford.min(u64::try_from(available).unwrap_or(0));
+        }
+        let (output, hold) = affordable(ask, afford);
+        if hold > afford {
+            state.note_money(path, ask, hold, wallet, &now, &mut worst);
+        }
+        if let Some(exceeded) = worst.0 {
             return Err(exceeded);
         }
-        let mut headroom = None;
-        for node in &path.nodes {
-            let counters = state.node(node.slot);
-            counters.held += u128::from(hold_micro);
-            if let Some(limit) = node.limits.rpm {
-                let log = counters.log.get_or_insert_default();
-                log.push(now_ms);
-                // The last node is the caller's own: only its figures are for the caller's eyes.
-                headroom = (node.account == path.account).then(|| Headroom {
-                    limit_requests: limit,
-                    remaining_requests: limit.saturating_sub(log.count(now_ms)),
-                    reset_requests_ms: log.empty_after(now_ms),
-                });
-            }
+        if let Some(wallet) = wallet
+            && state
+                .ledger
+                .hold(ask.request, wallet, micro_units(hold), now_ms)
+                .is_err()
+        {
+            // Closed a moment ago, or a request that was settled already: nothing that a wait would change.
+            return Err(Exceeded {
+                bound: Bound::Wallet,
+                account: wallet,
+                pattern: None,
+                own: wallet == path.account(),
+                retry_after_ms: None,
+                resets_at_ms: None,
+            });
         }
-        drop(state);
+        let counted = Counted {
+            admitted_ms: now_ms,
+            day: now.day.start_ms,
+            month: now.month.start_ms,
+            tokens: ask.input.saturating_add(ask.expected),
+            hold,
+        };
+        for slot in &slots {
+            state.tally(*slot).admit(&counted);
+        }
+        let headroom = state.headroom(path, &now);
+        drop(guard);
         Ok(Admission {
             counters: Arc::clone(self),
-            path: Arc::clone(path),
-            admitted_ms: now_ms,
-            day: day.start_ms,
-            hold: hold_micro,
+            slots,
+            request: ask.request,
+            wallet,
+            counted,
+            output,
             headroom,
             open: true,
         })
     }
 
-    /// The caller's own rate limit now; none if the account itself sets none.
-    pub fn headroom(&self, path: &Path, now_ms: u64) -> Option<Headroom> {
-        let node = path.nodes.last()?;
-        let limit_requests = node.limits.rpm?;
+    /// The caller's own rate limits now.
+    pub fn headroom(&self, path: &Path, now_ms: u64) -> Headroom {
         let mut state = self.state.lock();
-        let log = state.node(node.slot).log.get_or_insert_default();
-        Some(Headroom {
-            limit_requests,
-            remaining_requests: limit_requests.saturating_sub(log.count(now_ms)),
-            reset_requests_ms: log.empty_after(now_ms),
-        })
+        let now = state.now(now_ms);
+        state.headroom(path, &now)
     }
 
-    /// What the subtree of the last node of `path` has spent in the current day.
+    /// What the subtree of the last node of `path` has used.
     pub fn spent(&self, path: &Path, now_ms: u64) -> Spent {
-        let Some(node) = path.nodes.last() else {
+        let Some(leaf) = path.nodes().last() else {
             return Spent::default();
         };
         let mut state = self.state.lock();
-        let day = state.calendar.at(now_ms);
-        let counters = state.node(node.slot);
-        counters.roll(day);
+        let now = state.now(now_ms);
+        let tally = state.tally(leaf.base.slot);
+        tally.roll(&now);
         Spent {
-            settled: counters.settled,
-            held: u64::try_from(counters.held).unwrap_or(u64::MAX),
+            settled: tally.day.settled,
+            held: u64::try_from(tally.day.held).unwrap_or(u64::MAX),
+            settled_month: tally.month.settled,
+            requests: tally.day.requests,
+            tokens: tally.day.tokens,
+            running: tally.running,
         }
     }
 
-    /// Counts again a request of before a restart, on the nodes of these slots. Rows must come in order of admission.
+    /// Every limit of the path with what counts against it, root first.
+    pub fn uses(&self, path: &Path, now_ms: u64) -> Vec<LimitUse> {
+        let mut state = self.state.lock();
+        let now = state.now(now_ms);
+        let mut uses = Vec::new();
+        for node in path.nodes() {
+            for set in std::iter::once(&node.base).chain(&node.by_model) {
+                let tally = state.tally(set.slot);
+                tally.roll(&now);
+                uses.extend(set.limits.iter().map(|(kind, limit)| LimitUse {
+                    account: node.id(),
+                    pattern: set.pattern.as_deref().map(str::to_owned),
+                    kind: *kind,
+                    limit: *limit,
+                    used: tally.used(*kind, now_ms),
+                }));
+            }
+        }
+        uses
+    }
+
+    /// Requests under way of the account that counts at this slot.
+    pub(crate) fn running(&self, slot: u32) -> u32 {
+        self.state.lock().tally(slot).running
+    }
+
+    /// Sees to it that the windows of these limits are kept from now on.
+    pub(crate) fn keep(&self, sets: &[&LimitSet]) {
+        let mut state = self.state.lock();
+        for set in sets {
+            for (kind, _) in &set.limits {
+                state.tally(set.slot).keep(*kind);
+            }
+        }
+    }
+
+    /// Counts again a request of before a restart, on these slots. Rows must come in order of admission.
     pub(crate) fn seed(
         &self,
-        slots: impl Iterator<Item = (u32, bool)>,
+        slots: impl Iterator<Item = u32>,
         admitted_ms: u64,
+        tokens: u64,
         charged: u64,
         now_ms: u64,
     ) {
         let mut state = self.state.lock();
-        let day = state.calendar.at(now_ms);
-        for (slot, rate_limited) in slots {
-            let counters = state.node(slot);
-            counters.roll(day);
-            if admitted_ms >= day.start_ms {
-                counters.settled = counters.settled.saturating_add(charged);
-            }
-            if rate_limited && admitted_ms.saturating_add(crate::window::WINDOW_MS) > now_ms {
-                counters
-                    .log
-                    .get_or_insert_default()
-                    .push(admitted_ms.min(now_ms));
-            }
+        let now = state.now(now_ms);
+        for slot in slots {
+            state.tally(slot).seed(admitted_ms, tokens, charged, &now);
         }
     }
 }
 
-/// An admitted request: it counts on every node of its path, and its money is held until it is settled.
-///
-/// Settle it once, with what it really cost. Dropped without that (a panic, a lost task), the hold is released and
-/// nothing is charged, but the request still counts.
-#[derive(Debug)]
-#[must_use = "an admission that is dropped charges nothing"]
-pub struct Admission {
-    counters: Arc<Counters>,
-    path: Arc<Path>,
-    admitted_ms: u64,
-    day: u64,
-    hold: u64,
-    headroom: Option<Headroom>,
-    open: bool,
-}
-
-impl Admission {
-    /// Charges `charged_micro` on every node instead of the hold. More than the hold is charged all the same.
-    pub fn settle(mut self, charged_micro: u64) {
-        self.close(charged_micro);
-    }
-
-    /// Holds `more_micro` in addition, on every node or none: before a dearer candidate is tried.
-    ///
-    /// # Errors
-    /// [`Exceeded`] when a budget of the path has no room; the hold stays what it was.
-    pub fn extend(&mut self, more_micro: u64, now_ms: u64) -> Result<(), Exceeded> {
-        let mut state = self.counters.state.lock();
-        let day = state.calendar.at(now_ms);
-        for node in &self.path.nodes {
-            let Some(limit) = node.limits.daily_limit else {
-                continue;
-            };
-            let counters = state.node(node.slot);
-            // After midnight the day of the admission is closed: there is nothing left to compare with.
-            if counters.day == self.day && !counters.fits(more_micro, limit) {
-                let fits_at_all = self.hold.saturating_add(more_micro) <= limit;
-                let wait = fits_at_all.then(|| day.end_ms.saturating_sub(now_ms));
-                return Err(Exceeded {
-                    limit: LimitKind::DailyLimit,
-                    account: node.account,
-                    own: node.account == self.path.account,
-                    retry_after_ms: wait,
-                    resets_at_ms: wait.map(|wait| now_ms.saturating_add(wait)),
-                });
+impl State {
+    /// Notes every limit of money, and the wallet, that cannot afford `hold`.
+    fn note_money(
+        &mut self,
+        path: &Path,
+        ask: &Ask<'_>,
+        hold: u64,
+        wallet: Option<AccountId>,
+        now: &Now,
+        worst: &mut Worst,
+    ) {
+        for node in path.nodes() {
+            for set in node.sets(ask.model) {
+                for (kind, limit) in set.limits.iter().filter(|(kind, _)| kind.is_money()) {
+                    if hold > self.tally(set.slot).left(*kind, *limit) {
+                        let wait = (hold <= *limit).then(|| now.until_reset(*kind));
+                        worst.note(path, node.id(), Some(set), Bound::Limit(*kind), wait, now.ms);
+                    }
+                }
             }
         }
-        let Some(hold) = self.hold.checked_add(more_micro) else {
-            // More than 64 bits of money: no account can have that.
-            return Err(Exceeded {
-                limit: LimitKind::DailyLimit,
-                account: self.path.account,
-                own: true,
-                retry_after_ms: None,
-                resets_at_ms: None,
-            });
+        if let Some(wallet) = wallet {
+            let available = self.ledger.balance(wallet, now.ms).available;
+            if i128::from(hold) > i128::from(available) {
+                worst.note(path, wallet, None, Bound::Wallet, None, now.ms);
+            }
+        }
+    }
+
+    fn headroom(&mut self, path: &Path, now: &Now) -> Headroom {
+        // The last node is the caller's own: only its figures are for the caller's eyes.
+        let Some(own) = path.nodes().last().map(|leaf| &leaf.base) else {
+            return Headroom::default();
         };
-        for node in &self.path.nodes {
-            let counters = state.node(node.slot);
-            if counters.day == self.day {
-                counters.held += u128::from(more_micro);
-            }
+        if own.limits.is_empty() {
+            return Headroom::default();
         }
-        self.hold = hold;
-        Ok(())
-    }
-
-    /// What is held on each node. Micro-units.
-    #[must_use]
-    pub fn hold(&self) -> u64 {
-        self.hold
-    }
-
-    /// When it was admitted, Unix milliseconds: the day and row it belongs to.
-    #[must_use]
-    pub fn admitted_ms(&self) -> u64 {
-        self.admitted_ms
-    }
-
-    /// The caller's own rate limit right after this admission; none if the account itself sets none.
-    #[must_use]
-    pub fn headroom(&self) -> Option<Headroom> {
-        self.headroom
-    }
-
-    fn close(&mut self, charged: u64) {
-        if !std::mem::replace(&mut self.open, false) {
-            return;
-        }
-        let mut state = self.counters.state.lock();
-        for node in &self.path.nodes {
-            let counters = state.node(node.slot);
-            // A request belongs to the day of its admission. If that day is over, its counters are gone.
-            if counters.day == self.day {
-                counters.held = counters.held.saturating_sub(u128::from(self.hold));
-                counters.settled = counters.settled.saturating_add(charged);
-            }
+        let tally = self.tally(own.slot);
+        tally.roll(now);
+        let mut shortest = |kinds: [LimitKind; 3]| {
+            let (kind, limit) = own.limits.iter().find(|(kind, _)| kinds.contains(kind))?;
+            Some(Rate {
+                limit: *limit,
+                remaining: limit.saturating_sub(tally.used(*kind, now.ms)),
+                reset_ms: tally.empty_after(*kind, now),
+            })
+        };
+        Headroom {
+            requests: shortest([LimitKind::Rpm, LimitKind::Rph, LimitKind::Rpd]),
+            tokens: shortest([LimitKind::Tpm, LimitKind::Tph, LimitKind::Tpd]),
         }
     }
 }
 
-impl Drop for Admission {
-    fn drop(&mut self) {
-        self.close(0);
+/// How much output `afford` is enough for, and what is held for it: the wanted output, or less where that may be, or the
+/// least, whose hold may be more than can be afforded.
+fn affordable(ask: &Ask<'_>, afford: u64) -> (u64, u64) {
+    let wanted = (ask.price)(ask.output);
+    if wanted <= afford || ask.least_output >= ask.output {
+        return (ask.output, wanted);
     }
+    let least = (ask.price)(ask.least_output);
+    if least > afford {
+        return (ask.least_output, least);
+    }
+    // `low` is affordable, `high` is not.
+    let (mut low, mut high) = (ask.least_output, ask.output);
+    while high - low > 1 {
+        let middle = low + (high - low) / 2;
+        match (ask.price)(middle) <= afford {
+            true => low = middle,
+            false => high = middle,
+        }
+    }
+    (low, (ask.price)(low))
 }
 
 #[cfg(test)]

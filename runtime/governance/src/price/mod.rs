@@ -49,6 +49,12 @@ impl Tokens {
             .saturating_add(self.cache_write_1h)
     }
 
+    /// All tokens, as limits of tokens count them. Saturates.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.total_input().saturating_add(self.output)
+    }
+
     /// Whether nothing was used at all, as by an attempt that failed.
     #[must_use]
     pub fn is_zero(&self) -> bool {

@@ -120,6 +120,15 @@ impl<'a> UsageRow<'a> {
         self.path.last().copied()
     }
 
+    /// The model whose limits it counted against: mapped, else requested.
+    #[must_use]
+    pub fn limited_model(&self) -> &str {
+        match &*self.mapped_model {
+            "" => &self.requested_model,
+            mapped => mapped,
+        }
+    }
+
     /// The model as the account knows it: mapped, else requested. None for a call that reached no provider, because a
     /// client can invent any number of names and reports must not grow with them.
     #[must_use]

@@ -1,0 +1,223 @@
+//! Holds money, tokens and a place for a request at every account of its path, before anything is sent.
+
+use std::sync::Arc;
+
+use tollgate_dialect::{ApiError, ErrorKind, Operation};
+use tollgate_governance::{
+    AccountId, Admission, Ask, Bound, BudgetMode, Exceeded, LimitKind, Path, Price, hold_dearest,
+};
+
+use crate::request::{Refusal, Request, error_word};
+use crate::route::Candidate;
+use crate::snapshot::Snapshot;
+use crate::worker::Worker;
+
+/// As little output as is still of use, tokens: where a budget affords less the request is refused.
+const LEAST_OUTPUT: u64 = 1_024;
+/// Output that is held for where neither client nor manifest says how much there can be, tokens: a cap that is larger than
+/// what a model can answer is refused by vendors.
+const UNKNOWN_OUTPUT: u64 = 8_192;
+/// Output that counts against limits of tokens until the settlement tells how much it was.
+const EXPECTED_OUTPUT: u64 = 4_096;
+
+/// Admits a request, or says which limit refuses it. Where money is limited and kept strictly, the output cap that was
+/// held for is written into the request, so that its charge cannot outgrow the hold.
+pub(crate) fn hold(
+    worker: &Worker,
+    snapshot: &Snapshot,
+    request: &mut Request,
+    candidates: &[Candidate],
+    now_ms: u64,
+) -> Result<Admission, Refusal> {
+    let path = Arc::clone(&request.caller.path);
+    let wanted = Wanted::of(request, &path, candidates);
+    let prices: Vec<&Price> = candidates
+        .iter()
+        .filter_map(|route| snapshot.price(route))
+        .collect();
+    let factor = path.price_factor();
+    let choices = request.facts.choices.max(1);
+    let free = request.operation == Operation::CountTokens;
+    let price = |output: u64| match free {
+        true => 0,
+        false => {
+            let output = output.saturating_mul(choices);
+            // Every candidate has been priced.
+            hold_dearest(prices.iter().copied(), wanted.input, output, factor).unwrap_or(0)
+        }
+    };
+    let admission = worker
+        .control
+        .counters()
+        .admit(
+            &path,
+            &Ask {
+                request: request.id,
+                model: &request.facts.model,
+                input: wanted.input,
+                expected: wanted.output.min(EXPECTED_OUTPUT).saturating_mul(choices),
+                output: wanted.output,
+                least_output: wanted.least,
+                price: &price,
+            },
+            now_ms,
+        )
+        .map_err(|exceeded| limited(&exceeded, &path))?;
+    let cap = match wanted.strict {
+        true => Some(admission.output()),
+        false => path.output_cap(),
+    };
+    if let Some(cap) = cap
+        && request.facts.output_cap.is_none_or(|asked| asked > cap)
+    {
+        let document = Arc::make_mut(&mut request.document);
+        // Dropping the admission on the way out gives everything back.
+        tollgate_dialect::lower_output_cap(document, request.operation, cap)
+            .map_err(ApiError::from)?;
+    }
+    Ok(admission)
+}
+
+/// What a request wants to be held for, in tokens.
+struct Wanted {
+    input: u64,
+    output: u64,
+    least: u64,
+    /// The output cap is sent to the vendor.
+    strict: bool,
+}
+
+impl Wanted {
+    fn of(request: &Request, path: &Path, candidates: &[Candidate]) -> Self {
+        let facts = &request.facts;
+        if request.operation == Operation::CountTokens {
+            return Self {
+                input: 0,
+                output: 0,
+                least: 0,
+                strict: false,
+            };
+        }
+        let input = facts.input_chars_estimate.div_ceil(4);
+        if request.operation == Operation::Embeddings {
+            return Self {
+                input,
+                output: 0,
+                least: 0,
+                strict: false,
+            };
+        }
+        let slice = path.default_output();
+        let most = |route: &Candidate| route.max_output.unwrap_or(u64::MAX);
+        let most = candidates.iter().map(most).max().unwrap_or(u64::MAX);
+        let unasked = match most {
+            u64::MAX => slice.min(UNKNOWN_OUTPUT),
+            _ => slice,
+        };
+        let output = facts
+            .output_cap
+            .unwrap_or(unasked)
+            .min(path.output_cap().unwrap_or(u64::MAX))
+            .min(most);
+        let strict =
+            path.budget_mode() == BudgetMode::Strict && path.limits_money(&facts.model);
+        if !strict {
+            let output = output.min(slice);
+            return Self {
+                input,
+                output,
+                least: output,
+                strict,
+            };
+        }
+        // A cap that leaves nothing beside the thinking is refused by vendors.
+        let least = LEAST_OUTPUT.max(facts.thinking_budget.saturating_add(1));
+        Self {
+            input,
+            output,
+            least: least.min(output),
+            strict,
+        }
+    }
+}
+
+fn limited(exceeded: &Exceeded, path: &Path) -> Refusal {
+    let kind = match exceeded.bound {
+        _ if exceeded.is_larger_than_limit() => ErrorKind::LargerThanLimit,
+        Bound::Wallet => ErrorKind::WalletEmpty,
+        Bound::Limit(
+            LimitKind::Rpd | LimitKind::Tpd | LimitKind::DailyLimit | LimitKind::MonthlyLimit,
+        ) => ErrorKind::QuotaExceeded,
+        Bound::Limit(_) => ErrorKind::RateLimited,
+    };
+    let mut error = ApiError::new(kind, message(exceeded));
+    error.retry_after_ms = exceeded.retry_after_ms;
+    error.resets_at = exceeded.resets_at_ms;
+    let reason = error_word(&error);
+    let pattern = exceeded.pattern.as_deref();
+    let pattern = pattern.map_or_else(String::new, |pattern| format!("[{pattern}]"));
+    Refusal {
+        error,
+        reason,
+        limited_by: format!(
+            "{}{pattern}@{}",
+            exceeded.bound.as_str(),
+            names_to(path, exceeded.account)
+        ),
+    }
+}
+
+/// A sentence for the person who asked. No figure of any account is in it.
+fn message(exceeded: &Exceeded) -> String {
+    let kind = match exceeded.bound {
+        Bound::Wallet => {
+            return "The prepaid credit is used up; ask whoever runs this gateway for more."
+                .to_owned();
+        }
+        Bound::Limit(kind) => kind,
+    };
+    if exceeded.is_larger_than_limit() {
+        return match kind {
+            kind if kind.is_money() => {
+                "This request may cost more than the whole budget allows; lower its output cap or its input."
+            }
+            LimitKind::Tpm | LimitKind::Tph | LimitKind::Tpd => {
+                "The input alone is larger than the limit of tokens; shorten it."
+            }
+            _ => "Requests of this account are limited to none.",
+        }
+        .to_owned();
+    }
+    let what = match kind {
+        LimitKind::Rpm => "requests per minute",
+        LimitKind::Rph => "requests per hour",
+        LimitKind::Rpd => "requests per day",
+        LimitKind::Tpm => "tokens per minute",
+        LimitKind::Tph => "tokens per hour",
+        LimitKind::Tpd => "tokens per day",
+        LimitKind::Concurrency => "requests at a time",
+        LimitKind::DailyLimit => {
+            return "The daily budget is used up. It resets at the end of the day.".to_owned();
+        }
+        LimitKind::MonthlyLimit => {
+            return "The monthly budget is used up. It resets at the end of the month.".to_owned();
+        }
+    };
+    let wait = exceeded.retry_after_ms.unwrap_or(0).div_ceil(1_000);
+    format!("Rate limit reached: {what}. Please try again in {wait} s.")
+}
+
+/// The names of the path down to an account of it.
+fn names_to(path: &Path, account: AccountId) -> String {
+    let mut names = String::new();
+    for node in path.nodes() {
+        if !names.is_empty() {
+            names.push('/');
+        }
+        names.push_str(&node.account.name);
+        if node.id() == account {
+            break;
+        }
+    }
+    names
+}

@@ -1,0 +1,173 @@
+//! An admitted request: it counts on every node of its path, and its money is held until it is settled.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::tally::Counted;
+use super::{Bound, Counters, Exceeded, Headroom, Slots, Worst};
+use crate::ids::AccountId;
+use crate::ledger::{Entry, Post, micro_units};
+use crate::path::Path;
+
+/// An admitted request.
+///
+/// Settle it once, with what it really was. Dropped without that (a panic, a lost task), the hold is released and nothing
+/// is charged, but the request still counts.
+#[derive(Debug)]
+#[must_use = "an admission that is dropped charges nothing"]
+pub struct Admission {
+    pub(super) counters: Arc<Counters>,
+    pub(super) slots: Slots,
+    pub(super) request: Uuid,
+    pub(super) wallet: Option<AccountId>,
+    pub(super) counted: Counted,
+    pub(super) output: u64,
+    pub(super) headroom: Headroom,
+    pub(super) open: bool,
+}
+
+/// What a settlement leaves to be stored.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Settled {
+    /// What the ledger gets with the usage row; none where no wallet pays.
+    pub entry: Option<Entry>,
+}
+
+impl Admission {
+    /// Charges `charged_micro` on every node and to the wallet instead of the hold, and counts `tokens` instead of the
+    /// estimate. More than the hold is charged all the same.
+    pub fn settle(mut self, tokens: u64, charged_micro: u64, now_ms: u64) -> Settled {
+        self.close(tokens, charged_micro, now_ms)
+    }
+
+    /// What [`Admission::settle`] would give to store for this charge: for the journal, should the process be killed.
+    #[must_use]
+    pub fn preview(&self, charged_micro: u64, now_ms: u64) -> Settled {
+        let entry = self.post(charged_micro).and_then(|post| {
+            self.counters
+                .ledger(|ledger| ledger.preview(post, now_ms))
+                .ok()
+        });
+        Settled { entry }
+    }
+
+    /// Holds for `output` tokens in all, which cost at most `hold_micro`, on every node and in the wallet, or on none.
+    /// Where as much is held already nothing happens.
+    ///
+    /// # Errors
+    /// [`Exceeded`] when a limit of money or the wallet has no room; the hold stays what it was.
+    pub fn extend(
+        &mut self,
+        path: &Path,
+        model: &str,
+        output: u64,
+        hold_micro: u64,
+        now_ms: u64,
+    ) -> Result<(), Exceeded> {
+        let more = hold_micro.saturating_sub(self.counted.hold);
+        let tokens = output.saturating_sub(self.counted.tokens);
+        let mut guard = self.counters.state.lock();
+        let state = &mut *guard;
+        let now = state.now(now_ms);
+        let mut worst = Worst(None);
+        for node in path.nodes() {
+            for set in node.sets(model) {
+                let tally = state.tally(set.slot);
+                tally.roll(&now);
+                for (kind, limit) in set.limits.iter().filter(|(kind, _)| kind.is_money()) {
+                    // After midnight the day of the admission is closed: there is nothing left to compare with.
+                    let current = match kind {
+                        crate::account::LimitKind::MonthlyLimit => {
+                            now.month.start_ms == self.counted.month
+                        }
+                        _ => now.day.start_ms == self.counted.day,
+                    };
+                    if current && more > tally.left(*kind, *limit) {
+                        let wait = (hold_micro <= *limit).then(|| now.until_reset(*kind));
+                        worst.note(path, node.id(), Some(set), Bound::Limit(*kind), wait, now_ms);
+                    }
+                }
+            }
+        }
+        if worst.0.is_none()
+            && let Some(wallet) = self.wallet
+            && state
+                .ledger
+                .extend(self.request, micro_units(hold_micro), now_ms)
+                .is_err()
+        {
+            worst.note(path, wallet, None, Bound::Wallet, None, now_ms);
+        }
+        if let Some(exceeded) = worst.0 {
+            return Err(exceeded);
+        }
+        for slot in &self.slots {
+            state.tally(*slot).extend(&self.counted, more, tokens, now_ms);
+        }
+        self.counted.hold = self.counted.hold.saturating_add(more);
+        self.counted.tokens = self.counted.tokens.saturating_add(tokens);
+        self.output = self.output.max(output);
+        Ok(())
+    }
+
+    /// What is held on each node. Micro-units.
+    #[must_use]
+    pub fn hold(&self) -> u64 {
+        self.counted.hold
+    }
+
+    /// Output that is held for, tokens: what was asked for, or less where money was short.
+    #[must_use]
+    pub fn output(&self) -> u64 {
+        self.output
+    }
+
+    /// When it was admitted, Unix milliseconds: the day and row it belongs to.
+    #[must_use]
+    pub fn admitted_ms(&self) -> u64 {
+        self.counted.admitted_ms
+    }
+
+    /// The caller's own rate limits right after this admission.
+    #[must_use]
+    pub fn headroom(&self) -> Headroom {
+        self.headroom
+    }
+
+    fn close(&mut self, tokens: u64, charged: u64, now_ms: u64) -> Settled {
+        if !std::mem::replace(&mut self.open, false) {
+            return Settled::default();
+        }
+        let mut guard = self.counters.state.lock();
+        let state = &mut *guard;
+        for slot in &self.slots {
+            state.tally(*slot).settle(&self.counted, tokens, charged, now_ms);
+        }
+        let entry = self.post(charged).and_then(|post| {
+            // Refused only if this request was settled before, which `open` rules out.
+            let posted = state.ledger.post(post, now_ms);
+            posted.ok().and_then(|(_, entry)| entry)
+        });
+        Settled { entry }
+    }
+
+    /// The charge to the wallet, if one pays.
+    fn post(&self, charged: u64) -> Option<Post> {
+        Some(Post {
+            request: self.request,
+            wallet: self.wallet?,
+            amount: micro_units(charged),
+            fee: 0,
+        })
+    }
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        if self.open {
+            let at = self.counted.admitted_ms;
+            self.close(0, 0, at);
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! What one set of limits has counted: the day, the month, what is running, and sliding windows where they are limited.
+
+use crate::account::LimitKind;
+use crate::calendar::Day;
+use crate::window::{HOUR_MS, MINUTE_MS, Room, SlidingLog};
+
+/// The counters of one account, or of one pattern of models of it. Calendar sums and running requests are kept whether
+/// they are limited or not: a limit set at noon knows what the morning spent.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) day: Sums,
+    pub(super) month: Sums,
+    pub(super) running: u32,
+    rates: Option<Box<Rates>>,
+}
+
+/// Sums of one calendar day or month.
+#[derive(Debug, Default)]
+pub(super) struct Sums {
+    /// Which one: its first moment.
+    start_ms: u64,
+    pub(super) requests: u64,
+    /// Estimates for running requests included.
+    pub(super) tokens: u64,
+    /// Charged for finished requests, micro-units.
+    pub(super) settled: u64,
+    /// Held for running ones. Wide, so that no sum of holds can overflow and be released wrongly.
+    pub(super) held: u128,
+}
+
+/// Sliding windows; only those that have been limited.
+#[derive(Debug, Default)]
+struct Rates {
+    rpm: Option<SlidingLog>,
+    rph: Option<SlidingLog>,
+    tpm: Option<SlidingLog>,
+    tph: Option<SlidingLog>,
+}
+
+/// The day and month that count now.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Now {
+    pub(super) ms: u64,
+    pub(super) day: Day,
+    pub(super) month: Day,
+}
+
+impl Now {
+    /// Milliseconds until the day or the month of a limit ends.
+    pub(super) fn until_reset(&self, kind: LimitKind) -> u64 {
+        let span = match kind {
+            LimitKind::MonthlyLimit => self.month,
+            _ => self.day,
+        };
+        span.end_ms.saturating_sub(self.ms)
+    }
+}
+
+/// How a request counted when it was admitted, so that it can be settled.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Counted {
+    pub(super) admitted_ms: u64,
+    /// First moments of its day and month.
+    pub(super) day: u64,
+    pub(super) month: u64,
+    pub(super) tokens: u64,
+    pub(super) hold: u64,
+}
+
+/// How long somebody waits who asks again and again while all places are taken: nobody knows when one gets free.
+const NEXT_PLACE_MS: u64 = 1_000;
+
+impl Sums {
+    fn roll(&mut self, span: Day) {
+        if self.start_ms != span.start_ms {
+            *self = Self {
+                start_ms: span.start_ms,
+                ..Self::default()
+            };
+        }
+    }
+
+    /// Money spent and held. Saturates.
+    pub(super) fn committed(&self) -> u64 {
+        let sum = self.held + u128::from(self.settled);
+        u64::try_from(sum).unwrap_or(u64::MAX)
+    }
+
+    fn settle(&mut self, of: u64, counted: &Counted, tokens: u64, charged: u64) {
+        // A request belongs to the window of its admission. If that is over, its counters are gone.
+        if self.start_ms == of {
+            self.held = self.held.saturating_sub(u128::from(counted.hold));
+            self.settled = self.settled.saturating_add(charged);
+            self.tokens = self
+                .tokens
+                .saturating_sub(counted.tokens)
+                .saturating_add(tokens);
+        }
+    }
+}
+
+impl Tally {
+    pub(super) fn roll(&mut self, now: &Now) {
+        self.day.roll(now.day);
+        self.month.roll(now.month);
+    }
+
+    /// The wait for a request of so many tokens under a limit that is not money; none if there is room, `Some(None)` if
+    /// there never will be.
+    ///
+    /// A request waits in vain only if its input alone is too large: what it may answer is an estimate, and an empty
+    /// window is room enough for it.
+    pub(super) fn wait(
+        &mut self,
+        kind: LimitKind,
+        limit: u64,
+        input: u64,
+        output: u64,
+        now: &Now,
+    ) -> Option<Option<u64>> {
+        let tokens = input.saturating_add(output).min(limit.max(input));
+        let room = match kind {
+            LimitKind::Rpm | LimitKind::Rph => self.log(kind).room(now.ms, 1, limit),
+            LimitKind::Tpm | LimitKind::Tph => self.log(kind).room(now.ms, tokens, limit),
+            LimitKind::Rpd => until_midnight(self.day.requests, 1, limit, now),
+            LimitKind::Tpd => until_midnight(self.day.tokens, tokens, limit, now),
+            LimitKind::Concurrency => match u64::from(self.running) < limit {
+                true => Room::Yes,
+                false if limit == 0 => Room::Never,
+                false => Room::After(NEXT_PLACE_MS),
+            },
+            LimitKind::DailyLimit | LimitKind::MonthlyLimit => Room::Yes,
+        };
+        match room {
+            Room::Yes => None,
+            Room::After(wait) => Some(Some(wait)),
+            Room::Never => Some(None),
+        }
+    }
+
+    /// Money that a limit still leaves.
+    pub(super) fn left(&self, kind: LimitKind, limit: u64) -> u64 {
+        let sums = match kind {
+            LimitKind::MonthlyLimit => &self.month,
+            _ => &self.day,
+        };
+        limit.saturating_sub(sums.committed())
+    }
+
+    /// Counts an admitted request.
+    pub(super) fn admit(&mut self, counted: &Counted) {
+        self.running = self.running.saturating_add(1);
+        for sums in [&mut self.day, &mut self.month] {
+            sums.requests = sums.requests.saturating_add(1);
+            sums.tokens = sums.tokens.saturating_add(counted.tokens);
+            sums.held += u128::from(counted.hold);
+        }
+        self.push(counted.admitted_ms, counted.tokens);
+    }
+
+    /// Holds more for a running request.
+    pub(super) fn extend(&mut self, counted: &Counted, hold: u64, tokens: u64, now_ms: u64) {
+        for (sums, of) in [(&mut self.day, counted.day), (&mut self.month, counted.month)] {
+            if sums.start_ms == of {
+                sums.held += u128::from(hold);
+                sums.tokens = sums.tokens.saturating_add(tokens);
+            }
+        }
+        let after = counted.tokens.saturating_add(tokens);
+        self.correct(counted.admitted_ms, counted.tokens, after, now_ms);
+    }
+
+    /// Replaces what was counted at admission by what it was.
+    pub(super) fn settle(&mut self, counted: &Counted, tokens: u64, charged: u64, now_ms: u64) {
+        self.running = self.running.saturating_sub(1);
+        self.day.settle(counted.day, counted, tokens, charged);
+        self.month.settle(counted.month, counted, tokens, charged);
+        self.correct(counted.admitted_ms, counted.tokens, tokens, now_ms);
+    }
+
+    /// Counts a request of before a restart.
+    pub(super) fn seed(&mut self, admitted_ms: u64, tokens: u64, charged: u64, now: &Now) {
+        self.roll(now);
+        for (sums, span) in [(&mut self.day, now.day), (&mut self.month, now.month)] {
+            if admitted_ms >= span.start_ms {
+                sums.requests = sums.requests.saturating_add(1);
+                sums.tokens = sums.tokens.saturating_add(tokens);
+                sums.settled = sums.settled.saturating_add(charged);
+            }
+        }
+        self.push(admitted_ms.min(now.ms), tokens);
+    }
+
+    /// What counts against a limit now.
+    pub(super) fn used(&mut self, kind: LimitKind, now_ms: u64) -> u64 {
+        match kind {
+            LimitKind::Rpm | LimitKind::Rph | LimitKind::Tpm | LimitKind::Tph => {
+                self.log(kind).total(now_ms)
+            }
+            LimitKind::Rpd => self.day.requests,
+            LimitKind::Tpd => self.day.tokens,
+            LimitKind::Concurrency => u64::from(self.running),
+            LimitKind::DailyLimit => self.day.committed(),
+            LimitKind::MonthlyLimit => self.month.committed(),
+        }
+    }
+
+    /// Milliseconds until nothing counts against a limit any more, if nothing more comes.
+    pub(super) fn empty_after(&mut self, kind: LimitKind, now: &Now) -> u64 {
+        match kind {
+            LimitKind::Rpm | LimitKind::Rph | LimitKind::Tpm | LimitKind::Tph => {
+                self.log(kind).empty_after(now.ms)
+            }
+            LimitKind::Concurrency => 0,
+            kind => now.until_reset(kind),
+        }
+    }
+
+    /// Sees to it that the window of a limit is kept from now on.
+    pub(super) fn keep(&mut self, kind: LimitKind) {
+        if matches!(
+            kind,
+            LimitKind::Rpm | LimitKind::Rph | LimitKind::Tpm | LimitKind::Tph
+        ) {
+            self.log(kind);
+        }
+    }
+
+    /// The window of a rate, kept from the first time that somebody asks.
+    fn log(&mut self, kind: LimitKind) -> &mut SlidingLog {
+        let rates = self.rates.get_or_insert_default();
+        let (log, length) = match kind {
+            LimitKind::Rpm => (&mut rates.rpm, MINUTE_MS),
+            LimitKind::Rph => (&mut rates.rph, HOUR_MS),
+            LimitKind::Tpm => (&mut rates.tpm, MINUTE_MS),
+            _ => (&mut rates.tph, HOUR_MS),
+        };
+        log.get_or_insert_with(|| SlidingLog::new(length))
+    }
+
+    fn push(&mut self, at_ms: u64, tokens: u64) {
+        let Some(rates) = &mut self.rates else { return };
+        for log in [&mut rates.rpm, &mut rates.rph].into_iter().flatten() {
+            log.push(at_ms, 1);
+        }
+        for log in [&mut rates.tpm, &mut rates.tph].into_iter().flatten() {
+            log.push(at_ms, tokens);
+        }
+    }
+
+    fn correct(&mut self, admitted_ms: u64, counted: u64, real: u64, now_ms: u64) {
+        let Some(rates) = &mut self.rates else { return };
+        if counted == real {
+            return;
+        }
+        for log in [&mut rates.tpm, &mut rates.tph].into_iter().flatten() {
+            log.correct(admitted_ms, counted, real, now_ms);
+        }
+    }
+}
+
+fn until_midnight(used: u64, amount: u64, limit: u64, now: &Now) -> Room {
+    if amount > limit {
+        Room::Never
+    } else if used <= limit - amount {
+        Room::Yes
+    } else {
+        Room::After(now.day.end_ms.saturating_sub(now.ms))
+    }
+}
