@@ -38,8 +38,8 @@ pub use error::DirectoryError;
 pub use ids::{AccountId, KeyId, RequestIds};
 pub use key::{Key, NewKey};
 pub use ledger::{
-    Balance, Book, Entry, Ledger, LedgerError, Lot, OpenHold, Operation, Outcome, Planned, Posting,
-    Receipt, Source, Totals, micro_units,
+    Balance, Begun, Book, Cause, Entry, Ledger, LedgerError, Lot, OpenHold, Operation, Pending,
+    Post, Posting, Receipt, Source, Totals, micro_units,
 };
 pub use limits::{Admission, Counters, Exceeded, Headroom, LimitKind, Spent};
 pub use policy::{ModelRule, Path, PathNode};

@@ -2,15 +2,14 @@
 
 use crate::ids::AccountId;
 
-/// A ledger account.
+/// A ledger account that entries post to. What calls under way hold is a book too, but one in memory only: see
+/// [`Totals::held`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Book {
     /// Where credit comes from: its balance is minus all that was issued. Pays what no wallet could.
     Treasury,
     /// An account's credit.
     Wallet(AccountId),
-    /// Set aside for an account's calls under way.
-    Held(AccountId),
     /// Charged for calls.
     Consumed,
     /// Credit that nobody used in time.
@@ -19,12 +18,12 @@ pub enum Book {
     Fees,
 }
 
-/// Credit that was issued together. Its number is that of the entry which issued it.
+/// Credit that was issued together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Lot {
     /// Unix milliseconds: of use before that moment. `u64::MAX` is never. First, so that lots sort as they are spent.
     pub expires_ms: u64,
-    /// Sequence number of the issuing entry.
+    /// 1, 2, 3, … in the order in which they were asked for.
     pub id: u64,
 }
 
@@ -33,10 +32,28 @@ pub struct Lot {
 pub struct Posting {
     /// Where.
     pub book: Book,
-    /// Of which lot; wallets and holds only.
+    /// Of which lot; wallets only.
     pub lot: Option<Lot>,
     /// Micro-units, positive into the book.
     pub amount: i64,
+}
+
+impl Posting {
+    pub(super) fn new(book: Book, amount: i64) -> Self {
+        Self {
+            book,
+            lot: None,
+            amount,
+        }
+    }
+
+    pub(super) fn wallet(account: AccountId, lot: Lot, amount: i64) -> Self {
+        Self {
+            book: Book::Wallet(account),
+            lot: Some(lot),
+            amount,
+        }
+    }
 }
 
 /// The sum of each kind of book, micro-units. Wide, so that no number of entries can overflow them.
@@ -46,8 +63,10 @@ pub struct Totals {
     pub treasury: i128,
     /// See [`Book::Wallet`].
     pub wallets: i128,
-    /// See [`Book::Held`].
+    /// Set aside for calls under way. In memory only: a replay finds it in the wallets.
     pub held: i128,
+    /// Set aside for operations that are being stored. In memory only, too.
+    pub moving: i128,
     /// See [`Book::Consumed`].
     pub consumed: i128,
     /// See [`Book::Expired`].
@@ -60,14 +79,14 @@ pub struct Totals {
 
 impl Totals {
     pub(super) fn sum(&self) -> i128 {
-        self.treasury + self.wallets + self.held + self.consumed + self.expired + self.fees
+        let spent = self.consumed + self.expired + self.fees;
+        self.treasury + self.wallets + self.held + self.moving + spent
     }
 
     pub(super) fn post(&mut self, posting: &Posting) {
         let total = match posting.book {
             Book::Treasury => &mut self.treasury,
             Book::Wallet(_) => &mut self.wallets,
-            Book::Held(_) => &mut self.held,
             Book::Consumed => &mut self.consumed,
             Book::Expired => &mut self.expired,
             Book::Fees => &mut self.fees,

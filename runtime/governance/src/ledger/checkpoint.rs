@@ -1,4 +1,4 @@
-//! The whole state as bytes, so that a start replays the entries since, and not those of years.
+//! The books as bytes, so that a start replays the entries since, and not those of years.
 
 use std::collections::HashMap;
 
@@ -8,23 +8,34 @@ use uuid::Uuid;
 use super::books::{Lot, Totals};
 use super::entry::{put_optional, put_signed, read_account, read_optional, read_signed, read_uuid};
 use super::error::LedgerError;
-use super::idempotency::{Done, Keys, Settled};
+use super::idempotency::{Charged, Done, Keys, Settled};
 use super::lots::Lots;
 use super::operation::Receipt;
-use super::{Closed, Ledger, Open, Wallet};
+use super::{Closed, Ledger, Wallet};
 use crate::codec::{Reader, put_number};
 
 /// The version this crate writes.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const DIGEST: usize = 32;
 
 impl Ledger {
-    /// Appends the state's bytes to `out`: to be stored under [`Ledger::sequence`]. Entries up to there are not needed
-    /// any more to rebuild the state (they stay, as the books).
-    pub fn checkpoint(&self, out: &mut Vec<u8>) {
+    /// Appends the books' bytes to `out`: what the entries up to number `last` of the store say. Those are not needed
+    /// any more to rebuild the books (they stay, as the record of them).
+    ///
+    /// # Errors
+    /// [`LedgerError::HoldsOpen`] for a ledger that serves requests: only one that did nothing but replay is what a
+    /// store says. [`LedgerError::UnderWay`].
+    pub fn checkpoint(&self, last: u64, out: &mut Vec<u8>) -> Result<(), LedgerError> {
+        if !self.open.is_empty() {
+            return Err(LedgerError::HoldsOpen(self.open.len() as u64));
+        }
+        if self.wallets.values().any(|wallet| wallet.moving > 0) {
+            return Err(LedgerError::UnderWay("a checkpoint".to_owned()));
+        }
         let start = out.len();
         out.push(VERSION);
-        put_number(out, self.last);
+        put_number(out, last);
+        put_number(out, self.last_lot);
         for total in totals(&self.totals) {
             out.extend_from_slice(&total.to_le_bytes());
         }
@@ -38,25 +49,21 @@ impl Ledger {
                 put_receipt(out, &closed.receipt);
             }
         }
-        put_number(out, self.open.len() as u64);
-        for (request, open) in &self.open {
-            out.extend_from_slice(request.as_bytes());
-            out.extend_from_slice(open.wallet.as_bytes());
-            put_signed(out, open.asked);
-            put_number(out, open.at_ms);
-            put_number(out, open.sequence);
-            put_lots(out, &open.lots);
-        }
         put_number(out, self.settled.forgotten_ms);
         for generation in [&self.settled.new, &self.settled.old] {
-            put_number(out, generation.len() as u64);
-            for (request, done) in generation {
+            let charged = |(request, done): (_, &Done)| Some((request, done.wallet, done.charged?));
+            let count = generation.iter().filter_map(charged).count();
+            put_number(out, count as u64);
+            for (request, wallet, charged) in generation.iter().filter_map(charged) {
                 out.extend_from_slice(request.as_bytes());
-                put_done(out, done);
+                out.extend_from_slice(wallet.as_bytes());
+                put_signed(out, charged.amount);
+                put_signed(out, charged.fee);
+                put_signed(out, charged.uncovered);
             }
         }
-        put_number(out, self.keys.0.len() as u64);
-        for (key, (content, receipt)) in &self.keys.0 {
+        put_number(out, self.keys.done.len() as u64);
+        for (key, (content, receipt)) in &self.keys.done {
             out.extend_from_slice(key);
             out.extend_from_slice(content);
             put_receipt(out, receipt);
@@ -64,13 +71,14 @@ impl Ledger {
         // One flipped bit here would be a wrong balance for ever.
         let digest = digest::digest(&digest::SHA256, &out[start..]);
         out.extend_from_slice(digest.as_ref());
+        Ok(())
     }
 
-    /// The state that [`Ledger::checkpoint`] wrote. Apply the entries after it.
+    /// The books that [`Ledger::checkpoint`] wrote, and the number it was given. Replay the entries after that one.
     ///
     /// # Errors
     /// [`LedgerError::Damaged`], [`LedgerError::Newer`], or what [`Ledger::verify`] says.
-    pub fn from_checkpoint(bytes: &[u8]) -> Result<Self, LedgerError> {
+    pub fn from_checkpoint(bytes: &[u8]) -> Result<(Self, u64), LedgerError> {
         if let Some(newer) = bytes.first().filter(|version| **version > VERSION) {
             return Err(LedgerError::Newer(*newer));
         }
@@ -80,29 +88,30 @@ impl Ledger {
         if digest::digest(&digest::SHA256, state).as_ref() != written {
             return Err(LedgerError::Damaged);
         }
-        let ledger = read(&mut Reader::new(state)).ok_or(LedgerError::Damaged)?;
+        let (ledger, last) = read(&mut Reader::new(state)).ok_or(LedgerError::Damaged)?;
         ledger.verify()?;
-        Ok(ledger)
+        Ok((ledger, last))
     }
 }
 
-fn read(reader: &mut Reader<'_>) -> Option<Ledger> {
+fn read(reader: &mut Reader<'_>) -> Option<(Ledger, u64)> {
     if reader.byte()? != VERSION {
         return None;
     }
-    let last = reader.number()?;
+    let (last, last_lot) = (reader.number()?, reader.number()?);
     let mut read_total = || reader.array().map(i128::from_le_bytes);
     let totals = Totals {
         treasury: read_total()?,
         wallets: read_total()?,
-        held: read_total()?,
         consumed: read_total()?,
         expired: read_total()?,
         fees: read_total()?,
         uncovered: read_total()?,
+        ..Totals::default()
     };
-    let mut wallets = HashMap::new();
-    for _ in 0..reader.count(18)? {
+    let count = reader.count(18)?;
+    let mut wallets = HashMap::with_capacity(count);
+    for _ in 0..count {
         let account = read_account(reader)?;
         let mut wallet = Wallet {
             lots: read_lots(reader)?,
@@ -116,46 +125,33 @@ fn read(reader: &mut Reader<'_>) -> Option<Ledger> {
         }
         wallets.insert(account, wallet);
     }
-    let mut open = HashMap::new();
-    for _ in 0..reader.count(36)? {
-        let request = read_uuid(reader)?;
-        let hold = Open {
-            wallet: read_account(reader)?,
-            asked: read_signed(reader)?,
-            at_ms: reader.number()?,
-            sequence: reader.number()?,
-            lots: read_lots(reader)?,
-        };
-        let wallet: &mut Wallet = wallets.get_mut(&hold.wallet)?;
-        wallet.holds += 1;
-        wallet.held = wallet.held.checked_add(hold.lots.total())?;
-        open.insert(request, hold);
-    }
     let settled = Settled {
         forgotten_ms: reader.number()?,
         new: read_generation(reader)?,
         old: read_generation(reader)?,
     };
     let mut keys = Keys::default();
-    for _ in 0..reader.count(35)? {
+    let count = reader.count(34)?;
+    keys.done.reserve(count);
+    for _ in 0..count {
         let (key, content) = (reader.array()?, reader.array()?);
-        keys.0.insert(key, (content, read_receipt(reader)?));
+        keys.done.insert(key, (content, read_receipt(reader)?));
     }
-    Some(Ledger {
-        last,
+    let ledger = Ledger {
         wallets,
-        open,
         settled,
         keys,
         totals,
-    })
+        last_lot,
+        ..Ledger::default()
+    };
+    Some((ledger, last))
 }
 
-fn totals(totals: &Totals) -> [i128; 7] {
+fn totals(totals: &Totals) -> [i128; 6] {
     [
         totals.treasury,
         totals.wallets,
-        totals.held,
         totals.consumed,
         totals.expired,
         totals.fees,
@@ -174,14 +170,12 @@ fn put_lots(out: &mut Vec<u8>, lots: &Lots) {
 
 fn read_lots(reader: &mut Reader<'_>) -> Option<Lots> {
     let mut lots = Lots::default();
-    let mut total = 0i64;
     for _ in 0..reader.count(3)? {
         let lot = Lot {
             id: reader.number()?,
             expires_ms: reader.number()?,
         };
         let amount = read_signed(reader)?;
-        total = total.checked_add(amount)?;
         if !lots.add(lot, amount) {
             return None;
         }
@@ -190,53 +184,26 @@ fn read_lots(reader: &mut Reader<'_>) -> Option<Lots> {
 }
 
 fn read_generation(reader: &mut Reader<'_>) -> Option<HashMap<Uuid, Done>> {
-    (0..reader.count(37)?)
-        .map(|_| Some((read_uuid(reader)?, read_done(reader)?)))
-        .collect()
-}
-
-const WITH_HOLD: u8 = 1;
-const CHARGED: u8 = 2;
-
-fn put_done(out: &mut Vec<u8>, done: &Done) {
-    let flag = |set: bool, bit: u8| if set { bit } else { 0 };
-    out.push(flag(done.hold.is_some(), WITH_HOLD) | flag(done.charged.is_some(), CHARGED));
-    out.extend_from_slice(done.wallet.as_bytes());
-    if let Some(receipt) = &done.hold {
-        put_receipt(out, receipt);
-    }
-    if let Some((amount, fee)) = done.charged {
-        put_signed(out, amount);
-        put_signed(out, fee);
-    }
-    put_receipt(out, &done.receipt);
-}
-
-fn read_done(reader: &mut Reader<'_>) -> Option<Done> {
-    let flags = reader.byte()?;
-    Some(Done {
-        wallet: read_account(reader)?,
-        hold: match flags & WITH_HOLD {
-            0 => None,
-            _ => Some(read_receipt(reader)?),
-        },
-        charged: match flags & CHARGED {
-            0 => None,
-            _ => Some((read_signed(reader)?, read_signed(reader)?)),
-        },
-        receipt: read_receipt(reader)?,
-    })
+    let one = |reader: &mut Reader<'_>| {
+        let (request, wallet) = (read_uuid(reader)?, read_account(reader)?);
+        let charged = Charged {
+            amount: read_signed(reader)?,
+            fee: read_signed(reader)?,
+            uncovered: read_signed(reader)?,
+        };
+        let charged = Some(charged);
+        Some((request, Done { wallet, charged }))
+    };
+    (0..reader.count(35)?).map(|_| one(reader)).collect()
 }
 
 fn put_receipt(out: &mut Vec<u8>, receipt: &Receipt) {
-    put_number(out, receipt.sequence);
     put_signed(out, receipt.amount);
     put_signed(out, receipt.uncovered);
 }
 
 fn read_receipt(reader: &mut Reader<'_>) -> Option<Receipt> {
     Some(Receipt {
-        sequence: reader.number()?,
         amount: read_signed(reader)?,
         uncovered: read_signed(reader)?,
     })

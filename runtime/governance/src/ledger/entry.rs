@@ -1,7 +1,7 @@
 //! Entries and their bytes.
 //!
-//! A code of its own, like the usage row's, and not JSON: two entries are written for every call and kept for good; this
-//! takes about 80 bytes and no allocation, the same as JSON some 500. Members may be appended within a version: readers
+//! A code of its own, like the usage row's, and not JSON: one entry is written for every call and kept for good; this
+//! takes about 80 bytes and no allocation, the same as JSON some 400. Members may be appended within a version: readers
 //! ignore what they do not know.
 
 use uuid::Uuid;
@@ -9,24 +9,31 @@ use uuid::Uuid;
 use super::books::{Book, Lot, Posting};
 use super::error::LedgerError;
 use super::idempotency::LONGEST_KEY;
-use super::operation::{Operation, Source};
+use super::operation::{Operation, Post, Source};
 use crate::codec::{Reader, put_number, put_text};
 use crate::ids::AccountId;
 
-/// The version this crate writes.
-const VERSION: u8 = 1;
+/// The version this crate writes. No release wrote version 1, whose entries had numbers and holds.
+const VERSION: u8 = 2;
 
-/// What an operation did, for good.
+/// What was done, for good.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// 1, 2, 3, … without a gap: the key under which it is stored.
-    pub sequence: u64,
-    /// When it was planned, Unix milliseconds. The sequence orders entries, not the clock.
+    /// When it was done, Unix milliseconds. The store's numbers order entries, not the clock.
     pub at_ms: u64,
     /// What was asked for.
-    pub operation: Operation,
+    pub cause: Cause,
     /// What moved. They sum to zero.
     pub postings: Vec<Posting>,
+}
+
+/// What an entry carries out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// A settled call.
+    Post(Post),
+    /// Management.
+    Operation(Operation),
 }
 
 impl Entry {
@@ -34,9 +41,11 @@ impl Entry {
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.reserve(128);
         out.push(VERSION);
-        put_number(out, self.sequence);
         put_number(out, self.at_ms);
-        self.operation.encode(out);
+        match &self.cause {
+            Cause::Post(post) => post.encode(out),
+            Cause::Operation(operation) => operation.encode(out),
+        }
         put_number(out, self.postings.len() as u64);
         let mut last = None;
         for posting in &self.postings {
@@ -58,17 +67,19 @@ impl Entry {
     }
 
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        let (sequence, at_ms) = (reader.number()?, reader.number()?);
-        let operation = Operation::read(reader)?;
+        let at_ms = reader.number()?;
+        let cause = match reader.byte()? {
+            POST => Cause::Post(Post::read(reader)?),
+            kind => Cause::Operation(Operation::read(kind, reader)?),
+        };
         let mut last = None;
         // A tag and an amount at least.
         let postings = (0..reader.count(2)?)
             .map(|_| read_posting(reader, &mut last))
             .collect::<Option<_>>()?;
         Some(Self {
-            sequence,
             at_ms,
-            operation,
+            cause,
             postings,
         })
     }
@@ -76,29 +87,30 @@ impl Entry {
 
 const GRANT: u8 = 1;
 const RECLAIM: u8 = 2;
-const HOLD: u8 = 3;
-const EXTEND: u8 = 4;
-const POST: u8 = 5;
-const RELEASE: u8 = 6;
-const EXPIRE: u8 = 7;
-const SWEEP: u8 = 8;
+const POST: u8 = 3;
+const EXPIRE: u8 = 4;
+const SWEEP: u8 = 5;
 
-impl Operation {
-    /// The call it is about, if it is about one.
-    #[must_use]
-    pub fn request(&self) -> Option<Uuid> {
-        match self {
-            Self::Hold { request, .. }
-            | Self::Extend { request, .. }
-            | Self::Post { request, .. }
-            | Self::Release { request } => Some(*request),
-            Self::Grant { .. }
-            | Self::Reclaim { .. }
-            | Self::Expire { .. }
-            | Self::Sweep { .. } => None,
-        }
+impl Post {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.push(POST);
+        out.extend_from_slice(self.request.as_bytes());
+        out.extend_from_slice(self.wallet.as_bytes());
+        put_signed(out, self.amount);
+        put_signed(out, self.fee);
     }
 
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        Some(Self {
+            request: read_uuid(reader)?,
+            wallet: read_account(reader)?,
+            amount: read_signed(reader)?,
+            fee: read_signed(reader)?,
+        })
+    }
+}
+
+impl Operation {
     /// What must be the same when an idempotency key comes again.
     pub(super) fn content(&self) -> Vec<u8> {
         let mut content = Vec::with_capacity(128);
@@ -138,37 +150,6 @@ impl Operation {
                 put_optional(out, to.as_ref());
                 put_signed(out, *amount);
             }
-            Self::Hold {
-                request,
-                wallet,
-                amount,
-            } => {
-                out.push(HOLD);
-                out.extend_from_slice(request.as_bytes());
-                out.extend_from_slice(wallet.as_bytes());
-                put_signed(out, *amount);
-            }
-            Self::Extend { request, to_amount } => {
-                out.push(EXTEND);
-                out.extend_from_slice(request.as_bytes());
-                put_signed(out, *to_amount);
-            }
-            Self::Post {
-                request,
-                wallet,
-                amount,
-                fee,
-            } => {
-                out.push(POST);
-                out.extend_from_slice(request.as_bytes());
-                out.extend_from_slice(wallet.as_bytes());
-                put_signed(out, *amount);
-                put_signed(out, *fee);
-            }
-            Self::Release { request } => {
-                out.push(RELEASE);
-                out.extend_from_slice(request.as_bytes());
-            }
             Self::Expire { wallet } => {
                 out.push(EXPIRE);
                 out.extend_from_slice(wallet.as_bytes());
@@ -181,8 +162,8 @@ impl Operation {
         }
     }
 
-    fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        Some(match reader.byte()? {
+    fn read(kind: u8, reader: &mut Reader<'_>) -> Option<Self> {
+        Some(match kind {
             GRANT => Self::Grant {
                 key: reader.text()?.into_owned(),
                 from: match read_optional(reader)? {
@@ -199,24 +180,6 @@ impl Operation {
                 from: read_account(reader)?,
                 to: read_optional(reader)?,
                 amount: read_signed(reader)?,
-            },
-            HOLD => Self::Hold {
-                request: read_uuid(reader)?,
-                wallet: read_account(reader)?,
-                amount: read_signed(reader)?,
-            },
-            EXTEND => Self::Extend {
-                request: read_uuid(reader)?,
-                to_amount: read_signed(reader)?,
-            },
-            POST => Self::Post {
-                request: read_uuid(reader)?,
-                wallet: read_account(reader)?,
-                amount: read_signed(reader)?,
-                fee: read_signed(reader)?,
-            },
-            RELEASE => Self::Release {
-                request: read_uuid(reader)?,
             },
             EXPIRE => Self::Expire {
                 wallet: read_account(reader)?,
@@ -235,7 +198,6 @@ const CONSUMED: u8 = 1;
 const EXPIRED: u8 = 2;
 const FEES: u8 = 3;
 const WALLET: u8 = 4;
-const HELD: u8 = 5;
 /// Added to a tag: the account is that of the posting before, as it is for most.
 const SAME: u8 = 0x40;
 /// Added to a tag: a lot that never expires, the usual one.
@@ -248,7 +210,6 @@ fn encode_posting(posting: &Posting, last: &mut Option<AccountId>, out: &mut Vec
         Book::Expired => (EXPIRED, None),
         Book::Fees => (FEES, None),
         Book::Wallet(account) => (WALLET, Some(account)),
-        Book::Held(account) => (HELD, Some(account)),
     };
     let same = account.is_some() && account == *last;
     let lot = posting.lot.unwrap_or(Lot {
@@ -272,13 +233,12 @@ fn encode_posting(posting: &Posting, last: &mut Option<AccountId>, out: &mut Vec
 
 fn read_posting(reader: &mut Reader<'_>, last: &mut Option<AccountId>) -> Option<Posting> {
     let tag = reader.byte()?;
-    let kind = tag & !(SAME | NEVER);
-    let (book, lot) = match kind {
+    let (book, lot) = match tag & !(SAME | NEVER) {
         TREASURY => (Book::Treasury, None),
         CONSUMED => (Book::Consumed, None),
         EXPIRED => (Book::Expired, None),
         FEES => (Book::Fees, None),
-        WALLET | HELD => {
+        WALLET => {
             if tag & SAME == 0 {
                 *last = Some(read_account(reader)?);
             }
@@ -289,12 +249,7 @@ fn read_posting(reader: &mut Reader<'_>, last: &mut Option<AccountId>) -> Option
             } else {
                 u64::MAX
             };
-            let book = if kind == WALLET {
-                Book::Wallet(account)
-            } else {
-                Book::Held(account)
-            };
-            (book, Some(Lot { expires_ms, id }))
+            (Book::Wallet(account), Some(Lot { expires_ms, id }))
         }
         _ => return None,
     };

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use crate::ids::AccountId;
 
-/// Why the ledger refused. Nothing was changed, unless a variant says otherwise.
+/// Why the ledger refused. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LedgerError {
     /// A grant or reclaim must move something; nothing else may be negative.
@@ -56,27 +56,16 @@ pub enum LedgerError {
     /// Nothing is held for the request.
     #[error("no hold for request {0}")]
     NoHold(Uuid),
-    /// An entry that was planned against another state: plan again. When replaying, a record is missing or repeated.
-    #[error("entry {found} does not follow entry {last}")]
-    Sequence {
-        /// The last entry applied.
-        last: u64,
-        /// The entry that was to be applied.
-        found: u64,
-    },
+    /// The same, or what it depends on, is on its way to the store. Ask again in a moment.
+    #[error("{0}: an operation is being stored, ask again in a moment")]
+    UnderWay(String),
     /// Bytes that are no entry or no checkpoint.
     #[error("a damaged ledger record")]
     Damaged,
     /// Written by a newer Tollgate.
     #[error("a ledger record of version {0}, which is newer than this Tollgate")]
     Newer(u8),
-    /// A record that no ledger can have written, or state that does not add up. The state may be half changed: drop
-    /// this ledger and rebuild it.
-    #[error("ledger entry {sequence}: {what}")]
-    Inconsistent {
-        /// The entry, or the last one applied.
-        sequence: u64,
-        /// What is wrong.
-        what: &'static str,
-    },
+    /// A record that no ledger can have written after those before it, or state that does not add up.
+    #[error("{0}")]
+    Inconsistent(&'static str),
 }

@@ -1,6 +1,6 @@
 //! What was done under which key: requests that were settled, and keys of management operations.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use ring::digest;
 use uuid::Uuid;
@@ -11,15 +11,29 @@ use crate::ids::AccountId;
 
 pub(super) const LONGEST_KEY: usize = 200;
 
-/// How a request ended.
+/// How a request ended. One is kept for every call of the last while, so it is small.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Done {
     pub(super) wallet: AccountId,
-    /// The first hold and what it answered; none for a call that was charged directly.
-    pub(super) hold: Option<Receipt>,
-    /// Charged: amount and fee. None: released.
-    pub(super) charged: Option<(i64, i64)>,
-    pub(super) receipt: Receipt,
+    /// Amount, fee and what of them was uncovered. None: released; that is known in memory only.
+    pub(super) charged: Option<Charged>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Charged {
+    pub(super) amount: i64,
+    pub(super) fee: i64,
+    pub(super) uncovered: i64,
+}
+
+impl Charged {
+    pub(super) fn receipt(&self) -> Receipt {
+        Receipt {
+            // Their sum was checked when it was charged.
+            amount: self.amount.saturating_add(self.fee),
+            uncovered: self.uncovered,
+        }
+    }
 }
 
 /// Settled requests in two generations: the older is dropped whole, so forgetting never looks at each one.
@@ -87,7 +101,11 @@ pub(super) fn mark(bytes: &[u8]) -> Mark {
 
 /// Keys of grants and reclaims, with a mark of their content. Kept for ever, some 100 bytes each.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Keys(pub(super) HashMap<Mark, (Mark, Receipt)>);
+pub(super) struct Keys {
+    pub(super) done: HashMap<Mark, (Mark, Receipt)>,
+    /// Of operations that are being stored.
+    pub(super) under_way: HashSet<Mark>,
+}
 
 impl Keys {
     /// What was done under the key, if it was.
@@ -95,7 +113,11 @@ impl Keys {
         if key.is_empty() || key.len() > LONGEST_KEY {
             return Err(LedgerError::Key);
         }
-        match self.0.get(&mark(key.as_bytes())) {
+        let by_key = mark(key.as_bytes());
+        match self.done.get(&by_key) {
+            None if self.under_way.contains(&by_key) => {
+                Err(LedgerError::UnderWay(format!("idempotency key `{key}`")))
+            }
             None => Ok(None),
             Some((before, receipt)) if *before == content => Ok(Some(*receipt)),
             Some((_, _)) => Err(LedgerError::Conflict {

@@ -7,19 +7,23 @@ use super::books::Lot;
 pub(super) struct Lots(Vec<(Lot, i64)>);
 
 impl Lots {
-    pub(super) const NONE: Self = Self(Vec::new());
-
-    pub(super) fn total(&self) -> i64 {
-        self.0.iter().map(|(_, amount)| amount).sum()
+    pub(super) fn total(&self) -> i128 {
+        self.0.iter().map(|(_, amount)| i128::from(*amount)).sum()
     }
 
-    /// What can be spent: expired lots cannot.
+    /// What can be spent: expired lots cannot. Saturates: a replay may see credit before the charges that paid with
+    /// what was there before it.
     pub(super) fn available(&self, now_ms: u64) -> i64 {
-        self.0
+        self.0[..self.fresh(now_ms)]
             .iter()
-            .take_while(|(lot, _)| lot.expires_ms > now_ms)
-            .map(|(_, amount)| amount)
-            .sum()
+            .fold(0, |sum: i64, (_, amount)| sum.saturating_add(*amount))
+    }
+
+    /// What can no longer be spent.
+    pub(super) fn expired(&self, now_ms: u64) -> i64 {
+        self.0[self.fresh(now_ms)..]
+            .iter()
+            .fold(0, |sum: i64, (_, amount)| sum.saturating_add(*amount))
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -34,19 +38,70 @@ impl Lots {
         self.0.iter().all(|(_, amount)| *amount > 0)
     }
 
+    pub(super) fn balance(&self, lot: Lot) -> i64 {
+        let place = self.0.binary_search_by(|(other, _)| lot.cmp(other));
+        place
+            .ok()
+            .and_then(|place| self.0.get(place))
+            .map_or(0, |(_, amount)| *amount)
+    }
+
     /// Earliest expiry first; of the same expiry, the older first. Expired ones included.
     pub(super) fn spending_order(&self) -> impl Iterator<Item = (Lot, i64)> {
         self.0.iter().rev().copied()
     }
 
-    pub(super) fn expired(&self, now_ms: u64) -> impl Iterator<Item = (Lot, i64)> {
-        self.spending_order()
-            .take_while(move |(lot, _)| lot.expires_ms <= now_ms)
+    /// The first of the unexpired lots that make up `amount`. Nothing is taken.
+    pub(super) fn first(&self, amount: i64, now_ms: u64) -> impl Iterator<Item = (Lot, i64)> {
+        let mut left = amount;
+        let fresh = self.0[..self.fresh(now_ms)].iter().rev();
+        fresh.map_while(move |(lot, balance)| {
+            let part = left.min(*balance);
+            left -= part;
+            (part > 0).then_some((*lot, part))
+        })
     }
 
-    pub(super) fn unexpired(&self, now_ms: u64) -> impl Iterator<Item = (Lot, i64)> {
-        self.spending_order()
-            .skip_while(move |(lot, _)| lot.expires_ms <= now_ms)
+    /// Takes up to `amount` of the unexpired lots and hands it to `taken`. Returns what was missing.
+    pub(super) fn draw(
+        &mut self,
+        amount: i64,
+        now_ms: u64,
+        mut taken: impl FnMut(Lot, i64),
+    ) -> i64 {
+        let end = self.fresh(now_ms);
+        let (mut left, mut place) = (amount, end);
+        while left > 0 && place > 0 {
+            let (lot, balance) = &mut self.0[place - 1];
+            let part = left.min(*balance);
+            taken(*lot, part);
+            left -= part;
+            *balance -= part;
+            if *balance > 0 {
+                break;
+            }
+            place -= 1;
+        }
+        self.0.drain(place..end);
+        left
+    }
+
+    /// Keeps up to `amount`, of what is spent first, and hands the rest to `back`. Returns what was missing.
+    pub(super) fn keep(&mut self, amount: i64, mut back: impl FnMut(Lot, i64)) -> i64 {
+        let (mut left, mut place) = (amount, self.0.len());
+        while left > 0 && place > 0 {
+            let (lot, balance) = &mut self.0[place - 1];
+            if *balance > left {
+                back(*lot, *balance - left);
+                *balance = left;
+            }
+            left -= *balance;
+            place -= 1;
+        }
+        for (lot, part) in self.0.drain(..place) {
+            back(lot, part);
+        }
+        left
     }
 
     /// Adds a signed amount. False if the lot would fall below zero or overflow; nothing is changed then.
@@ -72,22 +127,9 @@ impl Lots {
             _ => amount == 0,
         }
     }
-}
 
-/// The first of `lots` that make up `amount`, and what of it they could not.
-pub(super) fn draw(
-    lots: impl Iterator<Item = (Lot, i64)>,
-    amount: i64,
-    mut take: impl FnMut(Lot, i64),
-) -> i64 {
-    let mut left = amount;
-    for (lot, balance) in lots {
-        if left == 0 {
-            break;
-        }
-        let part = balance.min(left);
-        take(lot, part);
-        left -= part;
+    /// How many are not expired; they are in front.
+    fn fresh(&self, now_ms: u64) -> usize {
+        self.0.partition_point(|(lot, _)| lot.expires_ms > now_ms)
     }
-    left
 }

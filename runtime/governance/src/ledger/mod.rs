@@ -1,25 +1,45 @@
 //! The ledger: prepaid credit in lots, double entry, append-only. Integers only, and pure: time is an argument.
 //!
-//! An [`Operation`] is planned against the state and becomes an [`Entry`]: numbered, with postings that sum to zero. The
-//! entry's bytes are the record to store, one per sequence number and in its order; applying entries from the first (or
-//! from a [checkpoint](Ledger::checkpoint)) rebuilds the state. An entry says what moved, not how that was decided, so
-//! a later version that decides otherwise replays the past as it was.
+//! What is stored are [entries](Entry): postings that sum to zero, of one operation of management or of one settled
+//! call. Replaying them from the first (or from a [checkpoint](Ledger::checkpoint)) rebuilds the books. An entry says
+//! what moved, not how that was decided, so a later version that decides otherwise replays the past as it was.
 //!
-//! - Management writes: [`Ledger::plan`], store the entry, [`Ledger::apply`].
-//! - Requests: [`Ledger::execute`] at once, and store the entry while the upstream works.
+//! - A call: [`Ledger::hold`] before dispatch, [`Ledger::extend`] for a long stream, [`Ledger::post`] (or
+//!   [`Ledger::release`]) once. Holds are in memory only: `post` gives the one net entry, the same as if there had been
+//!   no hold, which is stored in the commit of the usage row, some time later. [`Ledger::preview`] gives the entry for
+//!   the journal's record of the hold, and [`Ledger::recover`] what becomes of it after a crash.
+//! - Management: [`Ledger::begin`] sets aside what is taken, the entry is stored, [`Ledger::commit`] gives what is
+//!   given (or [`Ledger::abort`] puts back what was set aside).
+//!
+//! # Why entries may be stored in another order than they were made
+//!
+//! Credit (into a wallet) comes from management alone and is stored *before* memory has it. A debit (out of a wallet)
+//! is taken from memory *before* it is stored. Look at the moment `t` at which some entry is stored, and at one lot in
+//! one wallet. All debits stored by `t` were taken from memory by `t`; all credit in memory at `t` was stored by `t`. So
+//! the balance that a replay sees, stored credit less stored debits, is at least memory's balance at `t` with what is
+//! held or set aside, and that is never negative. So a replay of the entries up to any of them never meets a negative
+//! wallet, in whatever order posts got their numbers, and when all of them have arrived it has memory's balances.
+//! Because debits come late a replay may see *more* credit than memory ever had: in a closed wallet, and more in sum
+//! than one number counts. It accepts both.
+//!
+//! A journaled hold breaks this: its call may have been settled in memory, and what it left spent by others, when the
+//! process was killed before the settlement was written. So it is stored after all else, and by [`Ledger::recover`],
+//! which charges what is left: never negative, and no charge is lost.
 //!
 //! The ledger knows accounts, not the tree: that `from` is the parent of `to`, and which account of a path pays
 //! (`prepaid`), is the caller's business. A `postpaid` subtree does not touch the ledger; its usage rows are the bill.
 
-mod apply;
 mod books;
 mod checkpoint;
 mod entry;
 mod error;
+mod hold;
 mod idempotency;
 mod lots;
+mod manage;
 mod operation;
-mod plan;
+mod post;
+mod replay;
 #[cfg(test)]
 mod tests;
 
@@ -30,9 +50,9 @@ use uuid::Uuid;
 use crate::ids::AccountId;
 
 pub use books::{Book, Lot, Posting, Totals};
-pub use entry::Entry;
+pub use entry::{Cause, Entry};
 pub use error::LedgerError;
-pub use operation::{Operation, Outcome, Planned, Receipt, Source, micro_units};
+pub use operation::{Begun, Operation, Pending, Post, Receipt, Source, micro_units};
 
 use idempotency::{Keys, Settled};
 use lots::Lots;
@@ -40,21 +60,27 @@ use lots::Lots;
 /// The state of all books.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Ledger {
-    /// Number of the last entry applied; 0 before the first.
-    last: u64,
     wallets: HashMap<AccountId, Wallet>,
     open: HashMap<Uuid, Open>,
     settled: Settled,
     keys: Keys,
     totals: Totals,
+    /// The highest number of a lot so far.
+    last_lot: u64,
+    /// New credit that is being stored.
+    issuing: i128,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Wallet {
     lots: Lots,
-    held: i64,
+    held: i128,
     /// Open holds, those of nothing included.
     holds: u64,
+    /// Operations that are being stored and touch it.
+    moving: u64,
+    /// One of them sweeps it.
+    closing: bool,
     /// Swept for good, and where to.
     closed: Option<Closed>,
 }
@@ -73,7 +99,6 @@ struct Open {
     asked: i64,
     lots: Lots,
     at_ms: u64,
-    sequence: u64,
 }
 
 /// What an account's wallet holds at a moment. Micro-units.
@@ -89,7 +114,7 @@ pub struct Balance {
     pub closed: bool,
 }
 
-/// An open hold, for recovery after a crash.
+/// An open hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OpenHold {
     /// Our id of the request.
@@ -103,42 +128,16 @@ pub struct OpenHold {
 }
 
 impl Ledger {
-    /// Plans and applies in one step. Store [`Outcome::entry`], if there is one.
-    ///
-    /// # Errors
-    /// See [`Ledger::plan`].
-    pub fn execute(&mut self, operation: Operation, now_ms: u64) -> Result<Outcome, LedgerError> {
-        match self.plan(operation, now_ms)? {
-            Planned::Done(receipt) => Ok(Outcome {
-                receipt,
-                entry: None,
-            }),
-            Planned::Entry(entry) => Ok(Outcome {
-                receipt: self.apply(&entry)?,
-                entry: Some(entry),
-            }),
-        }
-    }
-
-    /// Number of the last entry applied; 0 before the first.
-    #[must_use]
-    pub fn sequence(&self) -> u64 {
-        self.last
-    }
-
     /// An account's wallet; one that never had credit is empty.
     #[must_use]
     pub fn balance(&self, account: AccountId, now_ms: u64) -> Balance {
         self.wallets
             .get(&account)
-            .map_or_else(Balance::default, |wallet| {
-                let available = wallet.lots.available(now_ms);
-                Balance {
-                    available,
-                    held: wallet.held,
-                    expired: wallet.lots.total() - available,
-                    closed: wallet.closed.is_some(),
-                }
+            .map_or_else(Balance::default, |wallet| Balance {
+                available: wallet.lots.available(now_ms),
+                held: clamp(wallet.held),
+                expired: wallet.lots.expired(now_ms),
+                closed: wallet.closed.is_some(),
             })
     }
 
@@ -155,7 +154,7 @@ impl Ledger {
         self.open.iter().map(|(request, open)| OpenHold {
             request: *request,
             wallet: open.wallet,
-            amount: open.lots.total(),
+            amount: clamp(open.lots.total()),
             at_ms: open.at_ms,
         })
     }
@@ -164,7 +163,7 @@ impl Ledger {
     pub fn due(&self, now_ms: u64) -> impl Iterator<Item = AccountId> {
         self.wallets
             .iter()
-            .filter(move |(_, wallet)| wallet.lots.expired(now_ms).next().is_some())
+            .filter(move |(_, wallet)| wallet.lots.expired(now_ms) > 0)
             .map(|(account, _)| *account)
     }
 
@@ -174,7 +173,7 @@ impl Ledger {
         &self.totals
     }
 
-    /// What all books sum to. Always 0: anything else is a bug or damage, and worth an alarm. Reads six numbers.
+    /// What all books sum to. Always 0: anything else is a bug or damage, and worth an alarm. Reads seven numbers.
     #[must_use]
     pub fn imbalance(&self) -> i128 {
         self.totals.sum()
@@ -185,27 +184,22 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::Inconsistent`] when they differ or anything is negative.
     pub fn verify(&self) -> Result<(), LedgerError> {
-        let wrong = |what| {
-            Err(LedgerError::Inconsistent {
-                sequence: self.last,
-                what,
-            })
-        };
+        let wrong = |what| Err(LedgerError::Inconsistent(what));
         let (mut wallets, mut held, mut held_by_wallet) = (0i128, 0i128, 0i128);
         let mut holds = 0u64;
         for wallet in self.wallets.values() {
             if !wallet.lots.all_positive() || wallet.held < 0 {
                 return wrong("a wallet is negative");
             }
-            wallets += i128::from(wallet.lots.total());
-            held_by_wallet += i128::from(wallet.held);
+            wallets += wallet.lots.total();
+            held_by_wallet += wallet.held;
             holds += wallet.holds;
         }
         for open in self.open.values() {
             if !open.lots.all_positive() {
                 return wrong("a hold is negative");
             }
-            held += i128::from(open.lots.total());
+            held += open.lots.total();
         }
         if wallets != self.totals.wallets {
             return wrong("wallets and their total differ");
@@ -213,7 +207,11 @@ impl Ledger {
         if held != self.totals.held || held != held_by_wallet || holds != self.open.len() as u64 {
             return wrong("holds and their total differ");
         }
-        if self.totals.consumed < 0 || self.totals.expired < 0 || self.totals.fees < 0 {
+        let totals = &self.totals;
+        if [totals.consumed, totals.expired, totals.fees, totals.moving]
+            .iter()
+            .any(|total| *total < 0)
+        {
             return wrong("a total is negative");
         }
         if self.imbalance() != 0 {
@@ -226,8 +224,42 @@ impl Ledger {
     ///
     /// Each settled request is remembered for at least one interval between calls, so that settling it again is
     /// recognised; one that is forgotten is refused as [`LedgerError::TooOld`] by the time in its id (version 7), never
-    /// charged twice. An hour is plenty. Keys of grants and reclaims are never forgotten.
+    /// charged twice. A minute is plenty; a remembered request takes some 90 bytes. Keys of grants and reclaims are
+    /// never forgotten.
     pub fn forget_settled(&mut self) {
         self.settled.rotate();
+    }
+}
+
+fn clamp(amount: i128) -> i64 {
+    i64::try_from(amount).unwrap_or(i64::MAX)
+}
+
+fn positive(amount: i64) -> Result<(), LedgerError> {
+    if amount <= 0 {
+        return Err(LedgerError::Amount(amount));
+    }
+    Ok(())
+}
+
+fn not_negative(amount: i64) -> Result<(), LedgerError> {
+    if amount < 0 {
+        return Err(LedgerError::Amount(amount));
+    }
+    Ok(())
+}
+
+/// An empty id would make different calls look like one, and all but the first free.
+fn has_id(request: &Uuid) -> Result<(), LedgerError> {
+    if request.is_nil() {
+        return Err(LedgerError::NoId);
+    }
+    Ok(())
+}
+
+fn conflict(request: &Uuid, was: &'static str) -> LedgerError {
+    LedgerError::Conflict {
+        key: request.to_string(),
+        was,
     }
 }

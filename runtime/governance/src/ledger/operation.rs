@@ -5,67 +5,33 @@ use uuid::Uuid;
 use super::entry::Entry;
 use crate::ids::AccountId;
 
-/// One operation. Amounts are micro-units of the base currency.
+/// An operation of management. Amounts are micro-units of the base currency.
 ///
 /// Each is idempotent: repeated with the same content it changes nothing and answers as the first time; with other
-/// content under the same key it is refused. `key` is the caller's; for a call it is the id of the request.
+/// content under the same key it is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operation {
     /// Credit for an account, newly issued or out of its parent's wallet.
     Grant {
         /// Chosen by the caller, unique over all grants and reclaims, 1 to 200 bytes.
         key: String,
-        /// Where it comes from.
+        /// Where the credit comes from.
         from: Source,
-        /// Who gets it.
+        /// Whose wallet gets it.
         to: AccountId,
-        /// Positive.
+        /// More than zero.
         amount: i64,
     },
-    /// Credit taken back: at most what is available.
+    /// Takes credit back: at most what is available.
     Reclaim {
-        /// See [`Operation::Grant`].
+        /// As of a grant.
         key: String,
-        /// Who gives it up.
+        /// Whose wallet.
         from: AccountId,
-        /// The parent; none gives it back to the treasury.
+        /// The parent's wallet; none is the treasury, where lots end.
         to: Option<AccountId>,
-        /// Positive.
+        /// More than zero.
         amount: i64,
-    },
-    /// Sets credit aside for a call, earliest-expiring lots first.
-    Hold {
-        /// Our id of the request, version 7.
-        request: Uuid,
-        /// Who pays.
-        wallet: AccountId,
-        /// May be zero: the call is free, but still settled exactly once.
-        amount: i64,
-    },
-    /// Raises a hold. Naturally idempotent: a hold that is large enough already is left alone.
-    Extend {
-        /// See [`Operation::Hold`].
-        request: Uuid,
-        /// The whole hold, not the difference.
-        to_amount: i64,
-    },
-    /// Settles a call: charges it to its hold, then to what the wallet has available, and what is left to the treasury
-    /// (see [`Receipt::uncovered`]): a charge is never lost, and a wallet never negative. The rest of the hold returns.
-    /// A call without a hold is charged directly.
-    Post {
-        /// See [`Operation::Hold`].
-        request: Uuid,
-        /// The hold's, if there is one.
-        wallet: AccountId,
-        /// What the usage row says was charged.
-        amount: i64,
-        /// On top, for the operator; 0 unless fees are wanted.
-        fee: i64,
-    },
-    /// Gives a hold back: the call cost nothing.
-    Release {
-        /// See [`Operation::Hold`].
-        request: Uuid,
     },
     /// Moves a wallet's expired credit away. Naturally idempotent.
     Expire {
@@ -94,33 +60,61 @@ pub enum Source {
     Wallet(AccountId),
 }
 
-/// What an operation did, the same however often it is asked for.
+/// The settlement of a call: charged to its hold, then to what the wallet has available, and what is left to the
+/// treasury (see [`Receipt::uncovered`]): a charge is never lost, and a wallet never negative.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Post {
+    /// Our id of the request, version 7.
+    pub request: Uuid,
+    /// Who pays: the hold's wallet, if there is a hold.
+    pub wallet: AccountId,
+    /// What the usage row says was charged.
+    pub amount: i64,
+    /// On top, for the operator; 0 unless fees are wanted. Both together are at most `i64::MAX`.
+    pub fee: i64,
+}
+
+/// What was done, the same however often it is asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Receipt {
-    /// Number of the entry; that of the last one if there was nothing to do.
-    pub sequence: u64,
-    /// Micro-units moved: granted, held (by this extension), charged with the fee, released, expired, swept.
+    /// Micro-units moved: granted, reclaimed, charged with the fee, expired, swept.
     pub amount: i64,
     /// The part of a charge that the treasury paid.
     pub uncovered: i64,
 }
 
-/// What [`Ledger::execute`](super::Ledger::execute) did.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Outcome {
-    /// What was done, now or the first time.
-    pub receipt: Receipt,
-    /// To be stored; none if nothing changed.
-    pub entry: Option<Entry>,
-}
-
-/// What [`Ledger::plan`](super::Ledger::plan) found.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Planned {
-    /// To be stored and applied.
-    Entry(Entry),
+/// What [`Ledger::begin`](super::Ledger::begin) found.
+#[derive(Debug, PartialEq)]
+pub enum Begun {
     /// It was done before, or there is nothing to do.
     Done(Receipt),
+    /// To be stored.
+    Pending(Pending),
+}
+
+/// An operation on its way to the store: what it takes is set aside, what it gives is not there yet.
+///
+/// Dropping it leaves it so until the next start, which goes by what the store has: the safe side where the store
+/// cannot tell whether it has the entry.
+#[must_use = "store its entry and commit it, or abort it"]
+#[derive(Debug, PartialEq)]
+pub struct Pending {
+    pub(super) entry: Entry,
+    pub(super) receipt: Receipt,
+}
+
+impl Pending {
+    /// To be stored before the commit.
+    #[must_use]
+    pub fn entry(&self) -> &Entry {
+        &self.entry
+    }
+
+    /// What the commit will answer.
+    #[must_use]
+    pub fn receipt(&self) -> Receipt {
+        self.receipt
+    }
 }
 
 /// A cost as the ledger's amount. Costs saturate at `u64::MAX`; the ledger's largest amount is as unpayable.

@@ -1,6 +1,9 @@
-//! Tests of the ledger: each rule by its meaning, any interleaving against a model, months on a virtual clock.
+//! Tests of the ledger: each rule by its meaning, any interleaving against a model, any order of storing, months on a
+//! virtual clock.
 
+mod bytes;
 mod model;
+mod order;
 mod rules;
 mod simulation;
 
@@ -19,47 +22,128 @@ fn request(at_ms: u64, number: u64) -> Uuid {
     Uuid::from_u128((u128::from(at_ms) << 80) | (7 << 76) | u128::from(number) | (1 << 63))
 }
 
-fn issue(key: &str, to: AccountId, amount: i64, expires_ms: Option<u64>) -> Operation {
-    Operation::Grant {
+/// Whatever can be asked of a ledger.
+#[derive(Clone, Debug, PartialEq)]
+enum Act {
+    Hold(Uuid, AccountId, i64),
+    Extend(Uuid, i64),
+    Release(Uuid),
+    Post(Post),
+    Manage(Operation),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Outcome {
+    receipt: Receipt,
+    /// To be stored.
+    entry: Option<Entry>,
+}
+
+impl Outcome {
+    fn moved(amount: i64) -> Self {
+        let receipt = Receipt {
+            amount,
+            uncovered: 0,
+        };
+        Self {
+            receipt,
+            entry: None,
+        }
+    }
+}
+
+/// Does it at once, as if the store answered within the moment.
+fn execute(ledger: &mut Ledger, act: Act, now_ms: u64) -> Result<Outcome, LedgerError> {
+    match act {
+        Act::Hold(request, wallet, amount) => ledger
+            .hold(request, wallet, amount, now_ms)
+            .map(|()| Outcome::moved(amount)),
+        Act::Extend(request, to_amount) => {
+            let before = ledger.totals.held;
+            ledger.extend(request, to_amount, now_ms)?;
+            Ok(Outcome::moved((ledger.totals.held - before) as i64))
+        }
+        Act::Release(request) => ledger.release(request).map(|()| Outcome::moved(0)),
+        Act::Post(post) => ledger
+            .post(post, now_ms)
+            .map(|(receipt, entry)| Outcome { receipt, entry }),
+        Act::Manage(operation) => Ok(match ledger.begin(operation, now_ms)? {
+            Begun::Done(receipt) => Outcome {
+                receipt,
+                entry: None,
+            },
+            Begun::Pending(pending) => {
+                let entry = Some(pending.entry().clone());
+                let receipt = ledger.commit(pending);
+                Outcome { receipt, entry }
+            }
+        }),
+    }
+}
+
+fn issue(key: &str, to: AccountId, amount: i64, expires_ms: Option<u64>) -> Act {
+    Act::Manage(Operation::Grant {
         key: key.to_owned(),
         from: Source::Treasury { expires_ms },
         to,
         amount,
-    }
+    })
 }
 
-fn grant(key: &str, from: AccountId, to: AccountId, amount: i64) -> Operation {
-    Operation::Grant {
+fn grant(key: &str, from: AccountId, to: AccountId, amount: i64) -> Act {
+    Act::Manage(Operation::Grant {
         key: key.to_owned(),
         from: Source::Wallet(from),
         to,
         amount,
-    }
+    })
 }
 
-fn reclaim(key: &str, from: AccountId, to: Option<AccountId>, amount: i64) -> Operation {
-    Operation::Reclaim {
+fn reclaim(key: &str, from: AccountId, to: Option<AccountId>, amount: i64) -> Act {
+    Act::Manage(Operation::Reclaim {
         key: key.to_owned(),
         from,
         to,
         amount,
-    }
+    })
 }
 
-fn hold(request: Uuid, wallet: AccountId, amount: i64) -> Operation {
-    Operation::Hold {
+fn expire(wallet: AccountId) -> Act {
+    Act::Manage(Operation::Expire { wallet })
+}
+
+fn sweep(wallet: AccountId, to: Option<AccountId>) -> Act {
+    Act::Manage(Operation::Sweep { wallet, to })
+}
+
+fn hold(request: Uuid, wallet: AccountId, amount: i64) -> Act {
+    Act::Hold(request, wallet, amount)
+}
+
+fn post(request: Uuid, wallet: AccountId, amount: i64) -> Act {
+    Act::Post(bill(request, wallet, amount, 0))
+}
+
+fn bill(request: Uuid, wallet: AccountId, amount: i64, fee: i64) -> Post {
+    Post {
         request,
         wallet,
         amount,
+        fee,
     }
 }
 
-fn post(request: Uuid, wallet: AccountId, amount: i64) -> Operation {
-    Operation::Post {
-        request,
-        wallet,
-        amount,
-        fee: 0,
+fn pending(begun: Result<Begun, LedgerError>) -> Pending {
+    match begun.unwrap() {
+        Begun::Pending(pending) => pending,
+        Begun::Done(receipt) => unreachable!("{receipt:?}"),
+    }
+}
+
+fn operation(act: Act) -> Operation {
+    match act {
+        Act::Manage(operation) => operation,
+        other => unreachable!("{other:?}"),
     }
 }
 
@@ -71,6 +155,28 @@ fn bytes(entry: &Entry) -> Vec<u8> {
 
 fn restored(ledger: &Ledger) -> Ledger {
     let mut out = Vec::new();
-    ledger.checkpoint(&mut out);
-    Ledger::from_checkpoint(&out).unwrap()
+    ledger.checkpoint(7, &mut out).unwrap();
+    let (ledger, last) = Ledger::from_checkpoint(&out).unwrap();
+    assert_eq!(last, 7);
+    ledger
+}
+
+/// What a store can know of a ledger: its holds released, and what was released or is empty forgotten.
+fn as_stored(ledger: &Ledger) -> Ledger {
+    let mut stored = ledger.clone();
+    let open: Vec<_> = stored.open_holds().map(|hold| hold.request).collect();
+    for request in open {
+        stored.release(request).unwrap();
+    }
+    let settled = &mut stored.settled;
+    let old = std::mem::take(&mut settled.old);
+    settled.new.extend(old);
+    settled.new.retain(|_, done| done.charged.is_some());
+    settled.forgotten_ms = 0;
+    stored
+        .wallets
+        .retain(|_, wallet| *wallet != Wallet::default());
+    // Numbers of operations that were given up.
+    stored.last_lot = 0;
+    stored
 }
