@@ -114,7 +114,10 @@ impl SlidingLog {
         }
         let before = entry.amount;
         entry.amount = before.saturating_sub(counted).saturating_add(real);
-        self.total = self.total.saturating_sub(before).saturating_add(entry.amount);
+        self.total = self
+            .total
+            .saturating_sub(before)
+            .saturating_add(entry.amount);
     }
 
     /// What is in the window.
@@ -244,10 +247,19 @@ mod tests {
         log.push(0, 400);
         log.push(600_000, 400);
         assert_eq!(log.room(900_000, 200, 1_000), Room::Yes);
-        assert_eq!(log.room(900_000, 300, 1_000), Room::After(HOUR_MS - 900_000));
-        assert_eq!(log.room(900_000, 900, 1_000), Room::After(HOUR_MS - 300_000));
+        assert_eq!(
+            log.room(900_000, 300, 1_000),
+            Room::After(HOUR_MS - 900_000)
+        );
+        assert_eq!(
+            log.room(900_000, 900, 1_000),
+            Room::After(HOUR_MS - 300_000)
+        );
         assert_eq!(log.room(900_000, 1_001, 1_000), Room::Never);
-        assert_eq!(log.room(900_000, u64::MAX, u64::MAX), Room::After(HOUR_MS - 300_000));
+        assert_eq!(
+            log.room(900_000, u64::MAX, u64::MAX),
+            Room::After(HOUR_MS - 300_000)
+        );
     }
 
     proptest! {

@@ -85,7 +85,14 @@ impl Admission {
                     };
                     if current && more > tally.left(*kind, *limit) {
                         let wait = (hold_micro <= *limit).then(|| now.until_reset(*kind));
-                        worst.note(path, node.id(), Some(set), Bound::Limit(*kind), wait, now_ms);
+                        worst.note(
+                            path,
+                            node.id(),
+                            Some(set),
+                            Bound::Limit(*kind),
+                            wait,
+                            now_ms,
+                        );
                     }
                 }
             }
@@ -103,7 +110,9 @@ impl Admission {
             return Err(exceeded);
         }
         for slot in &self.slots {
-            state.tally(*slot).extend(&self.counted, more, tokens, now_ms);
+            state
+                .tally(*slot)
+                .extend(&self.counted, more, tokens, now_ms);
         }
         self.counted.hold = self.counted.hold.saturating_add(more);
         self.counted.tokens = self.counted.tokens.saturating_add(tokens);
@@ -142,7 +151,9 @@ impl Admission {
         let mut guard = self.counters.state.lock();
         let state = &mut *guard;
         for slot in &self.slots {
-            state.tally(*slot).settle(&self.counted, tokens, charged, now_ms);
+            state
+                .tally(*slot)
+                .settle(&self.counted, tokens, charged, now_ms);
         }
         let entry = self.post(charged).and_then(|post| {
             // Refused only if this request was settled before, which `open` rules out.
