@@ -99,8 +99,12 @@ impl SlidingLog {
     }
 
     /// Replaces what an admission counted by what it really was. One that has left the window changes nothing.
+    ///
+    /// `now_ms` says only what has left. A request that is lost knows no other time than that of its admission: taken for
+    /// a clock that was set back, it would let go of all that came after it too early.
     pub(crate) fn correct(&mut self, admitted_ms: u64, counted: u64, real: u64, now_ms: u64) {
-        self.advance(now_ms);
+        let latest = self.entries.back().map_or(0, Entry::last_ms);
+        let now_ms = self.advance(now_ms.max(latest));
         let after = self
             .entries
             .partition_point(|entry| entry.first_ms <= admitted_ms);
@@ -239,6 +243,19 @@ mod tests {
         assert_eq!(log.total(61_500), 900);
         log.correct(0, 1, 5, 200_000);
         assert_eq!(log.total(200_000), 0);
+    }
+
+    #[test]
+    fn a_correction_that_knows_only_an_old_time_lets_nothing_leave_early() {
+        let mut log = SlidingLog::new(MINUTE_MS);
+        log.push(0, 5);
+        log.push(50_000, 7);
+        log.correct(0, 5, 1, 0);
+        assert_eq!(log.total(59_999), 8);
+        log.push(100_000, 1);
+        log.correct(0, 1, 0, 0);
+        assert_eq!(log.total(109_999), 8);
+        assert_eq!(log.total(110_000), 1);
     }
 
     #[test]
