@@ -21,6 +21,8 @@ pub struct Admission {
     pub(super) slots: Slots,
     pub(super) request: Uuid,
     pub(super) wallet: Option<AccountId>,
+    /// Estimated input, tokens.
+    pub(super) input: u64,
     pub(super) counted: Counted,
     pub(super) output: u64,
     pub(super) headroom: Headroom,
@@ -66,7 +68,8 @@ impl Admission {
         now_ms: u64,
     ) -> Result<(), Exceeded> {
         let more = hold_micro.saturating_sub(self.counted.hold);
-        let tokens = output.saturating_sub(self.counted.tokens);
+        let whole = self.input.saturating_add(output);
+        let tokens = whole.saturating_sub(self.counted.tokens);
         let mut guard = self.counters.state.lock();
         let state = &mut *guard;
         let now = state.now(now_ms);

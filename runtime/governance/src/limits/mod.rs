@@ -280,6 +280,7 @@ impl Counters {
             slots,
             request: ask.request,
             wallet,
+            input: ask.input,
             counted,
             output,
             headroom,
