@@ -272,7 +272,13 @@ mod tests {
 
     #[test]
     fn months_follow_each_other_without_gap_and_have_their_own_lengths() {
-        for name in ["UTC", "Europe/Berlin", "Asia/Beirut", "Pacific/Apia", "Asia/Kathmandu"] {
+        for name in [
+            "UTC",
+            "Europe/Berlin",
+            "Asia/Beirut",
+            "Pacific/Apia",
+            "Asia/Kathmandu",
+        ] {
             let zone = Zone::named(name).unwrap();
             let mut month = zone.month_of(ms("2027-12-15T00:00:00Z"));
             let mut days = Vec::new();
@@ -280,12 +286,20 @@ mod tests {
                 let next = zone.month_of(month.end_ms);
                 assert_eq!(next.start_ms, month.end_ms, "{name}");
                 assert_eq!(zone.month_of(month.end_ms - 1), month, "{name}");
-                assert_eq!(zone.day_of(month.start_ms).start_ms, month.start_ms, "{name}");
+                assert_eq!(
+                    zone.day_of(month.start_ms).start_ms,
+                    month.start_ms,
+                    "{name}"
+                );
                 days.push((month.end_ms - month.start_ms + HOUR) / (24 * HOUR));
                 month = next;
             }
             // December 2027 to January 2029: 2028 is a leap year.
-            assert_eq!(days, [31, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31, 31], "{name}");
+            assert_eq!(
+                days,
+                [31, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31, 31],
+                "{name}"
+            );
         }
     }
 
@@ -297,8 +311,14 @@ mod tests {
         assert_eq!(calendar.month(ms("2026-05-31T23:59:59Z")), may);
         let june = calendar.month(ms("2026-06-01T00:00:00Z"));
         // In New York it is still May: what is left of it there is a window of its own.
-        assert_eq!((june.start_ms, june.end_ms), (may.end_ms, ms("2026-06-01T04:00:00Z")));
-        assert_eq!(calendar.month(june.end_ms).end_ms, ms("2026-07-01T04:00:00Z"));
+        assert_eq!(
+            (june.start_ms, june.end_ms),
+            (may.end_ms, ms("2026-06-01T04:00:00Z"))
+        );
+        assert_eq!(
+            calendar.month(june.end_ms).end_ms,
+            ms("2026-07-01T04:00:00Z")
+        );
     }
 
     #[test]

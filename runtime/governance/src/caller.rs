@@ -124,7 +124,14 @@ impl Caller {
     /// Whether it may come from there.
     #[must_use]
     pub fn allows_address(&self, address: Option<IpAddr>) -> bool {
-        let of_key = self.key.scope.as_ref().and_then(|scope| scope.networks.as_deref());
+        let of_key = self
+            .key
+            .scope
+            .as_ref()
+            .and_then(|scope| scope.networks.as_deref());
         within(of_key, address) && self.path.allows_address(address)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 use crate::account::{Account, Billing, LimitKind, Limits, Status};
 use crate::attachment::Attachment;
@@ -117,7 +117,10 @@ impl Node {
     pub(crate) fn allows_model(&self, model: &str) -> bool {
         self.rules.as_ref().is_none_or(|rules| {
             passes(&rules.models, model)
-                && !rules.denied.as_ref().is_some_and(|list| list.matches(model))
+                && !rules
+                    .denied
+                    .as_ref()
+                    .is_some_and(|list| list.matches(model))
         })
     }
 
@@ -169,7 +172,19 @@ fn passes(list: &Option<Patterns>, name: &str) -> bool {
 
 /// Networks that were validated when they were set.
 pub(crate) fn networks(list: &[String]) -> Box<[IpNet]> {
-    list.iter().filter_map(|text| text.parse().ok()).collect()
+    let parsed = list.iter().filter_map(|text| text.parse().ok());
+    parsed.map(canonical).collect()
+}
+
+/// A network of mapped addresses as the network of IPv4 that it maps: addresses are compared in that form.
+fn canonical(network: IpNet) -> IpNet {
+    let mapped = match network {
+        IpNet::V6(six) => six.network().to_ipv4_mapped(),
+        IpNet::V4(_) => None,
+    };
+    let four = mapped.zip(network.prefix_len().checked_sub(96));
+    four.and_then(|(address, length)| Ipv4Net::new(address, length).ok())
+        .map_or(network, IpNet::V4)
 }
 
 /// Whether an address is in one of the networks; no list does not restrict. An address that nobody knows is in none.

@@ -55,7 +55,10 @@ impl ModelMap {
 
     /// What is served for `name`: an exact entry before the longest glob.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        match self.exact.binary_search_by(|(asked, _)| (**asked).cmp(name)) {
+        match self
+            .exact
+            .binary_search_by(|(asked, _)| (**asked).cmp(name))
+        {
             Ok(place) => Some(&self.exact[place].1),
             Err(_) => self
                 .globs

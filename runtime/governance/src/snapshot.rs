@@ -174,7 +174,9 @@ mod tests {
         }
         let (_, token) = bench.key(&parent);
         let mac = bench.hasher.mac(&token);
-        bench.patch("root/d0", r#"{"models":["a*"],"output_cap":5}"#).unwrap();
+        bench
+            .patch("root/d0", r#"{"models":["a*"],"output_cap":5}"#)
+            .unwrap();
         let caller = bench.directory.snapshot().find(&mac).unwrap();
         assert_eq!(caller.path.nodes().len(), 13);
         assert_eq!(caller.path.names(), parent);

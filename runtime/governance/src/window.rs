@@ -99,8 +99,12 @@ impl SlidingLog {
     }
 
     /// Replaces what an admission counted by what it really was. One that has left the window changes nothing.
+    ///
+    /// `now_ms` says only what has left. A request that is lost knows no other time than that of its admission: taken for
+    /// a clock that was set back, it would let go of all that came after it too early.
     pub(crate) fn correct(&mut self, admitted_ms: u64, counted: u64, real: u64, now_ms: u64) {
-        self.advance(now_ms);
+        let latest = self.entries.back().map_or(0, Entry::last_ms);
+        let now_ms = self.advance(now_ms.max(latest));
         let after = self
             .entries
             .partition_point(|entry| entry.first_ms <= admitted_ms);
@@ -114,7 +118,10 @@ impl SlidingLog {
         }
         let before = entry.amount;
         entry.amount = before.saturating_sub(counted).saturating_add(real);
-        self.total = self.total.saturating_sub(before).saturating_add(entry.amount);
+        self.total = self
+            .total
+            .saturating_sub(before)
+            .saturating_add(entry.amount);
     }
 
     /// What is in the window.
@@ -239,15 +246,37 @@ mod tests {
     }
 
     #[test]
+    fn a_correction_that_knows_only_an_old_time_lets_nothing_leave_early() {
+        let mut log = SlidingLog::new(MINUTE_MS);
+        log.push(0, 5);
+        log.push(50_000, 7);
+        log.correct(0, 5, 1, 0);
+        assert_eq!(log.total(59_999), 8);
+        log.push(100_000, 1);
+        log.correct(0, 1, 0, 0);
+        assert_eq!(log.total(109_999), 8);
+        assert_eq!(log.total(110_000), 1);
+    }
+
+    #[test]
     fn a_large_request_waits_for_as_much_to_leave_as_it_needs_and_one_beyond_the_limit_for_ever() {
         let mut log = SlidingLog::new(HOUR_MS);
         log.push(0, 400);
         log.push(600_000, 400);
         assert_eq!(log.room(900_000, 200, 1_000), Room::Yes);
-        assert_eq!(log.room(900_000, 300, 1_000), Room::After(HOUR_MS - 900_000));
-        assert_eq!(log.room(900_000, 900, 1_000), Room::After(HOUR_MS - 300_000));
+        assert_eq!(
+            log.room(900_000, 300, 1_000),
+            Room::After(HOUR_MS - 900_000)
+        );
+        assert_eq!(
+            log.room(900_000, 900, 1_000),
+            Room::After(HOUR_MS - 300_000)
+        );
         assert_eq!(log.room(900_000, 1_001, 1_000), Room::Never);
-        assert_eq!(log.room(900_000, u64::MAX, u64::MAX), Room::After(HOUR_MS - 300_000));
+        assert_eq!(
+            log.room(900_000, u64::MAX, u64::MAX),
+            Room::After(HOUR_MS - 300_000)
+        );
     }
 
     proptest! {

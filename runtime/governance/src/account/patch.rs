@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::limits::present;
-use super::{Account, BudgetMode, Billing, LimitsPatch, OnExhaust, Status};
+use super::{Account, Billing, BudgetMode, LimitsPatch, OnExhaust, Status};
 use crate::price::Factor;
 
 /// An account to be made, or to be changed: absent = leave as it is, `null` = unset, value = set.
@@ -154,7 +154,10 @@ mod tests {
             r#"{"name":"a","price_factor":1000000001}"#,
             r#"{"name":"a","billing":"free"}"#,
         ] {
-            assert!(serde_json::from_str::<AccountPatch>(body).is_err(), "{body}");
+            assert!(
+                serde_json::from_str::<AccountPatch>(body).is_err(),
+                "{body}"
+            );
         }
     }
 
@@ -164,11 +167,18 @@ mod tests {
         let patched = |account: &Account, text: &str| {
             account.patched(&serde_json::from_str(text).unwrap(), 2)
         };
-        let account = patched(&account, r#"{"model_limits":{"a*":{"rpm":1,"tpm":2},"b":{"rpd":3}}}"#);
+        let account = patched(
+            &account,
+            r#"{"model_limits":{"a*":{"rpm":1,"tpm":2},"b":{"rpd":3}}}"#,
+        );
         let account = patched(&account, r#"{"model_limits":{"a*":{"rpm":null},"b":null}}"#);
         assert_eq!(account.model_limits.len(), 1);
         assert_eq!(account.model_limits["a*"].rpm, None);
         assert_eq!(account.model_limits["a*"].tpm, Some(2));
-        assert!(patched(&account, r#"{"model_limits":{"a*":{"tpm":null}}}"#).model_limits.is_empty());
+        assert!(
+            patched(&account, r#"{"model_limits":{"a*":{"tpm":null}}}"#)
+                .model_limits
+                .is_empty()
+        );
     }
 }

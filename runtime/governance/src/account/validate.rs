@@ -17,7 +17,11 @@ impl Account {
         validate_name(&self.name)?;
         validate_text("alias", self.alias.as_deref(), 256)?;
         validate_text("email", self.email.as_deref(), 320)?;
-        if self.email.as_ref().is_some_and(|email| !email.contains('@')) {
+        if self
+            .email
+            .as_ref()
+            .is_some_and(|email| !email.contains('@'))
+        {
             return Err(DirectoryError::invalid("email", "is not an e-mail address"));
         }
         few("tags", self.tags.len())?;
@@ -42,7 +46,8 @@ impl Account {
             validate_model("model_map", asked)?;
             validate_model("model_map", served)?;
             if served.contains('*') {
-                let message = format!("`{served}`: what is served must be one model, not a pattern");
+                let message =
+                    format!("`{served}`: what is served must be one model, not a pattern");
                 return Err(DirectoryError::invalid("model_map", message));
             }
         }
@@ -59,9 +64,11 @@ impl Account {
         for pattern in self.model_limits.keys() {
             validate_model("model_limits", pattern)?;
         }
-        for (field, limits) in std::iter::once(("limits", &self.limits))
-            .chain(self.model_limits.values().map(|limits| ("model_limits", limits)))
-        {
+        for (field, limits) in std::iter::once(("limits", &self.limits)).chain(
+            self.model_limits
+                .values()
+                .map(|limits| ("model_limits", limits)),
+        ) {
             validate_limits(field, limits)?;
         }
         if let Some(zone) = &self.time_zone {
@@ -79,7 +86,11 @@ impl Account {
 /// The ledger counts money in 63 bits; a limit beyond is a typing error.
 fn validate_limits(field: &'static str, limits: &Limits) -> Result<(), DirectoryError> {
     let money = [limits.daily_limit, limits.monthly_limit];
-    if money.iter().flatten().any(|amount| i64::try_from(*amount).is_err()) {
+    if money
+        .iter()
+        .flatten()
+        .any(|amount| i64::try_from(*amount).is_err())
+    {
         return Err(DirectoryError::invalid(field, "an amount is too large"));
     }
     Ok(())
@@ -127,7 +138,8 @@ pub(crate) fn validate_cidrs(list: Option<&[String]>) -> Result<(), DirectoryErr
     few("cidrs", list.map_or(0, <[_]>::len))?;
     for network in list.unwrap_or_default() {
         if network.parse::<IpNet>().is_err() {
-            let message = format!("`{network}` is not a network such as 10.0.0.0/8 or 2001:db8::/32");
+            let message =
+                format!("`{network}` is not a network such as 10.0.0.0/8 or 2001:db8::/32");
             return Err(DirectoryError::invalid("cidrs", message));
         }
     }
@@ -163,7 +175,10 @@ pub(crate) fn validate_text(
         return Err(DirectoryError::invalid(field, message));
     }
     if text.chars().any(char::is_control) {
-        return Err(DirectoryError::invalid(field, "contains a control character"));
+        return Err(DirectoryError::invalid(
+            field,
+            "contains a control character",
+        ));
     }
     Ok(())
 }
@@ -191,7 +206,12 @@ mod tests {
 
     #[test]
     fn each_boundary_that_makes_no_sense_is_refused_by_name() {
-        let account = Account::new(AccountId::default(), Some(AccountId::default()), "a".into(), 1);
+        let account = Account::new(
+            AccountId::default(),
+            Some(AccountId::default()),
+            "a".into(),
+            1,
+        );
         for (patch, field) in [
             (r#"{"cidrs":["10.0.0.0/33"]}"#, "cidrs"),
             (r#"{"cidrs":["ten"]}"#, "cidrs"),
@@ -202,15 +222,25 @@ mod tests {
             (r#"{"model_map":{"a":"b*"}}"#, "model_map"),
             (r#"{"model_map":{"":"b"}}"#, "model_map"),
             (r#"{"output_cap":0}"#, "output_cap"),
-            (r#"{"default_output":18446744073709551615}"#, "default_output"),
-            (r#"{"limits":{"daily_limit":9223372036854775808}}"#, "limits"),
+            (
+                r#"{"default_output":18446744073709551615}"#,
+                "default_output",
+            ),
+            (
+                r#"{"limits":{"daily_limit":9223372036854775808}}"#,
+                "limits",
+            ),
             (r#"{"model_limits":{"":{"rpm":1}}}"#, "model_limits"),
             (r#"{"status":"archived"}"#, "status"),
             (r#"{"time_zone":"UTC"}"#, "time_zone"),
             (r#"{"email":"nobody"}"#, "email"),
         ] {
             let patched = account.patched(&serde_json::from_str(patch).unwrap(), 2);
-            assert_eq!(patched.validate().unwrap_err().field(), Some(field), "{patch}");
+            assert_eq!(
+                patched.validate().unwrap_err().field(),
+                Some(field),
+                "{patch}"
+            );
         }
     }
 

@@ -104,7 +104,11 @@ impl Directory {
         }
     }
 
-    pub(super) fn check_name_free(&self, parent: AccountId, account: &Account) -> Result<(), DirectoryError> {
+    pub(super) fn check_name_free(
+        &self,
+        parent: AccountId,
+        account: &Account,
+    ) -> Result<(), DirectoryError> {
         let taken = self
             .nodes
             .get(&parent)

@@ -102,7 +102,11 @@ impl Directory {
         if !node.children.is_empty() {
             return Err(refused("accounts still hang on it"));
         }
-        let mut changes: Vec<Change> = node.keys.iter().map(|key| Change::Key(*key, None)).collect();
+        let mut changes: Vec<Change> = node
+            .keys
+            .iter()
+            .map(|key| Change::Key(*key, None))
+            .collect();
         let attached = node.attachments.iter();
         changes.extend(attached.map(|attached| Change::Attachment(attached.id.clone(), None)));
         let archived = Account {
@@ -132,13 +136,17 @@ impl Directory {
         }
         let mut keys = node.keys.iter().filter_map(|key| self.key(*key));
         if keys.any(|key| key.revoked_ms.is_none()) {
-            return Err(refused("it has active keys; revoke them first, or say `cascade`"));
+            return Err(refused(
+                "it has active keys; revoke them first, or say `cascade`",
+            ));
         }
         if attached.credit {
             return Err(refused("it has credit; reclaim it first, or say `cascade`"));
         }
         if attached.running {
-            return Err(refused("it has requests under way; wait for them, or say `cascade`"));
+            return Err(refused(
+                "it has requests under way; wait for them, or say `cascade`",
+            ));
         }
         Ok(())
     }

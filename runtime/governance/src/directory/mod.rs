@@ -225,7 +225,9 @@ impl Directory {
     /// ignored, as are requests that a limit refused. Nodes that were deleted since are skipped, their ancestors not.
     pub fn seed(&self, counters: &Counters, row: &UsageRow<'_>, now_ms: u64) {
         if let Some(known) = self.keys.get(&row.key) {
-            known.last_used.fetch_max(row.admitted_ms, Ordering::Relaxed);
+            known
+                .last_used
+                .fetch_max(row.admitted_ms, Ordering::Relaxed);
         }
         if !row.counted {
             return;
@@ -307,7 +309,10 @@ impl Directory {
             .and_then(|parent| self.nodes.get(&parent))
             .map(|parent| parent.place);
         let compiled = node::Node::new(account, parent, &node.attachments, node.slot, |pattern| {
-            node.pattern_slots.get(pattern).copied().unwrap_or(node.slot)
+            node.pattern_slots
+                .get(pattern)
+                .copied()
+                .unwrap_or(node.slot)
         });
         self.index.set_node(node.place, Some(Arc::new(compiled)));
     }

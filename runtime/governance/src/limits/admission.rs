@@ -21,6 +21,8 @@ pub struct Admission {
     pub(super) slots: Slots,
     pub(super) request: Uuid,
     pub(super) wallet: Option<AccountId>,
+    /// Estimated input, tokens.
+    pub(super) input: u64,
     pub(super) counted: Counted,
     pub(super) output: u64,
     pub(super) headroom: Headroom,
@@ -66,7 +68,8 @@ impl Admission {
         now_ms: u64,
     ) -> Result<(), Exceeded> {
         let more = hold_micro.saturating_sub(self.counted.hold);
-        let tokens = output.saturating_sub(self.counted.tokens);
+        let whole = self.input.saturating_add(output);
+        let tokens = whole.saturating_sub(self.counted.tokens);
         let mut guard = self.counters.state.lock();
         let state = &mut *guard;
         let now = state.now(now_ms);
@@ -85,7 +88,14 @@ impl Admission {
                     };
                     if current && more > tally.left(*kind, *limit) {
                         let wait = (hold_micro <= *limit).then(|| now.until_reset(*kind));
-                        worst.note(path, node.id(), Some(set), Bound::Limit(*kind), wait, now_ms);
+                        worst.note(
+                            path,
+                            node.id(),
+                            Some(set),
+                            Bound::Limit(*kind),
+                            wait,
+                            now_ms,
+                        );
                     }
                 }
             }
@@ -103,7 +113,9 @@ impl Admission {
             return Err(exceeded);
         }
         for slot in &self.slots {
-            state.tally(*slot).extend(&self.counted, more, tokens, now_ms);
+            state
+                .tally(*slot)
+                .extend(&self.counted, more, tokens, now_ms);
         }
         self.counted.hold = self.counted.hold.saturating_add(more);
         self.counted.tokens = self.counted.tokens.saturating_add(tokens);
@@ -142,7 +154,9 @@ impl Admission {
         let mut guard = self.counters.state.lock();
         let state = &mut *guard;
         for slot in &self.slots {
-            state.tally(*slot).settle(&self.counted, tokens, charged, now_ms);
+            state
+                .tally(*slot)
+                .settle(&self.counted, tokens, charged, now_ms);
         }
         let entry = self.post(charged).and_then(|post| {
             // Refused only if this request was settled before, which `open` rules out.

@@ -135,9 +135,18 @@ impl State {
 struct Worst(Option<Exceeded>);
 
 impl Worst {
-    fn note(&mut self, path: &Path, account: AccountId, set: Option<&LimitSet>, bound: Bound, wait: Option<u64>, now_ms: u64) {
+    fn note(
+        &mut self,
+        path: &Path,
+        account: AccountId,
+        set: Option<&LimitSet>,
+        bound: Bound,
+        wait: Option<u64>,
+        now_ms: u64,
+    ) {
         // For ever is longer than any wait; an empty wallet needs somebody to act, so it is told before all others.
-        let rank = |bound: Bound, wait: Option<u64>| (bound == Bound::Wallet, wait.unwrap_or(u64::MAX));
+        let rank =
+            |bound: Bound, wait: Option<u64>| (bound == Bound::Wallet, wait.unwrap_or(u64::MAX));
         if let Some(worst) = &self.0
             && rank(worst.bound, worst.retry_after_ms) >= rank(bound, wait)
         {
@@ -212,8 +221,17 @@ impl Counters {
                 for (kind, limit) in &set.limits {
                     if kind.is_money() {
                         afford = afford.min(tally.left(*kind, *limit));
-                    } else if let Some(wait) = tally.wait(*kind, *limit, ask.input, ask.expected, &now) {
-                        worst.note(path, node.id(), Some(set), Bound::Limit(*kind), wait, now_ms);
+                    } else if let Some(wait) =
+                        tally.wait(*kind, *limit, ask.input, ask.expected, &now)
+                    {
+                        worst.note(
+                            path,
+                            node.id(),
+                            Some(set),
+                            Bound::Limit(*kind),
+                            wait,
+                            now_ms,
+                        );
                     }
                 }
             }
@@ -262,6 +280,7 @@ impl Counters {
             slots,
             request: ask.request,
             wallet,
+            input: ask.input,
             counted,
             output,
             headroom,
@@ -364,7 +383,14 @@ impl State {
                 for (kind, limit) in set.limits.iter().filter(|(kind, _)| kind.is_money()) {
                     if hold > self.tally(set.slot).left(*kind, *limit) {
                         let wait = (hold <= *limit).then(|| now.until_reset(*kind));
-                        worst.note(path, node.id(), Some(set), Bound::Limit(*kind), wait, now.ms);
+                        worst.note(
+                            path,
+                            node.id(),
+                            Some(set),
+                            Bound::Limit(*kind),
+                            wait,
+                            now.ms,
+                        );
                     }
                 }
             }

@@ -160,7 +160,10 @@ impl Tally {
 
     /// Holds more for a running request.
     pub(super) fn extend(&mut self, counted: &Counted, hold: u64, tokens: u64, now_ms: u64) {
-        for (sums, of) in [(&mut self.day, counted.day), (&mut self.month, counted.month)] {
+        for (sums, of) in [
+            (&mut self.day, counted.day),
+            (&mut self.month, counted.month),
+        ] {
             if sums.start_ms == of {
                 sums.held += u128::from(hold);
                 sums.tokens = sums.tokens.saturating_add(tokens);

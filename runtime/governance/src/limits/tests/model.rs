@@ -1,0 +1,295 @@
+//! What the limits mean, written a second time: rows in a list, added up anew for every question.
+
+use super::*;
+use crate::account::Limits;
+use crate::pattern::matches;
+
+/// root - (a, b) - (a1, a2, b1, b2); each leaf with the nodes of its path.
+pub(super) const LEAVES: [[usize; 3]; 4] = [[0, 1, 3], [0, 1, 4], [0, 2, 5], [0, 2, 6]];
+pub(super) const NODES: usize = 7;
+
+/// An admitted request.
+#[derive(Clone, Debug)]
+pub(super) struct Row {
+    pub(super) leaf: usize,
+    pub(super) model: &'static str,
+    pub(super) admitted_ms: u64,
+    day: u64,
+    month: u64,
+    pub(super) tokens: u64,
+    /// The most that it ever counted: an entry of a window that has just left it may still have that.
+    most_tokens: u64,
+    /// Held, or charged.
+    pub(super) money: u64,
+    pub(super) open: bool,
+    /// Which node's wallet pays.
+    pub(super) wallet: Option<usize>,
+}
+
+/// The limits of a node, or those of a pattern of it.
+#[derive(Clone, Debug)]
+pub(super) struct Set {
+    pub(super) node: usize,
+    pub(super) pattern: Option<&'static str>,
+    pub(super) limits: Limits,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Plain {
+    pub(super) sets: Vec<Set>,
+    pub(super) prepaid: [Option<bool>; NODES],
+    pub(super) available: [i64; NODES],
+    pub(super) rows: Vec<Row>,
+    pub(super) uncovered: i64,
+}
+
+/// What a request should get: how it may be refused, and what it holds if it is admitted.
+#[derive(Debug)]
+pub(super) struct Verdict {
+    /// Surely refused: by the wallet, or by a limit with this least wait (none: for ever).
+    pub(super) refused: Option<(bool, Option<u64>)>,
+    /// Whether a merged entry that is late to leave may be what refuses.
+    pub(super) doubtful: bool,
+    pub(super) output: u64,
+    pub(super) hold: u64,
+}
+
+/// How late an entry of a window may leave it.
+pub(super) fn grain(kind: LimitKind) -> u64 {
+    match kind {
+        LimitKind::Rpm | LimitKind::Tpm => MINUTE / 1_200,
+        LimitKind::Rph | LimitKind::Tph => HOUR / 1_200,
+        _ => 0,
+    }
+}
+
+fn length(kind: LimitKind) -> Option<u64> {
+    match kind {
+        LimitKind::Rpm | LimitKind::Tpm => Some(MINUTE),
+        LimitKind::Rph | LimitKind::Tph => Some(HOUR),
+        _ => None,
+    }
+}
+
+impl Set {
+    fn is_about(&self, model: &str) -> bool {
+        self.pattern.is_none_or(|pattern| matches(pattern, model))
+    }
+}
+
+impl Plain {
+    fn rows_of<'a>(&'a self, set: &'a Set) -> impl Iterator<Item = &'a Row> {
+        let of_node = |row: &&Row| LEAVES[row.leaf].contains(&set.node);
+        let rows = self.rows.iter().filter(of_node);
+        rows.filter(|row| set.is_about(row.model))
+    }
+
+    /// What counts against a limit of a set, at least and at most.
+    pub(super) fn used(&self, set: &Set, kind: LimitKind, now: &Now) -> (u64, u64) {
+        let amount = |row: &Row| match kind {
+            LimitKind::Tpm | LimitKind::Tph | LimitKind::Tpd => row.tokens,
+            LimitKind::DailyLimit | LimitKind::MonthlyLimit => row.money,
+            _ => 1,
+        };
+        let rows = self.rows_of(set);
+        if let Some(length) = length(kind) {
+            let (mut low, mut high) = (0, 0);
+            for row in rows {
+                if row.admitted_ms + length > now.ms {
+                    low += amount(row);
+                } else if row.admitted_ms + length + grain(kind) > now.ms {
+                    high += if amount(row) == 1 {
+                        1
+                    } else {
+                        row.most_tokens.max(1)
+                    };
+                }
+            }
+            return (low, low + high);
+        }
+        let counts = |row: &&Row| match kind {
+            LimitKind::Concurrency => row.open,
+            LimitKind::MonthlyLimit => row.month == now.month.start_ms,
+            _ => row.day == now.day.start_ms,
+        };
+        let sum = rows.filter(counts).map(amount).sum();
+        (sum, sum)
+    }
+
+    /// The least wait until `amount` fits; none: now.
+    fn wait(&self, set: &Set, kind: LimitKind, limit: u64, amount: u64, now: &Now) -> Option<u64> {
+        let (used, _) = self.used(set, kind, now);
+        if used + amount <= limit {
+            return None;
+        }
+        let Some(length) = length(kind) else {
+            return Some(match kind {
+                LimitKind::Concurrency => 1_000,
+                kind => now.until_reset(kind),
+            });
+        };
+        let requests = matches!(kind, LimitKind::Rpm | LimitKind::Rph);
+        let mut left = used + amount - limit;
+        let mut rows: Vec<&Row> = self.rows_of(set).collect();
+        rows.sort_by_key(|row| row.admitted_ms);
+        for row in rows.iter().filter(|row| row.admitted_ms + length > now.ms) {
+            let counts = if requests { 1 } else { row.tokens };
+            if counts >= left {
+                return Some(row.admitted_ms + length - now.ms);
+            }
+            left -= counts;
+        }
+        panic!("what is used leaves");
+    }
+
+    pub(super) fn payer(&self, leaf: usize) -> Option<usize> {
+        let nearest = LEAVES[leaf].iter().rev();
+        let (node, prepaid) = nearest
+            .filter_map(|node| Some((*node, self.prepaid[*node]?)))
+            .next()?;
+        prepaid.then_some(node)
+    }
+
+    pub(super) fn judge(&self, leaf: usize, call: &Call, now: &Now) -> Verdict {
+        let sets: Vec<&Set> = self
+            .sets
+            .iter()
+            .filter(|set| LEAVES[leaf].contains(&set.node) && set.is_about(call.model))
+            .collect();
+        let price = |output: u64| call.base + call.each * output;
+        let mut afford = u64::MAX;
+        let mut waits: Vec<Option<u64>> = Vec::new();
+        let mut doubtful = false;
+        for set in &sets {
+            for kind in LimitKind::ALL {
+                let Some(limit) = set.limits.get(kind) else {
+                    continue;
+                };
+                let (low, high) = self.used(set, kind, now);
+                if kind.is_money() {
+                    afford = afford.min(limit.saturating_sub(low));
+                    continue;
+                }
+                let (needs, least) = match kind {
+                    LimitKind::Tpm | LimitKind::Tph | LimitKind::Tpd => {
+                        let whole = call.input + call.expected;
+                        (whole.min(limit.max(call.input)), call.input)
+                    }
+                    _ => (1, 1),
+                };
+                if least > limit {
+                    waits.push(None);
+                } else if let Some(wait) = self.wait(set, kind, limit, needs, now) {
+                    waits.push(Some(wait));
+                }
+                doubtful |= high > low && high + needs > limit;
+            }
+        }
+        let payer = self.payer(leaf);
+        if let Some(payer) = payer {
+            afford = afford.min(u64::try_from(self.available[payer]).unwrap());
+        }
+        let lowest = call.least.min(call.output);
+        let fits = (lowest..=call.output)
+            .rev()
+            .find(|output| price(*output) <= afford);
+        let output = fits.unwrap_or(lowest);
+        let hold = price(output);
+        let mut empty = false;
+        if fits.is_none() {
+            empty = payer.is_some_and(|payer| i128::from(self.available[payer]) < i128::from(hold));
+            for set in &sets {
+                for kind in [LimitKind::DailyLimit, LimitKind::MonthlyLimit] {
+                    let Some(limit) = set.limits.get(kind) else {
+                        continue;
+                    };
+                    let (used, _) = self.used(set, kind, now);
+                    if hold > limit.saturating_sub(used) {
+                        waits.push((hold <= limit).then(|| now.until_reset(kind)));
+                    }
+                }
+            }
+        }
+        let longest = waits.iter().max_by_key(|wait| wait.unwrap_or(u64::MAX));
+        let refused = match (empty, longest) {
+            (true, _) => Some((true, None)),
+            (false, Some(wait)) => Some((false, *wait)),
+            (false, None) => None,
+        };
+        Verdict {
+            refused,
+            doubtful,
+            output,
+            hold,
+        }
+    }
+
+    pub(super) fn admit(&mut self, leaf: usize, call: &Call, hold: u64, now: &Now) {
+        let wallet = self.payer(leaf);
+        if let Some(wallet) = wallet {
+            self.available[wallet] -= i64::try_from(hold).unwrap();
+        }
+        let tokens = call.input + call.expected;
+        self.rows.push(Row {
+            leaf,
+            model: call.model,
+            admitted_ms: now.ms,
+            day: now.day.start_ms,
+            month: now.month.start_ms,
+            tokens,
+            most_tokens: tokens,
+            money: hold,
+            open: true,
+            wallet,
+        });
+    }
+
+    /// Whether a running request may hold `hold` in all.
+    pub(super) fn may_extend(&self, row: usize, hold: u64, now: &Now) -> bool {
+        let row = &self.rows[row];
+        let more = hold.saturating_sub(row.money);
+        let of_path = |set: &&Set| LEAVES[row.leaf].contains(&set.node) && set.is_about(row.model);
+        let limits = self.sets.iter().filter(of_path).all(|set| {
+            [
+                (LimitKind::DailyLimit, row.day == now.day.start_ms),
+                (LimitKind::MonthlyLimit, row.month == now.month.start_ms),
+            ]
+            .into_iter()
+            .filter(|(_, current)| *current)
+            .all(|(kind, _)| {
+                let limit = set.limits.get(kind).unwrap_or(u64::MAX);
+                more <= limit.saturating_sub(self.used(set, kind, now).0)
+            })
+        });
+        let wallet = row
+            .wallet
+            .is_none_or(|wallet| i64::try_from(more).unwrap() <= self.available[wallet]);
+        limits && wallet
+    }
+
+    pub(super) fn extend(&mut self, row: usize, hold: u64, tokens: u64) {
+        let row = &mut self.rows[row];
+        let more = hold.saturating_sub(row.money);
+        row.money += more;
+        row.tokens = row.tokens.max(tokens);
+        row.most_tokens = row.most_tokens.max(row.tokens);
+        if let Some(wallet) = row.wallet {
+            self.available[wallet] -= i64::try_from(more).unwrap();
+        }
+    }
+
+    pub(super) fn settle(&mut self, row: usize, tokens: u64, charged: u64) {
+        let row = &mut self.rows[row];
+        let (hold, cost) = (
+            i64::try_from(row.money).unwrap(),
+            i64::try_from(charged).unwrap(),
+        );
+        if let Some(wallet) = row.wallet {
+            let after = self.available[wallet] + hold - cost;
+            self.uncovered += (-after).max(0);
+            self.available[wallet] = after.max(0);
+        }
+        row.most_tokens = row.most_tokens.max(tokens);
+        (row.tokens, row.money, row.open) = (tokens, charged, false);
+    }
+}
