@@ -436,7 +436,11 @@ impl Open {
             return Progress::GoOn;
         }
         let path = &self.caller.path;
-        let output = admission.output().saturating_add(path.default_output());
+        let streamed = self.streamed.div_ceil(4);
+        let output = admission
+            .output()
+            .max(streamed)
+            .saturating_add(path.default_output());
         let prices = std::iter::once(&self.price);
         let hold = hold_dearest(prices, self.input_estimate, output, self.factor).unwrap_or(0);
         if admission

@@ -259,7 +259,11 @@ impl Manifest {
                     ));
                 }
                 let thresholds = price.tiers.iter().map(|tier| tier.above);
-                if !std::iter::once(0).chain(thresholds.clone()).zip(thresholds).all(|(a, b)| a < b) {
+                if !std::iter::once(0)
+                    .chain(thresholds.clone())
+                    .zip(thresholds)
+                    .all(|(a, b)| a < b)
+                {
                     return Err(format!(
                         "manifest.models: the price tiers of `{}` are not in ascending order of `above`",
                         model.id

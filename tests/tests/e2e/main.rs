@@ -6,17 +6,21 @@
 )]
 
 mod bad_input;
+mod boundaries;
+mod budgets;
 mod byte_identity;
 mod client_disconnect;
 mod client_requests;
 mod command_line_clients;
 mod contract;
+//mod crash;
 mod custody;
 mod drop_in;
 mod durability;
 mod failover;
 mod framing;
 mod identity;
+//mod keys;
 mod limits;
 mod misbehaving_guests;
 mod models;
@@ -28,3 +32,4 @@ mod quickstart;
 mod recordings;
 mod simulator;
 mod stream_failures;
+//mod wallets;

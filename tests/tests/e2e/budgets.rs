@@ -1,0 +1,311 @@
+//! Budgets of money: kept to the micro-unit under concurrency, by output caps that the vendor is told, or softly.
+
+use serde_json::{Value, json};
+use tollgate_tests::endpoints::{ENDPOINTS, Endpoint};
+use tollgate_tests::simulator::{Answer, Part};
+use tollgate_tests::wire::{Request, send};
+use tollgate_tests::world::{ALICE, World};
+
+/// What the tests' small requests cost at most for each token of output, and what is left for their input. Micro-units.
+const OUTPUT: u64 = 15;
+
+fn cap_member(operation: &str) -> Option<&'static str> {
+    match operation {
+        "chat-completions" => Some("max_completion_tokens"),
+        "responses" => Some("max_output_tokens"),
+        "messages" => Some("max_tokens"),
+        _ => None,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_money_is_limited_the_vendor_is_told_the_output_cap_that_was_held_for() {
+    let world = World::new().await;
+    for endpoint in &ENDPOINTS {
+        let Some(member) = cap_member(endpoint.operation) else {
+            continue;
+        };
+        // Without a budget the body goes through as it is.
+        let mut body: Value = serde_json::from_slice(&endpoint.body(false)).unwrap();
+        if endpoint.operation != "messages" {
+            assert_eq!(
+                world.post(endpoint.path, body.to_string()).await.status(),
+                200
+            );
+            let sent = world.simulator.received();
+            assert!(sent.last().unwrap().json().get(member).is_none());
+        }
+        world
+            .management()
+            .change(
+                "root",
+                json!({ "limits": { "monthly_limit": 900_000_000 } }),
+            )
+            .await;
+        let reply = world.post(endpoint.path, body.to_string()).await;
+        assert_eq!(reply.status(), 200, "{}", reply.text());
+        let told = world.simulator.received().last().unwrap().json()[member]
+            .as_u64()
+            .unwrap();
+        let row = world
+            .management()
+            .row_of(reply.header("x-request-id").unwrap())
+            .await;
+        let hold = row.0["hold"].as_u64().unwrap();
+        assert!(
+            hold >= told * OUTPUT && hold < told * OUTPUT + 1_000,
+            "{hold} for {told}"
+        );
+        // What a client asks for is held for and left alone.
+        body[member] = json!(777);
+        let reply = world.post(endpoint.path, body.to_string()).await;
+        let told = world.simulator.received().last().unwrap().json();
+        assert_eq!(told[member], 777);
+        let row = world
+            .management()
+            .row_of(reply.header("x-request-id").unwrap())
+            .await;
+        assert!(row.0["hold"].as_u64().unwrap() >= 777 * OUTPUT);
+        world
+            .management()
+            .change("root", json!({ "limits": { "monthly_limit": null } }))
+            .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_cap_on_a_small_budget_is_lowered_to_what_is_left_rather_than_refused() {
+    let world = World::new().await;
+    // Room for 2,000 tokens of output and their input, while agents ask for 32,000.
+    let limit = 2_000 * OUTPUT + 1_000;
+    world
+        .management()
+        .change(
+            "root/research",
+            json!({ "limits": { "daily_limit": limit } }),
+        )
+        .await;
+    let endpoint = Endpoint::of("messages");
+    let mut body: Value = serde_json::from_slice(&endpoint.body(false)).unwrap();
+    body["max_tokens"] = json!(32_000);
+    let reply = world.post(endpoint.path, body.to_string()).await;
+    assert_eq!(reply.status(), 200, "{}", reply.text());
+    let told = world.simulator.received().last().unwrap().json()["max_tokens"]
+        .as_u64()
+        .unwrap();
+    assert!((1_900..=2_060).contains(&told), "{told}");
+    // Less than the thinking needs would be refused by the vendor: then it is refused here.
+    body["thinking"] = json!({ "type": "enabled", "budget_tokens": 30_000 });
+    let reply = world.post(endpoint.path, body.to_string()).await;
+    assert!([413, 429].contains(&reply.status()), "{}", reply.text());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_at_once_reach_a_limit_and_never_pass_it_on_any_account_of_the_path() {
+    const LIMIT: u64 = 400;
+    let world = World::new().await;
+    world
+        .management()
+        .change("root/research", json!({ "limits": { "rpd": LIMIT } }))
+        .await;
+    // Four people share it; none of them has a limit.
+    let mut keys = vec![world.key.secret.clone()];
+    for name in ["bob", "carol", "dave"] {
+        world
+            .management()
+            .account("root/research", name, json!({}))
+            .await;
+        let key = world
+            .management()
+            .key(&format!("root/research/{name}"))
+            .await;
+        world.gateway.keep_secret(&key.secret);
+        keys.push(key.secret);
+    }
+    let endpoint = Endpoint::of("chat-completions");
+    let mut tasks = tokio::task::JoinSet::new();
+    let places = std::sync::Arc::new(tokio::sync::Semaphore::new(128));
+    for number in 0..1_000 {
+        let request =
+            Request::post(endpoint.path, endpoint.body(number % 3 == 0)).bearer(&keys[number % 4]);
+        let (address, places) = (world.gateway.address(), std::sync::Arc::clone(&places));
+        tasks.spawn(async move {
+            // As many sockets as a machine gives without being asked for more.
+            let _place = places.acquire().await;
+            send(address, &request).await.status()
+        });
+    }
+    let statuses = tasks.join_all().await;
+    let passed = statuses.iter().filter(|status| **status == 200).count() as u64;
+    assert!(
+        statuses.iter().all(|status| [200, 429].contains(status)),
+        "{statuses:?}"
+    );
+    assert_eq!(passed, LIMIT, "of a thousand");
+    assert_eq!(world.simulator.received().len() as u64, LIMIT);
+    let account = world.management().get("/api/accounts/root/research").await;
+    assert!(account["effective"]["spent_today"].as_u64().unwrap() > 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn parallel_requests_on_a_budget_never_charge_more_than_it_and_leave_less_than_one_request() {
+    let world = World::new().await;
+    let limit = 60_000;
+    world
+        .management()
+        .change(
+            "root/research",
+            json!({ "limits": { "monthly_limit": limit } }),
+        )
+        .await;
+    let endpoint = Endpoint::of("messages");
+    let mut body: Value = serde_json::from_slice(&endpoint.body(false)).unwrap();
+    body["max_tokens"] = json!(200);
+    let mut refused = 0;
+    for _ in 0..40 {
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..32 {
+            let (address, request) = (
+                world.gateway.address(),
+                world.request(endpoint.path, body.to_string()),
+            );
+            tasks.spawn(async move { send(address, &request).await.status() });
+        }
+        let statuses = tasks.join_all().await;
+        refused = statuses.iter().filter(|status| **status == 429).count();
+        if refused == statuses.len() {
+            break;
+        }
+    }
+    assert_eq!(refused, 32, "the budget never ends");
+    let rows = world.management().rows().await;
+    let charged: u64 = rows.iter().map(|row| row.charged()).sum();
+    let hold = rows
+        .iter()
+        .map(|row| row.0["hold"].as_u64().unwrap())
+        .max()
+        .unwrap();
+    assert!(charged <= limit, "{charged} of {limit}");
+    assert!(
+        charged + hold > limit,
+        "{charged} of {limit}, and one request holds {hold}"
+    );
+    let error = endpoint.assert_error(
+        &world.post(endpoint.path, body.to_string()).await,
+        429,
+        "rate_limit_error",
+    );
+    assert!(
+        error["message"].as_str().unwrap().contains("monthly"),
+        "{error}"
+    );
+}
+
+/// A stream whose text grows for longer than a small budget pays for.
+fn long_stream() -> Answer {
+    let delta = |text: &str| {
+        let delta = json!({ "id": "c", "object": "chat.completion.chunk", "created": 1, "model": "gpt-simulated",
+            "choices": [{ "index": 0, "delta": { "content": text }, "finish_reason": null }] });
+        Part::Bytes(format!("data: {delta}\n\n").into_bytes())
+    };
+    // 250 tokens an event, and time to look at each.
+    let events = (0..40).flat_map(|_| {
+        let pause = Part::Pause(std::time::Duration::from_millis(10));
+        [delta(&"word ".repeat(200)), pause]
+    });
+    let mut parts: Vec<Part> = events.collect();
+    let end = json!({ "id": "c", "object": "chat.completion.chunk", "created": 1, "model": "gpt-simulated",
+        "choices": [{ "index": 0, "delta": {}, "finish_reason": "stop" }],
+        "usage": { "prompt_tokens": 10, "completion_tokens": 10_000, "total_tokens": 10_010 } });
+    parts.push(Part::Bytes(
+        format!("data: {end}\n\ndata: [DONE]\n\n").into_bytes(),
+    ));
+    Answer::stream(parts)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_soft_budget_extends_the_hold_of_a_long_stream_and_ends_it_only_where_the_account_says_so()
+ {
+    let world = World::new().await;
+    let endpoint = Endpoint::of("chat-completions");
+    for (on_exhaust, cut) in [("finish", false), ("cut", true)] {
+        let name = format!("soft-{on_exhaust}");
+        // A slice of 500 tokens at a time, and money for about 4,000.
+        let boundaries = json!({ "budget_mode": "soft", "on_exhaust": on_exhaust, "default_output": 500,
+            "limits": { "daily_limit": 4_000 * OUTPUT } });
+        world
+            .management()
+            .account("root/research", &name, boundaries)
+            .await;
+        let key = world
+            .management()
+            .key(&format!("root/research/{name}"))
+            .await;
+        world.gateway.keep_secret(&key.secret);
+        world.simulator.script(long_stream());
+        let request = Request::post(endpoint.path, endpoint.body(true)).bearer(&key.secret);
+        let reply = world.gateway.send(&request).await;
+        assert_eq!(reply.status(), 200);
+        assert!(
+            world
+                .simulator
+                .received()
+                .last()
+                .unwrap()
+                .json()
+                .get("max_completion_tokens")
+                .is_none()
+        );
+        let row = world
+            .management()
+            .row_of(reply.header("x-request-id").unwrap())
+            .await;
+        let (hold, charged) = (row.0["hold"].as_u64().unwrap(), row.charged());
+        // It began with 500 tokens and was extended as far as the budget goes.
+        assert!(hold > 2_000 * OUTPUT && hold <= 4_000 * OUTPUT, "{hold}");
+        let text = reply.text();
+        if cut {
+            assert!(
+                text.contains("insufficient_quota") && !text.contains("[DONE]"),
+                "{}",
+                &text[text.len() - 400..]
+            );
+            assert_eq!(row.text("error"), "budget-exhausted");
+            assert!(charged < 6_000 * OUTPUT, "{charged}");
+        } else {
+            assert!(text.ends_with("data: [DONE]\n\n"));
+            assert!(charged >= 10_000 * OUTPUT, "{charged}");
+        }
+        // Either way nothing more is sent today.
+        assert_eq!(world.gateway.send(&request).await.status(), 429);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_price_factor_is_charged_and_written_beside_the_cost() {
+    let world = World::new().await;
+    world
+        .management()
+        .change("root/research", json!({ "price_factor": 1_500_000 }))
+        .await;
+    // Less than the parent's is stored and not enforced.
+    world
+        .management()
+        .change(ALICE, json!({ "price_factor": 1_000 }))
+        .await;
+    for endpoint in &ENDPOINTS {
+        let reply = world.ask(endpoint, endpoint.streams).await;
+        let row = world
+            .management()
+            .row_of(reply.header("x-request-id").unwrap())
+            .await;
+        let cost = match endpoint.operation {
+            "count-tokens" => 0,
+            _ => crate::money::cost(endpoint.tokens),
+        };
+        assert_eq!(row.0["base_cost"].as_u64().unwrap(), cost, "{}", row.0);
+        // Rounded once, from the exact cost: at most half a unit from the product of the rounded one.
+        assert!(row.charged().abs_diff(cost * 3 / 2) <= 1, "{}", row.0);
+        assert_eq!(row.0["factor"], 1_500_000, "{}", row.0);
+    }
+}
