@@ -1,6 +1,13 @@
 //! The roll-ups that the gateway keeps: hours and days of usage, as governance defines them.
 //!
-//! Kept in the commit of the rows, on the writer thread.
+//! Kept in the commit of the rows, on the writer thread. What that adds to a row, in processor time on two busy cores
+//! with commits of 200 rows (`examples/rollup_cost.rs`; a row alone takes 4 to 7 µs):
+//!
+//! | accounts taking turns at random | 1 | 20 | 1,000 | 100,000 |
+//! |---|---|---|---|---|
+//! | µs a row | 1.5–2.8 | 3–5 | 12–18 | 93–117 |
+//!
+//! Nearly all of it is the engine's: with many accounts nearly every row changes two groups of its own.
 
 use parking_lot::Mutex;
 use tollgate_governance::{Day, RollupKey, Span, Sums, UsageRow, Zone};

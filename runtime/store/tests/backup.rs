@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use tollgate_governance::UsageRow;
+use tollgate_governance::{AccountId, Begun, Ledger, Operation, Post, Source, UsageRow};
 use tollgate_store::{
     Durability, Order, SledStore, Store, StoreError, Table, UsageBatch, Visit, Write, backup,
     ledger, usage,
@@ -189,4 +189,72 @@ fn a_backup_of_an_older_format_is_restored_and_migrated() {
     assert!(mark().contains("\"format\":1"));
     assert_eq!(counts(&open(&into)), [100, 100, 10, 10]);
     assert!(mark().contains("\"format\":2"));
+}
+
+#[test]
+fn a_backup_carries_the_ledgers_books_from_checkpoint_and_records_and_they_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder.path().join("live"));
+    let wallet = AccountId(Uuid::from_u128(7));
+    let mut books = ledger::load(&store).unwrap();
+    let grant = |store: &SledStore, books: &mut Ledger, key: &str| {
+        let grant = Operation::Grant {
+            key: key.to_owned(),
+            from: Source::Treasury { expires_ms: None },
+            to: wallet,
+            amount: 1_000,
+        };
+        match books.begin(grant, 5).unwrap() {
+            Begun::Pending(pending) => {
+                ledger::append(store, pending.entry()).unwrap();
+                books.commit(pending);
+                true
+            }
+            Begun::Done(_) => false,
+        }
+    };
+    let call = |store: &SledStore, books: &mut Ledger, number: u64| {
+        let post = Post {
+            request: Uuid::from_u128(u128::from(number) << 80),
+            wallet,
+            amount: 30,
+            fee: 0,
+        };
+        let (_, entry) = books.post(post, 5).unwrap();
+        let mut record = Vec::new();
+        entry.unwrap().encode(&mut record);
+        let mut batch = UsageBatch::default();
+        batch.push_with(&UsageRow::default(), &record);
+        store.append_usage(&batch).unwrap();
+    };
+    for number in 1..=10 {
+        assert!(grant(&store, &mut books, &format!("before {number}")));
+        call(&store, &mut books, number);
+    }
+    ledger::checkpoint(&store).unwrap();
+    for number in 11..=15 {
+        call(&store, &mut books, number);
+    }
+    let made = backup::create(&store, &folder.path().join("backup")).unwrap();
+    assert_eq!(made.ledger_records, 25);
+    // Not in it.
+    call(&store, &mut books.clone(), 16);
+    backup::restore(&folder.path().join("backup"), &folder.path().join("again")).unwrap();
+    let again = open(&folder.path().join("again"));
+    assert_eq!(
+        ledger::since_checkpoint(&again).unwrap(),
+        5,
+        "the checkpoint is there"
+    );
+    let mut restored = ledger::load(&again).unwrap();
+    assert_eq!(restored.totals(), books.totals());
+    assert!(restored.lots(wallet).eq(books.lots(wallet)));
+    assert!(
+        !grant(&again, &mut restored, "before 3"),
+        "keys are known for good"
+    );
+    assert!(grant(&again, &mut restored, "after"));
+    call(&again, &mut restored, 16);
+    assert_eq!(ledger::checkpoint(&again).unwrap(), 7);
+    assert_eq!(ledger::load(&again).unwrap().totals(), restored.totals());
 }

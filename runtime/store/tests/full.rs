@@ -10,10 +10,10 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tollgate_governance::UsageRow;
+use tollgate_governance::{AccountId, Begun, Operation, Source, UsageRow};
 use tollgate_store::{
     Durability, Journal, JournalOptions, Order, SledStore, Store, StoreError, Table, UsageWriter,
-    Visit, WriterOptions, usage,
+    Visit, WriterOptions, ledger, usage,
 };
 use uuid::Uuid;
 
@@ -120,6 +120,21 @@ fn child_on_a_small_disk() {
     assert!(!writer.has_room());
     let refused = store.put(Table::Accounts, b"k", b"v").unwrap_err();
     assert!(matches!(refused, StoreError::Full { .. }), "{refused}");
+    // A grant is given up without a trace, and may be tried again.
+    let grant = Operation::Grant {
+        key: "g".into(),
+        from: Source::Treasury { expires_ms: None },
+        to: AccountId::default(),
+        amount: 5,
+    };
+    let mut books = ledger::load(&*store).unwrap();
+    let Ok(Begun::Pending(pending)) = books.begin(grant.clone(), 1) else {
+        unreachable!()
+    };
+    let refused = ledger::append(&*store, pending.entry()).unwrap_err();
+    assert!(matches!(refused, StoreError::Full { .. }), "{refused}");
+    assert!(refused.is_refusal());
+    books.abort(pending);
     // There is room again.
     drop(file);
     fs::remove_file(&filler).unwrap();
@@ -130,6 +145,10 @@ fn child_on_a_small_disk() {
     journal.append(&row(next), &[]).unwrap();
     next += 1;
     store.put(Table::Accounts, b"k", b"v").unwrap();
+    let Ok(Begun::Pending(pending)) = books.begin(grant, 1) else {
+        unreachable!()
+    };
+    assert_eq!(ledger::append(&*store, pending.entry()).unwrap(), 1);
     drop(journal);
     writer.shutdown().unwrap();
     drop(store);

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tollgate_governance::UsageRow;
+use tollgate_governance::{AccountId, Begun, Entry, Ledger, Operation, Post, Source, UsageRow};
 use tollgate_store::{
     Durability, Journal, JournalError, JournalOptions, JournalWriter, MemoryStore, Order, Recovery,
-    Store, StoreError, UsageWriter, Visit, WriterOptions, usage,
+    Store, StoreError, UsageWriter, Visit, WriterOptions, ledger, usage,
 };
 use uuid::Uuid;
 
@@ -33,6 +33,47 @@ fn row(number: u64, charged: u64) -> UsageRow<'static> {
         session: "s".repeat(200).into(),
         ..UsageRow::default()
     }
+}
+
+const WALLET: AccountId = AccountId(Uuid::from_u128(7));
+
+fn post(number: u64, amount: i64) -> Post {
+    Post {
+        request: Uuid::from_u128(number.into()),
+        wallet: WALLET,
+        amount,
+        fee: 0,
+    }
+}
+
+fn bytes(entry: &Entry) -> Vec<u8> {
+    let mut out = Vec::new();
+    entry.encode(&mut out);
+    out
+}
+
+/// The ledger record of a charge to nobody's credit.
+fn charge(number: u64, amount: i64) -> Vec<u8> {
+    let posted = Ledger::default().post(post(number, amount), 1_000);
+    bytes(&posted.unwrap().1.unwrap())
+}
+
+/// A store in which the wallet has so much credit, and its ledger.
+fn funded(amount: i64) -> (Arc<MemoryStore>, Ledger) {
+    let store = Arc::<MemoryStore>::default();
+    let mut books = Ledger::default();
+    let grant = Operation::Grant {
+        key: "first".into(),
+        from: Source::Treasury { expires_ms: None },
+        to: WALLET,
+        amount,
+    };
+    let Begun::Pending(pending) = books.begin(grant, 1_000).unwrap() else {
+        unreachable!()
+    };
+    ledger::append(&*store, pending.entry()).unwrap();
+    books.commit(pending);
+    (store, books)
 }
 
 fn stored(store: &dyn Store) -> Vec<(u64, u64)> {
@@ -137,8 +178,8 @@ fn a_start_killed_before_the_segments_were_removed_adds_no_row_twice() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path().join("journal");
     killed(&folder, |journal| {
-        for number in 0..50 {
-            journal.append(&row(number, 1), b"posting").unwrap();
+        for number in 1..=50 {
+            journal.append(&row(number, 1), &charge(number, 1)).unwrap();
             journal.buffer_hold(&row(1_000 + number, 2), &[]);
         }
         journal.flush().unwrap();
@@ -421,4 +462,84 @@ fn a_record_larger_than_a_segment_is_stored_and_said_to_be_unjournaled() {
     assert!(journal.has_room());
     drop((journal, writer));
     assert_eq!(stored(&*store), [(1, 1), (2, 2)]);
+}
+
+#[test]
+fn a_hold_that_a_killed_process_left_is_charged_once_together_with_its_row() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path().join("journal");
+    let (store, mut books) = funded(1_000);
+    books.hold(post(1, 0).request, WALLET, 300, 1_000).unwrap();
+    let preview = bytes(&books.preview(post(1, 300), 1_000).unwrap());
+    killed(&folder, |journal| {
+        journal.buffer_hold(&row(1, 300), &preview);
+        journal.flush().unwrap();
+    });
+    for round in 0..2 {
+        let again = temp.path().join(format!("again-{round}"));
+        copy(&folder, &again);
+        let (_, recovery) = Journal::open(&again, &*store, options()).unwrap();
+        assert_eq!(recovery.holds_resolved, 1 - round);
+        assert_eq!(recovery.charges_refitted, 0);
+        let books = ledger::load(&*store).unwrap();
+        assert_eq!(
+            (books.totals().consumed, books.totals().wallets),
+            (300, 700)
+        );
+        assert_eq!(stored(&*store), [(1, 300)]);
+    }
+}
+
+/// The first call was settled in memory and what it gave back was spent, but the process was killed before that was
+/// written: its hold and the other's charge together are more than there was.
+#[test]
+fn a_hold_whose_credit_others_have_spent_is_charged_without_a_negative_wallet_and_the_next_start_agrees()
+ {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path().join("journal");
+    let (store, mut books) = funded(1_000);
+    books
+        .hold(post(1, 0).request, WALLET, 1_000, 1_000)
+        .unwrap();
+    let held = bytes(&books.preview(post(1, 1_000), 1_000).unwrap());
+    books.post(post(1, 100), 1_000).unwrap();
+    books.hold(post(2, 0).request, WALLET, 900, 1_000).unwrap();
+    let spent = books.post(post(2, 900), 1_000).unwrap().1.unwrap();
+    killed(&folder, |journal| {
+        journal.buffer_hold(&row(1, 1_000), &held);
+        journal.flush().unwrap();
+        journal.append(&row(2, 900), &bytes(&spent)).unwrap();
+    });
+    let (_, recovery) = Journal::open(&folder, &*store, options()).unwrap();
+    assert_eq!((recovery.rows_added, recovery.holds_resolved), (1, 1));
+    assert_eq!(recovery.charges_refitted, 1);
+    for _ in 0..2 {
+        let books = ledger::load(&*store).unwrap();
+        let totals = books.totals();
+        assert_eq!((totals.consumed, totals.wallets), (1_900, 0));
+        assert_eq!(totals.uncovered, 900);
+        ledger::checkpoint(&*store).unwrap();
+    }
+}
+
+#[test]
+fn a_ledger_record_in_the_journal_that_cannot_be_read_refuses_the_start_and_nothing_is_changed() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path().join("journal");
+    killed(&folder, |journal| {
+        journal.append(&row(1, 10), &charge(1, 10)).unwrap();
+        journal
+            .append(&row(2, 10), b"\x09 of a later version")
+            .unwrap();
+    });
+    let store = MemoryStore::default();
+    let before = files(&folder);
+    let error = Journal::open(&folder, &store, options()).unwrap_err();
+    let text = error.to_string();
+    assert!(matches!(error, StoreError::JournaledEntry { .. }), "{text}");
+    assert!(
+        text.contains("newer") && text.contains(&post(2, 0).request.to_string()),
+        "{text}"
+    );
+    assert_eq!((stored(&store).len(), files(&folder)), (0, before));
 }

@@ -1,16 +1,19 @@
-//! A process killed at any moment loses no record that `append` or `flush` had returned for, and charges nothing twice.
+//! A process killed at any moment loses no record that `append` or `flush` had returned for, and charges nothing twice:
+//! neither in rows nor in the ledger, whose wallet is scarce.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")]
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::{Read, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use tollgate_governance::UsageRow;
+use tollgate_governance::{
+    AccountId, Begun, Cause, Entry, Ledger, LedgerError, Operation, Post, Source, UsageRow,
+};
 use tollgate_store::{
-    Durability, Journal, JournalOptions, Order, Recovery, SledStore, UsageWriter, Visit,
+    Durability, Journal, JournalOptions, Order, Recovery, SledStore, Store, UsageWriter, Visit,
     WriterOptions, ledger, usage,
 };
 use uuid::Uuid;
@@ -38,12 +41,82 @@ fn open(folder: &Path) -> (Arc<SledStore>, Journal, Recovery) {
     (store, journal, recovery)
 }
 
+fn request(number: u64) -> Uuid {
+    Uuid::from_u128(u128::from(number) << 32 | 7)
+}
+
+/// What the ledger is asked to hold and to charge, the row's `base_cost`.
+const HELD: u64 = 30;
+const CHARGED: u64 = 10;
+const WALLET: AccountId = AccountId(Uuid::from_u128(5));
+
+fn post(number: u64, amount: u64) -> Post {
+    Post {
+        request: request(number),
+        wallet: WALLET,
+        amount: amount as i64,
+        fee: 0,
+    }
+}
+
+fn bytes(entry: &Entry) -> Vec<u8> {
+    let mut out = Vec::new();
+    entry.encode(&mut out);
+    out
+}
+
+/// The ledger that all workers share, and the store for what is stored at once.
+struct Books {
+    ledger: Mutex<Ledger>,
+    store: Arc<SledStore>,
+}
+
+impl Books {
+    fn charge(&self, number: u64) -> Vec<u8> {
+        let posted = self.ledger.lock().unwrap().post(post(number, CHARGED), 1);
+        bytes(&posted.unwrap().1.unwrap())
+    }
+
+    fn preview(&self, number: u64) -> Vec<u8> {
+        let preview = self.ledger.lock().unwrap().preview(post(number, HELD), 1);
+        bytes(&preview.unwrap())
+    }
+
+    fn hold(&self, number: u64) -> Vec<u8> {
+        let held = || {
+            self.ledger
+                .lock()
+                .unwrap()
+                .hold(request(number), WALLET, HELD as i64, 1)
+        };
+        if let Err(error) = held() {
+            assert!(matches!(error, LedgerError::Insufficient { .. }), "{error}");
+            // Enough for all that both workers hold, so that the next hold is granted.
+            let grant = Operation::Grant {
+                key: number.to_string(),
+                from: Source::Treasury { expires_ms: None },
+                to: WALLET,
+                amount: 600,
+            };
+            let begun = self.ledger.lock().unwrap().begin(grant, 1).unwrap();
+            let Begun::Pending(pending) = begun else {
+                unreachable!()
+            };
+            ledger::append(&*self.store, pending.entry()).unwrap();
+            self.ledger.lock().unwrap().commit(pending);
+            held().unwrap();
+        }
+        self.preview(number)
+    }
+}
+
 /// Holds say `estimated`, and their session tells which checkpoint it was.
 fn row(number: u64, estimated: bool, checkpoint: u64) -> UsageRow<'static> {
     UsageRow {
-        request: Uuid::from_u128(u128::from(number) << 32 | 7),
+        request: request(number),
         admitted_ms: 1_760_000_000_000 + number / 64,
         charged: number,
+        base_cost: if estimated { HELD } else { CHARGED },
         estimated,
         session: format!("checkpoint {checkpoint}, and some length to give the row a body").into(),
         ..UsageRow::default()
@@ -69,9 +142,14 @@ fn child_that_appends_until_it_is_killed() {
         interval: Duration::from_millis(2),
         ..WriterOptions::default()
     };
+    let books = Books {
+        ledger: Mutex::new(ledger::load(&*store).unwrap()),
+        store: store.clone(),
+    };
     let writer = UsageWriter::start_journaled(store, options, journal).unwrap();
     std::thread::scope(|scope| {
         for worker in 0..WORKERS {
+            let books = &books;
             let mut journal = writer.journal_writer().unwrap();
             scope.spawn(move || {
                 let mut open: Vec<u64> = Vec::new();
@@ -80,14 +158,15 @@ fn child_that_appends_until_it_is_killed() {
                     match turn % 4 {
                         // Short: it never has a hold.
                         0 | 1 => {
-                            journal.append(&row(number, false, 0), b"posting").unwrap();
+                            let charge = books.charge(number);
+                            journal.append(&row(number, false, 0), &charge).unwrap();
                             acknowledge(FINAL, number);
                         }
                         // Holds in a batch, and checkpoints of those that are still open.
                         _ => {
-                            journal.buffer_hold(&row(number, true, 1), b"posting");
+                            journal.buffer_hold(&row(number, true, 1), &books.hold(number));
                             for old in open.iter().rev().take(3) {
-                                journal.buffer_hold(&row(*old, true, 2), b"posting");
+                                journal.buffer_hold(&row(*old, true, 2), &books.preview(*old));
                             }
                             journal.flush().unwrap();
                             acknowledge(HOLD, number);
@@ -98,7 +177,8 @@ fn child_that_appends_until_it_is_killed() {
                     if open.len() > 40 {
                         let place = (turn as usize * 7) % 30 + 10;
                         let number = open.swap_remove(place);
-                        journal.append(&row(number, false, 0), b"posting").unwrap();
+                        let charge = books.charge(number);
+                        journal.append(&row(number, false, 0), &charge).unwrap();
                         acknowledge(FINAL, number);
                     }
                 }
@@ -165,14 +245,16 @@ fn no_acknowledged_record_is_lost_or_doubled_by_a_kill_at_any_moment() {
         replayed.rows_added += chain.replayed.rows_added;
         replayed.holds_resolved += chain.replayed.holds_resolved;
         replayed.already_stored += chain.replayed.already_stored;
+        replayed.charges_refitted += chain.replayed.charges_refitted;
     }
     println!(
-        "{} kills in {:.1} s: {} finals and {} holds acknowledged, {} rows stored, each once; replayed {replayed}",
+        "{} kills in {:.1} s: {} finals and {} holds acknowledged, {} rows stored, each once; replayed {replayed}; {} charges fitted to other credit",
         chains.len() * 10,
         start.elapsed().as_secs_f64(),
         sum.finals,
         sum.holds,
         sum.rows,
+        replayed.charges_refitted,
     );
     assert!(replayed.rows_added > 0 && replayed.holds_resolved > 0 && replayed.already_stored > 0);
 }
@@ -227,17 +309,22 @@ fn chain(kills: u64, seed: u64) -> Summary {
         first = all.note(&said) + 1_000;
 
         let (store, journal, recovery) = open(folder.path());
-        let rows = check(&store, &all, &mut stored, round);
-        assert_eq!(
-            ledger_records(&store),
-            rows,
-            "each row has its ledger record"
-        );
+        let (rows, cost) = check(&store, &all, &mut stored, round);
+        assert_eq!(charges(&*store), rows, "each row has its ledger record");
+        // That no wallet was ever negative the replay says.
+        let books = ledger::load(&*store).unwrap();
+        books.verify().unwrap();
+        assert_eq!(books.totals().consumed, i128::from(cost), "round {round}");
+        if round % 2 == 0 {
+            ledger::checkpoint(&*store).unwrap();
+            assert_eq!(ledger::load(&*store).unwrap().totals(), books.totals());
+        }
         sum.records += recovery.records;
         sum.rows_added += recovery.rows_added;
         sum.holds_resolved += recovery.holds_resolved;
         sum.already_stored += recovery.already_stored;
         sum.segments += recovery.segments;
+        sum.charges_refitted += recovery.charges_refitted;
         assert_eq!(recovery.lost_in_power_failure, 0);
         drop((store, journal));
     }
@@ -249,15 +336,18 @@ fn chain(kills: u64, seed: u64) -> Summary {
     }
 }
 
-/// Every row once; finals as they were, holds resolved; nothing of before is changed. Returns how many rows there are.
+/// Every row once; finals as they were, holds resolved; nothing of before is changed. Returns how many rows there are,
+/// and what they cost.
 fn check(
     store: &SledStore,
     all: &Acknowledged,
     stored: &mut HashMap<u64, bool>,
     round: u64,
-) -> u64 {
+) -> (u64, u64) {
     let mut seen = HashMap::new();
+    let mut cost = 0;
     usage::scan(store, 0..u64::MAX, Order::OldestFirst, &mut |row| {
+        cost += row.base_cost;
         let before = seen.insert(row.charged, row.estimated);
         assert_eq!(
             before, None,
@@ -287,16 +377,19 @@ fn check(
         );
     }
     *stored = seen;
-    stored.len() as u64
+    (stored.len() as u64, cost)
 }
 
-fn ledger_records(store: &SledStore) -> u64 {
-    let mut records = 0;
+/// How many charges there are; what else there is are grants.
+fn charges(store: &dyn Store) -> u64 {
+    let (mut charges, mut next) = (0, 1);
     ledger::scan(store, 1..u64::MAX, &mut |number, record| {
-        records += 1;
-        assert_eq!((number, record), (records, &b"posting"[..]));
+        assert_eq!(number, next);
+        next += 1;
+        let entry = Entry::decode(record).unwrap();
+        charges += u64::from(matches!(entry.cause, Cause::Post(_)));
         Visit::Continue
     })
     .unwrap();
-    records
+    charges
 }
