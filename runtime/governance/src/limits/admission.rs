@@ -113,9 +113,7 @@ impl Admission {
             return Err(exceeded);
         }
         for slot in &self.slots {
-            state
-                .tally(*slot)
-                .extend(&self.counted, more, tokens, now_ms);
+            state.tally(*slot).extend(&self.counted, more, tokens);
         }
         self.counted.hold = self.counted.hold.saturating_add(more);
         self.counted.tokens = self.counted.tokens.saturating_add(tokens);
@@ -154,9 +152,7 @@ impl Admission {
         let mut guard = self.counters.state.lock();
         let state = &mut *guard;
         for slot in &self.slots {
-            state
-                .tally(*slot)
-                .settle(&self.counted, tokens, charged, now_ms);
+            state.tally(*slot).settle(&self.counted, tokens, charged);
         }
         let entry = self.post(charged).and_then(|post| {
             // Refused only if this request was settled before, which `open` rules out.
