@@ -346,7 +346,8 @@ mod tests {
             (r#"{"budget_tokens":"many"}"#, 0),
             ("7", 0),
         ] {
-            let body = format!(r#"{{"model":"m","messages":[],"max_tokens":9000,"thinking":{thinking}}}"#);
+            let body =
+                format!(r#"{{"model":"m","messages":[],"max_tokens":9000,"thinking":{thinking}}}"#);
             let facts = read(Operation::Messages, &body).unwrap();
             assert_eq!(facts.thinking_budget, expected, "{thinking}");
         }

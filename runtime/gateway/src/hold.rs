@@ -119,8 +119,7 @@ impl Wanted {
             .unwrap_or(unasked)
             .min(path.output_cap().unwrap_or(u64::MAX))
             .min(most);
-        let strict =
-            path.budget_mode() == BudgetMode::Strict && path.limits_money(&facts.model);
+        let strict = path.budget_mode() == BudgetMode::Strict && path.limits_money(&facts.model);
         if !strict {
             let output = output.min(slice);
             return Self {

@@ -186,7 +186,11 @@ impl Settlement {
             return false;
         };
         let waker = context.waker();
-        if !open.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
+        if !open
+            .waker
+            .as_ref()
+            .is_some_and(|known| known.will_wake(waker))
+        {
             open.waker = Some(waker.clone());
         }
         open.killed

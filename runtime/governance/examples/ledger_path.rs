@@ -4,8 +4,8 @@
 use std::hint::black_box;
 
 use tollgate_governance::{
-    AccountId, Factor, Ledger, Operation, PolicyAct, Price, Rollup, Source, Tier, Tokens, UsageRow,
-    Zone, charge, hold_dearest,
+    AccountId, Begun, Entry, Factor, Ledger, Operation, PolicyAct, Post, Price, Rollup, Source,
+    Tier, Tokens, UsageRow, Zone, charge, hold_dearest,
 };
 use uuid::Uuid;
 
@@ -50,7 +50,7 @@ fn main() {
 
 fn ledger(accounts: u64, lots: u64) {
     let account = |n: u64| AccountId(Uuid::from_u128(u128::from(n) << 64 | 7));
-    let mut ledger = Ledger::default();
+    let (mut ledger, mut grants) = (Ledger::default(), Vec::new());
     for n in 0..accounts {
         for lot in 0..lots {
             let operation = Operation::Grant {
@@ -61,11 +61,15 @@ fn ledger(accounts: u64, lots: u64) {
                 to: account(n),
                 amount: 1_000_000_000,
             };
-            ledger.execute(operation, NOW).unwrap();
+            let Begun::Pending(pending) = ledger.begin(operation, NOW).unwrap() else {
+                unreachable!()
+            };
+            grants.push(pending.entry().clone());
+            ledger.commit(pending);
         }
     }
     let (mut out, mut round, mut bytes) = (Vec::new(), 0u128, 0);
-    let name = format!("hold + post + records, {accounts} accounts, {lots} lots");
+    let name = format!("hold + post + record, {accounts} accounts, {lots} lots");
     measure(&name, |turn| {
         if turn == 0 {
             round += 1;
@@ -76,40 +80,50 @@ fn ledger(accounts: u64, lots: u64) {
         let wallet = account(turn.wrapping_mul(0x9e37_79b9) % accounts);
         let at = u128::from(NOW) + round;
         let request = Uuid::from_u128(at << 80 | 7 << 76 | u128::from(turn) | 1 << 63);
-        let hold = Operation::Hold {
-            request,
-            wallet,
-            amount: 61_440,
-        };
-        let post = Operation::Post {
+        ledger.hold(request, wallet, 61_440, NOW).unwrap();
+        let post = Post {
             request,
             wallet,
             amount: 871,
             fee: 0,
         };
-        for operation in [hold, post] {
-            let outcome = ledger.execute(operation, NOW).unwrap();
-            outcome.entry.unwrap().encode(&mut out);
-        }
+        let (_, entry) = ledger.post(post, NOW).unwrap();
+        entry.unwrap().encode(&mut out);
         bytes = out.len();
         !out.is_empty()
     });
-    println!("  the two records take {bytes} bytes");
+    println!("  the record takes {bytes} bytes");
+    assert_eq!(ledger.imbalance(), 0);
+    ledger.verify().unwrap();
+    replay(&grants, &Entry::decode(&out).unwrap());
+}
+
+/// What a start does.
+fn replay(grants: &[Entry], post: &Entry) {
+    let start = processor_nanos();
+    let mut stored = Ledger::default();
+    for entry in grants {
+        stored.replay(entry).unwrap();
+    }
+    stored.replay(post).unwrap();
+    let replayed = processor_nanos();
+    println!(
+        "  replay: {:.0} ns a record",
+        (replayed - start) / (grants.len() + 1) as f64
+    );
     let mut checkpoint = Vec::new();
     let start = processor_nanos();
-    ledger.checkpoint(&mut checkpoint);
+    stored.checkpoint(1, &mut checkpoint).unwrap();
     let written = processor_nanos();
-    let again = Ledger::from_checkpoint(&checkpoint).unwrap();
+    let (again, _) = Ledger::from_checkpoint(&checkpoint).unwrap();
     let read = processor_nanos();
-    assert_eq!(again.sequence(), ledger.sequence());
+    assert_eq!(again.totals(), stored.totals());
     println!(
         "  checkpoint: {:.1} MB, written in {:.0} ms, read in {:.0} ms",
         checkpoint.len() as f64 / 1e6,
         (written - start) / 1e6,
         (read - written) / 1e6
     );
-    assert_eq!(ledger.imbalance(), 0);
-    ledger.verify().unwrap();
 }
 
 fn rows() {

@@ -44,8 +44,8 @@ pub use error::DirectoryError;
 pub use ids::{AccountId, KeyId, RequestIds};
 pub use key::{Key, KeyDraft, KeyState, NewKey, Scope};
 pub use ledger::{
-    Balance, Begun, Book, Cause, Entry, Ledger, LedgerError, Lot, OpenHold, Operation, Pending, Post,
-    Posting, Receipt, Source, Totals, micro_units,
+    Balance, Begun, Book, Cause, Entry, Ledger, LedgerError, Lot, OpenHold, Operation, Pending,
+    Post, Posting, Receipt, Source, Totals, micro_units,
 };
 pub use limits::{
     Admission, Ask, Bound, Counters, Exceeded, Headroom, LimitUse, Rate, Settled, Spent,

@@ -41,7 +41,9 @@ mod watch;
 pub use component::Component;
 pub use configured::Configured;
 pub use error::{ErrorKind, FilterError, PluginError, PrepareError, TranslateError};
-pub use manifest::{Credential, CredentialField, Endpoint, Manifest, Model, Price, UsagePointers};
+pub use manifest::{
+    Credential, CredentialField, Endpoint, Manifest, Model, Price, PriceTier, UsagePointers,
+};
 pub use registry::{Components, ComponentsConfig, Generation, Isolation};
 pub use stream::{AnswerFilter, AnswerFilters, Translator};
 pub use template::literal_header;

@@ -114,6 +114,36 @@ pub struct Price {
     pub cache_write_1h: Option<u64>,
     /// Output, reasoning included.
     pub output: u64,
+    /// Micro-units for each call, whatever its size; absent: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<u64>,
+    /// Prices of longer prompts, by ascending threshold.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tiers: Vec<PriceTier>,
+    /// A name for this state of the price, for example `2026-11`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+/// What a call costs whose prompt is longer than `above` tokens, all of it. A cache price that is absent keeps its
+/// proportion to `input`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PriceTier {
+    /// Tokens of input, cached ones included.
+    pub above: u64,
+    /// Uncached input.
+    pub input: u64,
+    /// Input read from the vendor's cache.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_read: Option<u64>,
+    /// Input written to a 5-minute cache.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_write_5m: Option<u64>,
+    /// Input written to a 1-hour cache.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_write_1h: Option<u64>,
+    /// Output, reasoning included.
+    pub output: u64,
 }
 
 /// JSON Pointers (RFC 6901) to usage objects that are not where the dialect has them.
@@ -226,6 +256,13 @@ impl Manifest {
                     return Err(format!(
                         "manifest.models: `{}` has the currency `{}`, not an ISO 4217 code such as `USD`",
                         model.id, price.currency
+                    ));
+                }
+                let thresholds = price.tiers.iter().map(|tier| tier.above);
+                if !std::iter::once(0).chain(thresholds.clone()).zip(thresholds).all(|(a, b)| a < b) {
+                    return Err(format!(
+                        "manifest.models: the price tiers of `{}` are not in ascending order of `above`",
+                        model.id
                     ));
                 }
             }

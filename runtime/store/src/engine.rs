@@ -122,7 +122,7 @@ pub trait Store: Send + Sync {
     /// numbers: one after the other, from 1, in the order of commits.
     ///
     /// # Errors
-    /// See [`Store::apply`].
+    /// See [`Store::apply`]. [`StoreError::Unflushed`] when there were records and all that failed is the last step.
     fn append_ledger(
         &self,
         records: &[Vec<u8>],

@@ -51,6 +51,37 @@ pub enum StoreError {
         /// What is wrong.
         reason: String,
     },
+    /// The ledger's records do not give its books. Nothing was changed.
+    #[error(
+        "the ledger cannot be rebuilt, record {record}: {reason}. Nothing was changed. Restore a backup: without its records balances would be wrong"
+    )]
+    Ledger {
+        /// Its number.
+        record: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A ledger record of the journal cannot be read. Nothing was changed.
+    #[error(
+        "the journal's ledger record of request {request}: {reason}. Nothing was changed. Use the Tollgate that wrote it, or restore a backup"
+    )]
+    JournaledEntry {
+        /// Whose it is.
+        request: uuid::Uuid,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The records were handed to the disk, which then failed: they are stored as soon as a flush succeeds.
+    #[error("records {first} and on of the ledger may or may not be stored: {source}")]
+    Unflushed {
+        /// The first one's number.
+        first: u64,
+        /// What failed.
+        source: Box<StoreError>,
+    },
+    /// There is no such time zone.
+    #[error(transparent)]
+    Zone(Box<dyn std::error::Error + Send + Sync>),
     /// The ledger is only ever appended to; roll-ups follow from the rows.
     #[error("records of the table {0:?} are written by the store alone")]
     Protected(Table),
@@ -72,4 +103,12 @@ pub enum StoreError {
     /// A usage row cannot be read.
     #[error(transparent)]
     Usage(#[from] tollgate_governance::UsageDecodeError),
+}
+
+impl StoreError {
+    /// Whether surely nothing was written: refused before anything was handed to the disk.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Full { .. } | Self::Protected(_))
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! What the keys and sums are is not known here: a [`Fold`] says it.
 
-use std::collections::BTreeMap;
+use std::ops::Range;
 
 use tollgate_governance::UsageRow;
 
@@ -45,23 +45,27 @@ pub(crate) fn fold<'a>(
             Err(error) => tracing::error!(%error, "a usage row is in no roll-up"),
         }
     }
-    let mut groups: BTreeMap<Vec<u8>, Vec<usize>> = BTreeMap::new();
+    // All keys one after the other in one buffer, and a mention of each: sorted, those of a group lie together.
+    let mut keys = Vec::new();
+    let mut mentions: Vec<(Range<usize>, usize)> = Vec::with_capacity(decoded.len() * 2);
     for (place, row) in decoded.iter().enumerate() {
-        fold.keys(row, &mut |key| match groups.get_mut(key) {
-            Some(places) => places.push(place),
-            None => {
-                groups.insert(key.to_vec(), vec![place]);
-            }
+        fold.keys(row, &mut |key| {
+            let start = keys.len();
+            keys.extend_from_slice(key);
+            mentions.push((start..keys.len(), place));
         });
     }
-    let mut values = Vec::with_capacity(groups.len());
-    for (key, places) in groups {
-        let before = old(&key)?;
-        let mut rows = places.iter().map(|place| &decoded[*place]);
+    let key = |mention: &(Range<usize>, usize)| keys.get(mention.0.clone()).unwrap_or_default();
+    mentions.sort_unstable_by(|one, other| (key(one), one.1).cmp(&(key(other), other.1)));
+    let mut values = Vec::new();
+    for group in mentions.chunk_by(|one, other| key(one) == key(other)) {
+        let Some(first) = group.first() else { continue };
+        let before = old(key(first))?;
+        let mut rows = group.iter().map(|(_, place)| &decoded[*place]);
         let after = fold
-            .merge(&key, before.as_deref(), &mut rows)
+            .merge(key(first), before.as_deref(), &mut rows)
             .map_err(|reason| StoreError::Engine(format!("a damaged roll-up: {reason}")))?;
-        values.push((key, after));
+        values.push((key(first).to_vec(), after));
     }
     Ok(values)
 }

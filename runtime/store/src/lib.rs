@@ -2,11 +2,12 @@
 //!
 //! Nothing above this crate may know the engine. Records go through [`records`]. Usage rows go through a
 //! [`JournalWriter`], one for each worker, which writes them to a file before it returns, and a [`UsageWriter`], which
-//! commits them in groups on a thread of its own together with their roll-ups ([`Fold`]) and ledger records; they come
-//! back through [`usage`] and [`ledger`].
+//! commits them in groups on a thread of its own together with their roll-ups ([`Fold`], [`UsageRollups`]) and ledger
+//! records; they come back through [`usage`] and [`ledger`].
 //!
 //! The order of a start: [`SledStore::open`], [`SledStore::with_fold`], [`Journal::open`] (which replays what a killed
-//! process left), then whatever reads rows, then [`UsageWriter::start_journaled`].
+//! process left), [`ledger::checkpoint`], then whatever reads rows and [`ledger::load`], then
+//! [`UsageWriter::start_journaled`].
 #![cfg_attr(
     test,
     allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")
@@ -26,9 +27,11 @@ mod mark;
 mod memory;
 mod migrate;
 pub mod records;
+mod report;
 mod sled_store;
 mod space;
 pub mod usage;
+mod usage_rollups;
 mod writer;
 
 pub use batch::UsageBatch;
@@ -38,4 +41,5 @@ pub use fold::Fold;
 pub use journal::{Journal, JournalError, JournalOptions, JournalWriter, Recovery};
 pub use memory::MemoryStore;
 pub use sled_store::SledStore;
+pub use usage_rollups::UsageRollups;
 pub use writer::{Submitter, UsageWriter, WriterFull, WriterOptions};

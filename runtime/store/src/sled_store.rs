@@ -291,7 +291,8 @@ impl Store for SledStore {
         writes: &[Write],
     ) -> Result<Range<u64>, StoreError> {
         check(writes)?;
-        self.check_space(records.iter().map(Vec::len).sum())?;
+        let values = writes.iter().filter_map(|write| write.value.as_ref());
+        self.check_space(records.iter().chain(values).map(Vec::len).sum())?;
         let mut batch = sled::Batch::default();
         for write in writes {
             let key = prefixed(write.table, &write.key);
@@ -308,8 +309,13 @@ impl Store for SledStore {
             state.ledger = next - 1;
             first..next
         };
-        self.flush()?;
-        Ok(added)
+        match self.flush() {
+            Err(error) if !added.is_empty() => Err(StoreError::Unflushed {
+                first: added.start,
+                source: Box::new(error),
+            }),
+            flushed => flushed.map(|()| added),
+        }
     }
 
     fn append_usage(&self, rows: &UsageBatch) -> Result<(), StoreError> {

@@ -1,4 +1,4 @@
-//! Usage rows read back: ranges for reports, what still counts for the counters.
+//! Usage rows read back: ranges, reports of their roll-ups, what still counts for the counters.
 
 use std::ops::Range;
 
@@ -6,6 +6,8 @@ use tollgate_governance::{Counters, Directory, UsageRow};
 
 use crate::engine::{Order, Store, Visit};
 use crate::error::StoreError;
+
+pub use crate::report::{GroupBy, Line, LineKey, report};
 
 /// Visits the rows admitted in `range` (Unix milliseconds).
 ///

@@ -1,6 +1,6 @@
 //! Accounts: the tree and what takes effect on each node of it.
 
-use tollgate_governance::{Account, AccountPatch, NewAccount, OsRandom, Path};
+use tollgate_governance::{Account, AccountPatch, DeleteMode, OsRandom, Path};
 
 use super::error::ControlError;
 use super::views::{AccountList, AccountView, Deleted, Effective, LimitOf, ModelsOf};
@@ -11,7 +11,7 @@ impl Control {
     ///
     /// # Errors
     /// A value is wrong, the parent is unknown or the name taken.
-    pub fn create_account(&self, new: NewAccount) -> Result<AccountView, ControlError> {
+    pub fn create_account(&self, new: &AccountPatch) -> Result<AccountView, ControlError> {
         let mut state = self.state.lock();
         let (account, changes) =
             state
@@ -61,7 +61,7 @@ impl Control {
         if account.parent.is_none() {
             let zone = super::open::zone(&self.config, &state.directory)
                 .map_err(|error| ControlError::invalid("time_zone", error.to_string()))?;
-            self.counters.set_zone(zone);
+            self.counters.set_zone(&zone);
         }
         self.account_view(&state, &account)
     }
@@ -73,7 +73,14 @@ impl Control {
     pub fn delete_account(&self, target: &str) -> Result<Deleted, ControlError> {
         let mut state = self.state.lock();
         let id = state.directory.account(target)?.id;
-        let changes = state.directory.delete_account(target)?;
+        let changes = state.directory.close_account(
+            target,
+            DeleteMode::Refuse,
+            |_| tollgate_governance::Attached::default(),
+            now_ms(),
+        )?;
+        self.commit(&mut state, &changes)?;
+        let changes = state.directory.archive(id, now_ms())?;
         self.commit(&mut state, &changes)?;
         Ok(Deleted {
             deleted: id.to_string(),
@@ -87,9 +94,9 @@ impl Control {
         let spent = self.counters.spent(&path, now_ms());
         Ok(AccountView {
             account: account.clone(),
-            path: path.names.to_string(),
+            path: path.names(),
             effective: Effective {
-                enabled: path.enabled,
+                enabled: path.is_enabled(),
                 models: models(state, &path),
                 limits: limits(state, &path),
                 spent_today: spent.settled,
@@ -107,25 +114,22 @@ fn models(state: &State, path: &Path) -> Vec<ModelsOf> {
             models,
         })
     };
-    path.ids
+    path.nodes()
         .iter()
-        .filter_map(|id| of(state.directory.get(*id)?))
+        .filter_map(|node| of(&node.account))
         .collect()
 }
 
 fn limits(state: &State, path: &Path) -> Vec<LimitOf> {
     let mut all = Vec::new();
-    for node in &path.nodes {
-        let Some(source) = state.directory.names(node.account) else {
+    for node in path.nodes() {
+        let Some(source) = state.directory.names(node.id()) else {
             continue;
         };
-        for (kind, value) in [
-            ("rpm", node.limits.rpm),
-            ("daily_limit", node.limits.daily_limit),
-        ] {
-            all.extend(value.map(|value| LimitOf {
+        for kind in tollgate_governance::LimitKind::ALL {
+            all.extend(node.account.limits.get(kind).map(|value| LimitOf {
                 source: source.clone(),
-                kind,
+                kind: kind.as_str(),
                 value,
             }));
         }

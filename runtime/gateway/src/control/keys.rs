@@ -1,33 +1,20 @@
 //! Inference keys: made, listed, revoked.
 
-use serde::Deserialize;
-use tollgate_governance::{KeyId, OsRandom};
+use tollgate_governance::{KeyDraft, KeyId, OsRandom};
 
 use super::error::ControlError;
 use super::views::{IssuedKey, KeyList, KeyView};
 use super::{Control, State, now_ms};
-
-/// What a caller says to make a key.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct KeyRequest {
-    /// Id or path of the account.
-    pub account: String,
-    /// What people call it.
-    #[serde(default)]
-    pub label: String,
-}
 
 impl Control {
     /// Makes a key. The answer is the only place where it exists.
     ///
     /// # Errors
     /// The account is unknown or the label is wrong.
-    pub fn create_key(&self, new: &KeyRequest) -> Result<IssuedKey, ControlError> {
+    pub fn create_key(&self, new: &KeyDraft) -> Result<IssuedKey, ControlError> {
         let mut state = self.state.lock();
         let (new, changes) = state.directory.create_key(
-            &new.account,
-            &new.label,
+            new.clone(),
             &self.hasher,
             now_ms(),
             &mut OsRandom::new(),

@@ -23,7 +23,6 @@ mod views;
 
 pub use credentials::CredentialRequest;
 pub use error::{ControlError, Kind, StartError};
-pub use keys::KeyRequest;
 pub use open::{Initialised, initialise, master_key_source};
 pub use quickstart::Quickstart;
 pub use usage::{UsageFilter, UsagePage};
@@ -46,6 +45,7 @@ use tollgate_store::{JournalWriter, Store, UsageWriter};
 use tollgate_vault::{Credential, Vault};
 
 use crate::config::Config;
+use crate::kills::Kills;
 use crate::snapshot::{Problem, Snapshot};
 use data_dir::DataDir;
 
@@ -60,6 +60,7 @@ pub struct Control {
     gate: token::Gate,
     components: Arc<Components>,
     counters: Arc<Counters>,
+    kills: Kills,
     writer: Mutex<Option<UsageWriter>>,
     state: Mutex<State>,
     snapshot: ArcSwap<Snapshot>,
@@ -105,6 +106,11 @@ impl Control {
     #[must_use]
     pub fn counters(&self) -> &Arc<Counters> {
         &self.counters
+    }
+
+    /// Keys whose answers under way are to end.
+    pub(crate) fn kills(&self) -> &Kills {
+        &self.kills
     }
 
     /// Hashes bearer tokens for the look-up in the snapshot.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use tollgate_governance::{Counters, Directory, KeyHasher, OsRandom, Zone};
+use tollgate_governance::{Counters, Directory, KeyHasher, Ledger, OsRandom, Zone};
 use tollgate_plugin::{Components, ComponentsConfig, Isolation};
 use tollgate_store::{
     Durability, Journal, JournalOptions, SledStore, Store, Table, UsageWriter, WriterOptions,
@@ -21,6 +21,7 @@ use super::error::StartError;
 use super::token::{self, Gate};
 use super::{Control, State, now_ms};
 use crate::config::{self, Config};
+use crate::kills::Kills;
 use crate::snapshot::Problem;
 
 /// Where the store keeps the sealed pepper of key hashes.
@@ -166,7 +167,9 @@ impl Control {
         // First of all: what a killed process had accepted but not stored counts like everything else.
         let journal = open_journal(&*store, &config, &data)?;
         let directory = load_directory(&*store, &data)?;
-        let counters = Arc::new(Counters::new(zone(&config, &directory)?));
+        let ledger = Ledger::default();
+        let counters = Arc::new(Counters::new(zone(&config, &directory)?, ledger));
+        directory.keep_windows(&counters);
         let seeded = usage::seed(&*store, &directory, &counters, started_ms)
             .map_err(|error| store_failed(&data, error))?;
         let (credentials, sealed) = open_credentials(&vault, &directory);
@@ -194,6 +197,7 @@ impl Control {
             gate,
             components: Arc::clone(&components),
             counters,
+            kills: Kills::default(),
             writer: Mutex::new(Some(writer)),
             state: Mutex::new(state),
             snapshot: ArcSwap::from_pointee(snapshot),

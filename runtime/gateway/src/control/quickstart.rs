@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use tollgate_governance::{OsRandom, UpstreamDraft};
+use tollgate_governance::{KeyDraft, OsRandom, UpstreamDraft};
 
 use super::data_dir::{read_secret, write_secret};
 use super::error::{ControlError, StartError};
@@ -82,13 +82,15 @@ impl Control {
         {
             return Ok(key);
         }
-        let (new, changes) = state.directory.create_key(
-            "root",
-            LABEL,
-            &self.hasher,
-            now_ms(),
-            &mut OsRandom::new(),
-        )?;
+        let draft = KeyDraft {
+            account: "root".to_owned(),
+            label: LABEL.to_owned(),
+            ..KeyDraft::default()
+        };
+        let (new, changes) =
+            state
+                .directory
+                .create_key(draft, &self.hasher, now_ms(), &mut OsRandom::new())?;
         // The file first: if the process dies in between, the next start finds a key that nobody knows and makes a
         // new one. The other way round a working key would be lost.
         write_secret(&file, new.token.expose())?;

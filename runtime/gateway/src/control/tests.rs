@@ -27,9 +27,9 @@ fn end(control: Arc<Control>) {
 
 fn key(control: &Control, account: &str) -> IssuedKey {
     control
-        .create_key(&KeyRequest {
+        .create_key(&tollgate_governance::KeyDraft {
             account: account.to_owned(),
-            label: String::new(),
+            ..Default::default()
         })
         .unwrap()
 }
@@ -60,11 +60,11 @@ fn a_first_start_makes_a_root_and_secrets_for_the_owner_alone() {
 fn accounts_keys_and_token_survive_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let control = open(folder.path());
-    let new = tollgate_governance::NewAccount {
-        name: "team".to_owned(),
+    let new = tollgate_governance::AccountPatch {
+        name: Some("team".to_owned()),
         ..Default::default()
     };
-    control.create_account(new).unwrap();
+    control.create_account(&new).unwrap();
     let (kept, revoked) = (key(&control, "root/team"), key(&control, "root/team"));
     control.revoke_key(&revoked.view.id.to_string()).unwrap();
     let token = std::fs::read_to_string(control.data().management_token()).unwrap();

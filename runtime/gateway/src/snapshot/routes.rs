@@ -183,7 +183,20 @@ fn list_price_of_manifest(price: &tollgate_plugin::Price) -> governance::ListPri
         cache_write_5m: price.cache_write_5m,
         cache_write_1h: price.cache_write_1h,
         output: price.output,
-        ..governance::ListPrice::default()
+        request: price.request,
+        tiers: price
+            .tiers
+            .iter()
+            .map(|tier| governance::ListTier {
+                above: tier.above,
+                input: tier.input,
+                cache_read: tier.cache_read,
+                cache_write_5m: tier.cache_write_5m,
+                cache_write_1h: tier.cache_write_1h,
+                output: tier.output,
+            })
+            .collect(),
+        version: price.version.clone(),
     }
 }
 

@@ -109,8 +109,9 @@ fn read(reader: &mut Reader<'_>) -> Option<(Ledger, u64)> {
         uncovered: read_total()?,
         ..Totals::default()
     };
-    let mut wallets = HashMap::new();
-    for _ in 0..reader.count(18)? {
+    let count = reader.count(18)?;
+    let mut wallets = HashMap::with_capacity(count);
+    for _ in 0..count {
         let account = read_account(reader)?;
         let mut wallet = Wallet {
             lots: read_lots(reader)?,
@@ -130,7 +131,9 @@ fn read(reader: &mut Reader<'_>) -> Option<(Ledger, u64)> {
         old: read_generation(reader)?,
     };
     let mut keys = Keys::default();
-    for _ in 0..reader.count(34)? {
+    let count = reader.count(34)?;
+    keys.done.reserve(count);
+    for _ in 0..count {
         let (key, content) = (reader.array()?, reader.array()?);
         keys.done.insert(key, (content, read_receipt(reader)?));
     }

@@ -42,7 +42,7 @@ impl Ledger {
             return Err(conflict(&request, "a call that is settled"));
         }
         // A clock that was set back makes every new request look old: their ids cannot tell then.
-        if now_ms > self.settled.forgotten_ms {
+        if now_ms >= self.settled.forgotten_ms {
             self.settled.not_forgotten(&request)?;
         }
         let mut lots = Lots::default();

@@ -10,7 +10,8 @@ use super::{Ledger, conflict, has_id, not_negative};
 
 impl Ledger {
     /// Settles a call at `now_ms` (Unix milliseconds): charges its hold first, and gives the rest of it back. A call
-    /// without a hold is charged directly. The entry is to be stored in the commit of the usage row; there is none if
+    /// without a hold is charged directly, but only while its id is newer than what was forgotten: so every call should
+    /// hold something, be it zero. The entry is to be stored in the commit of the usage row; there is none if
     /// the call was settled before.
     ///
     /// # Errors

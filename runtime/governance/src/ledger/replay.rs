@@ -6,7 +6,7 @@ use super::error::LedgerError;
 use super::idempotency::mark;
 use super::operation::{Operation, Post, Receipt, Source};
 use super::post::needed;
-use super::{Ledger, Wallet};
+use super::{Closed, Ledger};
 use crate::ids::AccountId;
 
 impl Ledger {
@@ -49,34 +49,33 @@ impl Ledger {
         if !as_asked {
             return Err("its postings are not what was asked for");
         }
+        match &entry.cause {
+            Cause::Post(post) if self.settled.get(&post.request).is_some() => {
+                return Err("a second settlement of a request");
+            }
+            Cause::Post(post) if self.open.contains_key(&post.request) => {
+                return Err("a request that is open");
+            }
+            Cause::Operation(Operation::Grant { key, .. } | Operation::Reclaim { key, .. })
+                if self.keys.done.contains_key(&mark(key.as_bytes())) =>
+            {
+                return Err("an idempotency key used twice");
+            }
+            Cause::Operation(Operation::Sweep { wallet, to })
+                if self.closed(*wallet).is_some_and(|closed| closed.to != *to) =>
+            {
+                return Err("a wallet swept to two places");
+            }
+            Cause::Post(_) | Cause::Operation(_) => {}
+        }
         for posting in &entry.postings {
             self.check_posting(posting)?;
         }
-        match &entry.cause {
-            Cause::Post(post) if self.settled.get(&post.request).is_some() => {
-                Err("a second settlement of a request")
-            }
-            Cause::Post(post) if self.open.contains_key(&post.request) => {
-                Err("a request that is open")
-            }
-            Cause::Post(_) => Ok(receipt),
-            Cause::Operation(Operation::Grant { key, .. } | Operation::Reclaim { key, .. }) => {
-                match self.keys.done.contains_key(&mark(key.as_bytes())) {
-                    true => Err("an idempotency key used twice"),
-                    false => Ok(receipt),
-                }
-            }
-            Cause::Operation(Operation::Sweep { wallet, to }) => match self.wallet(*wallet) {
-                Some(closed) if closed.to != *to => Err("a wallet swept to two places"),
-                _ => Ok(receipt),
-            },
-            Cause::Operation(Operation::Expire { .. }) => Ok(receipt),
-        }
+        Ok(receipt)
     }
 
-    fn wallet(&self, account: AccountId) -> Option<&super::Closed> {
-        let wallet: &Wallet = self.wallets.get(&account)?;
-        wallet.closed.as_ref()
+    fn closed(&self, account: AccountId) -> Option<&Closed> {
+        self.wallets.get(&account)?.closed.as_ref()
     }
 
     fn check_posting(&self, posting: &Posting) -> Result<(), &'static str> {
@@ -89,9 +88,7 @@ impl Ledger {
             None => Err("a lot overflows"),
             Some(after) if after < 0 => Err("a wallet would be negative"),
             // A charge may be stored after the sweep that followed it; credit never is.
-            Some(_)
-                if posting.amount > 0 && wallet.is_some_and(|wallet| wallet.closed.is_some()) =>
-            {
+            Some(_) if posting.amount > 0 && self.closed(account).is_some() => {
                 Err("credit for a closed wallet")
             }
             Some(_) => Ok(()),

@@ -216,10 +216,18 @@ impl RollupFilter {
 }
 
 impl Sums {
-    fn add(&mut self, row: &UsageRow<'_>) {
+    /// Adds a row. Allocates only where it is the latest and its names are new.
+    pub fn add(&mut self, row: &UsageRow<'_>) {
         let refused = !row.limited_by.is_empty();
         let failed = !refused && (!row.error.is_empty() || row.status >= 400);
-        self.merge(&Sums {
+        let label = (row.admitted_ms, &*row.names, &*row.key_label);
+        // The names decide between rows of one millisecond, so that the order of merging never shows.
+        if label > self.label() {
+            self.last_ms = row.admitted_ms;
+            replace(&mut self.names, &row.names);
+            replace(&mut self.key_label, &row.key_label);
+        }
+        let row = Sums {
             requests: 1,
             refused: u64::from(refused),
             failed: u64::from(failed),
@@ -232,20 +240,22 @@ impl Sums {
             total_ms: row.total_ms,
             ttfb_ms: row.ttfb_ms.unwrap_or(0),
             answered: u64::from(row.ttfb_ms.is_some()),
-            last_ms: row.admitted_ms,
-            names: row.names.as_ref().to_owned(),
-            key_label: row.key_label.as_ref().to_owned(),
-        });
+            ..Sums::default()
+        };
+        self.add_figures(&row);
     }
 
     /// Adds the sums of other rows.
     pub fn merge(&mut self, other: &Sums) {
-        // The names decide between rows of one millisecond, so that the order of merging never shows.
         if other.label() > self.label() {
             self.last_ms = other.last_ms;
             self.names.clone_from(&other.names);
             self.key_label.clone_from(&other.key_label);
         }
+        self.add_figures(other);
+    }
+
+    fn add_figures(&mut self, other: &Sums) {
         for (sum, more) in self.figures_mut().into_iter().zip(other.figures()) {
             *sum = sum.saturating_add(more);
         }
@@ -306,6 +316,13 @@ impl Sums {
             &mut self.ttfb_ms,
             &mut self.answered,
         ]
+    }
+}
+
+fn replace(text: &mut String, by: &str) {
+    if *text != by {
+        text.clear();
+        text.push_str(by);
     }
 }
 

@@ -2,8 +2,8 @@
 
 use uuid::Uuid;
 
-use super::UsageDecodeError;
 use super::rollup::{RollupKey, Span, Sums};
+use super::{UsageDecodeError, UsageRow};
 use crate::codec::{Reader, put_number, put_text};
 use crate::ids::{AccountId, KeyId};
 
@@ -20,17 +20,31 @@ impl RollupKey {
     /// Appends the key's bytes to `out`. Keys of a span and a time have the bytes of [`RollupKey::prefix`] in front.
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&Self::prefix(self.span, self.start_ms));
-        put_number(out, self.path.len() as u64);
-        for id in &self.path {
-            out.extend_from_slice(id.as_bytes());
-        }
-        out.extend_from_slice(self.key.as_bytes());
-        put_text(out, &self.provider, LONGEST);
-        put_text(out, &self.model, LONGEST);
+        put_fixed(out, &self.path, self.key, &self.provider, &self.model);
         put_number(out, self.tags.len() as u64);
         for (name, value) in &self.tags {
-            put_text(out, name, LONGEST);
-            put_text(out, value, LONGEST);
+            put_tag(out, name, value);
+        }
+    }
+
+    /// Appends the bytes of the key of the group of `span` that begins at `start_ms` and that `row` counts in: those
+    /// that [`Rollup::add`](super::Rollup::add) would count it in. On the path of every row: it makes no key first.
+    pub fn encode_of(row: &UsageRow<'_>, span: Span, start_ms: u64, out: &mut Vec<u8>) {
+        out.extend_from_slice(&Self::prefix(span, start_ms));
+        put_fixed(out, &row.path, row.key, &row.provider, row.model());
+        if row.tags.is_sorted_by(|one, next| one < next) {
+            put_number(out, row.tags.len() as u64);
+            for (name, value) in &row.tags {
+                put_tag(out, name, value);
+            }
+            return;
+        }
+        let mut tags: Vec<_> = row.tags.iter().collect();
+        tags.sort_unstable();
+        tags.dedup();
+        put_number(out, tags.len() as u64);
+        for (name, value) in tags {
+            put_tag(out, name, value);
         }
     }
 
@@ -75,6 +89,21 @@ impl RollupKey {
     }
 }
 
+fn put_fixed(out: &mut Vec<u8>, path: &[AccountId], key: KeyId, provider: &str, model: &str) {
+    put_number(out, path.len() as u64);
+    for id in path {
+        out.extend_from_slice(id.as_bytes());
+    }
+    out.extend_from_slice(key.as_bytes());
+    put_text(out, provider, LONGEST);
+    put_text(out, model, LONGEST);
+}
+
+fn put_tag(out: &mut Vec<u8>, name: &str, value: &str) {
+    put_text(out, name, LONGEST);
+    put_text(out, value, LONGEST);
+}
+
 impl Sums {
     /// Appends the sums' bytes to `out`.
     pub fn encode(&self, out: &mut Vec<u8>) {
@@ -109,5 +138,49 @@ impl Sums {
         sums.names = reader.text()?.into_owned();
         sums.key_label = reader.text()?.into_owned();
         Some(sums)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::calendar::Zone;
+    use crate::usage::Rollup;
+
+    fn tag() -> impl Strategy<Value = (String, String)> {
+        let name = prop_oneof![Just("team"), Just("centre"), Just("")];
+        (name, "[ab]{0,2}").prop_map(|(name, value)| (name.to_owned(), value))
+    }
+
+    proptest! {
+        #[test]
+        fn the_key_made_from_a_row_is_that_of_the_group_it_counts_in(
+            tags in prop::collection::vec(tag(), 0..4), path in prop::collection::vec(any::<u128>(), 0..4),
+            texts in prop::array::uniform3(".{0,3}"), at in 0..4_000_000_000_000u64,
+        ) {
+            let row = UsageRow {
+                admitted_ms: at,
+                path: path.into_iter().map(|id| AccountId(Uuid::from_u128(id))).collect::<Vec<_>>().into(),
+                key: KeyId(Uuid::from_u128(9)),
+                provider: texts[0].as_str().into(),
+                requested_model: texts[1].as_str().into(),
+                mapped_model: texts[2].as_str().into(),
+                tags: tags.iter().map(|(name, value)| (name.into(), value.into())).collect(),
+                ..UsageRow::default()
+            };
+            let mut rollup = Rollup::new(Zone::utc());
+            rollup.add(&row);
+            for (key, sums) in rollup.groups() {
+                let (mut direct, mut through_key) = (Vec::new(), Vec::new());
+                RollupKey::encode_of(&row, key.span, key.start_ms, &mut direct);
+                key.encode(&mut through_key);
+                prop_assert_eq!(direct, through_key);
+                let mut added = Sums::default();
+                added.add(&row);
+                prop_assert_eq!(&added, sums);
+            }
+        }
     }
 }

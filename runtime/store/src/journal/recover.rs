@@ -3,14 +3,17 @@
 //! That nothing is counted twice rests on two looks: a later record of a request replaces an earlier one, and a request
 //! whose row the store has already (the process died between the commit and the end of the segment, or only the hold's
 //! segment is left) is passed over. The looks go by request id and time of admission.
+//!
+//! Ledger records are checked against the books before they are added, so that a start never makes a store that the next
+//! one refuses.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::hash_map;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use tollgate_governance::UsageRow;
+use tollgate_governance::{Entry, Ledger, LedgerError, UsageRow};
 use uuid::Uuid;
 
 use super::JournalOptions;
@@ -20,6 +23,7 @@ use super::segment::{self, FIRST, SUFFIX};
 use crate::batch::UsageBatch;
 use crate::engine::{Durability, Order, Store, Table, Visit};
 use crate::error::StoreError;
+use crate::ledger;
 use crate::mark::boot_id;
 
 /// In the table `Meta` while there are segments: a journal that is gone is missed.
@@ -44,6 +48,9 @@ pub struct Recovery {
     pub holds_resolved: u64,
     /// Requests whose row the store had already.
     pub already_stored: u64,
+    /// Charges that are made to other credit than was held for them, or to the treasury: the credit was given back and
+    /// spent by others, and the record of that is lost.
+    pub charges_refitted: u64,
     /// Places where records are gone that the disk never had: a lost disk cache. Not those of a killed process.
     pub lost_in_power_failure: u64,
 }
@@ -220,10 +227,10 @@ fn note(requests: &mut Requests, frame: &frame::Frame<'_>) {
         ledger: frame.ledger.to_vec(),
     };
     match requests.entry((frame.admitted_ms, frame.request)) {
-        Entry::Vacant(entry) => {
+        hash_map::Entry::Vacant(entry) => {
             entry.insert(last());
         }
-        Entry::Occupied(mut entry) => {
+        hash_map::Entry::Occupied(mut entry) => {
             let rank = |kind, number| (kind == Kind::Final, number);
             let known = entry.get();
             if rank(frame.kind, frame.number) > rank(known.kind, known.number) {
@@ -270,9 +277,21 @@ fn pass_over_stored(
     Ok(())
 }
 
+/// Adds the rows that are missing: of requests that ended first, because their ledger records fit what the store has
+/// just as they are, and those of open requests have to do with what is left.
 fn add(store: &dyn Store, requests: Requests, recovery: &mut Recovery) -> Result<(), StoreError> {
     let mut missing: Vec<_> = requests.into_iter().collect();
-    missing.sort_unstable_by_key(|((admitted, request), _)| (*admitted, *request));
+    missing.sort_unstable_by_key(|((admitted, request), last)| {
+        (last.kind == Kind::Hold, *admitted, *request)
+    });
+    let mut books = Books {
+        store,
+        ledger: None,
+    };
+    // All of them before the first is added: a start that is refused changes nothing.
+    for ((_, request), last) in &mut missing {
+        last.ledger = books.record(*request, &last.ledger, recovery)?;
+    }
     let mut batch = UsageBatch::default();
     for ((admitted, _), last) in missing {
         batch.push_bytes(admitted, &last.row, &last.ledger);
@@ -292,4 +311,46 @@ fn add(store: &dyn Store, requests: Requests, recovery: &mut Recovery) -> Result
         store.flush()?;
     }
     Ok(())
+}
+
+/// The ledger as of the rows added so far; loaded when it is needed.
+struct Books<'a> {
+    store: &'a dyn Store,
+    ledger: Option<Ledger>,
+}
+
+impl Books<'_> {
+    /// What the ledger gets with the row of `request`, whose journal record says `journaled`.
+    fn record(
+        &mut self,
+        request: Uuid,
+        journaled: &[u8],
+        recovery: &mut Recovery,
+    ) -> Result<Vec<u8>, StoreError> {
+        if journaled.is_empty() {
+            return Ok(Vec::new());
+        }
+        let wrong = |error: LedgerError| StoreError::JournaledEntry {
+            request,
+            reason: error.to_string(),
+        };
+        let entry = Entry::decode(journaled).map_err(wrong)?;
+        let ledger = match &mut self.ledger {
+            Some(ledger) => ledger,
+            none => none.insert(ledger::load(self.store)?),
+        };
+        let mut record = Vec::new();
+        match ledger.recover(&entry) {
+            Ok(Some(fitting)) => {
+                recovery.charges_refitted += u64::from(fitting != entry);
+                fitting.encode(&mut record);
+            }
+            Ok(None) => {}
+            Err(error @ LedgerError::Conflict { .. }) => {
+                tracing::error!(%request, %error, "a request was charged otherwise; its row is added without a charge");
+            }
+            Err(error) => return Err(wrong(error)),
+        }
+        Ok(record)
+    }
 }

@@ -32,8 +32,15 @@ impl SledStore {
         // First the word that there are none, so that a start which is interrupted begins anew.
         self.delete(Table::Meta, ROLLUPS)?;
         let mut batch = sled::Batch::default();
+        let mut size = 0;
         for key in self.tree.scan_prefix([Table::Rollups as u8]).keys() {
-            batch.remove(key.map_err(|error| self.classify(error))?);
+            let key = key.map_err(|error| self.classify(error))?;
+            size += key.len();
+            batch.remove(key);
+            if size >= CHUNK {
+                self.commit(std::mem::take(&mut batch), &mut self.state.lock())?;
+                size = 0;
+            }
         }
         self.commit(batch, &mut self.state.lock())?;
         let mut rows = UsageBatch::default();

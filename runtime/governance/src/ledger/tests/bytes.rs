@@ -9,11 +9,11 @@ fn entries() -> (Ledger, Vec<Entry>) {
     let mut entries = Vec::new();
     for act in [
         issue("jan", account(1), 1_000, Some(NOW + 2_592_000_000)),
-        issue("gone", account(2), 9, Some(NOW + 1)),
+        issue("gone", account(4), 9, Some(NOW + 1)),
         grant("jan/2", account(1), account(2), 400),
         hold(first, account(2), 100),
         Act::Extend(first, 150),
-        Act::Post(charge(first, account(2), 120, 3)),
+        Act::Post(bill(first, account(2), 120, 3)),
         post(second, account(3), 7),
         reclaim("back", account(2), Some(account(1)), 20),
         reclaim("less", account(1), None, 11),
@@ -22,7 +22,7 @@ fn entries() -> (Ledger, Vec<Entry>) {
         entries.extend(execute(&mut ledger, act, NOW).unwrap().entry);
     }
     ledger.release(request(NOW, 3)).unwrap();
-    for act in [expire(account(2)), sweep(account(2), None)] {
+    for act in [expire(account(4)), sweep(account(2), None)] {
         entries.extend(execute(&mut ledger, act, NOW + 1).unwrap().entry);
     }
     assert_eq!(entries.len(), 9);
@@ -58,7 +58,10 @@ fn a_missing_grant_a_repeated_and_an_altered_record_are_noticed_and_change_nothi
         let mut ledger = replay(&entries[..at]).unwrap();
         let before = ledger.clone();
         let replayed = ledger.replay(&entries[at]);
-        assert!(matches!(replayed, Err(LedgerError::Inconsistent(_))), "{what}");
+        assert!(
+            matches!(replayed, Err(LedgerError::Inconsistent(_))),
+            "{what}"
+        );
         assert_eq!(ledger, before, "{what}");
     };
     assert!(replay(&entries[1..]).is_err(), "the first grant is missing");
@@ -113,7 +116,7 @@ fn two_postings_out_of_one_lot_are_not_taken_for_one_that_fits() {
     let out = Posting::wallet(account(1), lot, -60);
     let entry = Entry {
         at_ms: NOW,
-        cause: Cause::Post(charge(request(NOW, 1), account(1), 120, 0)),
+        cause: Cause::Post(bill(request(NOW, 1), account(1), 120, 0)),
         postings: vec![out, out, Posting::new(Book::Consumed, 120)],
     };
     assert!(ledger.replay(&entry).is_err());
@@ -124,7 +127,11 @@ fn two_postings_out_of_one_lot_are_not_taken_for_one_that_fits() {
 fn an_entry_takes_few_bytes_and_every_cut_and_other_version_is_refused() {
     for entry in entries().1 {
         let good = bytes(&entry);
-        assert!(good.len() <= 100, "{entry:?}: {}", good.len());
+        let most = match entry.cause {
+            Cause::Post(_) => 80,
+            Cause::Operation(_) => 110,
+        };
+        assert!(good.len() <= most, "{entry:?}: {}", good.len());
         for length in 0..good.len() {
             assert_eq!(Entry::decode(&good[..length]), Err(LedgerError::Damaged));
         }
@@ -137,10 +144,37 @@ fn an_entry_takes_few_bytes_and_every_cut_and_other_version_is_refused() {
 }
 
 /// What version 2 wrote for the entries above. Never to be changed: every later version must read it.
-const V2_ENTRIES: [&str; 9] = [""; 9];
+const V2_ENTRIES: [&str; 9] = [
+    "028080b3c19c3301036a616e008090ae95a633000000000000000000000000acc00001d00f0200cf0f040000000000000000\
+     00000000acc00001018090ae95a633d00f",
+    "028080b3c19c330104676f6e65008180b3c19c33000000000000000000000000acc000041202001104000000000000000000\
+     000000acc00004028180b3c19c3312",
+    "028080b3c19c3301056a616e2f3201000000000000000000000000acc00001000000000000000000000000acc00002a00602\
+     04000000000000000000000000acc00001018090ae95a6339f0604000000000000000000000000acc00002018090ae95a633\
+     a006",
+    "028080b3c19c33030199c82cc00070008000000000000001000000000000000000000000acc00002f0010603040000000000\
+     00000000000000acc00002018090ae95a633f50101f0010306",
+    "028080b3c19c33030199c82cc00070008000000000000002000000000000000000000000acc000030e0002000d010e",
+    "028080b3c19c3302046261636b000000000000000000000000acc0000201000000000000000000000000acc0000128020400\
+     0000000000000000000000acc00002018090ae95a6332704000000000000000000000000acc00001018090ae95a63328",
+    "028080b3c19c3302046c657373000000000000000000000000acc0000100160204000000000000000000000000acc0000101\
+     8090ae95a633150016",
+    "028180b3c19c3304000000000000000000000000acc000040204000000000000000000000000acc00004028180b3c19c3311\
+     0212",
+    "028180b3c19c3305000000000000000000000000acc00002000204000000000000000000000000acc00002018090ae95a633\
+     8104008204",
+];
 
 /// The books after them, as version 2 wrote them.
-const V2_CHECKPOINT: &str = "";
+const V2_CHECKPOINT: &str = "02090214fdffffffffffffffffffffffffffff610200000000000000000000000000007f0000000000000000000000000000\
+    0009000000000000000000000000000000030000000000000000000000000000000700000000000000000000000000000003\
+    000000000000000000000000acc000040000000000000000000000000000acc0000101018090ae95a633c209000000000000\
+    00000000000000acc0000200010082040000020199c82cc00070008000000000000002000000000000000000000000acc000\
+    030e000e0199c82cc00070008000000000000001000000000000000000000000acc00002f00106000005f9eedb1c486b96c1\
+    89c289d6e47040867b0db145b038dbe79c5c60da4624708aa006006a0ac0fd972c325d6ca5512b67a5e0ad92e2539243ab9a\
+    f099c8236e287d35e2d00f003c482346f375027677fa8a0d6830a327845a714ec323062d810760d60544abfe28004fdd3b62\
+    01a22c7814d6e67dbb7a1779488ff60868c26b981b6f3a7d2e2d69311600283bb9deef02e6843abfb538efa1eca7a5c043f7\
+    87f1feec974218788d8ec9e71200539311903e74884248cccbe43e5cd0546dedc55ec7bfd6e0cbb6fd5c9d97641b";
 
 #[test]
 fn what_version_2_wrote_is_read_for_good() {

@@ -121,10 +121,10 @@ fn hold(request: Uuid, wallet: AccountId, amount: i64) -> Act {
 }
 
 fn post(request: Uuid, wallet: AccountId, amount: i64) -> Act {
-    Act::Post(charge(request, wallet, amount, 0))
+    Act::Post(bill(request, wallet, amount, 0))
 }
 
-fn charge(request: Uuid, wallet: AccountId, amount: i64, fee: i64) -> Post {
+fn bill(request: Uuid, wallet: AccountId, amount: i64, fee: i64) -> Post {
     Post {
         request,
         wallet,
@@ -173,7 +173,9 @@ fn as_stored(ledger: &Ledger) -> Ledger {
     settled.new.extend(old);
     settled.new.retain(|_, done| done.charged.is_some());
     settled.forgotten_ms = 0;
-    stored.wallets.retain(|_, wallet| *wallet != Wallet::default());
+    stored
+        .wallets
+        .retain(|_, wallet| *wallet != Wallet::default());
     // Numbers of operations that were given up.
     stored.last_lot = 0;
     stored

@@ -266,7 +266,10 @@ fn a_hold_made_in_time_pays_though_its_lot_expires_meanwhile_and_only_the_rest_e
     assert_eq!((receipt.amount, receipt.uncovered), (50, 0));
     assert_eq!(ledger.balance(account(1), late).available, 0);
     let expire = expire(account(1));
-    assert_eq!(execute(&mut ledger, expire, late).unwrap().receipt.amount, 50);
+    assert_eq!(
+        execute(&mut ledger, expire, late).unwrap().receipt.amount,
+        50
+    );
     ledger.verify().unwrap();
 }
 
@@ -293,7 +296,7 @@ fn a_settlement_that_overflows_never_undercharges() {
     }
     assert_eq!(ledger.totals().consumed, 3 * i128::from(i64::MAX));
     assert_eq!(ledger.imbalance(), 0);
-    let fee = Act::Post(charge(request(NOW, 9), account(1), i64::MAX, 1));
+    let fee = Act::Post(bill(request(NOW, 9), account(1), i64::MAX, 1));
     assert_eq!(refused(&mut ledger, fee), LedgerError::Overflow);
 }
 
@@ -310,7 +313,7 @@ fn negative_and_overflowing_amounts_are_refused() {
             hold(call, account(1), amount),
             post(call, account(1), amount),
             Act::Extend(call, amount),
-            Act::Post(charge(call, account(1), 0, amount)),
+            Act::Post(bill(call, account(1), 0, amount)),
         ] {
             assert_eq!(refused(&mut ledger, operation), LedgerError::Amount(amount));
         }
@@ -371,7 +374,7 @@ fn fees_are_off_unless_asked_for_and_then_a_book_of_their_own() {
     assert_eq!(ledger.totals().fees, 0);
     let call = request(NOW, 2);
     run(&mut ledger, hold(call, account(1), 100));
-    let with_fee = Act::Post(charge(call, account(1), 90, 20));
+    let with_fee = Act::Post(bill(call, account(1), 90, 20));
     assert_eq!(run(&mut ledger, with_fee).amount, 110);
     assert_eq!((ledger.totals().consumed, ledger.totals().fees), (190, 20));
     assert_eq!(available(&ledger, 1), 790);
@@ -385,15 +388,15 @@ fn an_archived_wallet_is_swept_up_with_its_lots_once_its_holds_have_drained() {
     run(&mut ledger, issue("c", account(2), 60, Some(NOW + 900)));
     let call = request(NOW, 1);
     run(&mut ledger, hold(call, account(2), 10));
-    let sweep = sweep(account(2), Some(account(1)));
+    let swept = sweep(account(2), Some(account(1)));
     assert_eq!(
-        refused(&mut ledger, sweep.clone()),
+        refused(&mut ledger, swept.clone()),
         LedgerError::HoldsOpen(1)
     );
     run(&mut ledger, Act::Release(call));
     // By then one lot has expired: it does not come alive by moving.
     let late = NOW + 100;
-    let receipt = execute(&mut ledger, sweep.clone(), late).unwrap().receipt;
+    let receipt = execute(&mut ledger, swept.clone(), late).unwrap().receipt;
     assert_eq!(ledger.totals().expired, 40);
     assert_eq!(ledger.balance(account(1), late).available, 1_060);
     assert!(
@@ -403,7 +406,7 @@ fn an_archived_wallet_is_swept_up_with_its_lots_once_its_holds_have_drained() {
     );
     assert!(ledger.balance(account(2), late).closed);
     // Again: the same answer. Anything else finds it closed, and no money is stranded there.
-    assert_eq!(run(&mut ledger, sweep), receipt);
+    assert_eq!(run(&mut ledger, swept), receipt);
     let closed = LedgerError::Closed(account(2));
     for operation in [
         grant("d", account(1), account(2), 1),
@@ -464,9 +467,7 @@ fn a_clock_that_was_set_back_does_not_make_every_new_request_too_old() {
     let earlier = NOW - 60_000;
     let call = request(earlier, 2);
     ledger.hold(call, account(1), 10, earlier).unwrap();
-    ledger
-        .post(charge(call, account(1), 10, 0), earlier)
-        .unwrap();
+    ledger.post(bill(call, account(1), 10, 0), earlier).unwrap();
     assert_eq!(ledger.totals().consumed, 11);
 }
 
@@ -526,9 +527,15 @@ fn what_an_operation_takes_is_set_aside_and_what_it_gives_is_not_there_before_th
         assert!(matches!(error, LedgerError::Insufficient { .. }), "{error}");
     }
     let issued = pending(ledger.begin(operation(issue("c", account(2), 5, None)), NOW));
-    assert_eq!((available(&ledger, 2), ledger.totals().treasury), (0, -1_000));
+    assert_eq!(
+        (available(&ledger, 2), ledger.totals().treasury),
+        (0, -1_000)
+    );
     assert_eq!(ledger.commit(issued).amount, 5);
-    assert_eq!((available(&ledger, 2), ledger.totals().treasury), (5, -1_005));
+    assert_eq!(
+        (available(&ledger, 2), ledger.totals().treasury),
+        (5, -1_005)
+    );
     assert_eq!(ledger.commit(moving).amount, 700);
     assert_eq!((available(&ledger, 1), available(&ledger, 2)), (300, 705));
     ledger.verify().unwrap();
@@ -556,7 +563,10 @@ fn an_operation_that_was_not_stored_leaves_no_trace_and_may_be_tried_again() {
     assert_eq!(ledger.due(late).count(), 0);
     ledger.abort(moving);
     assert_eq!(ledger.due(late).count(), 1);
-    assert_eq!(run(&mut ledger, grant("a", account(1), account(2), 700)).amount, 700);
+    assert_eq!(
+        run(&mut ledger, grant("a", account(1), account(2), 700)).amount,
+        700
+    );
 }
 
 #[test]
@@ -577,7 +587,10 @@ fn where_the_store_cannot_tell_whether_it_has_an_operation_its_credit_stays_out_
     let act = grant("a", account(1), account(2), 100);
     drop(pending(ledger.begin(operation(act.clone()), NOW)));
     assert_eq!((available(&ledger, 1), available(&ledger, 2)), (900, 0));
-    assert!(matches!(refused(&mut ledger, act), LedgerError::UnderWay(_)));
+    assert!(matches!(
+        refused(&mut ledger, act),
+        LedgerError::UnderWay(_)
+    ));
     ledger.verify().unwrap();
 }
 
@@ -646,7 +659,11 @@ fn a_charge_above_its_hold_names_a_lot_once_though_hold_and_wallet_both_pay_from
     // Comes later, is spent sooner.
     run(&mut ledger, issue("soon", account(1), 30, Some(NOW + 9)));
     let outcome = execute(&mut ledger, post(call, account(1), 250), NOW).unwrap();
-    let amounts: Vec<_> = outcome.entry.iter().flat_map(|entry| &entry.postings).collect();
+    let amounts: Vec<_> = outcome
+        .entry
+        .iter()
+        .flat_map(|entry| &entry.postings)
+        .collect();
     let amounts: Vec<_> = amounts.iter().map(|p| p.amount).collect();
     assert_eq!(amounts, [-30, -220, 250]);
 }
@@ -657,12 +674,14 @@ fn a_preview_is_what_a_post_would_give_and_changes_nothing() {
     let call = request(NOW, 1);
     run(&mut ledger, hold(call, account(1), 300));
     let before = ledger.clone();
-    let preview = ledger.preview(charge(call, account(1), 280, 20), NOW).unwrap();
+    let preview = ledger
+        .preview(bill(call, account(1), 280, 20), NOW)
+        .unwrap();
     assert_eq!(ledger, before);
-    let posted = ledger.post(charge(call, account(1), 280, 20), NOW).unwrap();
+    let posted = ledger.post(bill(call, account(1), 280, 20), NOW).unwrap();
     assert_eq!(posted.1, Some(preview));
     for (request, wallet) in [(request(NOW, 2), 1), (call, 2)] {
-        let error = before.preview(charge(request, account(wallet), 1, 0), NOW);
+        let error = before.preview(bill(request, account(wallet), 1, 0), NOW);
         assert!(error.is_err(), "{request} {wallet}");
     }
 }
@@ -672,7 +691,7 @@ fn a_preview_above_its_hold_promises_no_credit_that_others_may_spend() {
     let mut ledger = funded();
     let call = request(NOW, 1);
     run(&mut ledger, hold(call, account(1), 300));
-    let preview = ledger.preview(charge(call, account(1), 900, 0), NOW).unwrap();
+    let preview = ledger.preview(bill(call, account(1), 900, 0), NOW).unwrap();
     let amounts: Vec<_> = preview.postings.iter().map(|p| p.amount).collect();
     assert_eq!(amounts, [-300, -600, 900]);
 }
@@ -691,7 +710,7 @@ fn after_a_crash_a_journaled_hold_is_charged_once_and_what_it_held_is_used() {
     let mut ledger = funded();
     let call = request(NOW, 1);
     run(&mut ledger, hold(call, account(1), 100));
-    let preview = ledger.preview(charge(call, account(1), 100, 0), NOW).unwrap();
+    let preview = ledger.preview(bill(call, account(1), 100, 0), NOW).unwrap();
     let mut again = replayed(&[]);
     assert_eq!(again.recover(&preview).unwrap(), Some(preview.clone()));
     // The crash came during recovery: it is done again.
@@ -705,7 +724,9 @@ fn a_hold_that_was_settled_in_memory_alone_is_charged_to_what_others_left_and_ne
     let mut ledger = funded();
     let (first, second) = (request(NOW, 1), request(NOW, 2));
     run(&mut ledger, hold(first, account(1), 1_000));
-    let journaled = ledger.preview(charge(first, account(1), 1_000, 0), NOW).unwrap();
+    let journaled = ledger
+        .preview(bill(first, account(1), 1_000, 0), NOW)
+        .unwrap();
     // Killed before this settlement was written, but after the other call's was, which spent what it gave back.
     run(&mut ledger, post(first, account(1), 100));
     run(&mut ledger, hold(second, account(1), 900));
@@ -724,13 +745,18 @@ fn a_stream_that_outlasted_the_memory_of_the_ledger_is_recovered_all_the_same() 
     let mut ledger = funded();
     let (stream, later) = (request(NOW - 3_600_000, 1), request(NOW, 2));
     run(&mut ledger, hold(stream, account(1), 100));
-    let journaled = ledger.preview(charge(stream, account(1), 100, 0), NOW).unwrap();
+    let journaled = ledger
+        .preview(bill(stream, account(1), 100, 0), NOW)
+        .unwrap();
     let mut again = replayed(&[]);
     run(&mut again, post(later, account(1), 950));
     again.forget_settled();
     again.forget_settled();
     again.recover(&journaled).unwrap().unwrap();
-    assert_eq!((again.totals().consumed, again.totals().uncovered), (1_050, 50));
+    assert_eq!(
+        (again.totals().consumed, again.totals().uncovered),
+        (1_050, 50)
+    );
 }
 
 #[test]
