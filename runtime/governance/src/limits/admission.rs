@@ -133,10 +133,12 @@ impl Admission {
         self.output
     }
 
-    /// When it was admitted, Unix milliseconds: the day and row it belongs to.
+    /// When it was admitted, Unix milliseconds: the day and row it belongs to. Never before that day: a clock that was set
+    /// back over midnight stays in the new day, and after a restart only the row can say so.
     #[must_use]
     pub fn admitted_ms(&self) -> u64 {
-        self.counted.admitted_ms
+        let Counted { day, month, .. } = self.counted;
+        self.counted.admitted_ms.max(day).max(month)
     }
 
     /// The caller's own rate limits right after this admission.
