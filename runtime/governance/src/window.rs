@@ -20,6 +20,8 @@ pub(crate) struct SlidingLog {
     length_ms: u64,
     entries: VecDeque<Entry>,
     total: u64,
+    /// The time of the last question, or of one a little later.
+    seen_ms: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +55,7 @@ impl SlidingLog {
             length_ms,
             entries: VecDeque::new(),
             total: 0,
+            seen_ms: 0,
         }
     }
 
@@ -100,28 +103,39 @@ impl SlidingLog {
 
     /// Replaces what an admission counted by what it really was. One that has left the window changes nothing.
     ///
-    /// `now_ms` says only what has left. A request that is lost knows no other time than that of its admission: taken for
-    /// a clock that was set back, it would let go of all that came after it too early.
-    pub(crate) fn correct(&mut self, admitted_ms: u64, counted: u64, real: u64, now_ms: u64) {
-        let latest = self.entries.back().map_or(0, Entry::last_ms);
-        let now_ms = self.advance(now_ms.max(latest));
-        let after = self
-            .entries
-            .partition_point(|entry| entry.first_ms <= admitted_ms);
-        // Clocks of two threads differ: an admission may lie in the entry before or after its own time.
-        let place = after.saturating_sub(1);
-        let Some(entry) = self.entries.get_mut(place) else {
-            return;
-        };
-        if admitted_ms.saturating_add(self.length_ms) <= now_ms {
+    /// No time is asked for: a request that is lost knows none but that of its admission, and taken for a clock that was
+    /// set back it would let all that came after it leave too early.
+    pub(crate) fn correct(&mut self, admitted_ms: u64, counted: u64, real: u64) {
+        if admitted_ms.saturating_add(self.length_ms) <= self.seen_ms {
             return;
         }
+        let place = self.place_of(admitted_ms);
+        let Some(entry) = place.and_then(|place| self.entries.get_mut(place)) else {
+            return;
+        };
         let before = entry.amount;
         entry.amount = before.saturating_sub(counted).saturating_add(real);
         self.total = self
             .total
             .saturating_sub(before)
             .saturating_add(entry.amount);
+    }
+
+    /// Where an admission of that time was counted. None if it has left, or was moved because the clock was set back: it
+    /// keeps what it counted then, because any other entry is somebody else's.
+    fn place_of(&self, admitted_ms: u64) -> Option<usize> {
+        let after = self
+            .entries
+            .partition_point(|entry| entry.first_ms <= admitted_ms);
+        let covers = |entry: &Entry| admitted_ms <= entry.last_ms();
+        let before = after.checked_sub(1);
+        before
+            .filter(|place| self.entries.get(*place).is_some_and(covers))
+            .or_else(|| {
+                // A thread whose clock was a little late counted in what was the latest entry then.
+                let next = self.entries.get(after)?;
+                (next.first_ms - admitted_ms <= SKEW_MS).then_some(after)
+            })
     }
 
     /// What is in the window.
@@ -141,16 +155,14 @@ impl SlidingLog {
         entry.last_ms().saturating_add(self.length_ms)
     }
 
-    /// Lets go of what has left the window. Returns the time to reckon with, which never runs backwards.
+    /// Lets go of what has left the window. Returns the time to reckon with, which never runs backwards but for a clock
+    /// that was set back.
     fn advance(&mut self, now_ms: u64) -> u64 {
-        let mut now_ms = now_ms;
-        if let Some(last) = self.entries.back().map(Entry::last_ms)
-            && last > now_ms
-        {
-            if last - now_ms <= SKEW_MS {
-                now_ms = last;
-            } else {
-                // The clock was set back: what it thought was later counts as now, so nobody waits for ever.
+        let now_ms = match self.seen_ms.saturating_sub(now_ms) {
+            0 => now_ms,
+            back if back <= SKEW_MS => self.seen_ms,
+            _ => {
+                // What the clock thought was later counts as now, so nobody waits for ever.
                 for entry in self
                     .entries
                     .iter_mut()
@@ -159,8 +171,10 @@ impl SlidingLog {
                 {
                     (entry.first_ms, entry.spread) = (now_ms, 0);
                 }
+                now_ms
             }
-        }
+        };
+        self.seen_ms = now_ms;
         while let Some(first) = self.entries.front()
             && self.leaves_ms(first) <= now_ms
         {
@@ -234,28 +248,56 @@ mod tests {
         let mut log = SlidingLog::new(MINUTE_MS);
         log.push(1_000, 500);
         log.push(2_000, 300);
-        log.correct(1_000, 500, 20, 3_000);
+        log.correct(1_000, 500, 20);
         assert_eq!(log.total(3_000), 320);
-        log.correct(2_000, 300, 900, 3_000);
+        log.correct(2_000, 300, 900);
         assert_eq!(log.total(3_000), 920);
         // It has left the window: what it was does not matter any more.
-        log.correct(1_000, 20, 1_000_000, 61_500);
         assert_eq!(log.total(61_500), 900);
-        log.correct(0, 1, 5, 200_000);
+        log.correct(1_000, 20, 1_000_000);
+        assert_eq!(log.total(61_500), 900);
+        log.correct(0, 1, 5);
         assert_eq!(log.total(200_000), 0);
     }
 
     #[test]
-    fn a_correction_that_knows_only_an_old_time_lets_nothing_leave_early() {
+    fn a_correction_of_what_has_left_touches_nothing_that_is_still_there() {
         let mut log = SlidingLog::new(MINUTE_MS);
         log.push(0, 5);
         log.push(50_000, 7);
-        log.correct(0, 5, 1, 0);
+        log.correct(0, 5, 1);
         assert_eq!(log.total(59_999), 8);
+        assert_eq!(log.total(60_000), 7);
+        log.correct(0, 5, 0);
+        assert_eq!(log.total(60_000), 7);
         log.push(100_000, 1);
-        log.correct(0, 1, 0, 0);
         assert_eq!(log.total(109_999), 8);
         assert_eq!(log.total(110_000), 1);
+    }
+
+    #[test]
+    fn a_correction_finds_its_admission_between_threads_whose_clocks_differ_a_little() {
+        let mut log = SlidingLog::new(MINUTE_MS);
+        log.push(0, 100);
+        log.push(10_000, 7);
+        // Read its clock before the other, counted after it.
+        log.push(9_990, 50);
+        log.correct(9_990, 50, 1);
+        assert_eq!(log.total(59_999), 108);
+        assert_eq!(log.total(60_000), 8);
+    }
+
+    #[test]
+    fn what_was_moved_when_the_clock_was_set_back_keeps_what_it_counted() {
+        let mut log = SlidingLog::new(MINUTE_MS);
+        log.push(1_000_000, 50);
+        log.push(500_000, 8);
+        log.push(560_000 - 1, 3);
+        assert_eq!(log.total(560_000 - 1), 61);
+        assert_eq!(log.total(560_000), 3);
+        // It is settled now; what is in the window is of others.
+        log.correct(1_000_000, 50, 0);
+        assert_eq!(log.total(560_000), 3);
     }
 
     #[test]

@@ -113,9 +113,7 @@ impl Admission {
             return Err(exceeded);
         }
         for slot in &self.slots {
-            state
-                .tally(*slot)
-                .extend(&self.counted, more, tokens, now_ms);
+            state.tally(*slot).extend(&self.counted, more, tokens);
         }
         self.counted.hold = self.counted.hold.saturating_add(more);
         self.counted.tokens = self.counted.tokens.saturating_add(tokens);
@@ -135,10 +133,12 @@ impl Admission {
         self.output
     }
 
-    /// When it was admitted, Unix milliseconds: the day and row it belongs to.
+    /// When it was admitted, Unix milliseconds: the day and row it belongs to. Never before that day: a clock that was set
+    /// back over midnight stays in the new day, and after a restart only the row can say so.
     #[must_use]
     pub fn admitted_ms(&self) -> u64 {
-        self.counted.admitted_ms
+        let Counted { day, month, .. } = self.counted;
+        self.counted.admitted_ms.max(day).max(month)
     }
 
     /// The caller's own rate limits right after this admission.
@@ -154,9 +154,7 @@ impl Admission {
         let mut guard = self.counters.state.lock();
         let state = &mut *guard;
         for slot in &self.slots {
-            state
-                .tally(*slot)
-                .settle(&self.counted, tokens, charged, now_ms);
+            state.tally(*slot).settle(&self.counted, tokens, charged);
         }
         let entry = self.post(charged).and_then(|post| {
             // Refused only if this request was settled before, which `open` rules out.

@@ -159,7 +159,7 @@ impl Tally {
     }
 
     /// Holds more for a running request.
-    pub(super) fn extend(&mut self, counted: &Counted, hold: u64, tokens: u64, now_ms: u64) {
+    pub(super) fn extend(&mut self, counted: &Counted, hold: u64, tokens: u64) {
         for (sums, of) in [
             (&mut self.day, counted.day),
             (&mut self.month, counted.month),
@@ -170,15 +170,15 @@ impl Tally {
             }
         }
         let after = counted.tokens.saturating_add(tokens);
-        self.correct(counted.admitted_ms, counted.tokens, after, now_ms);
+        self.correct(counted.admitted_ms, counted.tokens, after);
     }
 
     /// Replaces what was counted at admission by what it was.
-    pub(super) fn settle(&mut self, counted: &Counted, tokens: u64, charged: u64, now_ms: u64) {
+    pub(super) fn settle(&mut self, counted: &Counted, tokens: u64, charged: u64) {
         self.running = self.running.saturating_sub(1);
         self.day.settle(counted.day, counted, tokens, charged);
         self.month.settle(counted.month, counted, tokens, charged);
-        self.correct(counted.admitted_ms, counted.tokens, tokens, now_ms);
+        self.correct(counted.admitted_ms, counted.tokens, tokens);
     }
 
     /// Counts a request of before a restart.
@@ -251,13 +251,13 @@ impl Tally {
         }
     }
 
-    fn correct(&mut self, admitted_ms: u64, counted: u64, real: u64, now_ms: u64) {
+    fn correct(&mut self, admitted_ms: u64, counted: u64, real: u64) {
         let Some(rates) = &mut self.rates else { return };
         if counted == real {
             return;
         }
         for log in [&mut rates.tpm, &mut rates.tph].into_iter().flatten() {
-            log.correct(admitted_ms, counted, real, now_ms);
+            log.correct(admitted_ms, counted, real);
         }
     }
 }

@@ -4,6 +4,7 @@ mod accounts;
 mod delete;
 mod effect;
 mod keys;
+mod property;
 mod records;
 mod settings;
 

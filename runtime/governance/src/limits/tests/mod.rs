@@ -9,6 +9,7 @@ mod money;
 mod property;
 mod rates;
 mod restart;
+mod steps;
 mod strict;
 mod threads;
 mod wallet;

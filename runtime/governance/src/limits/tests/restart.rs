@@ -91,6 +91,20 @@ fn a_key_was_last_used_when_its_latest_row_was_admitted() {
 }
 
 #[test]
+fn what_was_admitted_while_the_clock_was_behind_midnight_counts_for_its_day_after_a_restart_too() {
+    let (mut desk, path) = Desk::with(r#"{"limits":{"daily_limit":100,"monthly_limit":1000}}"#);
+    let midnight = desk.counters.day(T0).end_ms;
+    desk.done(&path, costs(10), midnight);
+    let back = desk.admit(&path, costs(20), midnight - HOUR).unwrap();
+    let row = row(&path, back.admitted_ms(), 20);
+    back.settle(0, 20, midnight - HOUR);
+    assert_eq!(desk.money(&path, midnight + 1), (30, 0));
+    desk.counters = Arc::new(Counters::new(Zone::utc(), Ledger::default()));
+    desk.bench.directory.seed(&desk.counters, &row, midnight + 1);
+    assert_eq!(desk.money(&path, midnight + 1), (20, 0));
+}
+
+#[test]
 fn a_row_of_the_future_counts_now_and_leaves_the_window_in_time() {
     // The clock was set back before the restart.
     let (desk, path) = Desk::with(r#"{"limits":{"rpm":1}}"#);
