@@ -3,14 +3,14 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use tollgate_governance::{AccountPatch, NewAccount};
+use tollgate_governance::AccountPatch;
 
 use super::{App, Name};
 use crate::answer::reply;
 use crate::body::Body;
 
-pub(super) async fn create(State(control): App, Body(new): Body<NewAccount>) -> Response {
-    reply(StatusCode::CREATED, move || control.create_account(new)).await
+pub(super) async fn create(State(control): App, Body(new): Body<AccountPatch>) -> Response {
+    reply(StatusCode::CREATED, move || control.create_account(&new)).await
 }
 
 pub(super) async fn list(State(control): App) -> Response {
