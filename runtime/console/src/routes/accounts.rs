@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use tollgate_governance::AccountPatch;
+use tollgate_governance::{AccountPatch, DeleteMode};
 
 use super::{App, Name};
 use crate::answer::reply;
@@ -33,5 +33,8 @@ pub(super) async fn update(
 }
 
 pub(super) async fn delete(State(control): App, Name(account): Name) -> Response {
-    reply(StatusCode::OK, move || control.delete_account(&account)).await
+    reply(StatusCode::OK, move || {
+        control.delete_account(&account, DeleteMode::Refuse)
+    })
+    .await
 }
