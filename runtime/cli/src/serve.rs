@@ -43,6 +43,7 @@ pub(crate) fn run(place: &Place, args: &Serve) -> anyhow::Result<ExitCode> {
         .with_context(|| format!("management.listen = \"{manage}\""))?;
     let data = tollgate_gateway::serve(&control)
         .with_context(|| format!("server.listen = \"{listen}\""))?;
+    control.tend()?;
     control.publish_addresses(data.address(), management.address())?;
     tracing::info!(listen = %data.address(), management = %management.address(), "serving");
     report::print(&banner::text(

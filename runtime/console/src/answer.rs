@@ -41,6 +41,7 @@ impl From<ControlError> for Refusal {
             Kind::Invalid => StatusCode::BAD_REQUEST,
             Kind::NotFound => StatusCode::NOT_FOUND,
             Kind::Conflict => StatusCode::CONFLICT,
+            Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self {
@@ -69,7 +70,7 @@ where
 {
     match tokio::task::spawn_blocking(operation).await {
         Ok(result) => result.map_err(|error| {
-            if error.kind == Kind::Internal {
+            if matches!(error.kind, Kind::Internal | Kind::Unavailable) {
                 tracing::error!(error = %error, "a management operation failed");
             }
             error.into()

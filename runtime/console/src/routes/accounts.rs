@@ -3,14 +3,14 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use tollgate_governance::{AccountPatch, NewAccount};
+use tollgate_governance::{AccountPatch, DeleteMode};
 
 use super::{App, Name};
 use crate::answer::reply;
 use crate::body::Body;
 
-pub(super) async fn create(State(control): App, Body(new): Body<NewAccount>) -> Response {
-    reply(StatusCode::CREATED, move || control.create_account(new)).await
+pub(super) async fn create(State(control): App, Body(new): Body<AccountPatch>) -> Response {
+    reply(StatusCode::CREATED, move || control.create_account(&new)).await
 }
 
 pub(super) async fn list(State(control): App) -> Response {
@@ -33,5 +33,8 @@ pub(super) async fn update(
 }
 
 pub(super) async fn delete(State(control): App, Name(account): Name) -> Response {
-    reply(StatusCode::OK, move || control.delete_account(&account)).await
+    reply(StatusCode::OK, move || {
+        control.delete_account(&account, DeleteMode::Refuse)
+    })
+    .await
 }

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
-use tollgate_gateway::control::KeyRequest;
+use tollgate_governance::KeyDraft;
 
 use super::{App, Name};
 use crate::answer::reply;
@@ -17,7 +17,7 @@ pub(super) struct Filter {
     account: Option<String>,
 }
 
-pub(super) async fn create(State(control): App, Body(new): Body<KeyRequest>) -> Response {
+pub(super) async fn create(State(control): App, Body(new): Body<KeyDraft>) -> Response {
     reply(StatusCode::CREATED, move || control.create_key(&new)).await
 }
 

@@ -1,6 +1,6 @@
 //! Accounts: the tree and what takes effect on each node of it.
 
-use tollgate_governance::{Account, AccountPatch, DeleteMode, OsRandom, Path};
+use tollgate_governance::{Account, AccountPatch, Attached, DeleteMode, OsRandom, Path};
 
 use super::error::ControlError;
 use super::views::{AccountList, AccountView, Deleted, Effective, LimitOf, ModelsOf};
@@ -66,22 +66,25 @@ impl Control {
         self.account_view(&state, &account)
     }
 
-    /// Deletes an account.
+    /// Deletes an account: it refuses new requests at once, and is archived when the last request under way has ended.
     ///
     /// # Errors
-    /// There is none, it is the root, or accounts or active keys hang on it.
-    pub fn delete_account(&self, target: &str) -> Result<Deleted, ControlError> {
+    /// There is none, it is the root, or the mode refuses.
+    pub fn delete_account(&self, target: &str, mode: DeleteMode) -> Result<Deleted, ControlError> {
         let mut state = self.state.lock();
+        let now = now_ms();
         let id = state.directory.account(target)?.id;
-        let changes = state.directory.close_account(
-            target,
-            DeleteMode::Refuse,
-            |_| tollgate_governance::Attached::default(),
-            now_ms(),
-        )?;
+        let attached = |id| {
+            let balance = self.counters.ledger(|ledger| ledger.balance(id, now));
+            Attached {
+                credit: balance.available > 0 || balance.held > 0,
+                running: state.directory.running(id, &self.counters) > 0,
+            }
+        };
+        let changes = state.directory.close_account(target, mode, attached, now)?;
         self.commit(&mut state, &changes)?;
-        let changes = state.directory.archive(id, now_ms())?;
-        self.commit(&mut state, &changes)?;
+        drop(state);
+        self.archive_drained();
         Ok(Deleted {
             deleted: id.to_string(),
         })

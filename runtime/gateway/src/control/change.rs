@@ -27,7 +27,10 @@ impl From<DirectoryError> for ControlError {
 
 impl From<StoreError> for ControlError {
     fn from(error: StoreError) -> Self {
-        Self::internal(error)
+        match error {
+            StoreError::Full { .. } => Self::unavailable(error),
+            error => Self::internal(error),
+        }
     }
 }
 

@@ -11,6 +11,8 @@ pub enum Kind {
     NotFound,
     /// It cannot be done in the present state: 409.
     Conflict,
+    /// It cannot be done now, and nothing of it was: 503.
+    Unavailable,
     /// The gateway failed: 500.
     Internal,
 }
@@ -52,6 +54,15 @@ impl ControlError {
             kind: Kind::Conflict,
             field: None,
             message: message.into(),
+        }
+    }
+
+    /// It cannot be done at the moment.
+    pub fn unavailable(message: impl std::fmt::Display) -> Self {
+        Self {
+            kind: Kind::Unavailable,
+            field: None,
+            message: message.to_string(),
         }
     }
 

@@ -10,10 +10,12 @@ mod credentials;
 pub mod data_dir;
 mod error;
 mod keys;
+mod money;
 mod open;
 mod policies;
 mod quickstart;
 mod status;
+mod tend;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -62,6 +64,7 @@ pub struct Control {
     counters: Arc<Counters>,
     kills: Kills,
     writer: Mutex<Option<UsageWriter>>,
+    tending: Mutex<Option<tend::Tending>>,
     state: Mutex<State>,
     snapshot: ArcSwap<Snapshot>,
 }
@@ -163,6 +166,7 @@ impl Control {
     pub fn close(&self) {
         // Best effort: a file that names a port nobody listens on only costs the command line a refused connection.
         let _ = std::fs::remove_file(self.data.addresses());
+        drop(self.tending.lock().take());
         let writer = self.writer.lock().take();
         if let Some(Err(error)) = writer.map(UsageWriter::shutdown) {
             tracing::error!(%error, "usage rows were lost");

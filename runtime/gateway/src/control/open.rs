@@ -1,4 +1,5 @@
-//! The start: data directory, store, vault, components, directory, counters, first snapshot; in this order.
+//! The start: data directory, store, vault, directory, roll-ups, journal, ledger, counters, components, first snapshot; in
+//! this order.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -7,11 +8,11 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use tollgate_governance::{Counters, Directory, KeyHasher, Ledger, OsRandom, Zone};
+use tollgate_governance::{Counters, Directory, KeyHasher, OsRandom, Zone};
 use tollgate_plugin::{Components, ComponentsConfig, Isolation};
 use tollgate_store::{
-    Durability, Journal, JournalOptions, SledStore, Store, Table, UsageWriter, WriterOptions,
-    records, usage,
+    Durability, Journal, JournalOptions, SledStore, Store, StoreError, Table, UsageRollups,
+    UsageWriter, WriterOptions, ledger, records, usage,
 };
 use tollgate_vault::{Credential, MASTER_KEY_VARIABLE, MasterKeySource, Vault};
 
@@ -27,12 +28,16 @@ use crate::snapshot::Problem;
 /// Where the store keeps the sealed pepper of key hashes.
 const PEPPER: &[u8] = b"pepper";
 
+/// A start folds the ledger's records into a checkpoint when there are so many: replaying them takes some 70 ms.
+pub(super) const CHECKPOINT_RECORDS: u64 = 100_000;
+
 /// What a start finds or makes before anything runs.
-struct Foundation {
-    store: Arc<dyn Store>,
+pub(super) struct Foundation {
+    pub(super) store: Arc<dyn Store>,
     vault: Vault,
     gate: Gate,
     made_token: bool,
+    directory: Directory,
 }
 
 /// What `tollgate init` found or made.
@@ -56,7 +61,6 @@ pub struct Initialised {
 pub fn initialise(config: &Config, new_token: bool) -> Result<Initialised, StartError> {
     let data = DataDir::at(&config.data.dir);
     let foundation = Foundation::lay(config, &data, new_token)?;
-    load_directory(&*foundation.store, &data)?;
     Ok(Initialised {
         data: data.root().to_owned(),
         master_key: master_key_source(&data)?.unwrap_or_default(),
@@ -82,20 +86,29 @@ pub fn master_key_source(data: &DataDir) -> Result<Option<String>, StartError> {
 }
 
 impl Foundation {
-    fn lay(config: &Config, data: &DataDir, new_token: bool) -> Result<Self, StartError> {
+    pub(super) fn lay(
+        config: &Config,
+        data: &DataDir,
+        new_token: bool,
+    ) -> Result<Self, StartError> {
         data.prepare()?;
-        let durability = durability(config);
-        let store: Arc<dyn Store> = Arc::new(
-            SledStore::open(&data.store(), durability)
-                .map_err(|error| store_failed(data, error))?,
-        );
-        let vault = open_vault(&*store, data)?;
-        let (gate, made_token) = token::open(&*store, data, &mut OsRandom::new(), new_token)?;
+        let store = SledStore::open(&data.store(), durability(config))
+            .map_err(|error| store_failed(data, error))?;
+        let vault = open_vault(&store, data)?;
+        let (gate, made_token) = token::open(&store, data, &mut OsRandom::new(), new_token)?;
+        let directory = load_directory(&store, data)?;
+        // Days of roll-ups are those of the tree, which the root account names: so the directory comes first. Rows come
+        // after: the journal's are rolled up like all others.
+        zone(config, &directory)?;
+        let store = UsageRollups::new(zone_name(config, &directory))
+            .and_then(|rollups| store.with_fold(Arc::new(rollups)))
+            .map_err(|error| store_failed(data, error))?;
         Ok(Self {
-            store,
+            store: Arc::new(store),
             vault,
             gate,
             made_token,
+            directory,
         })
     }
 }
@@ -134,8 +147,10 @@ fn open_vault(store: &dyn Store, data: &DataDir) -> Result<Vault, StartError> {
 
 /// Reads the directory; the root account of an empty one is made.
 fn load_directory(store: &dyn Store, data: &DataDir) -> Result<Directory, StartError> {
-    let mut directory =
-        records::load(store).map_err(|error| StartError::State(error.to_string()))?;
+    let mut directory = records::load(store).map_err(|error| match error {
+        StoreError::Record(error) => StartError::State(format!("{error}. {}", restoring(data))),
+        error => store_failed(data, error),
+    })?;
     if directory.root().is_none() {
         let (_, changes) = directory
             .create_root(now_ms(), &mut OsRandom::new())
@@ -146,11 +161,29 @@ fn load_directory(store: &dyn Store, data: &DataDir) -> Result<Directory, StartE
     Ok(directory)
 }
 
-fn store_failed(data: &DataDir, error: tollgate_store::StoreError) -> StartError {
+fn store_failed(data: &DataDir, error: StoreError) -> StartError {
+    let damaged = matches!(
+        error,
+        StoreError::Damaged { .. }
+            | StoreError::Ledger { .. }
+            | StoreError::JournaledEntry { .. }
+            | StoreError::Record(_)
+            | StoreError::Usage(_)
+    );
     StartError::Store {
         path: data.store(),
-        reason: error.to_string(),
+        reason: match damaged {
+            true => format!("{error}. {}", restoring(data)),
+            false => error.to_string(),
+        },
     }
+}
+
+fn restoring(data: &DataDir) -> String {
+    format!(
+        "To restore: move {} away, then `tollgate restore BACKUP-FOLDER`",
+        data.store().display()
+    )
 }
 
 impl Control {
@@ -160,14 +193,26 @@ impl Control {
     /// [`StartError`] says what to look at.
     pub fn open(config: Config) -> Result<Arc<Self>, StartError> {
         let data = DataDir::at(&config.data.dir);
+        let foundation = Foundation::lay(&config, &data, false)?;
+        Self::raise(config, data, foundation)
+    }
+
+    pub(super) fn raise(
+        config: Config,
+        data: DataDir,
+        foundation: Foundation,
+    ) -> Result<Arc<Self>, StartError> {
         let Foundation {
-            store, vault, gate, ..
-        } = Foundation::lay(&config, &data, false)?;
+            store,
+            vault,
+            gate,
+            directory,
+            ..
+        } = foundation;
         let started_ms = now_ms();
-        // First of all: what a killed process had accepted but not stored counts like everything else.
+        // Before anything is read: what a killed process had accepted but not stored counts like everything else.
         let journal = open_journal(&*store, &config, &data)?;
-        let directory = load_directory(&*store, &data)?;
-        let ledger = Ledger::default();
+        let ledger = open_ledger(&*store).map_err(|error| store_failed(&data, error))?;
         let counters = Arc::new(Counters::new(zone(&config, &directory)?, ledger));
         directory.keep_windows(&counters);
         let seeded = usage::seed(&*store, &directory, &counters, started_ms)
@@ -199,6 +244,7 @@ impl Control {
             counters,
             kills: Kills::default(),
             writer: Mutex::new(Some(writer)),
+            tending: Mutex::new(None),
             state: Mutex::new(state),
             snapshot: ArcSwap::from_pointee(snapshot),
         });
@@ -240,11 +286,31 @@ fn open_journal(store: &dyn Store, config: &Config, data: &DataDir) -> Result<Jo
     Ok(journal)
 }
 
-/// The zone of calendar days: the root account's, else the configured one.
-pub(super) fn zone(config: &Config, directory: &Directory) -> Result<Zone, StartError> {
+/// The ledger as the store has it, once what the journal had is in it.
+fn open_ledger(store: &dyn Store) -> Result<tollgate_governance::Ledger, StoreError> {
+    if ledger::since_checkpoint(store)? >= CHECKPOINT_RECORDS {
+        match ledger::checkpoint(store) {
+            // The records are there all the same; only the next start takes as long as this one.
+            Err(error) if error.is_refusal() => {
+                tracing::warn!(%error, "no checkpoint of the ledger was written");
+            }
+            folded => {
+                folded?;
+            }
+        }
+    }
+    ledger::load(store)
+}
+
+/// The name of the zone of calendar days: the root account's, else the configured one.
+pub(super) fn zone_name<'a>(config: &'a Config, directory: &'a Directory) -> &'a str {
     let root = directory.root().and_then(|root| root.time_zone.as_deref());
-    let name = root.unwrap_or(&config.governance.time_zone);
-    Zone::named(name).map_err(|error| StartError::Config {
+    root.unwrap_or(&config.governance.time_zone)
+}
+
+/// That zone.
+pub(super) fn zone(config: &Config, directory: &Directory) -> Result<Zone, StartError> {
+    Zone::named(zone_name(config, directory)).map_err(|error| StartError::Config {
         key: "governance.time_zone",
         reason: error.to_string(),
     })

@@ -200,13 +200,12 @@ fn usage_is_filtered_by_subtree_and_time_and_totals_count_what_the_limit_cuts() 
     let folder = tempfile::tempdir().unwrap();
     let control = open(folder.path());
     for (parent, name) in [("root", "a"), ("root/a", "b"), ("root", "c")] {
-        let parent = Some(parent.to_owned());
-        let new = tollgate_governance::NewAccount {
-            name: name.to_owned(),
-            parent,
+        let new = tollgate_governance::AccountPatch {
+            name: Some(name.to_owned()),
+            parent: Some(parent.to_owned()),
             ..Default::default()
         };
-        control.create_account(new).unwrap();
+        control.create_account(&new).unwrap();
     }
     let now = now_ms();
     used(&control, "root/a/b", now, 1);

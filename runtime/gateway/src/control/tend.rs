@@ -1,0 +1,135 @@
+//! What has to be done now and then while the gateway runs, on a thread of its own: deleted accounts are archived when
+//! their last request has ended, expired credit is moved away, the ledger lets go of what it need not remember.
+
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Arc, Weak};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tollgate_governance::{AccountId, Operation};
+use tollgate_store::ledger;
+
+use super::error::ControlError;
+use super::open::CHECKPOINT_RECORDS;
+use super::{Control, State, now_ms};
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: u64 = 60;
+const HOUR: u64 = 3_600;
+
+/// The thread; dropping it ends it.
+pub(super) struct Tending {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Tending {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if self
+            .thread
+            .take()
+            .is_some_and(|thread| thread.join().is_err())
+        {
+            tracing::error!("the tending thread panicked");
+        }
+    }
+}
+
+impl Control {
+    /// Starts the thread, until [`Control::close`].
+    ///
+    /// # Errors
+    /// The system has no thread left.
+    pub fn tend(self: &Arc<Self>) -> std::io::Result<()> {
+        let (stop, stopped) = mpsc::channel::<()>();
+        // No reference that keeps the gateway alive.
+        let weak = Arc::downgrade(self);
+        let thread = std::thread::Builder::new()
+            .name("tend".to_owned())
+            .spawn(move || run(&weak, &stopped))?;
+        *self.tending.lock() = Some(Tending {
+            stop: Some(stop),
+            thread: Some(thread),
+        });
+        Ok(())
+    }
+
+    /// Archives every account that is being deleted and has nothing under way any more.
+    pub(super) fn archive_drained(&self) {
+        let mut state = self.state.lock();
+        // What hangs on others comes first, so that a whole subtree goes at once.
+        for id in state.directory.closing() {
+            if let Err(error) = self.archive(&mut state, id) {
+                tracing::warn!(account = %id, %error, "a deleted account cannot be archived yet");
+            }
+        }
+    }
+
+    /// Archives one account that is being deleted, if it can be. Its credit goes to the account above.
+    pub(super) fn archive(&self, state: &mut State, id: AccountId) -> Result<(), ControlError> {
+        let parent = state.directory.get(id).and_then(|account| account.parent);
+        let occupied = state.directory.children(id).next().is_some();
+        if occupied || state.directory.running(id, &self.counters) > 0 {
+            return Ok(());
+        }
+        self.post(Operation::Sweep {
+            wallet: id,
+            to: parent,
+        })?;
+        let changes = state.directory.archive(id, now_ms())?;
+        self.commit(state, &changes)
+    }
+
+    /// Moves expired credit away.
+    fn expire_due(&self) {
+        let now = now_ms();
+        let due: Vec<_> = self.counters.ledger(|ledger| ledger.due(now).collect());
+        for wallet in due {
+            if let Err(error) = self.post(Operation::Expire { wallet }) {
+                tracing::warn!(account = %wallet, %error, "expired credit could not be moved away");
+            }
+        }
+    }
+
+    /// Writes a checkpoint of the ledger when many records have come since the last.
+    fn checkpoint_ledger(&self) {
+        let written = ledger::since_checkpoint(&*self.store).and_then(|records| {
+            match records >= CHECKPOINT_RECORDS {
+                true => ledger::checkpoint(&*self.store),
+                false => Ok(0),
+            }
+        });
+        match written {
+            Ok(0) => {}
+            Ok(records) => tracing::debug!(records, "the ledger has a new checkpoint"),
+            Err(error) => tracing::warn!(%error, "no checkpoint of the ledger was written"),
+        }
+    }
+
+    /// What is due in this second of the thread.
+    fn tend_at(&self, second: u64) {
+        self.archive_drained();
+        if second.is_multiple_of(MINUTE) {
+            self.expire_due();
+            self.checkpoint_ledger();
+        }
+        if second.is_multiple_of(HOUR) {
+            self.counters
+                .ledger(tollgate_governance::Ledger::forget_settled);
+        }
+    }
+}
+
+fn run(control: &Weak<Control>, stopped: &mpsc::Receiver<()>) {
+    // From 1 on: a gateway that restarts every few seconds does not begin with the work of an hour each time.
+    for second in 1.. {
+        if stopped.recv_timeout(SECOND) != Err(RecvTimeoutError::Timeout) {
+            return;
+        }
+        let Some(control) = control.upgrade() else {
+            return;
+        };
+        control.tend_at(second);
+    }
+}
