@@ -17,6 +17,22 @@ pub(super) struct Filter {
     account: Option<String>,
 }
 
+/// How to replace a key.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rotation {
+    #[serde(default)]
+    grace_ms: Option<u64>,
+}
+
+/// How to revoke a key.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Revocation {
+    #[serde(default)]
+    kill: bool,
+}
+
 pub(super) async fn create(State(control): App, Body(new): Body<KeyDraft>) -> Response {
     reply(StatusCode::CREATED, move || control.create_key(&new)).await
 }
@@ -28,6 +44,28 @@ pub(super) async fn list(State(control): App, Query(filter): Query<Filter>) -> R
     .await
 }
 
-pub(super) async fn revoke(State(control): App, Name(id): Name) -> Response {
-    reply(StatusCode::OK, move || control.revoke_key(&id)).await
+pub(super) async fn show(State(control): App, Name(id): Name) -> Response {
+    reply(StatusCode::OK, move || control.key(&id)).await
+}
+
+pub(super) async fn rotate(
+    State(control): App,
+    Name(id): Name,
+    Body(rotation): Body<Rotation>,
+) -> Response {
+    reply(StatusCode::CREATED, move || {
+        control.rotate_key(&id, rotation.grace_ms)
+    })
+    .await
+}
+
+pub(super) async fn revoke(
+    State(control): App,
+    Name(id): Name,
+    Query(revocation): Query<Revocation>,
+) -> Response {
+    reply(StatusCode::OK, move || {
+        control.revoke_key(&id, revocation.kill)
+    })
+    .await
 }

@@ -2,7 +2,9 @@
 
 mod accounts;
 mod credentials;
+mod grants;
 mod keys;
+mod limits;
 mod policies;
 mod state;
 mod upstreams;
@@ -103,32 +105,91 @@ const ACCOUNT: (&str, &str) = (
     "account",
     "Only this account and all below it; an id, or a path such as `root/sales`.",
 );
+const SINCE: (&str, &str) = (
+    "since",
+    "From this moment on: RFC 3339, or milliseconds since 1970.",
+);
+const UNTIL: (&str, &str) = ("until", "Before this moment.");
+const MODEL: (&str, &str) = (
+    "model",
+    "Only this model, as the account knows it: mapped, else requested.",
+);
+const PROVIDER: (&str, &str) = ("provider", "Only this provider component.");
+const KEY: (&str, &str) = ("key", "Only the key of this id.");
+const TAG: (&str, &str) = ("tag", "Only what is tagged so, as `NAME=VALUE`.");
 
 /// Every operation.
 pub(crate) fn table() -> Vec<Route> {
+    let mut all = general();
+    all.extend(accounts());
+    all.extend(keys());
+    all.extend(credit());
+    all.extend(traffic());
+    all.extend(usage());
+    all
+}
+
+fn general() -> Vec<Route> {
     vec![
-        Route::new("get", "/", "page", get(crate::page::page)).open().says("A page for browsers that says what this is."),
+        Route::new("get", "/", "page", get(crate::page::page))
+            .open()
+            .says("A page for browsers that says what this is."),
         Route::new("get", "/api/openapi.json", "describe", get(crate::openapi::serve))
             .open()
             .says("This description.")
             .gives(200, "Anything"),
+        Route::new("get", "/api/components", "listComponents", get(state::components))
+            .says("Components that are loaded, and files that are not, with the reason.")
+            .gives(200, "ComponentList"),
+        Route::new("get", "/api/status", "status", get(state::status))
+            .says("How the gateway is.")
+            .gives(200, "Status"),
+        Route::new("post", "/api/backup", "backUp", post(state::back_up))
+            .says("Writes a backup of everything but the master key, as of one moment, while requests are served.")
+            .takes("BackupRequest")
+            .gives(201, "Backup"),
+    ]
+}
+
+fn accounts() -> Vec<Route> {
+    vec![
         Route::new("post", "/api/accounts", "createAccount", post(accounts::create))
             .says("Adds an account below another.")
             .takes("NewAccount")
             .gives(201, "Account"),
         Route::new("get", "/api/accounts", "listAccounts", get(accounts::list))
-            .says("The whole tree, each account after the one above it.")
+            .says("The tree, each account after the one above it. Accounts that are being deleted are `closing`.")
+            .query(&[ACCOUNT])
             .gives(200, "AccountList"),
+        Route::new("get", "/api/archived-accounts", "listArchivedAccounts", get(accounts::archived))
+            .says("Accounts that are gone from the tree.")
+            .gives(200, "ArchivedList"),
         Route::new("get", "/api/accounts/{*account}", "showAccount", get(accounts::show))
-            .says("One account, by id or path, with what takes effect on it.")
+            .says("One account, by id or path, with what takes effect on it and which account of its path decides.")
             .gives(200, "Account"),
         Route::new("patch", "/api/accounts/{*account}", "updateAccount", patch(accounts::update))
-            .says("Changes an account: what is absent stays, `null` unsets.")
+            .says("Changes an account: what is absent stays, `null` unsets. A new `parent` moves its whole subtree.")
             .takes("AccountPatch")
             .gives(200, "Account"),
         Route::new("delete", "/api/accounts/{*account}", "deleteAccount", delete(accounts::delete))
-            .says("Deletes an account on which no account and no active key hangs. Its usage rows stay.")
-            .gives(200, "Deleted"),
+            .says("Deletes an account: new requests are refused, those under way end, its credit goes to the account above. Its usage rows stay.")
+            .query(&[(
+                "mode",
+                "`refuse` (if absent): only if no account, active key, credit or request hangs on it. `cascade`: with all below it. `reparent`: what is below it moves up.",
+            )])
+            .gives(200, "DeletedAccount"),
+        Route::new("get", "/api/limits/{*account}", "showLimits", get(limits::show))
+            .says("Limits of an account: what it sets, and every limit that its requests must fit, with what is used.")
+            .gives(200, "AccountLimits"),
+        Route::new("patch", "/api/limits/{*account}", "changeLimits", patch(limits::change))
+            .says("Changes limits of an account, each on its own: what is absent stays, `null` unsets.")
+            .takes("LimitsChange")
+            .gives(200, "AccountLimits"),
+    ]
+}
+
+fn keys() -> Vec<Route> {
+    vec![
         Route::new("post", "/api/keys", "createKey", post(keys::create))
             .says("Makes an inference key. The key itself is in this answer only.")
             .takes("NewKey")
@@ -137,9 +198,51 @@ pub(crate) fn table() -> Vec<Route> {
             .says("Keys, revoked ones included, without their secrets.")
             .query(&[ACCOUNT])
             .gives(200, "KeyList"),
-        Route::new("delete", "/api/keys/{id}", "revokeKey", delete(keys::revoke))
-            .says("Revokes a key; felt by the next request.")
+        Route::new("get", "/api/keys/{id}", "showKey", get(keys::show))
+            .says("One key, without its secret.")
             .gives(200, "Key"),
+        Route::new(
+            "post",
+            "/api/keys/{id}/rotate",
+            "rotateKey",
+            post(keys::rotate),
+        )
+        .says("Makes a successor that may do the same, and lets the old key go on for a while.")
+        .takes("Rotation")
+        .gives(201, "IssuedKey"),
+        Route::new(
+            "delete",
+            "/api/keys/{id}",
+            "revokeKey",
+            delete(keys::revoke),
+        )
+        .says("Revokes a key; felt by the next request.")
+        .query(&[("kill", "`true`: answers that are under way end, too.")])
+        .gives(200, "Key"),
+    ]
+}
+
+fn credit() -> Vec<Route> {
+    vec![
+        Route::new("post", "/api/grants", "grant", post(grants::grant))
+            .says("Gives an account credit, new or out of the wallet of the account above. Repeated with the same key and content it changes nothing.")
+            .takes("Grant")
+            .gives(200, "Moved"),
+        Route::new("post", "/api/reclaims", "reclaim", post(grants::reclaim))
+            .says("Takes credit back, at most what is available.")
+            .takes("Reclaim")
+            .gives(200, "Moved"),
+        Route::new("get", "/api/wallets/{*account}", "showWallet", get(grants::wallet))
+            .says("An account's wallet and the credit in it.")
+            .gives(200, "Wallet"),
+        Route::new("get", "/api/ledger", "showLedger", get(grants::ledger))
+            .says("The sum of all books, which is 0, and of each kind of book.")
+            .gives(200, "Ledger"),
+    ]
+}
+
+fn traffic() -> Vec<Route> {
+    vec![
         Route::new("put", "/api/credentials/{name}", "setCredential", put(credentials::set))
             .says("Stores an upstream credential, replacing one of the same name. Its values never come out again.")
             .takes("NewCredential")
@@ -176,20 +279,37 @@ pub(crate) fn table() -> Vec<Route> {
         Route::new("delete", "/api/policies/{id}", "detachPolicy", delete(policies::detach))
             .says("Detaches a policy.")
             .gives(200, "Deleted"),
-        Route::new("get", "/api/components", "listComponents", get(state::components))
-            .says("Components that are loaded, and files that are not, with the reason.")
-            .gives(200, "ComponentList"),
+    ]
+}
+
+fn usage() -> Vec<Route> {
+    vec![
         Route::new("get", "/api/usage", "listUsage", get(usage::list))
             .says("Usage rows, newest first, and the totals of all rows that fit the filter.")
             .query(&[
                 ACCOUNT,
-                ("since", "From this moment on: RFC 3339, or milliseconds since 1970."),
-                ("until", "Before this moment."),
+                SINCE,
+                UNTIL,
+                MODEL,
+                PROVIDER,
+                KEY,
+                TAG,
                 ("limit", "Rows to answer, at most 10000; 100 if absent. Totals count all."),
             ])
             .gives(200, "UsagePage"),
-        Route::new("get", "/api/status", "status", get(state::status))
-            .says("How the gateway is.")
-            .gives(200, "Status"),
+        Route::new("get", "/api/usage/report", "reportUsage", get(usage::report))
+            .says("Usage added up. Hours are those of universal time, days those of the tree's zone; what lies in an hour or day that began in the time asked for counts.")
+            .query(&[
+                ("by", "What lines are told apart by: any of `account`, `key`, `provider`, `model`, `tag:NAME`, with commas."),
+                ("span", "`hour` or `day`: one line for each. Absent: the whole time together."),
+                ACCOUNT,
+                SINCE,
+                UNTIL,
+                MODEL,
+                PROVIDER,
+                KEY,
+                TAG,
+            ])
+            .gives(200, "UsageReport"),
     ]
 }

@@ -1,13 +1,13 @@
 //! `/api/usage`: what was used, by whom, at what cost.
 
-use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use tollgate_gateway::control::UsageFilter;
+use tollgate_gateway::control::{Filter, ReportQuery, UsageQuery};
 
 use super::App;
-use crate::answer::{Refusal, work};
+use crate::answer::{Refusal, reply};
 use crate::body::Query;
 use crate::time::moment;
 
@@ -16,26 +16,54 @@ const DEFAULT_LIMIT: usize = 100;
 /// Rows answered at most; totals always count all.
 const MAX_LIMIT: usize = 10_000;
 
-/// The query.
+/// The query for rows.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Filter {
+pub(super) struct Rows {
     account: Option<String>,
     since: Option<String>,
     until: Option<String>,
+    model: Option<String>,
+    provider: Option<String>,
+    key: Option<String>,
+    tag: Option<String>,
     limit: Option<String>,
 }
 
-impl Filter {
-    fn read(self) -> Result<UsageFilter, Refusal> {
-        let since_ms = self.since.map(|text| moment("since", &text)).transpose()?;
-        let until_ms = self.until.map(|text| moment("until", &text)).transpose()?;
-        if since_ms
-            .zip(until_ms)
-            .is_some_and(|(since, until)| until < since)
-        {
-            return Err(Refusal::field("until", "is before `since`"));
-        }
+/// The query for a report.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Lines {
+    account: Option<String>,
+    since: Option<String>,
+    until: Option<String>,
+    model: Option<String>,
+    provider: Option<String>,
+    key: Option<String>,
+    tag: Option<String>,
+    span: Option<String>,
+    by: Option<String>,
+}
+
+/// Reads the times of a filter.
+fn within(filter: Filter, since: Option<String>, until: Option<String>) -> Result<Filter, Refusal> {
+    let since_ms = since.map(|text| moment("since", &text)).transpose()?;
+    let until_ms = until.map(|text| moment("until", &text)).transpose()?;
+    if since_ms
+        .zip(until_ms)
+        .is_some_and(|(since, until)| until < since)
+    {
+        return Err(Refusal::field("until", "is before `since`"));
+    }
+    Ok(Filter {
+        since_ms,
+        until_ms,
+        ..filter
+    })
+}
+
+impl Rows {
+    fn read(self) -> Result<UsageQuery, Refusal> {
         let limit = match self.limit {
             None => DEFAULT_LIMIT,
             Some(text) => text
@@ -46,22 +74,51 @@ impl Filter {
                     Refusal::field("limit", format!("must be a number from 0 to {MAX_LIMIT}"))
                 })?,
         };
-        Ok(UsageFilter {
+        let filter = Filter {
             account: self.account,
-            since_ms,
-            until_ms,
+            model: self.model,
+            provider: self.provider,
+            key: self.key,
+            tag: self.tag,
+            ..Filter::default()
+        };
+        Ok(UsageQuery {
+            filter: within(filter, self.since, self.until)?,
             limit,
         })
     }
 }
 
-pub(super) async fn list(State(control): App, Query(filter): Query<Filter>) -> Response {
-    let filter = match filter.read() {
-        Ok(filter) => filter,
-        Err(refusal) => return refusal.into_response(),
-    };
-    match work(move || control.usage_page(&filter)).await {
-        Ok(page) => Json(page).into_response(),
+impl Lines {
+    fn read(self) -> Result<ReportQuery, Refusal> {
+        let filter = Filter {
+            account: self.account,
+            model: self.model,
+            provider: self.provider,
+            key: self.key,
+            tag: self.tag,
+            ..Filter::default()
+        };
+        let by = self.by.unwrap_or_default();
+        let names = by.split(',').filter(|name| !name.is_empty());
+        Ok(ReportQuery {
+            filter: within(filter, self.since, self.until)?,
+            span: self.span,
+            by: names.map(str::to_owned).collect(),
+        })
+    }
+}
+
+pub(super) async fn list(State(control): App, Query(rows): Query<Rows>) -> Response {
+    match rows.read() {
+        Ok(query) => reply(StatusCode::OK, move || control.usage_page(&query)).await,
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+pub(super) async fn report(State(control): App, Query(lines): Query<Lines>) -> Response {
+    match lines.read() {
+        Ok(query) => reply(StatusCode::OK, move || control.usage_report(&query)).await,
         Err(refusal) => refusal.into_response(),
     }
 }

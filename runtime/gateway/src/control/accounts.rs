@@ -1,10 +1,18 @@
-//! Accounts: the tree and what takes effect on each node of it.
+//! Accounts: the tree, its changes, and how accounts leave it.
 
-use tollgate_governance::{Account, AccountPatch, Attached, DeleteMode, OsRandom, Path};
+use std::sync::Arc;
+
+use tollgate_governance::{Account, AccountPatch, Attached, DeleteMode, OsRandom, Status};
 
 use super::error::ControlError;
-use super::views::{AccountList, AccountView, Deleted, Effective, LimitOf, ModelsOf};
+use super::known::{self, Lists};
+use super::views::{
+    AccountLine, AccountList, AccountView, ArchivedAccount, ArchivedList, DeletedAccount,
+};
 use super::{Control, State, now_ms};
+
+/// A deletion that takes no more accounts with it is carried out before it is answered; a larger one afterwards.
+const AT_ONCE: usize = 100;
 
 impl Control {
     /// Adds an account.
@@ -13,6 +21,7 @@ impl Control {
     /// A value is wrong, the parent is unknown or the name taken.
     pub fn create_account(&self, new: &AccountPatch) -> Result<AccountView, ControlError> {
         let mut state = self.state.lock();
+        check_names(&state, new, None)?;
         let (account, changes) =
             state
                 .directory
@@ -21,18 +30,32 @@ impl Control {
         self.account_view(&state, &account)
     }
 
-    /// The whole tree, each account after the one above it.
+    /// An account and all below it, or the whole tree; each account after the one above it.
     ///
     /// # Errors
-    /// The tree is damaged.
-    pub fn accounts(&self) -> Result<AccountList, ControlError> {
+    /// There is no such account.
+    pub fn accounts(&self, top: Option<&str>) -> Result<AccountList, ControlError> {
         let state = self.state.lock();
-        let accounts = state
+        let top = top
+            .map(|target| state.directory.account(target))
+            .transpose()?
+            .map(|account| account.id);
+        let now = now_ms();
+        let lines = state
             .directory
             .accounts()
-            .map(|account| self.account_view(&state, account));
+            .filter(|account| top.is_none_or(|top| state.directory.is_within(account.id, top)))
+            .filter_map(|account| {
+                let path = state.directory.path(account.id)?;
+                Some(AccountLine {
+                    account: Account::clone(account),
+                    path: path.names(),
+                    enabled: path.is_enabled(),
+                    used: self.used(&path, now),
+                })
+            });
         Ok(AccountList {
-            accounts: accounts.collect::<Result<_, _>>()?,
+            accounts: lines.collect(),
         })
     }
 
@@ -46,7 +69,7 @@ impl Control {
         self.account_view(&state, account)
     }
 
-    /// Changes an account.
+    /// Changes an account; with a new parent its whole subtree moves.
     ///
     /// # Errors
     /// There is none, a value is wrong, or the new place in the tree cannot be.
@@ -56,24 +79,41 @@ impl Control {
         patch: &AccountPatch,
     ) -> Result<AccountView, ControlError> {
         let mut state = self.state.lock();
+        let account = self.patch_account(&mut state, target, patch)?;
+        self.account_view(&state, &account)
+    }
+
+    pub(super) fn patch_account(
+        &self,
+        state: &mut State,
+        target: &str,
+        patch: &AccountPatch,
+    ) -> Result<Arc<Account>, ControlError> {
+        check_names(state, patch, state.directory.account(target).ok())?;
         let (account, changes) = state.directory.update_account(target, patch, now_ms())?;
-        self.commit(&mut state, &changes)?;
+        self.commit(state, &changes)?;
         if account.parent.is_none() {
             let zone = super::open::zone(&self.config, &state.directory)
                 .map_err(|error| ControlError::invalid("time_zone", error.to_string()))?;
             self.counters.set_zone(&zone);
         }
-        self.account_view(&state, &account)
+        Ok(account)
     }
 
     /// Deletes an account: it refuses new requests at once, and is archived when the last request under way has ended.
+    /// Its credit then goes to the account above.
     ///
     /// # Errors
     /// There is none, it is the root, or the mode refuses.
-    pub fn delete_account(&self, target: &str, mode: DeleteMode) -> Result<Deleted, ControlError> {
+    pub fn delete_account(
+        &self,
+        target: &str,
+        mode: DeleteMode,
+    ) -> Result<DeletedAccount, ControlError> {
         let mut state = self.state.lock();
         let now = now_ms();
         let id = state.directory.account(target)?.id;
+        let path = state.directory.names(id).unwrap_or_default();
         let attached = |id| {
             let balance = self.counters.ledger(|ledger| ledger.balance(id, now));
             Attached {
@@ -83,59 +123,77 @@ impl Control {
         };
         let changes = state.directory.close_account(target, mode, attached, now)?;
         self.commit(&mut state, &changes)?;
+        let before = state.closing.len();
+        state.closing = state.directory.closing();
+        let accounts = state.closing.len().saturating_sub(before);
         drop(state);
-        self.archive_drained();
-        Ok(Deleted {
-            deleted: id.to_string(),
-        })
-    }
-
-    fn account_view(&self, state: &State, account: &Account) -> Result<AccountView, ControlError> {
-        let path = state.directory.path(account.id).ok_or_else(|| {
-            ControlError::internal("the account hangs on nothing; see `tollgate doctor`")
-        })?;
-        let spent = self.counters.spent(&path, now_ms());
-        Ok(AccountView {
-            account: account.clone(),
-            path: path.names(),
-            effective: Effective {
-                enabled: path.is_enabled(),
-                models: models(state, &path),
-                limits: limits(state, &path),
-                spent_today: spent.settled,
-                held: spent.held,
+        if accounts <= AT_ONCE {
+            self.archive_drained();
+        }
+        let state = self.state.lock();
+        Ok(DeletedAccount {
+            deleted: id,
+            path,
+            accounts,
+            state: match state.directory.get(id) {
+                Some(_) => Status::Closing,
+                None => Status::Archived,
             },
         })
     }
-}
 
-fn models(state: &State, path: &Path) -> Vec<ModelsOf> {
-    let of = |account: &Account| {
-        let models = account.models.clone()?;
-        Some(ModelsOf {
-            source: state.directory.names(account.id)?,
-            models,
-        })
-    };
-    path.nodes()
-        .iter()
-        .filter_map(|node| of(&node.account))
-        .collect()
-}
-
-fn limits(state: &State, path: &Path) -> Vec<LimitOf> {
-    let mut all = Vec::new();
-    for node in path.nodes() {
-        let Some(source) = state.directory.names(node.id()) else {
-            continue;
-        };
-        for kind in tollgate_governance::LimitKind::ALL {
-            all.extend(node.account.limits.get(kind).map(|value| LimitOf {
-                source: source.clone(),
-                kind: kind.as_str(),
-                value,
-            }));
+    /// Accounts that are gone from the tree, oldest first: history names them.
+    #[must_use]
+    pub fn archived_accounts(&self) -> ArchivedList {
+        let state = self.state.lock();
+        let archived = state.directory.archived();
+        let accounts = archived.into_iter().map(|account| ArchivedAccount {
+            id: account.id,
+            parent: account.parent,
+            name: account.name.clone(),
+            alias: account.alias.clone(),
+            tags: account.tags.clone(),
+            created_ms: account.created_ms,
+            deleted_ms: account.updated_ms,
+        });
+        ArchivedList {
+            accounts: accounts.collect(),
         }
     }
-    all
+
+    pub(super) fn account_view(
+        &self,
+        state: &State,
+        account: &Account,
+    ) -> Result<AccountView, ControlError> {
+        let path = state.directory.path(account.id).ok_or_else(|| {
+            ControlError::internal("the account hangs on nothing; see `tollgate doctor`")
+        })?;
+        Ok(AccountView {
+            account: account.clone(),
+            path: path.names(),
+            effective: self.effective(state, &path),
+        })
+    }
+}
+
+/// Refuses names of operations and providers that mean nothing.
+fn check_names(
+    state: &State,
+    patch: &AccountPatch,
+    present: Option<&Arc<Account>>,
+) -> Result<(), ControlError> {
+    known::endpoints(&Lists {
+        field: "endpoints",
+        given: patch.endpoints.as_ref().and_then(Option::as_deref),
+        present: present.and_then(|account| account.endpoints.as_deref()),
+    })?;
+    known::providers(
+        state,
+        &Lists {
+            field: "providers",
+            given: patch.providers.as_ref().and_then(Option::as_deref),
+            present: present.and_then(|account| account.providers.as_deref()),
+        },
+    )
 }

@@ -4,16 +4,22 @@
 //! What the store or a component refuses never happened. The data plane takes no part: it loads snapshots.
 
 mod accounts;
+mod backup;
 mod change;
 mod components;
 mod credentials;
 pub mod data_dir;
+mod effective;
 mod error;
+mod grants;
 mod keys;
+mod known;
+mod limits;
 mod money;
 mod open;
 mod policies;
 mod quickstart;
+mod report;
 mod status;
 mod tend;
 #[cfg(test)]
@@ -23,15 +29,23 @@ mod upstreams;
 mod usage;
 mod views;
 
+pub use backup::{BackupManifest, BackupRequest, Restored, restore};
 pub use credentials::CredentialRequest;
+pub use effective::{Decided, Effective, LimitOf, ListOf, MapOf, PayingWallet, Used};
 pub use error::{ControlError, Kind, StartError};
+pub use grants::{
+    Counterpart, GrantRequest, LedgerView, LotView, Moved, ReclaimRequest, TotalsView, WalletView,
+};
+pub use limits::{LimitsChange, LimitsView};
 pub use open::{Initialised, initialise, master_key_source};
 pub use quickstart::Quickstart;
-pub use usage::{UsageFilter, UsagePage};
+pub use report::{LineView, Report, ReportQuery, SumsView};
+pub use usage::{Filter, RowView, Totals, UsagePage, UsageQuery};
 pub use views::{
-    AccountList, AccountView, ComponentList, ComponentView, CredentialList, CredentialView,
-    Deleted, Effective, FailedComponent, IssuedKey, KeyList, KeyView, LimitOf, ModelsOf,
-    PolicyList, PolicyView, ProblemView, Status, UpstreamList, UpstreamView,
+    AccountLine, AccountList, AccountView, ArchivedAccount, ArchivedList, ComponentList,
+    ComponentView, CredentialList, CredentialView, Deleted, DeletedAccount, FailedComponent,
+    IssuedKey, KeyList, KeyView, PolicyList, PolicyView, ProblemView, Status, UpstreamList,
+    UpstreamView,
 };
 
 use std::collections::HashMap;
@@ -41,7 +55,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
-use tollgate_governance::{Counters, Directory, KeyHasher};
+use tollgate_governance::{AccountId, Counters, Directory, KeyHasher, Zone};
 use tollgate_plugin::{Components, Generation};
 use tollgate_store::{JournalWriter, Store, UsageWriter};
 use tollgate_vault::{Credential, Vault};
@@ -62,6 +76,8 @@ pub struct Control {
     gate: token::Gate,
     components: Arc<Components>,
     counters: Arc<Counters>,
+    /// Of the days that usage was rolled up by: that of the start.
+    rollup_zone: Zone,
     kills: Kills,
     writer: Mutex<Option<UsageWriter>>,
     tending: Mutex<Option<tend::Tending>>,
@@ -72,6 +88,8 @@ pub struct Control {
 /// What the lock protects.
 struct State {
     directory: Directory,
+    /// Accounts that are being deleted, in an order in which they can be archived.
+    closing: Vec<AccountId>,
     /// Opened credentials by name.
     credentials: HashMap<String, Arc<Credential>>,
     /// Credentials that the vault cannot open.

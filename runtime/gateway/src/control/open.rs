@@ -213,13 +213,15 @@ impl Control {
         // Before anything is read: what a killed process had accepted but not stored counts like everything else.
         let journal = open_journal(&*store, &config, &data)?;
         let ledger = open_ledger(&*store).map_err(|error| store_failed(&data, error))?;
-        let counters = Arc::new(Counters::new(zone(&config, &directory)?, ledger));
+        let rollup_zone = zone(&config, &directory)?;
+        let counters = Arc::new(Counters::new(rollup_zone.clone(), ledger));
         directory.keep_windows(&counters);
         let seeded = usage::seed(&*store, &directory, &counters, started_ms)
             .map_err(|error| store_failed(&data, error))?;
         let (credentials, sealed) = open_credentials(&vault, &directory);
         let components = open_components(&config, &data)?;
         let state = State {
+            closing: directory.closing(),
             directory,
             credentials,
             sealed,
@@ -242,6 +244,7 @@ impl Control {
             gate,
             components: Arc::clone(&components),
             counters,
+            rollup_zone,
             kills: Kills::default(),
             writer: Mutex::new(Some(writer)),
             tending: Mutex::new(None),

@@ -78,7 +78,7 @@ impl Control {
                 .directory
                 .snapshot()
                 .find(&self.hasher.mac(&key))
-                .is_some()
+                .is_some_and(|caller| caller.is_valid_at(now_ms()))
         {
             return Ok(key);
         }

@@ -13,6 +13,7 @@ impl Control {
         let generation = self.components.generation();
         let counts = BTreeMap::from([
             ("accounts", state.directory.accounts().count()),
+            ("closing_accounts", state.closing.len()),
             ("active_keys", state.directory.snapshot().len()),
             ("credentials", state.directory.credentials().count()),
             ("upstreams", state.directory.upstreams().count()),
@@ -40,6 +41,17 @@ impl Control {
                 what: "usage rows".to_owned(),
                 why: "the store does not take them; they are kept and tried again, see the log"
                     .to_owned(),
+            });
+        }
+        let imbalance = self
+            .counters
+            .ledger(|ledger| tollgate_governance::Ledger::imbalance(ledger));
+        if imbalance != 0 {
+            problems.push(ProblemView {
+                what: "ledger".to_owned(),
+                why: format!(
+                    "its books sum to {imbalance} micro-units instead of 0: restart, and if it stays so restore a backup"
+                ),
             });
         }
         Status {

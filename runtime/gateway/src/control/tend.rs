@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tollgate_governance::{AccountId, Operation};
-use tollgate_store::ledger;
+use tollgate_store::{ledger, records};
 
 use super::error::ControlError;
 use super::open::CHECKPOINT_RECORDS;
@@ -55,30 +55,43 @@ impl Control {
         Ok(())
     }
 
-    /// Archives every account that is being deleted and has nothing under way any more.
-    pub(super) fn archive_drained(&self) {
-        let mut state = self.state.lock();
-        // What hangs on others comes first, so that a whole subtree goes at once.
-        for id in state.directory.closing() {
-            if let Err(error) = self.archive(&mut state, id) {
-                tracing::warn!(account = %id, %error, "a deleted account cannot be archived yet");
+    /// Archives every account that is being deleted and has nothing under way any more. Says why one could not be.
+    pub(super) fn archive_drained(&self) -> Option<ControlError> {
+        let closing = self.state.lock().closing.clone();
+        let mut failed = None;
+        let mut archived = false;
+        for id in closing {
+            // The lock is let go after each: with a large subtree others have their turn.
+            let mut state = self.state.lock();
+            match self.archive(&mut state, id) {
+                Ok(done) => archived |= done,
+                Err(error) => failed = failed.or(Some(error)),
             }
         }
+        if archived {
+            self.publish(&self.state.lock());
+        }
+        failed
     }
 
-    /// Archives one account that is being deleted, if it can be. Its credit goes to the account above.
-    pub(super) fn archive(&self, state: &mut State, id: AccountId) -> Result<(), ControlError> {
-        let parent = state.directory.get(id).and_then(|account| account.parent);
+    /// Archives one account that is being deleted, if nothing hangs on it any more. Its credit goes to the account above.
+    fn archive(&self, state: &mut State, id: AccountId) -> Result<bool, ControlError> {
         let occupied = state.directory.children(id).next().is_some();
         if occupied || state.directory.running(id, &self.counters) > 0 {
-            return Ok(());
+            return Ok(false);
         }
-        self.post(Operation::Sweep {
-            wallet: id,
-            to: parent,
-        })?;
+        // Most accounts never had credit: no record for those.
+        let credit = self
+            .counters
+            .ledger(|ledger| ledger.lots(id).next().is_some());
+        if credit {
+            let to = state.directory.get(id).and_then(|account| account.parent);
+            self.post(Operation::Sweep { wallet: id, to })?;
+        }
         let changes = state.directory.archive(id, now_ms())?;
-        self.commit(state, &changes)
+        records::commit(&*self.store, &mut state.directory, &changes)?;
+        state.closing.retain(|closing| *closing != id);
+        Ok(true)
     }
 
     /// Moves expired credit away.
@@ -109,8 +122,11 @@ impl Control {
 
     /// What is due in this second of the thread.
     fn tend_at(&self, second: u64) {
-        self.archive_drained();
+        let failed = self.archive_drained();
         if second.is_multiple_of(MINUTE) {
+            if let Some(error) = failed {
+                tracing::warn!(%error, "a deleted account cannot be archived yet");
+            }
             self.expire_due();
             self.checkpoint_ledger();
         }

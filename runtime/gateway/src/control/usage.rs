@@ -3,21 +3,36 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use tollgate_governance::{AccountId, Tokens, UsageRow};
+use tollgate_governance::{AccountId, Factor, RollupFilter, Tokens, UsageRow};
 use tollgate_store::{Order, Visit, usage};
 
 use super::Control;
 use super::error::ControlError;
 
-/// Which rows.
+/// Which usage, as a caller writes it. What is not set does not restrict.
 #[derive(Debug, Clone, Default)]
-pub struct UsageFilter {
+pub struct Filter {
     /// Only this account and all below it: id or path. An id may be of an account that is gone.
     pub account: Option<String>,
     /// Admitted at this moment or later. Unix milliseconds.
     pub since_ms: Option<u64>,
     /// Admitted before this moment. Unix milliseconds.
     pub until_ms: Option<u64>,
+    /// The model as the account knows it: mapped, else requested.
+    pub model: Option<String>,
+    /// Provider component.
+    pub provider: Option<String>,
+    /// Id of the key.
+    pub key: Option<String>,
+    /// A tag, as `NAME=VALUE`.
+    pub tag: Option<String>,
+}
+
+/// Which rows, and how many.
+#[derive(Debug, Clone, Default)]
+pub struct UsageQuery {
+    /// Which.
+    pub filter: Filter,
     /// Rows to answer; totals count all that fit.
     pub limit: usize,
 }
@@ -57,7 +72,9 @@ pub struct RowView {
     key_label: String,
     operation: String,
     dialect: String,
+    dialect_out: String,
     requested_model: String,
+    mapped_model: String,
     upstream_model: String,
     provider: String,
     upstream: String,
@@ -66,8 +83,10 @@ pub struct RowView {
     status: u16,
     error: String,
     limited_by: String,
+    counted: bool,
     usage: UsageView,
     base_cost: u64,
+    factor: Factor,
     price_version: String,
     charged: u64,
     hold: u64,
@@ -97,30 +116,51 @@ impl Control {
     /// Rows that fit a filter, newest first. Reads the store: not for an async thread.
     ///
     /// # Errors
-    /// The account is unknown or the store fails.
-    pub fn usage_page(&self, filter: &UsageFilter) -> Result<UsagePage, ControlError> {
-        let top = filter
-            .account
-            .as_deref()
-            .map(|target| self.account_id(target))
-            .transpose()?;
+    /// The account is unknown, a value is wrong or the store fails.
+    pub fn usage_page(&self, query: &UsageQuery) -> Result<UsagePage, ControlError> {
+        let wanted = self.wanted(&query.filter)?;
         self.catch_up();
-        let range = filter.since_ms.unwrap_or(0)..filter.until_ms.unwrap_or(u64::MAX);
+        let range = wanted.from_ms.unwrap_or(0)..wanted.until_ms.unwrap_or(u64::MAX);
         let mut page = UsagePage {
             rows: Vec::new(),
             totals: Totals::default(),
             currency: self.config.governance.currency.clone(),
         };
         usage::scan(&*self.store, range, Order::NewestFirst, &mut |row| {
-            if top.is_none_or(|top| row.path.contains(&top)) {
+            if admits(&wanted, &row) {
                 page.totals.add(&row);
-                if page.rows.len() < filter.limit {
+                if page.rows.len() < query.limit {
                     page.rows.push(RowView::new(&row));
                 }
             }
             Visit::Continue
         })?;
         Ok(page)
+    }
+
+    /// Reads a caller's filter.
+    pub(super) fn wanted(&self, filter: &Filter) -> Result<RollupFilter, ControlError> {
+        let within = filter.account.as_deref();
+        let key = filter.key.as_deref().map(|id| {
+            id.parse()
+                .map_err(|_| ControlError::invalid("key", format!("`{id}` is no id of a key")))
+        });
+        let tag = filter.tag.as_deref().map(|tag| {
+            let pair = tag.split_once('=').filter(|(name, _)| !name.is_empty());
+            let (name, value) =
+                pair.ok_or_else(|| ControlError::invalid("tag", "must be NAME=VALUE"))?;
+            Ok::<_, ControlError>((name.to_owned(), value.to_owned()))
+        });
+        Ok(RollupFilter {
+            from_ms: filter.since_ms,
+            until_ms: filter.until_ms,
+            within: within.map(|target| self.account_id(target)).transpose()?,
+            account: None,
+            key: key.transpose()?,
+            provider: filter.provider.clone(),
+            model: filter.model.clone(),
+            tag: tag.transpose()?,
+        })
     }
 
     /// History outlives accounts: an id need not exist any more, a path must.
@@ -132,6 +172,19 @@ impl Control {
         let found = state.directory.account(target).map(|account| account.id);
         found.map_err(|error| ControlError::invalid("account", error.to_string()))
     }
+}
+
+/// Whether a row fits. Its time does: the range says so.
+fn admits(wanted: &RollupFilter, row: &UsageRow<'_>) -> bool {
+    wanted.within.is_none_or(|top| row.path.contains(&top))
+        && wanted.key.is_none_or(|key| row.key == key)
+        && (wanted.provider.as_ref()).is_none_or(|provider| row.provider == *provider)
+        && (wanted.model.as_ref()).is_none_or(|model| row.limited_model() == model)
+        && (wanted.tag.as_ref()).is_none_or(|(name, value)| {
+            row.tags
+                .iter()
+                .any(|tag| (&*tag.0, &*tag.1) == (name.as_str(), value.as_str()))
+        })
 }
 
 impl Totals {
@@ -177,7 +230,9 @@ impl RowView {
             key_label: row.key_label.to_string(),
             operation: row.operation.to_string(),
             dialect: row.dialect.to_string(),
+            dialect_out: row.dialect_out.to_string(),
             requested_model: row.requested_model.to_string(),
+            mapped_model: row.mapped_model.to_string(),
             upstream_model: row.upstream_model.to_string(),
             provider: row.provider.to_string(),
             upstream: row.upstream.to_string(),
@@ -186,12 +241,14 @@ impl RowView {
             status: row.status,
             error: row.error.to_string(),
             limited_by: row.limited_by.to_string(),
+            counted: row.counted,
             usage: UsageView {
                 tokens: row.tokens,
                 estimated: row.estimated,
             },
             charged: row.charged,
             base_cost: row.base_cost,
+            factor: row.factor,
             price_version: row.price_version.to_string(),
             hold: row.hold,
             recovered: row.recovered,

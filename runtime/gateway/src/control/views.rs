@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use tollgate_governance::{Account, AccountId, Attachment, Key, KeyId, Upstream};
+use tollgate_governance::{Account, AccountId, Attachment, KeyId, KeyState, Scope, Upstream};
 
+use super::effective::{Effective, Used};
 use crate::snapshot::Problem;
 
 /// An account with what takes effect on it.
@@ -19,46 +20,67 @@ pub struct AccountView {
     pub effective: Effective,
 }
 
-/// What takes effect on an account, and which account of its path decides it.
+/// An account in a list.
 #[derive(Debug, Clone, Serialize)]
-pub struct Effective {
+pub struct AccountLine {
+    /// The record.
+    #[serde(flatten)]
+    pub account: Account,
+    /// Names from the root.
+    pub path: String,
     /// Whether every account of the path is active.
     pub enabled: bool,
-    /// A model must pass all of these lists; none means no restriction.
-    pub models: Vec<ModelsOf>,
-    /// A request must fit all of these limits.
-    pub limits: Vec<LimitOf>,
-    /// Micro-units that the account's subtree spent today.
-    pub spent_today: u64,
-    /// Micro-units held for its running requests.
-    pub held: u64,
+    /// What its subtree has used.
+    #[serde(flatten)]
+    pub used: Used,
 }
 
-/// An allow-list and whose it is.
-#[derive(Debug, Clone, Serialize)]
-pub struct ModelsOf {
-    /// Path of the account that set it.
-    pub source: String,
-    /// Names and patterns.
-    pub models: Vec<String>,
-}
-
-/// A limit and whose it is.
-#[derive(Debug, Clone, Serialize)]
-pub struct LimitOf {
-    /// Path of the account that set it, and whose subtree it counts.
-    pub source: String,
-    /// `rpm` or `daily_limit`.
-    pub kind: &'static str,
-    /// Requests, or micro-units.
-    pub value: u64,
-}
-
-/// All accounts.
+/// Accounts.
 #[derive(Debug, Clone, Serialize)]
 pub struct AccountList {
     /// Each after the one above it.
-    pub accounts: Vec<AccountView>,
+    pub accounts: Vec<AccountLine>,
+}
+
+/// An account that is gone from the tree.
+#[derive(Debug, Clone, Serialize)]
+pub struct ArchivedAccount {
+    /// Its id.
+    pub id: AccountId,
+    /// The account above it at that time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<AccountId>,
+    /// Its name, which others may have by now.
+    pub name: String,
+    /// A friendlier name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alias: Option<String>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+    /// Unix milliseconds.
+    pub created_ms: u64,
+    /// When it was archived, Unix milliseconds.
+    pub deleted_ms: u64,
+}
+
+/// Accounts that are gone from the tree.
+#[derive(Debug, Clone, Serialize)]
+pub struct ArchivedList {
+    /// Oldest first.
+    pub accounts: Vec<ArchivedAccount>,
+}
+
+/// An account that was deleted.
+#[derive(Debug, Clone, Serialize)]
+pub struct DeletedAccount {
+    /// Its id.
+    pub deleted: AccountId,
+    /// Its path.
+    pub path: String,
+    /// How many accounts go, it included.
+    pub accounts: usize,
+    /// `archived`, or `closing` while requests of it are under way.
+    pub state: tollgate_governance::Status,
 }
 
 /// A key without its secret.
@@ -74,25 +96,27 @@ pub struct KeyView {
     pub label: String,
     /// Enough of the key to recognise it.
     pub prefix: String,
+    /// Whether it works now.
+    pub state: KeyState,
+    /// What it may do less than its account.
+    pub scope: Scope,
+    /// Of no use before that moment, Unix milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_before_ms: Option<u64>,
+    /// Of no use from that moment on, Unix milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_ms: Option<u64>,
+    /// When it was last shown, to a second, Unix milliseconds; absent: not for a month at least.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_used_ms: Option<u64>,
+    /// The key that replaces it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub successor: Option<KeyId>,
     /// Unix milliseconds.
     pub created_ms: u64,
-    /// Unix milliseconds; absent while it works.
+    /// Unix milliseconds; absent while it is not revoked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revoked_ms: Option<u64>,
-}
-
-impl KeyView {
-    pub(super) fn new(key: &Key, path: String) -> Self {
-        Self {
-            id: key.id,
-            account: key.account,
-            path,
-            label: key.label.clone(),
-            prefix: key.prefix.clone(),
-            created_ms: key.created_ms,
-            revoked_ms: key.revoked_ms,
-        }
-    }
 }
 
 /// Keys.
@@ -111,6 +135,9 @@ pub struct IssuedKey {
     /// The key itself.
     #[serde(serialize_with = "exposed")]
     pub key: tollgate_governance::Secret,
+    /// The key that it replaces, as that is now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<KeyView>,
 }
 
 fn exposed<S: serde::Serializer>(

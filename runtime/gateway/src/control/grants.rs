@@ -1,0 +1,295 @@
+//! Prepaid credit: granted, taken back, looked at.
+
+use serde::{Deserialize, Serialize};
+use tollgate_governance::{Account, AccountId, Operation, Source, Status as AccountStatus, Totals};
+use tollgate_store::ledger;
+
+use super::error::ControlError;
+use super::{Control, State, now_ms};
+
+/// Where credit comes from or goes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Counterpart {
+    /// The wallet of the account above.
+    Parent,
+    /// Where all credit comes from and ends.
+    Treasury,
+}
+
+/// What a caller says to give credit. Unknown members are refused.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GrantRequest {
+    /// Id or path of the account whose wallet gets it.
+    pub account: String,
+    /// Micro-units, more than zero.
+    pub amount: i64,
+    /// Chosen by the caller, 1 to 200 bytes: repeated with the same content the request changes nothing.
+    pub idempotency_key: String,
+    /// The account above if absent; the treasury for the root.
+    #[serde(default)]
+    pub from: Option<Counterpart>,
+    /// Of no use from that moment on, Unix milliseconds. For new credit only: what comes from a wallet keeps its expiry.
+    #[serde(default)]
+    pub expires_ms: Option<u64>,
+}
+
+/// What a caller says to take credit back. Unknown members are refused.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReclaimRequest {
+    /// Id or path of the account whose wallet it is taken from.
+    pub account: String,
+    /// Micro-units, more than zero, at most what is available.
+    pub amount: i64,
+    /// As of a grant; the keys of both are one set.
+    pub idempotency_key: String,
+    /// The account above if absent; the treasury for the root.
+    #[serde(default)]
+    pub to: Option<Counterpart>,
+}
+
+/// Credit that was moved.
+#[derive(Debug, Clone, Serialize)]
+pub struct Moved {
+    /// Micro-units.
+    pub amount: i64,
+    /// The request's.
+    pub idempotency_key: String,
+    /// It had been done before; this time nothing was.
+    pub repeated: bool,
+    /// The account's wallet as it is now.
+    pub wallet: WalletView,
+}
+
+/// An account's wallet. Micro-units.
+#[derive(Debug, Clone, Serialize)]
+pub struct WalletView {
+    /// Whose.
+    pub account: AccountId,
+    /// Its path.
+    pub path: String,
+    /// Whether requests of the account are paid from this wallet. If not its credit only waits to be granted further.
+    pub pays: bool,
+    /// Can be spent, granted or taken back.
+    pub available: i64,
+    /// Set aside for running requests.
+    pub held: i64,
+    /// Expired and not yet moved away.
+    pub expired: i64,
+    /// Credit in the order in which it will be spent.
+    pub lots: Vec<LotView>,
+    /// The base currency.
+    pub currency: String,
+}
+
+/// Credit that was issued together.
+#[derive(Debug, Clone, Serialize)]
+pub struct LotView {
+    /// Its number.
+    pub id: u64,
+    /// What is left of it in this wallet, micro-units.
+    pub left: i64,
+    /// Of use before that moment, Unix milliseconds; absent: for ever.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_ms: Option<u64>,
+}
+
+/// The whole ledger. Micro-units.
+#[derive(Debug, Clone, Serialize)]
+pub struct LedgerView {
+    /// What all books sum to: always 0. Anything else is a bug or damage.
+    pub imbalance: i64,
+    /// The sum of each kind of book.
+    pub totals: TotalsView,
+    /// Requests under way that hold credit.
+    pub open_holds: usize,
+    /// Records since the last checkpoint: what the next start replays.
+    pub records_since_checkpoint: u64,
+    /// The base currency.
+    pub currency: String,
+}
+
+/// The sum of each kind of book.
+#[derive(Debug, Clone, Serialize)]
+pub struct TotalsView {
+    /// Minus all credit that was ever issued and not given back.
+    pub treasury: i64,
+    /// In wallets.
+    pub wallets: i64,
+    /// Held for requests under way.
+    pub held: i64,
+    /// On its way between two books.
+    pub moving: i64,
+    /// Charged for requests.
+    pub consumed: i64,
+    /// Nobody used it in time.
+    pub expired: i64,
+    /// Charged on top of requests.
+    pub fees: i64,
+    /// The part of what was charged that no wallet covered.
+    pub uncovered: i64,
+}
+
+impl Control {
+    /// Gives an account credit.
+    ///
+    /// # Errors
+    /// A value is wrong, the credit is not there, or the key was used for something else.
+    pub fn grant(&self, request: &GrantRequest) -> Result<Moved, ControlError> {
+        // Under the lock of the tree: the account cannot go away, or elsewhere, meanwhile.
+        let state = self.state.lock();
+        let account = payable(&state, &request.account)?;
+        let from = match counterpart(account, request.from, "from")? {
+            None => Source::Treasury {
+                expires_ms: request.expires_ms,
+            },
+            Some(_) if request.expires_ms.is_some() => {
+                let message = "credit from the account above keeps its expiry; only new credit (`from` the treasury) can be given one";
+                return Err(ControlError::invalid("expires_ms", message));
+            }
+            Some(parent) => Source::Wallet(parent),
+        };
+        let posted = self.post(Operation::Grant {
+            key: request.idempotency_key.clone(),
+            from,
+            to: account.id,
+            amount: request.amount,
+        })?;
+        Ok(Moved {
+            amount: posted.receipt.amount,
+            idempotency_key: request.idempotency_key.clone(),
+            repeated: posted.before,
+            wallet: self.wallet_view(&state, account),
+        })
+    }
+
+    /// Takes credit back.
+    ///
+    /// # Errors
+    /// A value is wrong, less is available, or the key was used for something else.
+    pub fn reclaim(&self, request: &ReclaimRequest) -> Result<Moved, ControlError> {
+        let state = self.state.lock();
+        let account = payable(&state, &request.account)?;
+        let posted = self.post(Operation::Reclaim {
+            key: request.idempotency_key.clone(),
+            from: account.id,
+            to: counterpart(account, request.to, "to")?,
+            amount: request.amount,
+        })?;
+        Ok(Moved {
+            amount: posted.receipt.amount,
+            idempotency_key: request.idempotency_key.clone(),
+            repeated: posted.before,
+            wallet: self.wallet_view(&state, account),
+        })
+    }
+
+    /// An account's wallet, by id or path; one that never had credit is empty.
+    ///
+    /// # Errors
+    /// There is no such account.
+    pub fn wallet(&self, target: &str) -> Result<WalletView, ControlError> {
+        let state = self.state.lock();
+        let account = state.directory.account(target)?;
+        Ok(self.wallet_view(&state, account))
+    }
+
+    /// How the ledger is.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub fn ledger_status(&self) -> Result<LedgerView, ControlError> {
+        let (imbalance, totals, open_holds) = self.counters.ledger(|ledger| {
+            let holds = ledger.open_holds().count();
+            (ledger.imbalance(), *ledger.totals(), holds)
+        });
+        let Totals {
+            treasury,
+            wallets,
+            held,
+            moving,
+            consumed,
+            expired,
+            fees,
+            uncovered,
+        } = totals;
+        Ok(LedgerView {
+            imbalance: narrow(imbalance),
+            totals: TotalsView {
+                treasury: narrow(treasury),
+                wallets: narrow(wallets),
+                held: narrow(held),
+                moving: narrow(moving),
+                consumed: narrow(consumed),
+                expired: narrow(expired),
+                fees: narrow(fees),
+                uncovered: narrow(uncovered),
+            },
+            open_holds,
+            records_since_checkpoint: ledger::since_checkpoint(&*self.store)?,
+            currency: self.config.governance.currency.clone(),
+        })
+    }
+
+    fn wallet_view(&self, state: &State, account: &Account) -> WalletView {
+        let now = now_ms();
+        let (balance, lots) = self.counters.ledger(|ledger| {
+            let lots: Vec<_> = ledger.lots(account.id).collect();
+            (ledger.balance(account.id, now), lots)
+        });
+        let path = state.directory.path(account.id);
+        WalletView {
+            account: account.id,
+            path: path.as_ref().map(|path| path.names()).unwrap_or_default(),
+            pays: path.is_some_and(|path| path.wallet() == Some(account.id)),
+            available: balance.available,
+            held: balance.held,
+            expired: balance.expired,
+            lots: lots
+                .into_iter()
+                .map(|(lot, left)| LotView {
+                    id: lot.id,
+                    left,
+                    expires_ms: (lot.expires_ms != u64::MAX).then_some(lot.expires_ms),
+                })
+                .collect(),
+            currency: self.config.governance.currency.clone(),
+        }
+    }
+}
+
+/// The account of a request that moves credit.
+fn payable<'a>(state: &'a State, target: &str) -> Result<&'a Account, ControlError> {
+    let found = state.directory.account(target);
+    let account = found.map_err(|error| ControlError::invalid("account", error.to_string()))?;
+    if account.status == AccountStatus::Closing {
+        return Err(ControlError {
+            field: Some("account".to_owned()),
+            ..ControlError::conflict("the account is being deleted")
+        });
+    }
+    Ok(account)
+}
+
+/// The account above, or none for the treasury.
+fn counterpart(
+    account: &Account,
+    asked: Option<Counterpart>,
+    field: &'static str,
+) -> Result<Option<AccountId>, ControlError> {
+    match (asked, account.parent) {
+        (Some(Counterpart::Treasury), _) | (None, None) => Ok(None),
+        (_, Some(parent)) => Ok(Some(parent)),
+        (Some(Counterpart::Parent), None) => Err(ControlError::invalid(
+            field,
+            "the root account has none above it; its credit comes from the treasury",
+        )),
+    }
+}
+
+/// A sum as it is shown. What does not fit is more money than there is.
+fn narrow(sum: i128) -> i64 {
+    i64::try_from(sum).unwrap_or(if sum < 0 { i64::MIN } else { i64::MAX })
+}
