@@ -513,6 +513,14 @@ fn a_hold_whose_credit_others_have_spent_is_charged_without_a_negative_wallet_an
     let (_, recovery) = Journal::open(&folder, &*store, options()).unwrap();
     assert_eq!((recovery.rows_added, recovery.holds_resolved), (1, 1));
     assert_eq!(recovery.charges_refitted, 1);
+    let mut records = Vec::new();
+    ledger::scan(&*store, 1..u64::MAX, &mut |_, record| {
+        records.push(record.to_vec());
+        Visit::Continue
+    })
+    .unwrap();
+    assert_eq!(records.len(), 3);
+    assert_eq!(records[1], bytes(&spent), "what ended is charged as it was");
     for _ in 0..2 {
         let books = ledger::load(&*store).unwrap();
         let totals = books.totals();
