@@ -1,0 +1,154 @@
+//! Prepaid credit: without it nothing is sent, what is charged leaves the wallet, and the books always sum to zero.
+
+use serde_json::{Value, json};
+use tollgate_tests::endpoints::{ENDPOINTS, Endpoint};
+use tollgate_tests::management::Management;
+use tollgate_tests::simulator::{Answer, Gate};
+use tollgate_tests::wire::send;
+use tollgate_tests::world::{ALICE, World};
+
+/// New credit for an account.
+async fn grant(management: &Management, account: &str, amount: i64, key: &str) -> Value {
+    let body = json!({ "account": account, "amount": amount, "from": "treasury", "idempotency_key": key });
+    management.done("POST", "/api/grants", Some(&body)).await
+}
+
+/// What is in a wallet: available and held.
+async fn wallet(management: &Management, account: &str) -> (i64, i64) {
+    let wallet = management.get(&format!("/api/wallets/{account}")).await;
+    (wallet["available"].as_i64().unwrap(), wallet["held"].as_i64().unwrap())
+}
+
+async fn assert_balanced(management: &Management) {
+    let ledger = management.get("/api/ledger").await;
+    assert_eq!(ledger["imbalance"], 0, "{ledger}");
+    assert_eq!(ledger["totals"]["uncovered"], 0, "{ledger}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_empty_wallet_ends_every_endpoint_in_its_dialect_and_credit_opens_it_again() {
+    let world = World::new().await;
+    let management = world.management();
+    management.change("root/research", json!({ "billing": "prepaid" })).await;
+    for endpoint in ENDPOINTS.iter().filter(|endpoint| endpoint.operation != "count-tokens") {
+        let reply = world.ask(endpoint, endpoint.streams).await;
+        let (status, word) = match endpoint.anthropic {
+            true => (402, "billing_error"),
+            false => (429, "insufficient_quota"),
+        };
+        endpoint.assert_error(&reply, status, word);
+        assert_eq!(reply.header("x-should-retry"), Some("false"));
+    }
+    assert!(world.simulator.received().is_empty());
+    let row = &management.rows().await[0];
+    assert_eq!(row.text("limited_by"), "wallet@root/research");
+    grant(management, "root/research", 10_000_000, "first").await;
+    let mut charged = 0;
+    for endpoint in &ENDPOINTS {
+        let reply = world.ask(endpoint, endpoint.streams).await;
+        assert_eq!(reply.status(), 200, "{}", reply.text());
+        let row = management.row_of(reply.header("x-request-id").unwrap()).await;
+        charged += i64::try_from(row.charged()).unwrap();
+    }
+    assert!(charged > 0);
+    assert_eq!(wallet(management, "root/research").await, (10_000_000 - charged, 0));
+    assert_eq!(management.get("/api/ledger").await["totals"]["consumed"], charged);
+    assert_balanced(management).await;
+    // Who is nearer and postpaid pays nothing.
+    management.change(ALICE, json!({ "billing": "postpaid" })).await;
+    assert_eq!(world.ask(&ENDPOINTS[0], false).await.status(), 200);
+    assert_eq!(wallet(management, "root/research").await, (10_000_000 - charged, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn parallel_requests_on_a_wallet_never_spend_more_than_is_in_it() {
+    let world = World::new().await;
+    let management = world.management();
+    management.change("root/research", json!({ "billing": "prepaid" })).await;
+    let credit = 25_000;
+    grant(management, "root/research", credit, "all").await;
+    let endpoint = Endpoint::of("messages");
+    let mut body: Value = serde_json::from_slice(&endpoint.body(false)).unwrap();
+    body["max_tokens"] = json!(150);
+    for _ in 0..40 {
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..24 {
+            let (address, request) = (world.gateway.address(), world.request(endpoint.path, body.to_string()));
+            tasks.spawn(async move { send(address, &request).await.status() });
+        }
+        let statuses = tasks.join_all().await;
+        assert!(statuses.iter().all(|status| [200, 402].contains(status)), "{statuses:?}");
+        if statuses.iter().all(|status| *status == 402) {
+            break;
+        }
+    }
+    let charged: u64 = management.rows().await.iter().map(|row| row.charged()).sum();
+    let (available, held) = wallet(management, "root/research").await;
+    assert_eq!((available + i64::try_from(charged).unwrap(), held), (credit, 0));
+    assert!((0..3_000).contains(&available), "{available} is left unspent");
+    assert_balanced(management).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn credit_is_held_while_a_request_runs_and_comes_back_when_its_client_leaves() {
+    let world = World::new().await;
+    let management = world.management();
+    management.change("root/research", json!({ "billing": "prepaid" })).await;
+    grant(management, "root/research", 5_000_000, "first").await;
+    let endpoint = Endpoint::of("chat-completions");
+    let gate = Gate::default();
+    world.simulator.script(Answer::json(200, "{}").after(&gate));
+    let mut connection = world.gateway.connect().await;
+    let request = world.request(endpoint.path, endpoint.body(false));
+    connection.write(&request.to_bytes("x")).await.unwrap();
+    world.simulator.wait_for(1).await;
+    let (available, held) = wallet(management, "root/research").await;
+    assert!(held > 0);
+    assert_eq!(available + held, 5_000_000);
+    drop(connection);
+    let rows = management.wait_for_rows(1).await;
+    assert_eq!(rows[0].status(), 499);
+    let charged = i64::try_from(rows[0].charged()).unwrap();
+    assert!(charged > 0 && charged < held, "its input was sent: {charged}");
+    assert_eq!(wallet(management, "root/research").await, (5_000_000 - charged, 0));
+    assert_balanced(management).await;
+    gate.open();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn grants_are_done_once_and_bad_ones_name_the_member_to_blame() {
+    let world = World::new().await;
+    let management = world.management();
+    grant(management, "root", 1_000, "a").await;
+    assert_eq!(grant(management, "root", 1_000, "a").await["repeated"], true);
+    assert_eq!(wallet(management, "root").await, (1_000, 0));
+    let refused = |body: Value| async move {
+        let (status, answer) = management.call("POST", "/api/grants", Some(&body)).await;
+        (status, answer["error"]["field"].as_str().unwrap_or_default().to_owned())
+    };
+    for (body, expected) in [
+        (json!({ "account": "root", "amount": 2_000, "idempotency_key": "a" }), (409, "idempotency_key")),
+        (json!({ "account": "root", "amount": 0, "idempotency_key": "b" }), (400, "amount")),
+        (json!({ "account": "root", "amount": -5, "idempotency_key": "b" }), (400, "amount")),
+        (json!({ "account": "root", "amount": 9_223_372_036_854_775_807_i64, "idempotency_key": "b" }), (400, "amount")),
+        (json!({ "account": "root", "amount": 5, "idempotency_key": "" }), (400, "idempotency_key")),
+        (json!({ "account": "root", "amount": 5, "idempotency_key": "b", "expires_ms": 5 }), (400, "expires_ms")),
+        // More than the parent has.
+        (json!({ "account": "root/research", "amount": 1_001, "idempotency_key": "b" }), (409, "amount")),
+    ] {
+        let (status, field) = refused(body.clone()).await;
+        assert_eq!((status, &*field), expected, "{body}");
+    }
+    let body = json!({ "account": "root/research", "amount": 400, "idempotency_key": "b" });
+    management.done("POST", "/api/grants", Some(&body)).await;
+    assert_eq!(wallet(management, "root").await, (600, 0));
+    assert_eq!(wallet(management, "root/research").await, (400, 0));
+    // Deleting with the rest sweeps what is left to the parent.
+    management.done("DELETE", "/api/accounts/root/research?mode=cascade", None).await;
+    let began = std::time::Instant::now();
+    while wallet(management, "root").await != (1_000, 0) {
+        assert!(began.elapsed() < tollgate_tests::wire::PATIENCE, "nothing was swept");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert_balanced(management).await;
+}
