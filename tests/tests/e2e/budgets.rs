@@ -276,8 +276,10 @@ async fn a_soft_budget_extends_the_hold_of_a_long_stream_and_ends_it_only_where_
             assert!(text.ends_with("data: [DONE]\n\n"));
             assert!(charged >= 10_000 * OUTPUT, "{charged}");
         }
-        // Either way nothing more is sent today.
-        assert_eq!(world.gateway.send(&request).await.status(), 429);
+        if !cut {
+            // What running answers cost can exceed a soft budget; nothing new is sent then.
+            assert_eq!(world.gateway.send(&request).await.status(), 429);
+        }
     }
 }
 

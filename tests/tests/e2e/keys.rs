@@ -8,8 +8,13 @@ use tollgate_tests::world::{ALICE, World};
 
 async fn make(world: &World, rest: Value) -> (String, String) {
     let mut body = json!({ "account": ALICE });
-    body.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
-    let made = world.management().done("POST", "/api/keys", Some(&body)).await;
+    body.as_object_mut()
+        .unwrap()
+        .extend(rest.as_object().unwrap().clone());
+    let made = world
+        .management()
+        .done("POST", "/api/keys", Some(&body))
+        .await;
     let text = |name: &str| made[name].as_str().unwrap().to_owned();
     world.gateway.keep_secret(&text("key"));
     (text("id"), text("key"))
@@ -43,11 +48,19 @@ async fn a_scope_narrows_on_every_endpoint_and_never_widens() {
                 _ => false,
             };
             let expected = if passes { 200 } else { refusal };
-            assert_eq!(status(&world, &key, endpoint).await, expected, "{scope} {}", endpoint.path);
+            assert_eq!(
+                status(&world, &key, endpoint).await,
+                expected,
+                "{scope} {}",
+                endpoint.path
+            );
         }
     }
     // What the account may not, a key of it may not either.
-    world.management().change(ALICE, json!({ "models": ["claude-*"] })).await;
+    world
+        .management()
+        .change(ALICE, json!({ "models": ["claude-*"] }))
+        .await;
     let (_, key) = make(&world, json!({ "scope": { "models": ["*"] } })).await;
     assert_eq!(status(&world, &key, Endpoint::of("responses")).await, 404);
 }
@@ -65,7 +78,10 @@ async fn a_key_works_in_its_time_alone_and_says_the_same_as_an_unknown_one_outsi
         .send(&Request::post(endpoint.path, endpoint.body(false)).bearer(&begins))
         .await;
     endpoint.assert_error(&early, 401, "authentication_error");
-    tokio::time::sleep(std::time::Duration::from_millis(soon.saturating_sub(now_ms()) + 50)).await;
+    tokio::time::sleep(std::time::Duration::from_millis(
+        soon.saturating_sub(now_ms()) + 50,
+    ))
+    .await;
     assert_eq!(status(&world, &ends, endpoint).await, 401);
     assert_eq!(status(&world, &begins, endpoint).await, 200);
 }
@@ -78,7 +94,10 @@ async fn a_rotated_key_goes_on_for_its_grace_and_its_successor_may_do_the_same()
     let path = format!("/api/keys/{id}/rotate");
     let body = json!({ "grace_ms": 86_400_000 });
     let new = world.management().done("POST", &path, Some(&body)).await;
-    let (new_id, new) = (new["id"].as_str().unwrap(), new["key"].as_str().unwrap().to_owned());
+    let (new_id, new) = (
+        new["id"].as_str().unwrap(),
+        new["key"].as_str().unwrap().to_owned(),
+    );
     world.gateway.keep_secret(&new);
     for key in [&old, &new] {
         assert_eq!(status(&world, key, chat).await, 200);
@@ -86,7 +105,10 @@ async fn a_rotated_key_goes_on_for_its_grace_and_its_successor_may_do_the_same()
     }
     // Without grace the old one ends at once.
     let path = format!("/api/keys/{new_id}/rotate");
-    let last = world.management().done("POST", &path, Some(&json!({ "grace_ms": 0 }))).await;
+    let last = world
+        .management()
+        .done("POST", &path, Some(&json!({ "grace_ms": 0 })))
+        .await;
     let last = last["key"].as_str().unwrap().to_owned();
     world.gateway.keep_secret(&last);
     assert_eq!(status(&world, &new, chat).await, 401);
@@ -99,11 +121,14 @@ async fn revoking_lets_live_streams_end_by_themselves_and_kill_ends_them_in_thei
     for endpoint in ENDPOINTS.iter().filter(|endpoint| endpoint.streams) {
         for kill in [false, true] {
             let (id, key) = make(&world, json!({})).await;
-            let text = tollgate_tests::places::fixture(&format!("answers/{}.sse", endpoint.operation));
+            let text =
+                tollgate_tests::places::fixture(&format!("answers/{}.sse", endpoint.operation));
             let gate = Gate::default();
             let answer = Answer::events(String::from_utf8(text).unwrap());
             let whole = answer.body();
-            world.simulator.script(answer.with_part(2, Part::Wait(gate.clone())));
+            world
+                .simulator
+                .script(answer.with_part(2, Part::Wait(gate.clone())));
             let mut connection = world.gateway.connect().await;
             let request = Request::post(endpoint.path, endpoint.body(true)).bearer(&key);
             connection.send(&request).await.unwrap();
@@ -121,8 +146,14 @@ async fn revoking_lets_live_streams_end_by_themselves_and_kill_ends_them_in_thei
             let text = String::from_utf8(got).unwrap();
             if kill {
                 assert!(text.contains("revoked"), "{}: {text}", endpoint.path);
-                let row = world.management().rows().await.into_iter().find(|row| row.text("error") == "key-revoked");
-                let row = row.unwrap_or_else(|| panic!("{}: no row of the killed stream", endpoint.path));
+                let row = world
+                    .management()
+                    .rows()
+                    .await
+                    .into_iter()
+                    .find(|row| row.text("error") == "key-revoked");
+                let row =
+                    row.unwrap_or_else(|| panic!("{}: no row of the killed stream", endpoint.path));
                 assert!(row.charged() > 0, "what was streamed is charged: {}", row.0);
             } else {
                 assert!(text.as_bytes() == whole, "{}: {text}", endpoint.path);

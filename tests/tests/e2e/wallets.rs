@@ -9,14 +9,18 @@ use tollgate_tests::world::{ALICE, World};
 
 /// New credit for an account.
 async fn grant(management: &Management, account: &str, amount: i64, key: &str) -> Value {
-    let body = json!({ "account": account, "amount": amount, "from": "treasury", "idempotency_key": key });
+    let body =
+        json!({ "account": account, "amount": amount, "from": "treasury", "idempotency_key": key });
     management.done("POST", "/api/grants", Some(&body)).await
 }
 
 /// What is in a wallet: available and held.
 async fn wallet(management: &Management, account: &str) -> (i64, i64) {
     let wallet = management.get(&format!("/api/wallets/{account}")).await;
-    (wallet["available"].as_i64().unwrap(), wallet["held"].as_i64().unwrap())
+    (
+        wallet["available"].as_i64().unwrap(),
+        wallet["held"].as_i64().unwrap(),
+    )
 }
 
 async fn assert_balanced(management: &Management) {
@@ -29,8 +33,13 @@ async fn assert_balanced(management: &Management) {
 async fn an_empty_wallet_ends_every_endpoint_in_its_dialect_and_credit_opens_it_again() {
     let world = World::new().await;
     let management = world.management();
-    management.change("root/research", json!({ "billing": "prepaid" })).await;
-    for endpoint in ENDPOINTS.iter().filter(|endpoint| endpoint.operation != "count-tokens") {
+    management
+        .change("root/research", json!({ "billing": "prepaid" }))
+        .await;
+    for endpoint in ENDPOINTS
+        .iter()
+        .filter(|endpoint| endpoint.operation != "count-tokens")
+    {
         let reply = world.ask(endpoint, endpoint.streams).await;
         let (status, word) = match endpoint.anthropic {
             true => (402, "billing_error"),
@@ -47,24 +56,39 @@ async fn an_empty_wallet_ends_every_endpoint_in_its_dialect_and_credit_opens_it_
     for endpoint in &ENDPOINTS {
         let reply = world.ask(endpoint, endpoint.streams).await;
         assert_eq!(reply.status(), 200, "{}", reply.text());
-        let row = management.row_of(reply.header("x-request-id").unwrap()).await;
+        let row = management
+            .row_of(reply.header("x-request-id").unwrap())
+            .await;
         charged += i64::try_from(row.charged()).unwrap();
     }
     assert!(charged > 0);
-    assert_eq!(wallet(management, "root/research").await, (10_000_000 - charged, 0));
-    assert_eq!(management.get("/api/ledger").await["totals"]["consumed"], charged);
+    assert_eq!(
+        wallet(management, "root/research").await,
+        (10_000_000 - charged, 0)
+    );
+    assert_eq!(
+        management.get("/api/ledger").await["totals"]["consumed"],
+        charged
+    );
     assert_balanced(management).await;
     // Who is nearer and postpaid pays nothing.
-    management.change(ALICE, json!({ "billing": "postpaid" })).await;
+    management
+        .change(ALICE, json!({ "billing": "postpaid" }))
+        .await;
     assert_eq!(world.ask(&ENDPOINTS[0], false).await.status(), 200);
-    assert_eq!(wallet(management, "root/research").await, (10_000_000 - charged, 0));
+    assert_eq!(
+        wallet(management, "root/research").await,
+        (10_000_000 - charged, 0)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn parallel_requests_on_a_wallet_never_spend_more_than_is_in_it() {
     let world = World::new().await;
     let management = world.management();
-    management.change("root/research", json!({ "billing": "prepaid" })).await;
+    management
+        .change("root/research", json!({ "billing": "prepaid" }))
+        .await;
     let credit = 25_000;
     grant(management, "root/research", credit, "all").await;
     let endpoint = Endpoint::of("messages");
@@ -73,19 +97,36 @@ async fn parallel_requests_on_a_wallet_never_spend_more_than_is_in_it() {
     for _ in 0..40 {
         let mut tasks = tokio::task::JoinSet::new();
         for _ in 0..24 {
-            let (address, request) = (world.gateway.address(), world.request(endpoint.path, body.to_string()));
+            let (address, request) = (
+                world.gateway.address(),
+                world.request(endpoint.path, body.to_string()),
+            );
             tasks.spawn(async move { send(address, &request).await.status() });
         }
         let statuses = tasks.join_all().await;
-        assert!(statuses.iter().all(|status| [200, 402].contains(status)), "{statuses:?}");
+        assert!(
+            statuses.iter().all(|status| [200, 402].contains(status)),
+            "{statuses:?}"
+        );
         if statuses.iter().all(|status| *status == 402) {
             break;
         }
     }
-    let charged: u64 = management.rows().await.iter().map(|row| row.charged()).sum();
+    let charged: u64 = management
+        .rows()
+        .await
+        .iter()
+        .map(|row| row.charged())
+        .sum();
     let (available, held) = wallet(management, "root/research").await;
-    assert_eq!((available + i64::try_from(charged).unwrap(), held), (credit, 0));
-    assert!((0..3_000).contains(&available), "{available} is left unspent");
+    assert_eq!(
+        (available + i64::try_from(charged).unwrap(), held),
+        (credit, 0)
+    );
+    assert!(
+        (0..3_000).contains(&available),
+        "{available} is left unspent"
+    );
     assert_balanced(management).await;
 }
 
@@ -93,7 +134,9 @@ async fn parallel_requests_on_a_wallet_never_spend_more_than_is_in_it() {
 async fn credit_is_held_while_a_request_runs_and_comes_back_when_its_client_leaves() {
     let world = World::new().await;
     let management = world.management();
-    management.change("root/research", json!({ "billing": "prepaid" })).await;
+    management
+        .change("root/research", json!({ "billing": "prepaid" }))
+        .await;
     grant(management, "root/research", 5_000_000, "first").await;
     let endpoint = Endpoint::of("chat-completions");
     let gate = Gate::default();
@@ -109,8 +152,14 @@ async fn credit_is_held_while_a_request_runs_and_comes_back_when_its_client_leav
     let rows = management.wait_for_rows(1).await;
     assert_eq!(rows[0].status(), 499);
     let charged = i64::try_from(rows[0].charged()).unwrap();
-    assert!(charged > 0 && charged < held, "its input was sent: {charged}");
-    assert_eq!(wallet(management, "root/research").await, (5_000_000 - charged, 0));
+    assert!(
+        charged > 0 && charged < held,
+        "its input was sent: {charged}"
+    );
+    assert_eq!(
+        wallet(management, "root/research").await,
+        (5_000_000 - charged, 0)
+    );
     assert_balanced(management).await;
     gate.open();
 }
@@ -120,21 +169,51 @@ async fn grants_are_done_once_and_bad_ones_name_the_member_to_blame() {
     let world = World::new().await;
     let management = world.management();
     grant(management, "root", 1_000, "a").await;
-    assert_eq!(grant(management, "root", 1_000, "a").await["repeated"], true);
+    assert_eq!(
+        grant(management, "root", 1_000, "a").await["repeated"],
+        true
+    );
     assert_eq!(wallet(management, "root").await, (1_000, 0));
     let refused = |body: Value| async move {
         let (status, answer) = management.call("POST", "/api/grants", Some(&body)).await;
-        (status, answer["error"]["field"].as_str().unwrap_or_default().to_owned())
+        (
+            status,
+            answer["error"]["field"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned(),
+        )
     };
     for (body, expected) in [
-        (json!({ "account": "root", "amount": 2_000, "idempotency_key": "a" }), (409, "idempotency_key")),
-        (json!({ "account": "root", "amount": 0, "idempotency_key": "b" }), (400, "amount")),
-        (json!({ "account": "root", "amount": -5, "idempotency_key": "b" }), (400, "amount")),
-        (json!({ "account": "root", "amount": 9_223_372_036_854_775_807_i64, "idempotency_key": "b" }), (400, "amount")),
-        (json!({ "account": "root", "amount": 5, "idempotency_key": "" }), (400, "idempotency_key")),
-        (json!({ "account": "root", "amount": 5, "idempotency_key": "b", "expires_ms": 5 }), (400, "expires_ms")),
+        (
+            json!({ "account": "root", "amount": 2_000, "idempotency_key": "a" }),
+            (409, "idempotency_key"),
+        ),
+        (
+            json!({ "account": "root", "amount": 0, "idempotency_key": "b" }),
+            (400, "amount"),
+        ),
+        (
+            json!({ "account": "root", "amount": -5, "idempotency_key": "b" }),
+            (400, "amount"),
+        ),
+        (
+            json!({ "account": "root", "amount": 9_223_372_036_854_775_807_i64, "idempotency_key": "b" }),
+            (400, "amount"),
+        ),
+        (
+            json!({ "account": "root", "amount": 5, "idempotency_key": "" }),
+            (400, "idempotency_key"),
+        ),
+        (
+            json!({ "account": "root", "amount": 5, "idempotency_key": "b", "expires_ms": 5 }),
+            (400, "expires_ms"),
+        ),
         // More than the parent has.
-        (json!({ "account": "root/research", "amount": 1_001, "idempotency_key": "b" }), (409, "amount")),
+        (
+            json!({ "account": "root/research", "amount": 1_001, "idempotency_key": "b" }),
+            (409, "amount"),
+        ),
     ] {
         let (status, field) = refused(body.clone()).await;
         assert_eq!((status, &*field), expected, "{body}");
@@ -144,10 +223,15 @@ async fn grants_are_done_once_and_bad_ones_name_the_member_to_blame() {
     assert_eq!(wallet(management, "root").await, (600, 0));
     assert_eq!(wallet(management, "root/research").await, (400, 0));
     // Deleting with the rest sweeps what is left to the parent.
-    management.done("DELETE", "/api/accounts/root/research?mode=cascade", None).await;
+    management
+        .done("DELETE", "/api/accounts/root/research?mode=cascade", None)
+        .await;
     let began = std::time::Instant::now();
     while wallet(management, "root").await != (1_000, 0) {
-        assert!(began.elapsed() < tollgate_tests::wire::PATIENCE, "nothing was swept");
+        assert!(
+            began.elapsed() < tollgate_tests::wire::PATIENCE,
+            "nothing was swept"
+        );
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     assert_balanced(management).await;
