@@ -45,15 +45,19 @@ impl Api {
 
     /// A client for a known address.
     pub(crate) fn new(base: String, token: String) -> Self {
-        let agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(Duration::from_secs(60)))
-            .proxy(None)
-            .max_redirects(0)
-            .user_agent(concat!("tollgate/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .into();
-        Self { agent, base, token }
+        Self {
+            agent: agent(Some(Duration::from_secs(60))),
+            base,
+            token,
+        }
+    }
+
+    /// The same, for what takes as long as it takes.
+    pub(crate) fn without_hurry(self) -> Self {
+        Self {
+            agent: agent(None),
+            ..self
+        }
     }
 
     /// Asks for something.
@@ -109,6 +113,17 @@ impl Api {
             None => bail!("{message}"),
         }
     }
+}
+
+fn agent(patience: Option<Duration>) -> ureq::Agent {
+    ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(patience)
+        .proxy(None)
+        .max_redirects(0)
+        .user_agent(concat!("tollgate/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .into()
 }
 
 /// The management address that a running gateway wrote down, where it did.

@@ -6,6 +6,7 @@
 
 mod api;
 mod args;
+mod backup;
 mod banner;
 mod configuration;
 mod doctor;
@@ -20,6 +21,7 @@ mod secrets;
 mod serve;
 mod table;
 mod usage;
+mod when;
 
 use std::process::ExitCode;
 
@@ -37,6 +39,8 @@ fn main() -> ExitCode {
         Command::Serve(serve) => serve::run(&cli.place, serve),
         Command::Init(init) => init::run(&cli.place, init),
         Command::Doctor => doctor::run(&cli.place),
+        Command::Backup { folder } => backup::back_up(&cli.place, folder),
+        Command::Restore { folder } => backup::restore(&cli.place, folder),
         Command::Usage(usage) => usage::run(&cli.place, usage),
         command => manage::run(&cli.place, command),
     };

@@ -44,7 +44,10 @@ impl Account {
         few("model_map", self.model_map.len())?;
         for (asked, served) in &self.model_map {
             validate_model("model_map", asked)?;
-            validate_model("model_map", served)?;
+            if served.is_empty() {
+                return Err(DirectoryError::invalid("model_map", "an empty model name"));
+            }
+            validate_text("model_map", Some(served), 256)?;
             if served.contains('*') {
                 let message =
                     format!("`{served}`: what is served must be one model, not a pattern");
@@ -118,6 +121,15 @@ pub(crate) fn validate_models(
 fn validate_model(field: &'static str, model: &str) -> Result<(), DirectoryError> {
     if model.is_empty() {
         return Err(DirectoryError::invalid(field, "an empty model name"));
+    }
+    // Whoever writes them means something by them; taken as they are they would match no model, and a limit or a
+    // refusal would silently be about nothing.
+    let other = |c: char| "?[]{}|^$\\".contains(c);
+    if let Some(sign) = model.chars().find(|c| other(*c)) {
+        let message = format!(
+            "`{model}`: `{sign}` means nothing in a pattern of models; `*` stands for any run of characters"
+        );
+        return Err(DirectoryError::invalid(field, message));
     }
     validate_text(field, Some(model), 256)
 }
@@ -217,6 +229,11 @@ mod tests {
             (r#"{"cidrs":["ten"]}"#, "cidrs"),
             (r#"{"models":[""]}"#, "models"),
             (r#"{"denied_models":["a\nb"]}"#, "denied_models"),
+            (r#"{"models":["gpt-[45]"]}"#, "models"),
+            (r#"{"denied_models":["gpt-?"]}"#, "denied_models"),
+            (r#"{"model_limits":{"a|b":{"rpm":1}}}"#, "model_limits"),
+            (r#"{"model_map":{"^a":"b"}}"#, "model_map"),
+            (r#"{"model_map":{"a":""}}"#, "model_map"),
             (r#"{"endpoints":["/v1/messages"]}"#, "endpoints"),
             (r#"{"providers":[""]}"#, "providers"),
             (r#"{"model_map":{"a":"b*"}}"#, "model_map"),

@@ -1,42 +1,13 @@
-//! `tollgate usage`: rows and totals.
-
-use std::process::ExitCode;
+//! How rows are shown.
 
 use serde_json::Value;
 
-use crate::api::{Api, segment};
-use crate::args::{Place, Usage};
-use crate::report::{self, moment, text};
+use crate::money;
+use crate::report::{moment, text};
 use crate::table::table;
-use crate::{configuration, money};
 
-/// Prints what was used.
-///
-/// # Errors
-/// No gateway answers, or it refuses the filter.
-pub(crate) fn run(place: &Place, args: &Usage) -> anyhow::Result<ExitCode> {
-    let config = configuration::load(place)?;
-    let api = Api::find(&config, place.management.as_deref())?;
-    let mut path = format!("/api/usage?limit={}", args.limit);
-    for (name, value) in [
-        ("account", &args.account),
-        ("since", &args.since),
-        ("until", &args.until),
-    ] {
-        if let Some(value) = value {
-            path.push_str(&format!("&{name}={}", segment(value)));
-        }
-    }
-    let page = api.get(&path)?;
-    if place.json {
-        report::json(&page)?;
-    } else {
-        report::print(&show(&page))?;
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn show(page: &Value) -> String {
+/// A table of the rows, and the totals of all that fit.
+pub(super) fn show(page: &Value) -> String {
     let rows: Vec<Vec<String>> = page["rows"]
         .as_array()
         .into_iter()

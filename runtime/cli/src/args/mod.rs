@@ -1,0 +1,161 @@
+//! What can be typed after `tollgate`.
+
+mod account;
+mod key;
+mod traffic;
+mod usage;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use account::{Account, Boundaries, Boundary, Limit};
+pub(crate) use key::{Counterpart, Grant, Key, Scope};
+pub(crate) use traffic::{Component, Credential, Policy, Upstream, UpstreamSet};
+pub(crate) use usage::{Filter, Lines, Rows, Usage, UsageCommand};
+
+/// An AI gateway that is extended by WebAssembly components.
+#[derive(Debug, Parser)]
+#[command(name = "tollgate", version, about, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Where the gateway is.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Place {
+    /// Configuration file [default: tollgate.toml here, if there is one]
+    #[arg(long, global = true, value_name = "FILE", env = "TOLLGATE_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// Data directory, instead of the configuration's
+    #[arg(long, global = true, value_name = "DIR", env = "TOLLGATE_DATA")]
+    pub(crate) data: Option<PathBuf>,
+    /// Management address of a running gateway, as http://HOST:PORT [default: the one that runs on the data directory]
+    #[arg(long, global = true, value_name = "URL", env = "TOLLGATE_MANAGEMENT")]
+    pub(crate) management: Option<String>,
+    /// Print JSON instead of a table
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the gateway until it is told to stop
+    Serve(Serve),
+    /// Make the data directory, the master key and the management token
+    Init(Init),
+    /// The tree of accounts
+    #[command(subcommand)]
+    Account(Account),
+    /// Inference keys
+    #[command(subcommand)]
+    Key(Key),
+    /// Limits of accounts
+    #[command(subcommand)]
+    Limit(Limit),
+    /// Prepaid credit
+    #[command(subcommand)]
+    Grant(Grant),
+    /// Upstream credentials; their secrets go in and never come out
+    #[command(subcommand)]
+    Credential(Credential),
+    /// Upstreams: where model traffic goes
+    #[command(subcommand)]
+    Upstream(Upstream),
+    /// Policies attached to accounts
+    #[command(subcommand)]
+    Policy(Policy),
+    /// WebAssembly components
+    #[command(subcommand)]
+    Component(Component),
+    /// What was used, by whom, at what cost
+    Usage(Usage),
+    /// Write a backup of a running gateway into a folder of its machine
+    Backup {
+        /// New or empty
+        folder: PathBuf,
+    },
+    /// Make the store of the data directory from a backup; the data directory must have none
+    Restore {
+        /// A folder that `tollgate backup` wrote
+        folder: PathBuf,
+    },
+    /// Look for what is wrong with this installation
+    Doctor,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Make a key and an upstream that answers by itself, and print settings for well-known clients
+    #[arg(long)]
+    pub(crate) quickstart: bool,
+    /// Address of the data plane, instead of the configuration's
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<std::net::SocketAddr>,
+    /// Address of the management API, instead of the configuration's
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) management_listen: Option<std::net::SocketAddr>,
+    /// Folder of components, instead of the configuration's
+    #[arg(long, value_name = "DIR")]
+    pub(crate) components: Option<PathBuf>,
+    /// What to log: a level, or `module=level` pairs
+    #[arg(
+        long,
+        value_name = "FILTER",
+        default_value = "info",
+        env = "TOLLGATE_LOG"
+    )]
+    pub(crate) log: String,
+    /// How to log; always on standard error
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    pub(crate) log_format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// Make a new management token; the old one stops working (the gateway must not be running)
+    #[arg(long)]
+    pub(crate) new_token: bool,
+}
+
+pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write it as NAME=VALUE".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_secret_can_be_an_argument() {
+        let credential = Cli::command()
+            .find_subcommand("credential")
+            .unwrap()
+            .clone();
+        let set = credential.find_subcommand("set").unwrap();
+        let names: Vec<_> = set
+            .get_arguments()
+            .map(|a| a.get_id().as_str().to_owned())
+            .collect();
+        assert_eq!(names, ["name", "fields"]);
+    }
+}

@@ -1,0 +1,72 @@
+//! `tollgate usage`.
+
+use clap::{Args, Subcommand, ValueEnum};
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Usage {
+    #[command(subcommand)]
+    pub(crate) command: Option<UsageCommand>,
+    #[command(flatten)]
+    pub(crate) rows: Rows,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum UsageCommand {
+    /// Requests one by one, newest first (what `tollgate usage` alone shows, too)
+    Rows(Rows),
+    /// Requests added up
+    Report(Lines),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Rows {
+    #[command(flatten)]
+    pub(crate) filter: Filter,
+    /// Rows to show, newest first
+    #[arg(long, default_value_t = 50)]
+    pub(crate) limit: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Lines {
+    /// What lines are told apart by: any of account, key, provider, model, tag:NAME
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) by: Vec<String>,
+    /// One line for each hour or day [default: the whole time together]
+    #[arg(long, value_enum)]
+    pub(crate) span: Option<Span>,
+    #[command(flatten)]
+    pub(crate) filter: Filter,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Span {
+    Hour,
+    Day,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Filter {
+    /// Only this account and all below it, as path or id; an id may be of an account that is gone
+    #[arg(long)]
+    pub(crate) account: Option<String>,
+    /// From this moment on: RFC 3339 or milliseconds since 1970
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// Before this moment
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
+    /// Only this model, as the account knows it: mapped, else requested
+    #[arg(long)]
+    pub(crate) model: Option<String>,
+    /// Only this provider component
+    #[arg(long)]
+    pub(crate) provider: Option<String>,
+    /// Only the key of this id
+    #[arg(long, value_name = "ID")]
+    pub(crate) key: Option<String>,
+    /// Only what is tagged so
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) tag: Option<String>,
+}

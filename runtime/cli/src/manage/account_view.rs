@@ -1,0 +1,149 @@
+//! How accounts are shown: the tree, and one account with what takes effect on it.
+
+use serde_json::{Value, json};
+
+use super::{figure, rows};
+use crate::money;
+use crate::report::{list, moment, text};
+use crate::table::table;
+
+pub(super) fn accounts_table(answer: &Value) -> String {
+    let top = rows(answer, "accounts")
+        .next()
+        .map_or(0, |account| text(account, "path").matches('/').count());
+    let rows: Vec<_> = rows(answer, "accounts")
+        .map(|account| {
+            let depth = text(account, "path")
+                .matches('/')
+                .count()
+                .saturating_sub(top);
+            let limits = &account["limits"];
+            vec![
+                format!("{}{}", "  ".repeat(depth), text(account, "name")),
+                status(account),
+                money::show(account["spent_today"].as_u64().unwrap_or(0).into()),
+                figure("daily_limit", &limits["daily_limit"]),
+                figure("monthly_limit", &limits["monthly_limit"]),
+                text(limits, "rpm"),
+                list(&account["models"]),
+                text(account, "id"),
+            ]
+        })
+        .collect();
+    table(
+        &[
+            "ACCOUNT", "STATUS", "TODAY", "A DAY", "A MONTH", "RPM", "MODELS", "ID",
+        ],
+        &rows,
+        &[2, 3, 4, 5],
+    )
+}
+
+/// Its own status, or that something above it is switched off.
+fn status(account: &Value) -> String {
+    match (account["status"].as_str(), account["enabled"].as_bool()) {
+        (Some("active"), Some(false)) => "off above".to_owned(),
+        _ => text(account, "status"),
+    }
+}
+
+pub(super) fn archived_table(answer: &Value) -> String {
+    let rows: Vec<_> = rows(answer, "accounts")
+        .map(|account| {
+            vec![
+                text(account, "name"),
+                text(account, "id"),
+                moment(&account["created_ms"]),
+                moment(&account["deleted_ms"]),
+            ]
+        })
+        .collect();
+    table(&["NAME", "ID", "CREATED", "DELETED"], &rows, &[])
+}
+
+pub(super) fn account_lines(account: &Value) -> String {
+    let effective = &account["effective"];
+    let mut lines: Vec<Vec<String>> = Vec::new();
+    let mut line = |what: &str, value: String, source: String| {
+        if !value.is_empty() {
+            lines.push(vec![what.to_owned(), value, source]);
+        }
+    };
+    for what in ["path", "id", "status", "alias", "email"] {
+        line(what, text(account, what), String::new());
+    }
+    let in_use = match effective["enabled"].as_bool() {
+        Some(true) => "yes",
+        _ => "no",
+    };
+    line("in use", in_use.to_owned(), text(effective, "disabled_by"));
+    for (what, member) in [
+        ("models", "models"),
+        ("models refused", "denied_models"),
+        ("providers", "providers"),
+        ("endpoints", "endpoints"),
+        ("networks", "cidrs"),
+    ] {
+        for rule in rows(effective, member) {
+            line(what, list(&rule["values"]), text(rule, "source"));
+        }
+    }
+    for entry in rows(effective, "model_map") {
+        let mapping = format!("{} -> {}", text(entry, "asked"), text(entry, "served"));
+        line("model map", mapping, text(entry, "source"));
+    }
+    for (what, member) in [
+        ("output cap", "output_cap"),
+        ("default output", "default_output"),
+        ("price factor", "price_factor"),
+        ("when exhausted", "on_exhaust"),
+        ("budget mode", "budget_mode"),
+        ("billing", "billing"),
+        ("time zone", "time_zone"),
+    ] {
+        let decided = &effective[member];
+        let value = match member {
+            "price_factor" => money::show(decided["value"].as_u64().unwrap_or(0).into()),
+            _ => text(decided, "value"),
+        };
+        let source = match decided["source"].as_str() {
+            Some(source) => source.to_owned(),
+            None => "(default)".to_owned(),
+        };
+        line(what, value, source);
+    }
+    for (name, tag) in effective["tags"].as_object().into_iter().flatten() {
+        let tagged = format!("{name}={}", text(tag, "value"));
+        line("tag", tagged, text(tag, "source"));
+    }
+    for limit in rows(effective, "limits") {
+        let kind = text(limit, "kind");
+        let models = limit["models"]
+            .as_str()
+            .map(|models| format!(" for {models}"))
+            .unwrap_or_default();
+        let mut value = format!(
+            "{} of {}",
+            figure(&kind, &limit["used"]),
+            figure(&kind, &limit["value"])
+        );
+        if limit["decides"] == json!(true) {
+            value.push_str(" (decides)");
+        }
+        line(&format!("{kind}{models}"), value, text(limit, "source"));
+    }
+    for (what, member) in [
+        ("spent today", "spent_today"),
+        ("spent this month", "spent_month"),
+        ("held", "held"),
+    ] {
+        let amount = money::show(effective[member].as_u64().unwrap_or(0).into());
+        line(what, amount, String::new());
+    }
+    line("running", text(effective, "running"), String::new());
+    if let Some(available) = effective["wallet"]["available"].as_i64() {
+        let available = format!("{} available", money::show(available.into()));
+        line("wallet", available, text(&effective["wallet"], "source"));
+    }
+    table(&["", "", "DECIDED BY"], &lines, &[])
+}

@@ -1,0 +1,84 @@
+//! `tollgate limit`: limits of accounts.
+
+use anyhow::bail;
+use clap::ValueEnum as _;
+use serde_json::{Map, Value, json};
+
+use super::{Show, figure, rows};
+use crate::api::{Api, path};
+use crate::args::Limit;
+use crate::report::text;
+use crate::table::table;
+
+pub(super) fn run(api: &Api, command: &Limit) -> anyhow::Result<(Value, Show)> {
+    let (account, body) = match command {
+        Limit::Show { account } => return Ok((api.get(&of(account))?, limits_table)),
+        Limit::Set {
+            account,
+            limits,
+            pattern,
+        } => {
+            let given: Map<_, _> = limits
+                .given()
+                .map(|(name, value)| (name.to_owned(), json!(value)))
+                .collect();
+            if given.is_empty() {
+                bail!("say which limit, for example --rpm 60");
+            }
+            (account, change(pattern.as_deref(), Value::Object(given)))
+        }
+        Limit::Unset {
+            account,
+            kinds,
+            pattern,
+        } => {
+            let gone: Map<_, _> = kinds
+                .iter()
+                .filter_map(|kind| kind.to_possible_value())
+                .map(|kind| (kind.get_name().replace('-', "_"), Value::Null))
+                .collect();
+            let gone = match gone.is_empty() {
+                true => Value::Null,
+                false => Value::Object(gone),
+            };
+            (account, change(pattern.as_deref(), gone))
+        }
+    };
+    Ok((api.send("PATCH", &of(account), Some(&body))?, limits_table))
+}
+
+fn of(account: &str) -> String {
+    format!("/api/limits/{}", path(account))
+}
+
+fn change(pattern: Option<&str>, limits: Value) -> Value {
+    match pattern {
+        Some(pattern) => json!({ "model_limits": { pattern: limits } }),
+        None => json!({ "limits": limits }),
+    }
+}
+
+fn limits_table(answer: &Value) -> String {
+    let rows: Vec<_> = rows(answer, "effective")
+        .map(|limit| {
+            let kind = text(limit, "kind");
+            let decides = limit["decides"] == json!(true);
+            vec![
+                kind.clone(),
+                limit["models"].as_str().unwrap_or("*").to_owned(),
+                figure(&kind, &limit["value"]),
+                figure(&kind, &limit["used"]),
+                text(limit, "source"),
+                if decides { "decides" } else { "" }.to_owned(),
+            ]
+        })
+        .collect();
+    match rows.is_empty() {
+        true => format!("{}: no limits.\n", text(answer, "path")),
+        false => table(
+            &["LIMIT", "MODELS", "VALUE", "USED", "SET ON", ""],
+            &rows,
+            &[2, 3],
+        ),
+    }
+}

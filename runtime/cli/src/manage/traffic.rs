@@ -1,0 +1,226 @@
+//! Credentials, upstreams, policies, components: where model traffic goes, and by which rules.
+
+use anyhow::Context as _;
+use serde_json::{Value, json};
+
+use super::{Show, rows};
+use crate::api::{Api, segment};
+use crate::args::{Credential, Policy, Upstream, UpstreamSet};
+use crate::report::{list, moment, text};
+use crate::secrets;
+use crate::table::table;
+
+pub(super) fn credential(api: &Api, command: &Credential) -> anyhow::Result<(Value, Show)> {
+    Ok(match command {
+        Credential::Set { name, fields } => {
+            let body = json!({ "fields": secrets::ask(fields)? });
+            (
+                api.send(
+                    "PUT",
+                    &format!("/api/credentials/{}", segment(name)),
+                    Some(&body),
+                )?,
+                |_| "Stored.\n".into(),
+            )
+        }
+        Credential::List => (api.get("/api/credentials")?, credentials_table),
+        Credential::Delete { name } => (
+            api.send(
+                "DELETE",
+                &format!("/api/credentials/{}", segment(name)),
+                None,
+            )?,
+            |_| "Deleted.\n".into(),
+        ),
+    })
+}
+
+pub(super) fn upstream(api: &Api, command: &Upstream) -> anyhow::Result<(Value, Show)> {
+    Ok(match command {
+        Upstream::Set(set) => {
+            let body = upstream_body(set)?;
+            (
+                api.send(
+                    "PUT",
+                    &format!("/api/upstreams/{}", segment(&set.name)),
+                    Some(&body),
+                )?,
+                |_| "Set.\n".into(),
+            )
+        }
+        Upstream::List => (api.get("/api/upstreams")?, upstreams_table),
+        Upstream::Delete { name } => (
+            api.send("DELETE", &format!("/api/upstreams/{}", segment(name)), None)?,
+            |_| "Deleted.\n".into(),
+        ),
+    })
+}
+
+fn upstream_body(set: &UpstreamSet) -> anyhow::Result<Value> {
+    let mut body = json!({ "provider": set.provider });
+    let optional = [
+        ("endpoint", set.endpoint.as_ref().map(|text| json!(text))),
+        ("base_url", set.base_url.as_ref().map(|text| json!(text))),
+        (
+            "credential",
+            set.credential.as_ref().map(|text| json!(text)),
+        ),
+        ("tier", set.tier.as_ref().map(|tier| json!(tier))),
+        ("priority", set.priority.map(|number| json!(number))),
+        (
+            "config",
+            set.component_config
+                .as_deref()
+                .map(json_argument)
+                .transpose()?,
+        ),
+    ];
+    for (name, value) in optional {
+        if let Some(value) = value {
+            body[name] = value;
+        }
+    }
+    body["models"] = match &set.models_json {
+        Some(text) => json_argument(text)?,
+        None => set
+            .models
+            .iter()
+            .map(|model| match model.split_once('=') {
+                Some((id, upstream_id)) => json!({ "id": id, "upstream_id": upstream_id }),
+                None => json!({ "id": model }),
+            })
+            .collect(),
+    };
+    Ok(body)
+}
+
+/// JSON text, or `@FILE` for the JSON in a file.
+fn json_argument(text: &str) -> anyhow::Result<Value> {
+    match text.strip_prefix('@') {
+        Some(file) => {
+            let text = std::fs::read_to_string(file).with_context(|| file.to_owned())?;
+            serde_json::from_str(&text).with_context(|| format!("{file} is not JSON"))
+        }
+        None => serde_json::from_str(text).with_context(|| format!("{text:?} is not JSON")),
+    }
+}
+
+pub(super) fn policy(api: &Api, command: &Policy) -> anyhow::Result<(Value, Show)> {
+    Ok(match command {
+        Policy::Attach {
+            id,
+            component,
+            account,
+            component_config,
+            order,
+        } => {
+            let mut body = json!({ "component": component, "account": account, "config": json_argument(component_config)? });
+            if let Some(order) = order {
+                body["order"] = json!(order);
+            }
+            (
+                api.send(
+                    "PUT",
+                    &format!("/api/policies/{}", segment(id)),
+                    Some(&body),
+                )?,
+                |_| "Attached.\n".into(),
+            )
+        }
+        Policy::List => (api.get("/api/policies")?, policies_table),
+        Policy::Detach { id } => (
+            api.send("DELETE", &format!("/api/policies/{}", segment(id)), None)?,
+            |_| "Detached.\n".into(),
+        ),
+    })
+}
+
+fn credentials_table(answer: &Value) -> String {
+    let rows: Vec<_> = rows(answer, "credentials")
+        .map(|c| {
+            vec![
+                text(c, "name"),
+                list(&c["fields"]),
+                list(&c["used_by"]),
+                moment(&c["updated_ms"]),
+            ]
+        })
+        .collect();
+    table(&["NAME", "FIELDS", "USED BY", "SET"], &rows, &[])
+}
+
+fn upstreams_table(answer: &Value) -> String {
+    let rows: Vec<_> = rows(answer, "upstreams")
+        .map(|u| {
+            let models: Vec<_> = rows(u, "models").map(|m| text(m, "id")).collect();
+            vec![
+                text(u, "name"),
+                text(u, "provider"),
+                text(u, "endpoint"),
+                text(u, "credential"),
+                text(u, "tier"),
+                text(u, "priority"),
+                models.join(","),
+                u["problem"].as_str().unwrap_or("ready").to_owned(),
+            ]
+        })
+        .collect();
+    table(
+        &[
+            "NAME",
+            "PROVIDER",
+            "ENDPOINT",
+            "CREDENTIAL",
+            "TIER",
+            "PRIORITY",
+            "EXTRA MODELS",
+            "STATE",
+        ],
+        &rows,
+        &[5],
+    )
+}
+
+fn policies_table(answer: &Value) -> String {
+    let rows: Vec<_> = rows(answer, "policies")
+        .map(|p| {
+            vec![
+                text(p, "id"),
+                text(p, "component"),
+                text(p, "path"),
+                text(p, "order"),
+                text(p, "config"),
+                p["problem"].as_str().unwrap_or("ready").to_owned(),
+            ]
+        })
+        .collect();
+    table(
+        &["ID", "COMPONENT", "ACCOUNT", "ORDER", "CONFIG", "STATE"],
+        &rows,
+        &[3],
+    )
+}
+
+pub(super) fn components_table(answer: &Value) -> String {
+    let loaded = rows(answer, "loaded").map(|c| {
+        let digest: String = text(c, "digest").chars().take(12).collect();
+        vec![
+            text(c, "id"),
+            text(c, "kind"),
+            text(c, "file"),
+            digest,
+            list(&c["exports"]),
+        ]
+    });
+    let failed = rows(answer, "failed").map(|f| {
+        vec![
+            String::new(),
+            "failed".to_owned(),
+            text(f, "file"),
+            String::new(),
+            text(f, "reason"),
+        ]
+    });
+    let rows: Vec<_> = loaded.chain(failed).collect();
+    table(&["ID", "KIND", "FILE", "SHA-256", "EXPORTS"], &rows, &[])
+}
