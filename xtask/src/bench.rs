@@ -21,6 +21,7 @@ mod process;
 mod programs;
 mod report;
 mod run;
+mod scale;
 
 const USAGE: &str = "\
 cargo xtask bench [--quick] [--write] [--rounds N] [--only NAME,...] [--profile release|dist] [--no-build]
@@ -28,7 +29,7 @@ cargo xtask bench [--quick] [--write] [--rounds N] [--only NAME,...] [--profile 
   --quick      one round of short windows: a look, not a measurement
   --write      write docs/bench.md and docs/bench.json
   --rounds N   rounds (3)
-  --only       targets: direct, nginx, bare, gateway, provider, policies, strict
+  --only       targets: direct, nginx, bare, gateway, provider, policies, strict, scale
   --profile    what the gateway is built with (dist)
   --no-build   measure what was built before, or the binary that TOLLGATE_BIN names";
 
@@ -122,7 +123,10 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     fs::create_dir_all(&scratch)?;
     let outcome = measure(&options, &programs, &scratch, machine);
     // Data directories and logs of the run; kept when it failed, to be looked at.
-    let results = outcome.with_context(|| format!("logs are in {}", scratch.display()))?;
+    let mut results = outcome.with_context(|| format!("logs are in {}", scratch.display()))?;
+    if options.wants("scale") && !(options.quick && options.only.is_empty()) {
+        results.scale = Some(scale::measure(&options.profile, options.build)?);
+    }
     let _ = fs::remove_dir_all(&scratch);
 
     println!("{}", report::table(&results));

@@ -14,6 +14,8 @@ pub(crate) struct Results {
     pub(crate) rounds: usize,
     pub(crate) window_ms: u64,
     pub(crate) rows: Vec<Row>,
+    /// What examples of governance and store measured of themselves.
+    pub(crate) scale: Option<serde_json::Value>,
 }
 
 /// One target.
@@ -170,6 +172,9 @@ pub(crate) fn table(results: &Results) -> String {
         ]);
     }
     out.push_str(&aligned(&lines));
+    if let Some(scale) = &results.scale {
+        out.push_str(&super::scale::table(scale));
+    }
     out
 }
 

@@ -182,6 +182,7 @@ pub(crate) fn all(
         rounds: options.rounds,
         window_ms: options.window().0.as_millis() as u64,
         rows,
+        scale: None,
     })
 }
 

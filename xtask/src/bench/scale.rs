@@ -1,0 +1,68 @@
+//! Governance and store at scale: examples of their crates that measure themselves, run and read.
+
+use std::fmt::Write as _;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use crate::tools::{cargo, run, say, target_dir};
+
+/// Crate, example, and the member of its answer that has the rows.
+const EXAMPLES: [(&str, &str, &str); 2] = [
+    ("tollgate-governance", "admission_scale", "admission_scale"),
+    ("tollgate-store", "start_up", "start_up"),
+];
+
+/// Builds and runs the examples, one after the other, on the core of what is measured.
+pub(crate) fn measure(profile: &str, build: bool) -> Result<Value> {
+    let mut all = serde_json::Map::new();
+    for (package, example, member) in EXAMPLES {
+        if build {
+            run(cargo().args([
+                "build",
+                "--profile",
+                profile,
+                "-p",
+                package,
+                "--example",
+                example,
+            ]))?;
+        }
+        say(&format!("measuring {example}"));
+        let binary = target_dir().join(profile).join("examples").join(example);
+        let output = Command::new("taskset")
+            .args(["-c", "0"])
+            .arg(&binary)
+            .arg("--json")
+            .output()
+            .with_context(|| format!("{} does not start", binary.display()))?;
+        ensure!(
+            output.status.success(),
+            "{example}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let answer: Value = serde_json::from_slice(&output.stdout)
+            .with_context(|| format!("{example} did not answer with JSON"))?;
+        all.insert(member.to_owned(), answer[member].clone());
+    }
+    Ok(Value::Object(all))
+}
+
+/// What was measured, as tables.
+pub(crate) fn table(scale: &Value) -> String {
+    let mut out = String::from("\n### Governance at scale\n\n");
+    out.push_str("One core: key look-up, path of eight accounts, admission on all of them and on a wallet, settlement. `active`: 1,000 keys spread\n");
+    out.push_str("over the tree are in use; `all`: every key as likely as every other, so that hardly anything is in a cache.\n");
+    for (title, member) in [
+        ("admission", "admission_scale"),
+        ("growth and start", "start_up"),
+    ] {
+        let _ = writeln!(out, "\n{title}:\n\n```json");
+        for row in scale[member].as_array().into_iter().flatten() {
+            let _ = writeln!(out, "{row}");
+        }
+        out.push_str("```\n");
+    }
+    out
+}
