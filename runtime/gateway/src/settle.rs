@@ -459,7 +459,9 @@ impl Open {
     /// Ends the answer soon if it was asked for with this key.
     pub(crate) fn kill(&mut self, key: KeyId) {
         if self.caller.id() == key && !std::mem::replace(&mut self.killed, true) {
-            self.waker.take().map(Waker::wake);
+            if let Some(waker) = self.waker.take() {
+                waker.wake();
+            }
         }
     }
 

@@ -4,11 +4,11 @@
 use std::ops::Range;
 
 use tollgate_governance::{
-    AccountPatch, Counters, Directory, KeyHasher, NewAccount, OsRandom, UsageRow, Zone,
+    AccountPatch, Ask, Counters, Directory, KeyDraft, KeyHasher, OsRandom, UsageRow, Zone,
 };
 use tollgate_store::{
     Durability, MemoryStore, Order, SledStore, Store, StoreError, Table, UsageBatch, Visit, Write,
-    records, usage,
+    ledger, records, usage,
 };
 
 fn each_engine(test: impl Fn(&dyn Store)) {
@@ -175,19 +175,23 @@ fn a_directory_is_committed_and_loaded_again() {
         assert!(directory.root().is_none());
         let (_, changes) = directory.create_root(1, &mut random).unwrap();
         records::commit(store, &mut directory, &changes).unwrap();
-        let new = NewAccount {
-            name: "dept".into(),
-            ..NewAccount::default()
+        let new = AccountPatch {
+            name: Some("dept".into()),
+            ..AccountPatch::default()
         };
-        let (_, changes) = directory.create_account(new, 2, &mut random).unwrap();
+        let (_, changes) = directory.create_account(&new, 2, &mut random).unwrap();
         records::commit(store, &mut directory, &changes).unwrap();
         let patch: AccountPatch =
             serde_json::from_str(r#"{"limits":{"daily_limit":100}}"#).unwrap();
         let (_, changes) = directory.update_account("root/dept", &patch, 3).unwrap();
         records::commit(store, &mut directory, &changes).unwrap();
         let hasher = KeyHasher::new(&[1; 32]);
+        let draft = KeyDraft {
+            account: "root/dept".into(),
+            ..KeyDraft::default()
+        };
         let (new, changes) = directory
-            .create_key("root/dept", "k", &hasher, 4, &mut random)
+            .create_key(draft, &hasher, 4, &mut random)
             .unwrap();
         records::commit(store, &mut directory, &changes).unwrap();
 
@@ -195,14 +199,14 @@ fn a_directory_is_committed_and_loaded_again() {
         assert!(again.accounts().eq(directory.accounts()));
         let caller = again.snapshot();
         let caller = caller.find(&hasher.mac(new.token.expose())).unwrap();
-        assert_eq!(&*caller.path.names, "root/dept");
+        assert_eq!(caller.path.names(), "root/dept");
 
         // And its counters, from the rows of the day.
         let now = 1_760_000_000_000;
         let mut batch = UsageBatch::default();
         let row = UsageRow {
             admitted_ms: now - 5,
-            path: (&*caller.path.ids).into(),
+            path: caller.path.ids().into(),
             counted: true,
             charged: 60,
             ..UsageRow::default()
@@ -213,11 +217,24 @@ fn a_directory_is_committed_and_loaded_again() {
             ..row.clone()
         });
         store.append_usage(&batch).unwrap();
-        let counters = std::sync::Arc::new(Counters::new(Zone::utc()));
+        let counters =
+            std::sync::Arc::new(Counters::new(Zone::utc(), ledger::load(store).unwrap()));
         assert_eq!(usage::seed(store, &again, &counters, now).unwrap(), 1);
         assert_eq!(counters.spent(&caller.path, now).settled, 60);
-        assert!(counters.admit(&caller.path, now, 41).is_err());
-        assert!(counters.admit(&caller.path, now, 40).is_ok());
+        let admit = |money: u64| {
+            let ask = Ask {
+                request: uuid::Uuid::from_u128(u128::from(money)),
+                model: "m",
+                input: 1,
+                expected: 1,
+                output: 1,
+                least_output: 1,
+                price: &|_| money,
+            };
+            counters.admit(&caller.path, &ask, now).is_ok()
+        };
+        assert!(!admit(41));
+        assert!(admit(40));
     });
 }
 
