@@ -108,6 +108,12 @@ impl Calendar {
         self.month.at(now_ms)
     }
 
+    /// As it is for a zone that was changed from `before` at `at_ms`, before this calendar was made.
+    pub(crate) fn changed(&mut self, before: &Zone, at_ms: u64) {
+        self.day.changed(before, at_ms);
+        self.month.changed(before, at_ms);
+    }
+
     /// Changes the zone at the next boundary of each, so that nobody's day or month is cut short or counted twice.
     pub(crate) fn set_zone(&mut self, zone: &Zone) {
         self.day.set_zone(zone);
@@ -154,6 +160,12 @@ impl Running {
                 *self.current.insert(next)
             }
         }
+    }
+
+    fn changed(&mut self, before: &Zone, at_ms: u64) {
+        let zone = std::mem::replace(&mut self.zone, before.clone());
+        self.next_zone = Some(zone);
+        self.current = Some((self.span_of)(before, at_ms));
     }
 
     fn set_zone(&mut self, zone: &Zone) {
@@ -300,6 +312,30 @@ mod tests {
                 [31, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31, 31],
                 "{name}"
             );
+        }
+    }
+
+    #[test]
+    fn a_restart_in_between_changes_nothing_of_when_a_new_zone_begins_to_count() {
+        let new_york = Zone::named("America/New_York").unwrap();
+        let changed = ms("2026-05-15T12:00:00Z");
+        let mut running = Calendar::new(Zone::utc());
+        running.day(changed);
+        running.month(changed);
+        running.set_zone(&new_york);
+        for at in [
+            "2026-05-15T13:00:00Z",
+            "2026-05-16T00:30:00Z",
+            "2026-05-16T04:30:00Z",
+            "2026-05-31T23:00:00Z",
+            "2026-06-01T01:00:00Z",
+            "2026-06-20T00:00:00Z",
+        ] {
+            let mut restarted = Calendar::new(new_york.clone());
+            restarted.changed(&Zone::utc(), changed);
+            let now = ms(at);
+            assert_eq!(restarted.day(now), running.day(now), "{at}");
+            assert_eq!(restarted.month(now), running.month(now), "{at}");
         }
     }
 

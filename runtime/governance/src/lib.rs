@@ -34,6 +34,7 @@ mod window;
 
 pub use account::{
     Account, AccountPatch, Billing, BudgetMode, LimitKind, Limits, LimitsPatch, OnExhaust, Status,
+    ZoneChange,
 };
 pub use attachment::{Attachment, AttachmentDraft};
 pub use calendar::{Day, Zone};

@@ -141,6 +141,10 @@ pub(super) fn schemas() -> Vec<Named> {
     });
     let mut optional = boundaries();
     optional["parent"] = text("UUID of the account above.");
+    optional["zone_change"] = object(
+        json!({ "at_ms": moment() }),
+        json!({ "before": text("The zone before; absent: the configured one.") }),
+    );
     let mut account = record.clone();
     account["effective"] = effective();
     let mut line = record;

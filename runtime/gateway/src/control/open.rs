@@ -215,6 +215,15 @@ impl Control {
         let ledger = open_ledger(&*store).map_err(|error| store_failed(&data, error))?;
         let rollup_zone = zone(&config, &directory)?;
         let counters = Arc::new(Counters::new(rollup_zone.clone(), ledger));
+        if let Some(change) = directory.root().and_then(|root| root.zone_change.as_ref()) {
+            let before = change
+                .before
+                .as_ref()
+                .unwrap_or(&config.governance.time_zone);
+            if let Ok(before) = Zone::named(before) {
+                counters.zone_changed(&before, change.at_ms);
+            }
+        }
         directory.keep_windows(&counters);
         let seeded = usage::seed(&*store, &directory, &counters, started_ms)
             .map_err(|error| store_failed(&data, error))?;

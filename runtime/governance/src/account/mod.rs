@@ -64,6 +64,16 @@ pub enum Billing {
     Postpaid,
 }
 
+/// When a tree got another time zone, and which one it had.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ZoneChange {
+    /// See [`Account::time_zone`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+    /// Unix milliseconds.
+    pub at_ms: u64,
+}
+
 /// A department, project, role, employee or system.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
@@ -131,6 +141,9 @@ pub struct Account {
     /// IANA zone of its calendar days and months; on the root only. None: the configured default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<String>,
+    /// The last change of that: it counts from the next midnight and the next month, after a restart, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone_change: Option<ZoneChange>,
     /// Unix milliseconds.
     pub created_ms: u64,
     /// Unix milliseconds.
@@ -163,6 +176,7 @@ impl Account {
             budget_mode: None,
             billing: None,
             time_zone: None,
+            zone_change: None,
             created_ms: now_ms,
             updated_ms: now_ms,
         }

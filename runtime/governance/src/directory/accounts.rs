@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Directory, ROOT};
-use crate::account::{Account, AccountPatch, Status};
+use crate::account::{Account, AccountPatch, Status, ZoneChange};
 use crate::error::DirectoryError;
 use crate::ids::AccountId;
 use crate::random::Random;
@@ -85,6 +85,12 @@ impl Directory {
             account.parent = Some(parent);
         }
         account.validate()?;
+        if account.time_zone != current.time_zone {
+            account.zone_change = Some(ZoneChange {
+                before: current.time_zone.clone(),
+                at_ms: now_ms,
+            });
+        }
         if let Some(parent) = account.parent {
             self.check_name_free(parent, &account)?;
         }

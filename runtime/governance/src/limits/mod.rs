@@ -181,6 +181,12 @@ impl Counters {
         self.state.lock().calendar.set_zone(zone);
     }
 
+    /// Says that the zone was another one until `at_ms` (Unix milliseconds): the day and month that ran then end as they
+    /// would have. Before anything is counted.
+    pub fn zone_changed(&self, before: &Zone, at_ms: u64) {
+        self.state.lock().calendar.changed(before, at_ms);
+    }
+
     /// The calendar day that counts at `now_ms`.
     pub fn day(&self, now_ms: u64) -> Day {
         self.state.lock().calendar.day(now_ms)
