@@ -100,7 +100,9 @@ fn what_was_admitted_while_the_clock_was_behind_midnight_counts_for_its_day_afte
     back.settle(0, 20, midnight - HOUR);
     assert_eq!(desk.money(&path, midnight + 1), (30, 0));
     desk.counters = Arc::new(Counters::new(Zone::utc(), Ledger::default()));
-    desk.bench.directory.seed(&desk.counters, &row, midnight + 1);
+    desk.bench
+        .directory
+        .seed(&desk.counters, &row, midnight + 1);
     assert_eq!(desk.money(&path, midnight + 1), (20, 0));
 }
 
