@@ -5,7 +5,8 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use tollgate_governance::{
-    Counters, Directory, KeyHasher, NewAccount, OsRandom, PolicyAct, TokenKind, UsageRow, Zone,
+    AccountId, AccountPatch, Ask, Counters, Directory, KeyDraft, KeyHasher, Ledger, OsRandom,
+    PolicyAct, RequestIds, TokenKind, UsageRow, Zone,
 };
 
 fn main() {
@@ -18,22 +19,27 @@ fn main() {
         let text = format!(
             r#"{{"name":"{name}","parent":"{parent}","models":["gpt-*"],"limits":{{"rpm":100000000,"daily_limit":1000000000000}}}}"#
         );
-        let new: NewAccount = serde_json::from_str(&text).unwrap();
-        let (_, changes) = directory.create_account(new, 1, &mut random).unwrap();
+        let new: AccountPatch = serde_json::from_str(&text).unwrap();
+        let (_, changes) = directory.create_account(&new, 1, &mut random).unwrap();
         directory.apply(&changes);
         parent = format!("{parent}/{name}");
     }
     let mut token = String::new();
     for _ in 0..1_000 {
-        let (new, changes) = directory
-            .create_key(&parent, "laptop", &hasher, 1, &mut random)
-            .unwrap();
+        let draft = KeyDraft {
+            account: parent.clone(),
+            label: "laptop".to_owned(),
+            ..KeyDraft::default()
+        };
+        let made = directory.create_key(draft, &hasher, 1, &mut random);
+        let (new, changes) = made.unwrap();
         directory.apply(&changes);
         token = new.token.expose().to_owned();
     }
     let snapshot = directory.snapshot();
-    let counters = Arc::new(Counters::new(Zone::utc()));
-    let caller = Arc::clone(snapshot.find(&hasher.mac(&token)).unwrap());
+    let counters = Arc::new(Counters::new(Zone::utc(), Ledger::default()));
+    let caller = snapshot.find(&hasher.mac(&token)).unwrap();
+    let mut ids = RequestIds::new(&mut random);
     let now = 1_760_000_000_000u64;
 
     measure("key: checksum", |_| {
@@ -42,37 +48,51 @@ fn main() {
     measure("key: hash and look-up", |_| {
         snapshot.find(&hasher.mac(black_box(&token))).is_some()
     });
-    measure("model allowed over the path", |_| {
-        caller.path.models.allows(black_box("gpt-5-mini"))
+    measure("model resolved over the path", |_| {
+        caller.resolve(black_box("gpt-5-mini")).is_some()
     });
     measure("admit and settle, depth 3", |turn| {
-        counters
-            .admit(&caller.path, now + turn / 1_000, 500)
-            .unwrap()
-            .settle(400);
+        let now = now + turn / 1_000;
+        let ask = Ask {
+            request: ids.next(now),
+            model: "gpt-5-mini",
+            input: 800,
+            expected: 400,
+            output: 4_096,
+            least_output: 64,
+            price: &|output| 500 + output,
+        };
+        let admission = counters.admit(&caller.path, &ask, now).unwrap();
+        admission.settle(1_100, 400, now);
         true
     });
+    let (path, names) = (caller.path.ids(), caller.path.names());
     let mut out = Vec::new();
+    measure("path: ids and names for the row", |_| {
+        !black_box((caller.path.ids(), caller.path.names()))
+            .0
+            .is_empty()
+    });
     measure("usage row: build and encode", |turn| {
         out.clear();
-        row(&caller.path, turn).encode(&mut out);
+        row(&path, &names, turn).encode(&mut out);
         !out.is_empty()
     });
     println!("a row takes {} bytes", out.len());
     let mut json = Vec::new();
     measure("usage row: the same as JSON", |turn| {
         json.clear();
-        serde_json::to_writer(&mut json, &row(&caller.path, turn)).is_ok()
+        serde_json::to_writer(&mut json, &row(&path, &names, turn)).is_ok()
     });
     println!("a row as JSON takes {} bytes", json.len());
 }
 
-fn row(path: &tollgate_governance::Path, turn: u64) -> UsageRow<'_> {
+fn row<'a>(path: &'a [AccountId], names: &'a str, turn: u64) -> UsageRow<'a> {
     UsageRow {
         admitted_ms: 1_760_000_000_000 + turn,
         ended_ms: 1_760_000_000_912 + turn,
-        path: (&*path.ids).into(),
-        names: (&*path.names).into(),
+        path: path.into(),
+        names: names.into(),
         key_label: "laptop".into(),
         operation: "chat-completions".into(),
         dialect: "openai-chat".into(),

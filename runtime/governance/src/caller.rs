@@ -30,6 +30,9 @@ pub(crate) struct KeyEntry {
     /// Shared by all that show the key, and by the records that follow when it is changed. Unix milliseconds.
     pub(crate) last_used: Arc<AtomicU64>,
     scope: Option<Box<Scope>>,
+    // Of the record: every request asks, and the record of a key that few show is in no cache.
+    not_before_ms: u64,
+    expires_ms: Option<u64>,
 }
 
 /// What a key allows less than its account.
@@ -51,6 +54,8 @@ impl KeyEntry {
             networks: key.scope.cidrs.as_deref().map(networks),
         };
         Self {
+            not_before_ms: key.not_before_ms.unwrap_or(0),
+            expires_ms: key.expires_ms,
             key,
             place,
             last_used,
@@ -82,7 +87,8 @@ impl Caller {
     /// Whether the key works at that moment: begun, and not expired.
     #[must_use]
     pub fn is_valid_at(&self, now_ms: u64) -> bool {
-        self.key.key.is_valid_at(now_ms)
+        // Revoked ones are not in the snapshot.
+        self.key.not_before_ms <= now_ms && self.key.expires_ms.is_none_or(|end| now_ms < end)
     }
 
     /// Notes that the key was shown. Unix milliseconds.

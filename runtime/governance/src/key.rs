@@ -124,10 +124,6 @@ impl Key {
         }
     }
 
-    pub(crate) fn is_valid_at(&self, now_ms: u64) -> bool {
-        self.state_at(now_ms) == KeyState::Active
-    }
-
     /// Checks every member that can be judged without the directory. `now_ms`: a key that can never work is a mistake.
     pub(crate) fn validate(&self, now_ms: u64) -> Result<(), DirectoryError> {
         validate_text("label", Some(&self.label), 128)?;

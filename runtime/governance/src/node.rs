@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ipnet::{IpNet, Ipv4Net};
+use smallvec::SmallVec;
 
 use crate::account::{Account, Billing, LimitKind, Limits, Status};
 use crate::attachment::Attachment;
@@ -24,6 +25,11 @@ pub struct Node {
     pub(crate) by_model: Box<[LimitSet]>,
     /// Most nodes restrict nothing.
     rules: Option<Box<Rules>>,
+    // Of the record: every request asks, and the record of a node that few use is in no cache. With the same for keys,
+    // limits and counters a turn of `examples/admission_scale.rs` over 900,000 keys took 6.4 µs instead of 7.8 (on a
+    // machine whose memory answered after 200 ns), over 829 keys 2.2 instead of 2.7.
+    status: Status,
+    billing: Option<Billing>,
 }
 
 /// What restricts a node's requests, apart from limits.
@@ -44,8 +50,8 @@ pub(crate) struct LimitSet {
     pub(crate) pattern: Option<Box<str>>,
     /// Its counters.
     pub(crate) slot: u32,
-    /// Only those that are set.
-    pub(crate) limits: Box<[(LimitKind, u64)]>,
+    /// Only those that are set; few enough to lie beside the slot.
+    pub(crate) limits: SmallVec<[(LimitKind, u64); 2]>,
 }
 
 impl LimitSet {
@@ -100,6 +106,8 @@ impl Node {
                 .map(|(pattern, limits)| LimitSet::new(Some(pattern), slots(pattern), limits))
                 .collect(),
             rules: (rules != Rules::default()).then(|| Box::new(rules)),
+            status: account.status,
+            billing: account.billing,
             account,
         }
     }
@@ -111,7 +119,7 @@ impl Node {
     }
 
     pub(crate) fn is_active(&self) -> bool {
-        self.account.status == Status::Active
+        self.status == Status::Active
     }
 
     pub(crate) fn allows_model(&self, model: &str) -> bool {
@@ -162,7 +170,7 @@ impl Node {
     }
 
     pub(crate) fn billing(&self) -> Option<Billing> {
-        self.account.billing
+        self.billing
     }
 }
 

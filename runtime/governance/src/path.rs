@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::account::{Billing, BudgetMode, OnExhaust};
 use crate::attachment::Attachment;
 use crate::ids::AccountId;
@@ -19,15 +21,15 @@ const DEFAULT_OUTPUT: u64 = 32_768;
 /// From the root to an account.
 #[derive(Clone, Debug)]
 pub struct Path {
-    nodes: Box<[Arc<Node>]>,
+    nodes: SmallVec<[Arc<Node>; 8]>,
 }
 
 impl Path {
-    /// A path of these nodes, root first. None if there are none.
-    pub(crate) fn new(nodes: Vec<Arc<Node>>) -> Option<Self> {
-        (!nodes.is_empty()).then(|| Self {
-            nodes: nodes.into(),
-        })
+    /// A path of these nodes, the account first. None if there are none.
+    pub(crate) fn upward<'a>(nodes: impl Iterator<Item = &'a Arc<Node>>) -> Option<Self> {
+        let mut nodes: SmallVec<_> = nodes.map(Arc::clone).collect();
+        nodes.reverse();
+        (!nodes.is_empty()).then_some(Self { nodes })
     }
 
     /// The nodes, root first.

@@ -51,12 +51,9 @@ impl Accounts {
 
     /// The path of the node at `place`. None if a node of it is missing, which the directory never lets happen.
     pub(crate) fn path(&self, place: u32) -> Option<Path> {
-        let depth = self.upward(place).count();
-        let mut nodes = Vec::with_capacity(depth);
-        nodes.extend(self.upward(place).map(Arc::clone));
-        nodes.reverse();
-        let whole = nodes.first().is_some_and(|top| top.parent.is_none());
-        Path::new(nodes).filter(|_| whole)
+        let path = Path::upward(self.upward(place))?;
+        let whole = path.nodes().first()?.parent.is_none();
+        whole.then_some(path)
     }
 
     /// From a node up to the root.

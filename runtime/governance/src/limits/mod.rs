@@ -16,7 +16,7 @@ use crate::ids::AccountId;
 use crate::ledger::{Ledger, micro_units};
 use crate::node::LimitSet;
 use crate::path::Path;
-use tally::{Counted, Now, Tally};
+use tally::{Counted, Now, Tallies, Tally};
 
 pub use admission::{Admission, Settled};
 pub use exceeded::{Bound, Exceeded};
@@ -103,8 +103,7 @@ pub struct Counters {
 #[derive(Debug)]
 struct State {
     calendar: Calendar,
-    /// By slot.
-    tallies: Vec<Tally>,
+    tallies: Tallies,
     ledger: Ledger,
 }
 
@@ -112,14 +111,8 @@ struct State {
 type Slots = SmallVec<[u32; 12]>;
 
 impl State {
-    /// A slot's counters; a new account's begin at zero.
     fn tally(&mut self, slot: u32) -> &mut Tally {
-        let slot = slot as usize;
-        if slot >= self.tallies.len() {
-            self.tallies
-                .resize_with((slot + 1).next_power_of_two(), Tally::default);
-        }
-        &mut self.tallies[slot]
+        self.tallies.at(slot)
     }
 
     fn now(&mut self, now_ms: u64) -> Now {
@@ -170,7 +163,7 @@ impl Counters {
         Self {
             state: Mutex::new(State {
                 calendar: Calendar::new(zone),
-                tallies: Vec::new(),
+                tallies: Tallies::default(),
                 ledger,
             }),
         }

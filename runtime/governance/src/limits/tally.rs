@@ -6,12 +6,37 @@ use crate::window::{HOUR_MS, MINUTE_MS, Room, SlidingLog};
 
 /// The counters of one account, or of one pattern of models of it. Calendar sums and running requests are kept whether
 /// they are limited or not: a limit set at noon knows what the morning spent.
+///
+/// Aligned to the cache: an account that few use is in none, and then each line more is a wait.
 #[derive(Debug, Default)]
+#[repr(align(64))]
 pub(super) struct Tally {
     pub(super) day: Sums,
     pub(super) month: Sums,
     pub(super) running: u32,
-    rates: Option<Box<Rates>>,
+    /// Sliding windows; only those that have been limited.
+    rates: Vec<(LimitKind, SlidingLog)>,
+}
+
+/// The counters of all slots, in pieces that are made when somebody counts there: growing one long list copied 100 MB
+/// under the lock at the millionth account.
+#[derive(Debug, Default)]
+pub(super) struct Tallies(Vec<Option<Box<[Tally]>>>);
+
+/// Slots in one piece.
+const PIECE: usize = 256;
+
+impl Tallies {
+    /// A slot's counters; a new account's begin at zero.
+    pub(super) fn at(&mut self, slot: u32) -> &mut Tally {
+        let slot = slot as usize;
+        let piece = slot / PIECE;
+        if piece >= self.0.len() {
+            self.0.resize_with(piece + 1, || None);
+        }
+        let fresh = || (0..PIECE).map(|_| Tally::default()).collect();
+        &mut self.0[piece].get_or_insert_with(fresh)[slot % PIECE]
+    }
 }
 
 /// Sums of one calendar day or month.
@@ -26,15 +51,6 @@ pub(super) struct Sums {
     pub(super) settled: u64,
     /// Held for running ones. Wide, so that no sum of holds can overflow and be released wrongly.
     pub(super) held: u128,
-}
-
-/// Sliding windows; only those that have been limited.
-#[derive(Debug, Default)]
-struct Rates {
-    rpm: Option<SlidingLog>,
-    rph: Option<SlidingLog>,
-    tpm: Option<SlidingLog>,
-    tph: Option<SlidingLog>,
 }
 
 /// The day and month that count now.
@@ -231,33 +247,35 @@ impl Tally {
 
     /// The window of a rate, kept from the first time that somebody asks.
     fn log(&mut self, kind: LimitKind) -> &mut SlidingLog {
-        let rates = self.rates.get_or_insert_default();
-        let (log, length) = match kind {
-            LimitKind::Rpm => (&mut rates.rpm, MINUTE_MS),
-            LimitKind::Rph => (&mut rates.rph, HOUR_MS),
-            LimitKind::Tpm => (&mut rates.tpm, MINUTE_MS),
-            _ => (&mut rates.tph, HOUR_MS),
-        };
-        log.get_or_insert_with(|| SlidingLog::new(length))
+        let found = self.rates.iter().position(|(of, _)| *of == kind);
+        let place = found.unwrap_or_else(|| {
+            let length = match kind {
+                LimitKind::Rpm | LimitKind::Tpm => MINUTE_MS,
+                _ => HOUR_MS,
+            };
+            // Most have one: what is made must not be four times as large.
+            self.rates.reserve_exact(1);
+            self.rates.push((kind, SlidingLog::new(length)));
+            self.rates.len() - 1
+        });
+        &mut self.rates[place].1
     }
 
     fn push(&mut self, at_ms: u64, tokens: u64) {
-        let Some(rates) = &mut self.rates else { return };
-        for log in [&mut rates.rpm, &mut rates.rph].into_iter().flatten() {
-            log.push(at_ms, 1);
-        }
-        for log in [&mut rates.tpm, &mut rates.tph].into_iter().flatten() {
-            log.push(at_ms, tokens);
+        for (kind, log) in &mut self.rates {
+            let counts_tokens = matches!(kind, LimitKind::Tpm | LimitKind::Tph);
+            log.push(at_ms, if counts_tokens { tokens } else { 1 });
         }
     }
 
     fn correct(&mut self, admitted_ms: u64, counted: u64, real: u64) {
-        let Some(rates) = &mut self.rates else { return };
         if counted == real {
             return;
         }
-        for log in [&mut rates.tpm, &mut rates.tph].into_iter().flatten() {
-            log.correct(admitted_ms, counted, real);
+        for (kind, log) in &mut self.rates {
+            if matches!(kind, LimitKind::Tpm | LimitKind::Tph) {
+                log.correct(admitted_ms, counted, real);
+            }
         }
     }
 }
