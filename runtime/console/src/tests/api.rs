@@ -27,13 +27,13 @@ async fn accounts_form_a_tree_whose_effect_is_shown_with_its_source() {
     assert_eq!(alice["path"], "root/sales/alice");
     assert_eq!(
         alice["effective"]["models"],
-        json!([{ "source": "root/sales", "models": ["a*"] }])
+        json!([{ "source": "root/sales", "values": ["a*"] }])
     );
     assert_eq!(
         alice["effective"]["limits"],
         json!([
-            { "source": "root/sales", "kind": "daily_limit", "value": 5_000_000 },
-            { "source": "root/sales/alice", "kind": "rpm", "value": 3 },
+            { "source": "root/sales", "kind": "daily_limit", "value": 5_000_000, "used": 0, "decides": true },
+            { "source": "root/sales/alice", "kind": "rpm", "value": 3, "used": 0, "decides": true },
         ])
     );
     let by_id = world
@@ -169,6 +169,189 @@ async fn bad_input_is_refused_with_the_field_to_blame() {
             "label",
         ),
         ("DELETE", "/api/keys/none", Value::Null, 404, ""),
+        ("GET", "/api/keys/none", Value::Null, 404, ""),
+        ("POST", "/api/keys/none/rotate", json!({}), 404, ""),
+        (
+            "POST",
+            "/api/keys/none/rotate",
+            json!({ "grace_ms": -1 }),
+            400,
+            "grace_ms",
+        ),
+        (
+            "DELETE",
+            "/api/keys/none?kill=perhaps",
+            Value::Null,
+            400,
+            "kill",
+        ),
+        (
+            "POST",
+            "/api/keys",
+            json!({ "account": "root", "expires_ms": 5 }),
+            400,
+            "expires_ms",
+        ),
+        (
+            "POST",
+            "/api/keys",
+            json!({ "account": "root", "scope": { "model": [] } }),
+            400,
+            "scope.model",
+        ),
+        (
+            "POST",
+            "/api/keys",
+            json!({ "account": "root", "scope": { "endpoints": ["x"] } }),
+            400,
+            "scope.endpoints",
+        ),
+        (
+            "PATCH",
+            "/api/accounts/root/sales",
+            json!({ "parent": "root/sales" }),
+            409,
+            "parent",
+        ),
+        (
+            "PATCH",
+            "/api/accounts/root/sales",
+            json!({ "endpoints": ["mesages"] }),
+            400,
+            "endpoints",
+        ),
+        (
+            "PATCH",
+            "/api/accounts/root/sales",
+            json!({ "providers": ["none"] }),
+            400,
+            "providers",
+        ),
+        (
+            "PATCH",
+            "/api/accounts/root/sales",
+            json!({ "price_factor": 1_000_000_001_u64 }),
+            400,
+            "price_factor",
+        ),
+        (
+            "DELETE",
+            "/api/accounts/root/sales?mode=perhaps",
+            Value::Null,
+            400,
+            "mode",
+        ),
+        (
+            "DELETE",
+            "/api/accounts/root/sales",
+            Value::Null,
+            409,
+            "account",
+        ),
+        ("GET", "/api/accounts?acount=x", Value::Null, 400, "acount"),
+        ("GET", "/api/limits/root/none", Value::Null, 404, ""),
+        (
+            "PATCH",
+            "/api/limits/root",
+            json!({ "limits": { "rpn": 1 } }),
+            400,
+            "limits.rpn",
+        ),
+        (
+            "PATCH",
+            "/api/limits/root",
+            json!({ "model_limits": { "gpt-?": { "rpm": 1 } } }),
+            400,
+            "model_limits",
+        ),
+        (
+            "PATCH",
+            "/api/limits/root",
+            json!({ "limits": { "daily_limit": 9_223_372_036_854_775_808_u64 } }),
+            400,
+            "limits",
+        ),
+        (
+            "POST",
+            "/api/grants",
+            json!({ "account": "root", "amount": 5 }),
+            400,
+            "idempotency_key",
+        ),
+        (
+            "POST",
+            "/api/grants",
+            json!({ "account": "root", "amount": -5, "idempotency_key": "k" }),
+            400,
+            "amount",
+        ),
+        (
+            "POST",
+            "/api/grants",
+            json!({ "account": "root", "amount": 9_223_372_036_854_775_808_u64, "idempotency_key": "k" }),
+            400,
+            "amount",
+        ),
+        (
+            "POST",
+            "/api/grants",
+            json!({ "account": "root", "amount": 5, "idempotency_key": "k", "expires_ms": 5 }),
+            400,
+            "expires_ms",
+        ),
+        (
+            "POST",
+            "/api/grants",
+            json!({ "account": "root/sales", "amount": 5, "idempotency_key": "k" }),
+            409,
+            "amount",
+        ),
+        (
+            "POST",
+            "/api/reclaims",
+            json!({ "account": "root", "amount": 5, "idempotency_key": "k" }),
+            409,
+            "amount",
+        ),
+        (
+            "POST",
+            "/api/reclaims",
+            json!({ "account": "root", "amount": 5, "idempotency_key": "k", "to": "parent" }),
+            400,
+            "to",
+        ),
+        ("GET", "/api/wallets/root/none", Value::Null, 404, ""),
+        ("POST", "/api/backup", json!({}), 400, "folder"),
+        (
+            "POST",
+            "/api/backup",
+            json!({ "folder": "here" }),
+            400,
+            "folder",
+        ),
+        (
+            "GET",
+            "/api/usage/report?span=week",
+            Value::Null,
+            400,
+            "span",
+        ),
+        (
+            "GET",
+            "/api/usage/report?by=model,colour",
+            Value::Null,
+            400,
+            "by",
+        ),
+        (
+            "GET",
+            "/api/usage/report?until=yesterday",
+            Value::Null,
+            400,
+            "until",
+        ),
+        ("GET", "/api/usage?key=x", Value::Null, 400, "key"),
+        ("GET", "/api/usage?tag=cc", Value::Null, 400, "tag"),
         (
             "PUT",
             "/api/credentials/main",
@@ -373,6 +556,11 @@ async fn no_secret_ever_comes_back() {
     for path in [
         "accounts",
         "accounts/root/sales",
+        "archived-accounts",
+        "limits/root/sales",
+        "wallets/root/sales",
+        "ledger",
+        "usage/report?by=key",
         "keys",
         "credentials",
         "upstreams",
@@ -449,7 +637,7 @@ async fn a_revoked_key_is_gone_from_what_the_data_plane_reads() {
             Value::Null,
         )
         .await;
-    assert!(revoked["revoked_ms"].is_u64());
+    assert!(revoked["revoked_ms"].is_u64() && revoked["state"] == "revoked");
     assert_eq!(world.get("/api/status").await["counts"]["active_keys"], 0);
     let listed = world.get("/api/keys?account=root/sales").await;
     assert_eq!(

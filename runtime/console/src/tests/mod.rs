@@ -2,6 +2,7 @@
 
 mod api;
 mod auth;
+mod credit;
 mod guests;
 mod openapi;
 
@@ -13,6 +14,7 @@ use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tollgate_gateway::config::Config;
 use tollgate_gateway::control::Control;
+use tollgate_governance::UsageRow;
 use tower_service::Service as _;
 
 /// A gateway's control plane in a folder of its own.
@@ -53,6 +55,27 @@ impl World {
             token,
             folder,
         }
+    }
+
+    /// Writes down a request of an account, as the data plane does.
+    fn used(&self, account: &str) {
+        let view = self.control.account(account).unwrap();
+        let root = self.control.account("root").unwrap().account.id;
+        let row = UsageRow {
+            request: uuid::Uuid::from_u128(7),
+            admitted_ms: 1_700_000_000_000,
+            path: vec![root, view.account.id].into(),
+            names: account.into(),
+            tags: vec![("cc".into(), "7".into())],
+            provider: "self".into(),
+            requested_model: "m".into(),
+            status: 200,
+            ttfb_ms: Some(3),
+            policies: vec![Default::default()],
+            ..UsageRow::default()
+        };
+        let mut journal = self.control.journal_writer().unwrap();
+        journal.append(&row, &[]).unwrap();
     }
 
     async fn send(&self, request: Request<Body>) -> (StatusCode, String) {

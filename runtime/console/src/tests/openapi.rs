@@ -149,9 +149,17 @@ async fn every_answer_has_the_shape_that_is_described() {
     let world = World::new();
     let key = world.furnish().await;
     let id = key["id"].as_str().unwrap();
+    world.used("root/sales");
     let all = describe();
     let account = json!({ "name": "temp", "parent": "root", "alias": "T", "email": "t@example.org", "models": ["m*"],
-        "limits": { "rpm": 1, "daily_limit": 2 }, "tags": { "a": "b" } });
+        "denied_models": ["x"], "providers": ["self"], "endpoints": ["messages"], "cidrs": ["10.0.0.0/8"],
+        "model_map": { "a*": "b" }, "output_cap": 5, "default_output": 4, "price_factor": 1_100_000,
+        "on_exhaust": "cut", "budget_mode": "soft", "billing": "prepaid", "tags": { "a": "b" },
+        "limits": { "rpm": 1, "rph": 2, "rpd": 3, "tpm": 4, "tph": 5, "tpd": 6, "concurrency": 7, "daily_limit": 8,
+            "monthly_limit": 9 },
+        "model_limits": { "m*": { "rpm": 1 } } });
+    let far = 9_000_000_000_000_u64;
+    let copy = world.folder.path().join("copy");
     let upstream = json!({ "provider": "self", "endpoint": "other", "base_url": "https://x.invalid", "tier": "cheap",
         "priority": -3, "models": [{ "id": "m", "upstream_id": "n", "operations": ["chat-completions"],
             "price": { "currency": "USD", "input": 1, "output": 2, "cache_read": 3 }, "context_window": 5 }] });
@@ -167,19 +175,62 @@ async fn every_answer_has_the_shape_that_is_described() {
         (
             "updateAccount",
             "/api/accounts/root/temp".to_owned(),
-            json!({ "alias": null, "status": "suspended" }),
+            json!({ "alias": null, "status": "suspended", "model_limits": { "m*": null } }),
         ),
         (
+            "changeLimits",
+            "/api/limits/root/temp".to_owned(),
+            json!({ "limits": { "rpm": null, "tpm": 9 }, "model_limits": { "n*": { "rpd": 1 } } }),
+        ),
+        (
+            "showLimits",
+            "/api/limits/root/temp".to_owned(),
+            Value::Null,
+        ),
+        (
+            "grant",
+            "/api/grants".to_owned(),
+            json!({ "account": "root/temp", "amount": 9, "idempotency_key": "k", "from": "treasury",
+                "expires_ms": far }),
+        ),
+        (
+            "reclaim",
+            "/api/reclaims".to_owned(),
+            json!({ "account": "root/temp", "amount": 4, "idempotency_key": "l", "to": "parent" }),
+        ),
+        (
+            "showWallet",
+            "/api/wallets/root/temp".to_owned(),
+            Value::Null,
+        ),
+        ("showLedger", "/api/ledger".to_owned(), Value::Null),
+        (
             "deleteAccount",
-            "/api/accounts/root/temp".to_owned(),
+            "/api/accounts/root/temp?mode=cascade".to_owned(),
+            Value::Null,
+        ),
+        (
+            "listArchivedAccounts",
+            "/api/archived-accounts".to_owned(),
             Value::Null,
         ),
         (
             "createKey",
             "/api/keys".to_owned(),
-            json!({ "account": "root" }),
+            json!({ "account": "root", "label": "l", "not_before_ms": 5, "expires_ms": far,
+                "scope": { "models": ["m*"], "providers": [], "endpoints": ["messages"], "cidrs": ["::/0"] } }),
         ),
-        ("revokeKey", format!("/api/keys/{id}"), Value::Null),
+        (
+            "rotateKey",
+            format!("/api/keys/{id}/rotate"),
+            json!({ "grace_ms": 60_000 }),
+        ),
+        ("showKey", format!("/api/keys/{id}"), Value::Null),
+        (
+            "revokeKey",
+            format!("/api/keys/{id}?kill=true"),
+            Value::Null,
+        ),
         (
             "listKeys",
             "/api/keys?account=root/sales".to_owned(),
@@ -222,6 +273,16 @@ async fn every_answer_has_the_shape_that_is_described() {
         ("detachPolicy", "/api/policies/q".to_owned(), Value::Null),
         ("listComponents", "/api/components".to_owned(), Value::Null),
         ("listUsage", "/api/usage?limit=5".to_owned(), Value::Null),
+        (
+            "reportUsage",
+            "/api/usage/report?by=account,key,provider,model,tag:cc&span=day".to_owned(),
+            Value::Null,
+        ),
+        (
+            "backUp",
+            "/api/backup".to_owned(),
+            json!({ "folder": copy }),
+        ),
         ("status", "/api/status".to_owned(), Value::Null),
         ("describe", "/api/openapi.json".to_owned(), Value::Null),
     ];
@@ -248,6 +309,13 @@ async fn every_answer_has_the_shape_that_is_described() {
             .await;
         assert_eq!(status, route.answer.0, "{operation}: {answer}");
         check(&all, &schema(route.answer.1.unwrap()), &answer, operation).unwrap();
+        for list in ["rows", "lines", "accounts", "keys", "lots"] {
+            let empty = answer[list].as_array().is_some_and(Vec::is_empty);
+            assert!(
+                !empty,
+                "{operation}: no {list}, so their shape was not looked at"
+            );
+        }
         left.retain(|id| *id != operation);
     }
     assert!(left.is_empty(), "not tried: {left:?}");

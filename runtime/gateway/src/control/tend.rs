@@ -95,7 +95,7 @@ impl Control {
     }
 
     /// Moves expired credit away.
-    fn expire_due(&self) {
+    pub(super) fn expire_due(&self) {
         let now = now_ms();
         let due: Vec<_> = self.counters.ledger(|ledger| ledger.due(now).collect());
         for wallet in due {
@@ -106,7 +106,7 @@ impl Control {
     }
 
     /// Writes a checkpoint of the ledger when many records have come since the last.
-    fn checkpoint_ledger(&self) {
+    pub(super) fn checkpoint_ledger(&self) {
         let written = ledger::since_checkpoint(&*self.store).and_then(|records| {
             match records >= CHECKPOINT_RECORDS {
                 true => ledger::checkpoint(&*self.store),
@@ -121,7 +121,7 @@ impl Control {
     }
 
     /// What is due in this second of the thread.
-    fn tend_at(&self, second: u64) {
+    pub(super) fn tend_at(&self, second: u64) {
         let failed = self.archive_drained();
         if second.is_multiple_of(MINUTE) {
             if let Some(error) = failed {

@@ -8,6 +8,13 @@ use tollgate_governance::UsageRow;
 
 use super::*;
 
+mod backup;
+mod credit;
+mod deleting;
+mod effect;
+mod keys;
+mod reports;
+
 fn config(folder: &Path) -> Config {
     let mut config = Config::default();
     config.data.dir = folder.join("data");
@@ -34,6 +41,20 @@ fn key(control: &Control, account: &str) -> IssuedKey {
         .unwrap()
 }
 
+fn account(control: &Control, parent: &str, name: &str) {
+    let new = tollgate_governance::AccountPatch {
+        name: Some(name.to_owned()),
+        parent: Some(parent.to_owned()),
+        ..Default::default()
+    };
+    control.create_account(&new).unwrap();
+}
+
+/// Changes an account as the API does.
+fn patch(control: &Control, target: &str, body: &str) -> Result<AccountView, ControlError> {
+    control.update_account(target, &serde_json::from_str(body).unwrap())
+}
+
 fn known(control: &Control, token: &str) -> bool {
     control
         .snapshot()
@@ -46,8 +67,8 @@ fn known(control: &Control, token: &str) -> bool {
 fn a_first_start_makes_a_root_and_secrets_for_the_owner_alone() {
     let folder = tempfile::tempdir().unwrap();
     let control = open(folder.path());
-    assert_eq!(control.accounts().unwrap().accounts[0].path, "root");
-    assert_eq!(control.accounts().unwrap().accounts.len(), 1);
+    assert_eq!(control.accounts(None).unwrap().accounts[0].path, "root");
+    assert_eq!(control.accounts(None).unwrap().accounts.len(), 1);
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(control.data().root()), 0o700);
     assert_eq!(mode(&control.data().master_key()), 0o600);
@@ -60,13 +81,11 @@ fn a_first_start_makes_a_root_and_secrets_for_the_owner_alone() {
 fn accounts_keys_and_token_survive_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let control = open(folder.path());
-    let new = tollgate_governance::AccountPatch {
-        name: Some("team".to_owned()),
-        ..Default::default()
-    };
-    control.create_account(&new).unwrap();
+    account(&control, "root", "team");
     let (kept, revoked) = (key(&control, "root/team"), key(&control, "root/team"));
-    control.revoke_key(&revoked.view.id.to_string()).unwrap();
+    control
+        .revoke_key(&revoked.view.id.to_string(), false)
+        .unwrap();
     let token = std::fs::read_to_string(control.data().management_token()).unwrap();
     end(control);
     let control = open(folder.path());
@@ -88,7 +107,9 @@ fn a_key_works_from_the_next_snapshot_and_a_revoked_one_does_not() {
         "a snapshot never changes"
     );
     assert!(known(&control, issued.key.expose()));
-    control.revoke_key(&issued.view.id.to_string()).unwrap();
+    control
+        .revoke_key(&issued.view.id.to_string(), false)
+        .unwrap();
     assert!(!known(&control, issued.key.expose()));
 }
 
@@ -109,7 +130,7 @@ fn the_quickstart_key_is_made_once_and_made_anew_when_it_no_longer_works() {
         .mode();
     assert_eq!(mode & 0o777, 0o600);
     let id = control.keys(None).unwrap().keys[0].id.to_string();
-    control.revoke_key(&id).unwrap();
+    control.revoke_key(&id, false).unwrap();
     let second = control.quickstart().unwrap().key().to_owned();
     assert!(second != first && known(&control, &second));
 }
@@ -200,12 +221,7 @@ fn usage_is_filtered_by_subtree_and_time_and_totals_count_what_the_limit_cuts() 
     let folder = tempfile::tempdir().unwrap();
     let control = open(folder.path());
     for (parent, name) in [("root", "a"), ("root/a", "b"), ("root", "c")] {
-        let new = tollgate_governance::AccountPatch {
-            name: Some(name.to_owned()),
-            parent: Some(parent.to_owned()),
-            ..Default::default()
-        };
-        control.create_account(&new).unwrap();
+        account(&control, parent, name);
     }
     let now = now_ms();
     used(&control, "root/a/b", now, 1);
@@ -213,8 +229,8 @@ fn usage_is_filtered_by_subtree_and_time_and_totals_count_what_the_limit_cuts() 
     used(&control, "root/c", now + 2, 300);
     let a = control.account("root/a").unwrap().account.id.to_string();
     control.close();
-    let page = |filter: UsageFilter| {
-        let page = control.usage_page(&filter).unwrap();
+    let page = |filter: Filter, limit| {
+        let page = control.usage_page(&UsageQuery { filter, limit }).unwrap();
         let value = serde_json::to_value(&page).unwrap();
         let charged: Vec<u64> = value["rows"]
             .as_array()
@@ -229,40 +245,35 @@ fn usage_is_filtered_by_subtree_and_time_and_totals_count_what_the_limit_cuts() 
             page.totals.usage.input,
         )
     };
-    let all = UsageFilter {
-        limit: 10,
-        ..UsageFilter::default()
-    };
-    assert_eq!(page(all.clone()), (vec![300, 20, 1], 3, 321, 30));
-    assert_eq!(
-        page(UsageFilter {
-            limit: 1,
-            ..all.clone()
-        }),
-        (vec![300], 3, 321, 30)
-    );
-    let of_a = UsageFilter {
+    let all = Filter::default();
+    assert_eq!(page(all.clone(), 10), (vec![300, 20, 1], 3, 321, 30));
+    assert_eq!(page(all.clone(), 1), (vec![300], 3, 321, 30));
+    let of_a = Filter {
         account: Some("root/a".to_owned()),
         ..all.clone()
     };
-    assert_eq!(page(of_a), (vec![20, 1], 2, 21, 20));
-    let by_id = UsageFilter {
+    assert_eq!(page(of_a, 10), (vec![20, 1], 2, 21, 20));
+    let by_id = Filter {
         account: Some(a),
         ..all.clone()
     };
-    assert_eq!(page(by_id), (vec![20, 1], 2, 21, 20));
-    let within = UsageFilter {
+    assert_eq!(page(by_id, 10), (vec![20, 1], 2, 21, 20));
+    let within = Filter {
         since_ms: Some(now + 1),
         until_ms: Some(now + 2),
         ..all.clone()
     };
-    assert_eq!(page(within), (vec![20], 1, 20, 10));
-    let gone = UsageFilter {
+    assert_eq!(page(within, 10), (vec![20], 1, 20, 10));
+    let gone = Filter {
         account: Some("root/none".to_owned()),
         ..all
     };
+    let query = UsageQuery {
+        filter: gone,
+        limit: 10,
+    };
     assert_eq!(
-        control.usage_page(&gone).unwrap_err().field.as_deref(),
+        control.usage_page(&query).unwrap_err().field.as_deref(),
         Some("account")
     );
 }
@@ -274,7 +285,10 @@ fn what_was_spent_today_still_counts_after_a_restart() {
     used(&control, "root", now_ms(), 7);
     end(control);
     let control = open(folder.path());
-    assert_eq!(control.account("root").unwrap().effective.spent_today, 7);
+    assert_eq!(
+        control.account("root").unwrap().effective.used.spent_today,
+        7
+    );
 }
 
 #[test]

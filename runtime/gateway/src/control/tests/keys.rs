@@ -1,0 +1,101 @@
+//! Keys over time: begun, replaced, expired, revoked, killed.
+
+use tollgate_governance::{KeyDraft, KeyState};
+
+use super::*;
+
+#[test]
+fn a_replaced_key_goes_on_for_the_grace_and_its_successor_may_do_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let control = open(folder.path());
+    let draft = KeyDraft {
+        account: "root".to_owned(),
+        scope: serde_json::from_str(r#"{"models":["m*"]}"#).unwrap(),
+        ..KeyDraft::default()
+    };
+    let old = control.create_key(&draft).unwrap();
+    let id = old.view.id.to_string();
+    let before = now_ms();
+    let new = control.rotate_key(&id, None).unwrap();
+    assert_eq!(new.view.scope.models.as_deref().unwrap(), ["m*"]);
+    let replaced = new.replaces.as_ref().unwrap();
+    assert_eq!(replaced.successor, Some(new.view.id));
+    assert_eq!(replaced.state, KeyState::Active);
+    let day = 86_400_000;
+    assert!((before + day..=now_ms() + day).contains(&replaced.expires_ms.unwrap()));
+    assert!(known(&control, old.key.expose()) && known(&control, new.key.expose()));
+    let error = control.rotate_key(&id, None).err().unwrap();
+    assert_eq!(error.kind, Kind::Conflict, "it has a successor already");
+    let newest = control
+        .rotate_key(&new.view.id.to_string(), Some(0))
+        .unwrap();
+    assert_eq!(newest.replaces.unwrap().state, KeyState::Revoked);
+    assert!(!known(&control, new.key.expose()));
+    assert!(control.rotate_key("none", None).is_err());
+}
+
+#[test]
+fn a_list_of_keys_tells_the_state_of_each_and_when_it_was_last_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let control = open(folder.path());
+    let make = |from: Option<u64>, end: Option<u64>| {
+        let draft = KeyDraft {
+            account: "root".to_owned(),
+            not_before_ms: from,
+            expires_ms: end,
+            ..KeyDraft::default()
+        };
+        control.create_key(&draft)
+    };
+    let active = make(None, None).unwrap();
+    make(Some(now_ms() + 1_000_000), None).unwrap();
+    let revoked = make(None, None).unwrap();
+    control
+        .revoke_key(&revoked.view.id.to_string(), false)
+        .unwrap();
+    let ending = make(None, Some(now_ms() + 30)).unwrap();
+    let error = make(None, Some(5)).err().unwrap();
+    assert_eq!(error.field.as_deref(), Some("expires_ms"));
+    let mac = control.hasher().mac(active.key.expose());
+    let caller = control.snapshot().accounts.find(&mac).unwrap();
+    caller.used_at(123_000);
+    while control.key(&ending.view.id.to_string()).unwrap().state == KeyState::Active {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let states: Vec<_> = control
+        .keys(None)
+        .unwrap()
+        .keys
+        .iter()
+        .map(|key| (key.state, key.last_used_ms))
+        .collect();
+    assert_eq!(states.len(), 4);
+    for wanted in [
+        (KeyState::Active, Some(123_000)),
+        (KeyState::NotYet, None),
+        (KeyState::Revoked, None),
+        (KeyState::Expired, None),
+    ] {
+        assert!(states.contains(&wanted), "{wanted:?} is not in {states:?}");
+    }
+}
+
+#[test]
+fn a_killed_key_is_revoked_first_and_then_told_to_every_worker_and_a_revoked_one_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let control = open(folder.path());
+    let (quiet, loud) = (key(&control, "root"), key(&control, "root"));
+    let mut seen = control.kills().count();
+    control
+        .revoke_key(&quiet.view.id.to_string(), false)
+        .unwrap();
+    assert!(control.kills().since(&mut seen).is_empty());
+    control.revoke_key(&loud.view.id.to_string(), true).unwrap();
+    assert!(!known(&control, loud.key.expose()));
+    assert_eq!(control.kills().since(&mut seen), [loud.view.id]);
+    // A key that was only revoked at first can be killed later.
+    control
+        .revoke_key(&quiet.view.id.to_string(), true)
+        .unwrap();
+    assert_eq!(control.kills().since(&mut seen), [quiet.view.id]);
+}
