@@ -458,10 +458,11 @@ impl Open {
 
     /// Ends the answer soon if it was asked for with this key.
     pub(crate) fn kill(&mut self, key: KeyId) {
-        if self.caller.id() == key && !std::mem::replace(&mut self.killed, true) {
-            if let Some(waker) = self.waker.take() {
-                waker.wake();
-            }
+        if self.caller.id() == key
+            && !std::mem::replace(&mut self.killed, true)
+            && let Some(waker) = self.waker.take()
+        {
+            waker.wake();
         }
     }
 
