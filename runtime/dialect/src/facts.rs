@@ -15,6 +15,8 @@ pub struct Facts {
     pub output_cap: Option<u64>,
     /// Messages: tokens of the output that are set aside for thinking. A cap must be larger, or vendors refuse it.
     pub thinking_budget: u64,
+    /// Responses: the answer is to be fetched later, by its id.
+    pub background: bool,
     /// How many answers are asked for (`n`): the output cap holds for each.
     pub choices: u64,
     /// A key of the conversation that stays the same from turn to turn, if the client gave one.
@@ -65,6 +67,7 @@ pub fn facts(document: &Document, operation: Operation) -> Result<Facts, Invalid
         stream: false,
         output_cap: None,
         thinking_budget: 0,
+        background: false,
         choices: 1,
         session: None,
         wants_usage: false,
@@ -95,6 +98,9 @@ pub fn facts(document: &Document, operation: Operation) -> Result<Facts, Invalid
             }
             b"thinking" if operation == Operation::Messages => {
                 found.thinking_budget = thinking_budget(value);
+            }
+            b"background" if operation == Operation::Responses => {
+                found.background = boolean("background", value)?;
             }
             b"prompt_cache_key" => session.offer(3, value),
             b"session_id" => session.offer(4, value),

@@ -2,18 +2,17 @@
 //!
 //! A policy that cannot be asked denies: missing component, trap, time-out, an answer that would widen anything.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use tollgate_dialect::{ApiError, Document, Edit, ErrorKind};
 use tollgate_plugin::{Amendment, Interface, Judgement, PluginError, Verdict};
 
 use crate::request::{Act, Refusal, Request};
-use crate::snapshot::Policy;
+use crate::snapshot::{Policy, Snapshot};
 
 /// Finds the model to serve, asks admission policies, then content policies.
-pub(crate) fn admit(request: &mut Request) -> Result<(), Refusal> {
-    resolve(request)?;
+pub(crate) fn admit(snapshot: &Snapshot, request: &mut Request) -> Result<(), Refusal> {
+    resolve(snapshot, request)?;
     let policies = request.policies.clone();
     for policy in policies.with(Interface::Admission) {
         let verdict = guest(policy)?
@@ -25,7 +24,7 @@ pub(crate) fn admit(request: &mut Request) -> Result<(), Refusal> {
             Verdict::Amend(amendments) => {
                 request.changed();
                 for amendment in amendments {
-                    amend(request, policy, amendment)?;
+                    amend(snapshot, request, policy, amendment)?;
                 }
                 acted(request, policy);
             }
@@ -39,16 +38,19 @@ pub(crate) fn admit(request: &mut Request) -> Result<(), Refusal> {
 
 /// The account's model map and every allow- and deny-list on the path. The answer is the same for a name that does not
 /// exist.
-fn resolve(request: &mut Request) -> Result<(), Refusal> {
-    match request.caller.resolve(&request.facts.model) {
-        Some(Cow::Borrowed(same)) if same == request.facts.model => Ok(()),
-        Some(served) => {
-            let served = served.into_owned();
-            request.facts.model = served;
-            Ok(())
-        }
-        None => Err(no_such_model(&request.facts.model).into()),
+fn resolve(snapshot: &Snapshot, request: &mut Request) -> Result<(), Refusal> {
+    let asked = &request.facts.model;
+    let served = request.caller.resolve(asked);
+    let served = served.ok_or_else(|| no_such_model(asked))?;
+    let model = snapshot.identity(&served).model;
+    // Another spelling of a model is no way round a list.
+    if model != &*served && !request.caller.path.allows_model(model) {
+        return Err(no_such_model(asked).into());
     }
+    let (known_as, served) = (Box::from(model), served.into_owned());
+    request.served = known_as;
+    request.facts.model = served;
+    Ok(())
 }
 
 /// What a client hears of a model that it may not use, and of one that is not there.
@@ -60,15 +62,23 @@ pub(crate) fn no_such_model(model: &str) -> ApiError {
     .with_param("model")
 }
 
-fn amend(request: &mut Request, policy: &Policy, amendment: Amendment) -> Result<(), Refusal> {
+fn amend(
+    snapshot: &Snapshot,
+    request: &mut Request,
+    policy: &Policy,
+    amendment: Amendment,
+) -> Result<(), Refusal> {
     match amendment {
         Amendment::SetModel(model) => {
-            if !request.caller.allows_model(&model) {
+            let known_as = snapshot.identity(&model).model;
+            let allowed = |name: &str| request.caller.allows_model(name);
+            if !allowed(&model) || !allowed(known_as) {
                 return Err(refused(
                     policy,
                     "chose a model that the account may not use",
                 ));
             }
+            request.served = known_as.into();
             request.facts.model = model;
         }
         Amendment::CapOutput(cap) => {

@@ -30,6 +30,14 @@ pub(crate) fn hold(
     now_ms: u64,
 ) -> Result<Admission, Refusal> {
     let path = Arc::clone(&request.caller.path);
+    if request.facts.background && path.limits_money(&request.served) {
+        // Its answer comes without usage, later, to whoever asks for it: nobody would be charged.
+        let error = ApiError::new(
+            ErrorKind::Unsupported,
+            "`background` cannot be used where money is limited",
+        );
+        return Err(error.with_param("background").into());
+    }
     let wanted = Wanted::of(request, &path, candidates);
     let prices: Vec<&Price> = candidates
         .iter()
@@ -53,7 +61,7 @@ pub(crate) fn hold(
             &path,
             &Ask {
                 request: request.id,
-                model: &request.facts.model,
+                model: &request.served,
                 input: wanted.input,
                 expected: wanted.output.min(EXPECTED_OUTPUT).saturating_mul(choices),
                 output: wanted.output,
@@ -63,6 +71,7 @@ pub(crate) fn hold(
             now_ms,
         )
         .map_err(|exceeded| limited(&exceeded, &path))?;
+    request.capped = wanted.strict;
     let cap = match wanted.strict {
         true => Some(admission.output()),
         false => path.output_cap(),
@@ -119,7 +128,7 @@ impl Wanted {
             .unwrap_or(unasked)
             .min(path.output_cap().unwrap_or(u64::MAX))
             .min(most);
-        let strict = path.budget_mode() == BudgetMode::Strict && path.limits_money(&facts.model);
+        let strict = path.budget_mode() == BudgetMode::Strict && path.limits_money(&request.served);
         if !strict {
             let output = output.min(slice);
             return Self {

@@ -64,6 +64,10 @@ pub(crate) fn model(
 /// The card of a model as the caller may ask for it: under the name that it asks with, with what is served for it.
 fn card(snapshot: &Snapshot, caller: &Caller, asked: &str) -> Option<ModelCard> {
     let served = caller.resolve(asked)?;
+    let model = snapshot.identity(&served).model;
+    if model != &*served && !caller.path.allows_model(model) {
+        return None;
+    }
     let card = snapshot.cards.get(&*served)?;
     Some(ModelCard {
         id: asked.to_owned(),

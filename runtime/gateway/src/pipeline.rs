@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arc_swap::Guard;
 use futures_util::FutureExt;
 use http::header::UPGRADE;
 use http::{HeaderMap, Request as HttpRequest, Response, StatusCode};
@@ -44,7 +45,6 @@ pub(crate) async fn handle(
     if let Endpoint::Inference(operation) = endpoint {
         let origin = Origin {
             id,
-            now_ms,
             client: client(&worker, peer, request.headers()),
             started,
         };
@@ -94,7 +94,6 @@ pub(crate) async fn handle(
 /// Where a request comes from, and when.
 struct Origin {
     id: Uuid,
-    now_ms: u64,
     client: Option<IpAddr>,
     started: Instant,
 }
@@ -127,10 +126,13 @@ async fn inference(
     http: HttpRequest<Incoming>,
     origin: &Origin,
 ) -> Response<Reply> {
-    let (id, now_ms, started) = (origin.id, origin.now_ms, origin.started);
-    let snapshot = worker.control.snapshot();
+    let (id, started) = (origin.id, origin.started);
+    let mut snapshot = worker.control.snapshot();
     let (mut request, early) = match receive(worker, &snapshot, operation, http, origin).await {
-        Ok(request) => (request, None),
+        Ok((request, fresh)) => {
+            snapshot = fresh;
+            (request, None)
+        }
         Err(Early {
             error,
             caller: None,
@@ -142,13 +144,13 @@ async fn inference(
     };
     let admitted = match early {
         Some(refusal) => Err(refusal),
-        None => admitted(worker, &snapshot, &mut request, now_ms),
+        None => admitted(worker, &snapshot, &mut request),
     };
     let (candidates, admission) = match admitted {
         Ok(admitted) => admitted,
         Err(refusal) => {
             let mut response = reply::error(operation.dialect(), &refusal.error, id);
-            tell_limits(worker, &request, now_ms, &mut response);
+            tell_limits(worker, &request, &mut response);
             settle::refused(
                 worker,
                 &mut request,
@@ -165,7 +167,7 @@ async fn inference(
         Ok(answered) => answered,
         Err(unanswered) => {
             let mut response = fail(operation, id, unanswered, settlement);
-            tell_limits(worker, &request, now_ms, &mut response);
+            tell_limits(worker, &request, &mut response);
             return response;
         }
     };
@@ -200,7 +202,9 @@ fn fail(
 }
 
 /// Puts the caller's own limits on an answer that is an error; answers of vendors get them on their way.
-fn tell_limits(worker: &Worker, request: &Request, now_ms: u64, response: &mut Response<Reply>) {
+fn tell_limits(worker: &Worker, request: &Request, response: &mut Response<Reply>) {
+    // Not the time at which the request came: that may be long ago, and turn back the windows it looks at.
+    let now_ms = worker.now_ms();
     let counters = worker.control.counters();
     let headroom = counters.headroom(&request.caller.path, now_ms);
     let dialect = request.operation.dialect();
@@ -230,18 +234,26 @@ async fn receive(
     operation: Operation,
     http: HttpRequest<Incoming>,
     origin: &Origin,
-) -> Result<Request, Early> {
-    let (id, now_ms) = (origin.id, origin.now_ms);
+) -> Result<(Request, Guard<Arc<Snapshot>>), Early> {
+    let id = origin.id;
     let (parts, incoming) = http.into_parts();
-    let hasher = worker.control.hasher();
-    let caller = identify::caller(snapshot, hasher, &parts.headers, origin.client, now_ms)?;
+    let identify = |snapshot: &Snapshot, headers: &HeaderMap| {
+        let hasher = worker.control.hasher();
+        identify::caller(snapshot, hasher, headers, origin.client, worker.now_ms())
+    };
+    let caller = identify(snapshot, &parts.headers)?;
     let known = |error: ApiError, caller: Arc<Caller>, headers| Early {
         error,
         caller: Request::unparsed(id, operation, headers, caller).map(Box::new),
     };
-    if !caller.allows_endpoint(operation.as_str()) {
-        let message = format!("this key may not use {}", operation.path());
-        let error = ApiError::new(ErrorKind::EndpointForbidden, message);
+    let permitted = |caller: &Caller| match caller.allows_endpoint(operation.as_str()) {
+        true => Ok(()),
+        false => {
+            let message = format!("this key may not use {}", operation.path());
+            Err(ApiError::new(ErrorKind::EndpointForbidden, message))
+        }
+    };
+    if let Err(error) = permitted(&caller) {
         return Err(known(error, caller, Arc::new(parts.headers)));
     }
     let server = &worker.config().server;
@@ -252,6 +264,15 @@ async fn receive(
         Ok(body) => body,
         Err(error) => return Err(known(error, caller, headers)),
     };
+    // While the body came the key may have been revoked, the account suspended, a policy attached.
+    let fresh = worker.control.snapshot();
+    let caller = match std::ptr::eq(&**fresh, snapshot) {
+        true => caller,
+        false => identify(&fresh, &headers)?,
+    };
+    if let Err(error) = permitted(&caller) {
+        return Err(known(error, caller, headers));
+    }
     let body_size = body.len() as u64;
     let parsed = Document::parse(body).and_then(|document| {
         let facts = tollgate_dialect::facts(&document, operation)?;
@@ -261,20 +282,23 @@ async fn receive(
         Ok(parsed) => parsed,
         Err(invalid) => return Err(known(invalid.into(), caller, headers)),
     };
-    Ok(Request {
+    let request = Request {
         id,
         operation,
         headers,
-        policies: Policies::on(snapshot, &caller),
+        policies: Policies::on(&fresh, &caller),
         view: OnceCell::new(),
         caller,
         document: Arc::new(document),
         requested: facts.model.as_str().into(),
+        served: facts.model.as_str().into(),
+        capped: false,
         facts,
         body_size,
         tags: Vec::new(),
         acts: Vec::new(),
-    })
+    };
+    Ok((request, fresh))
 }
 
 /// Policies, candidates, limits: everything that may still say no before anything is sent.
@@ -282,9 +306,10 @@ fn admitted(
     worker: &Worker,
     snapshot: &Snapshot,
     request: &mut Request,
-    now_ms: u64,
 ) -> Result<(Vec<Candidate>, tollgate_governance::Admission), Refusal> {
-    admit::admit(request)?;
+    // The body may have taken long to come: a request counts when it is admitted.
+    let now_ms = worker.now_ms();
+    admit::admit(snapshot, request)?;
     let candidates = route::candidates(snapshot, request, now_ms)?;
     if !worker.journal.borrow().has_room() {
         // What cannot be written down is not sent: a full disk must not turn into free requests.

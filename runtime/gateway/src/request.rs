@@ -25,6 +25,10 @@ pub(crate) struct Request {
     pub(crate) facts: Facts,
     /// The model the client asked for.
     pub(crate) requested: Box<str>,
+    /// The model that is served, by its own name: what lists, limits and usage rows are about.
+    pub(crate) served: Box<str>,
+    /// The output cap that was held for is sent to the vendor: the answer cannot outgrow its hold.
+    pub(crate) capped: bool,
     pub(crate) body_size: u64,
     /// Tags that policies put on it.
     pub(crate) tags: Vec<(String, String)>,
@@ -78,12 +82,15 @@ impl Request {
                 stream: false,
                 output_cap: None,
                 thinking_budget: 0,
+                background: false,
                 choices: 1,
                 session: None,
                 wants_usage: false,
                 input_chars_estimate: 0,
             },
             requested: Box::default(),
+            served: Box::default(),
+            capped: false,
             body_size: 0,
             tags: Vec::new(),
             acts: Vec::new(),

@@ -22,7 +22,11 @@ pub(crate) fn candidates(
     let model = &request.facts.model;
     let mut found = snapshot.routes(model, request.operation);
     let known = !found.is_empty();
-    found.retain(|route| request.caller.allows_provider(&route.upstream.provider_id));
+    let caller = &request.caller;
+    found.retain(|route| {
+        let known_as = &*route.id == model.as_str() || caller.path.allows_model(&route.id);
+        known_as && caller.allows_provider(&route.upstream.provider_id)
+    });
     if found.is_empty() {
         // Providers that the account may not use are not there for it.
         return Err(match !known && snapshot.knows(model) {

@@ -43,8 +43,10 @@ pub(crate) struct Open {
     operation: Operation,
     caller: Arc<Caller>,
     requested: Box<str>,
-    /// The model that is served: as the account's map, or a policy, has it.
+    /// The model that is served, by its own name.
     model: Box<str>,
+    /// See [`Request::capped`].
+    capped: bool,
     stream: bool,
     session: Option<String>,
     tags: Vec<(String, String)>,
@@ -65,8 +67,8 @@ pub(crate) struct Open {
     streamed: u64,
     /// How much of that the journal knows, and since when; none if it does not know the request.
     journaled: Option<(u64, Duration)>,
-    /// A budget had no room for more than is held.
-    exhausted: bool,
+    /// A budget had no room for more than is held when so much had been streamed, bytes.
+    exhausted_at: Option<u64>,
     /// Somebody wants the answer to end now.
     killed: bool,
     /// Wakes the answer's stream.
@@ -111,7 +113,8 @@ impl Settlement {
             operation: request.operation,
             caller: Arc::clone(&request.caller),
             requested: request.requested.clone(),
-            model: request.facts.model.as_str().into(),
+            model: request.served.clone(),
+            capped: request.capped,
             stream: request.facts.stream,
             session: request.facts.session.clone(),
             tags: std::mem::take(&mut request.tags),
@@ -129,7 +132,7 @@ impl Settlement {
             sent: false,
             streamed: 0,
             journaled: None,
-            exhausted: false,
+            exhausted_at: None,
             killed: false,
             waker: None,
         };
@@ -220,7 +223,7 @@ impl Settlement {
     pub(crate) fn part_way(&self, told: Option<Usage>, output_bytes: u64) -> Usage {
         let estimate = self.estimate(output_bytes);
         let Some(told) = told else { return estimate };
-        let input = match told.input + told.cache_read + told.cache_write_5m + told.cache_write_1h {
+        let input = match tokens(&told).total_input() {
             0 => estimate.input,
             _ => told.input,
         };
@@ -287,8 +290,9 @@ impl Settlement {
 
 impl Drop for Settlement {
     fn drop(&mut self) {
-        if self.open.is_some() {
-            let usage = self.estimate(0);
+        if let Some(place) = &self.open {
+            let streamed = place.open.borrow().streamed;
+            let usage = self.estimate(streamed);
             self.settle(if std::thread::panicking() {
                 Outcome {
                     usage,
@@ -352,6 +356,11 @@ pub(crate) fn refused(
     status: u16,
     started: Instant,
 ) {
+    if !worker.journal.borrow().has_room() {
+        // Rows that cannot be written are kept in memory: those of what was charged, not those of every refusal.
+        worker.shard().refused(request.operation, status);
+        return;
+    }
     let mut settlement = Settlement::open(worker, request, None, started);
     settlement.settle(Outcome {
         limited_by: refusal.limited_by.clone(),
@@ -374,6 +383,10 @@ struct Amounts {
 
 impl Open {
     fn estimate(&self, output_bytes: u64) -> Usage {
+        if self.operation == Operation::CountTokens {
+            // Counting is free at every vendor that offers it, and nothing is held for it.
+            return Usage::default();
+        }
         Usage {
             input: if self.sent { self.input_estimate } else { 0 },
             output: output_bytes.div_ceil(4),
@@ -431,28 +444,28 @@ impl Open {
         let Some(admission) = &mut self.admission else {
             return Progress::GoOn;
         };
-        // Three quarters: a stream that comes fast must not outrun its hold while it is looked at.
-        if self.exhausted || self.streamed.div_ceil(4) * 4 < admission.output() * 3 {
+        let streamed = self.streamed.div_ceil(4);
+        // Three quarters: a stream that comes fast must not outrun its hold while it is looked at. A capped one cannot.
+        if self.capped || streamed * 4 < admission.output() * 3 {
             return Progress::GoOn;
         }
         let path = &self.caller.path;
-        let streamed = self.streamed.div_ceil(4);
-        let output = admission
-            .output()
-            .max(streamed)
-            .saturating_add(path.default_output());
-        let prices = std::iter::once(&self.price);
-        let hold = hold_dearest(prices, self.input_estimate, output, self.factor).unwrap_or(0);
-        if admission
-            .extend(path, &self.model, output, hold, now_ms())
-            .is_ok()
-        {
-            return Progress::GoOn;
+        let slice = path.default_output();
+        let again = self
+            .exhausted_at
+            .is_none_or(|at| self.streamed.saturating_sub(at) >= slice / 2);
+        if again {
+            let output = admission.output().max(streamed).saturating_add(slice);
+            let prices = std::iter::once(&self.price);
+            let hold = hold_dearest(prices, self.input_estimate, output, self.factor).unwrap_or(0);
+            let extended = admission.extend(path, &self.model, output, hold, now_ms());
+            self.exhausted_at = extended.is_err().then_some(self.streamed);
         }
-        self.exhausted = true;
-        match path.on_exhaust() {
-            OnExhaust::Finish => Progress::GoOn,
-            OnExhaust::Cut => Progress::Cut,
+        // What is held is paid for: an answer is cut where that ends, not before.
+        let spent = streamed >= admission.output();
+        match (self.exhausted_at, path.on_exhaust()) {
+            (Some(_), OnExhaust::Cut) if spent => Progress::Cut,
+            _ => Progress::GoOn,
         }
     }
 
@@ -541,7 +554,7 @@ fn observe(open: &Open, outcome: &Outcome, charged: u64, total: Duration) {
             .route
             .as_ref()
             .map_or_else(String::new, |route| route.upstream.name.clone()),
-        input_tokens: usage.input + usage.cache_read + usage.cache_write_5m + usage.cache_write_1h,
+        input_tokens: tokens(usage).total_input(),
         output_tokens: usage.output,
         charged,
         duration_ms: milliseconds(total),

@@ -14,6 +14,9 @@ use crate::control::Control;
 use crate::metrics::Shard;
 use crate::underway::Underway;
 
+/// Clocks are corrected by less; by more they are set.
+const CORRECTION_MS: u64 = 5_000;
+
 /// One worker.
 pub(crate) struct Worker {
     pub(crate) control: Arc<Control>,
@@ -72,14 +75,18 @@ impl Worker {
         self.control.config()
     }
 
-    /// Unix milliseconds; never runs backwards within a worker, whatever the system clock does.
+    /// Unix milliseconds. Never runs backwards by the little that clocks are corrected by; a clock that was set back is
+    /// followed, or every window would stand still until it is where it was.
     pub(crate) fn now_ms(&self) -> u64 {
         let system = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or(Duration::ZERO);
-        let now = u64::try_from(system.as_millis())
-            .unwrap_or(u64::MAX)
-            .max(self.last_now.get());
+        let system = u64::try_from(system.as_millis()).unwrap_or(u64::MAX);
+        let last = self.last_now.get();
+        let now = match last.saturating_sub(system) {
+            0..=CORRECTION_MS => last.max(system),
+            _ => system,
+        };
         self.last_now.set(now);
         now
     }

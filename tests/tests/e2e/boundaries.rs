@@ -330,3 +330,43 @@ async fn an_output_cap_reaches_the_vendor_in_the_dialects_own_member() {
         assert_eq!(sent.last().unwrap().json()[member], 7, "{operation}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_spelling_of_a_model_is_no_way_round_a_list_or_a_limit() {
+    let world = World::new().await;
+    let management = world.management();
+    for endpoint in ENDPOINTS
+        .iter()
+        .filter(|endpoint| endpoint.operation != "count-tokens")
+    {
+        let spelled = format!("{}/{}", endpoint.upstream, endpoint.model);
+        let account = format!("root/research/{}", endpoint.operation);
+        management
+            .account("root/research", endpoint.operation, json!({}))
+            .await;
+        let key = management.key(&account).await;
+        world.gateway.keep_secret(&key.secret);
+        let ask = |model: &str| {
+            let body = endpoint.body_for(model, false);
+            let request = Request::post(endpoint.path, body).bearer(&key.secret);
+            let world = &world;
+            async move { world.gateway.send(&request).await }
+        };
+        assert_eq!(ask(&spelled).await.status(), 200, "{spelled}");
+        management
+            .change(&account, json!({ "denied_models": [endpoint.model] }))
+            .await;
+        for name in [endpoint.model, &spelled] {
+            assert_eq!(ask(name).await.status(), 404, "{name}");
+        }
+        let limits =
+            json!({ "denied_models": null, "model_limits": { endpoint.model: { "rph": 3 } } });
+        management.change(&account, limits).await;
+        for name in [endpoint.model, &spelled, &spelled] {
+            assert_eq!(ask(name).await.status(), 200, "{name}");
+        }
+        for name in [endpoint.model, &spelled] {
+            assert_eq!(ask(name).await.status(), 429, "{name}");
+        }
+    }
+}

@@ -311,3 +311,36 @@ async fn a_price_factor_is_charged_and_written_beside_the_cost() {
         assert_eq!(row.0["factor"], 1_500_000, "{}", row.0);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_is_held_for_in_full_is_never_cut() {
+    let world = World::new().await;
+    let endpoint = Endpoint::of("chat-completions");
+    // Room for exactly what the stream of 10,000 tokens may cost, and not for a slice more.
+    let boundaries =
+        json!({ "on_exhaust": "cut", "limits": { "daily_limit": 10_000 * OUTPUT + 1_000 } });
+    world.management().change(ALICE, boundaries).await;
+    let mut body: Value = serde_json::from_slice(&endpoint.body(true)).unwrap();
+    body["max_completion_tokens"] = json!(10_000);
+    world.simulator.script(long_stream());
+    let reply = world.post(endpoint.path, body.to_string()).await;
+    assert_eq!(reply.status(), 200);
+    assert!(reply.text().ends_with("data: [DONE]\n\n"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_nobody_waits_for_is_refused_where_money_is_limited() {
+    let world = World::new().await;
+    let endpoint = Endpoint::of("responses");
+    let mut body: Value = serde_json::from_slice(&endpoint.body(false)).unwrap();
+    body["background"] = json!(true);
+    assert_eq!(
+        world.post(endpoint.path, body.to_string()).await.status(),
+        200
+    );
+    let limits = json!({ "limits": { "daily_limit": 90_000_000 } });
+    world.management().change(ALICE, limits).await;
+    let reply = world.post(endpoint.path, body.to_string()).await;
+    let error = endpoint.assert_error(&reply, 400, "unsupported_parameter");
+    assert_eq!(error["param"], "background");
+}

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tollgate_tests::endpoints::ENDPOINTS;
+use tollgate_tests::endpoints::{ENDPOINTS, Endpoint};
 use tollgate_tests::gateway::Setup;
 use tollgate_tests::simulator::Answer;
 use tollgate_tests::wire::{Connection, Request};
@@ -152,6 +152,16 @@ async fn check(world: &World, seen: &mut Seen, kill: u64) {
             ids.insert(id.to_owned()),
             "kill {kill}: request {id} has two rows"
         );
+        if seen.answered.contains(id) {
+            // Whoever got the whole answer is charged what the vendor said, not what a restart made of it.
+            assert_eq!(row["recovered"], false, "kill {kill}: {row}");
+            let endpoint = Endpoint::of(text(row, "operation"));
+            assert_eq!(
+                charged,
+                crate::money::cost(endpoint.tokens),
+                "kill {kill}: {row}"
+            );
+        }
         seen.since = seen.since.max(row["admitted_ms"].as_u64().unwrap());
         match seen.rows.insert(id.to_owned(), charged) {
             None if row["recovered"] == true => {

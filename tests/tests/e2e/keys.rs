@@ -161,3 +161,27 @@ async fn revoking_lets_live_streams_end_by_themselves_and_kill_ends_them_in_thei
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_is_revoked_while_its_body_comes_gets_no_answer() {
+    let world = World::new().await;
+    for endpoint in &ENDPOINTS {
+        let (id, key) = make(&world, json!({})).await;
+        let request = Request::post(endpoint.path, endpoint.body(endpoint.streams)).bearer(&key);
+        let bytes = request.to_bytes("x");
+        let (early, late) = bytes.split_at(bytes.len() - 5);
+        let mut connection = world.gateway.connect().await;
+        connection.write(early).await.unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        let path = format!("/api/keys/{id}?kill=true");
+        world.management().done("DELETE", &path, None).await;
+        let sent = world.simulator.received().len();
+        connection.write(late).await.unwrap();
+        assert!(
+            connection.raw_status_line().await.contains(" 401 "),
+            "{}",
+            endpoint.path
+        );
+        assert_eq!(world.simulator.received().len(), sent, "{}", endpoint.path);
+    }
+}

@@ -236,3 +236,27 @@ async fn grants_are_done_once_and_bad_ones_name_the_member_to_blame() {
     }
     assert_balanced(management).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_count_of_tokens_costs_nothing_even_when_its_client_leaves() {
+    let world = World::new().await;
+    let management = world.management();
+    management
+        .change("root/research", json!({ "billing": "prepaid" }))
+        .await;
+    grant(management, "root/research", 1_000, "little").await;
+    let endpoint = Endpoint::of("count-tokens");
+    world.simulator.script(Answer::silence());
+    let mut connection = world.gateway.connect().await;
+    let body = endpoint.body_with(endpoint.model, false, &"many words ".repeat(4_000));
+    connection
+        .write(&world.request(endpoint.path, body).to_bytes("x"))
+        .await
+        .unwrap();
+    world.simulator.wait_for(1).await;
+    drop(connection);
+    let rows = management.wait_for_rows(1).await;
+    assert_eq!((rows[0].charged(), rows[0].status()), (0, 499));
+    assert_eq!(wallet(management, "root/research").await, (1_000, 0));
+    assert_balanced(management).await;
+}

@@ -15,7 +15,9 @@ use super::{Control, State, now_ms};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: u64 = 60;
-const HOUR: u64 = 3_600;
+/// How long settled requests are remembered at least, seconds: longer than a request's body may take to come, and not so
+/// long that a busy gateway keeps millions of them (90 bytes each).
+const REMEMBER: u64 = 300;
 
 /// The thread; dropping it ends it.
 pub(super) struct Tending {
@@ -130,7 +132,7 @@ impl Control {
             self.expire_due();
             self.checkpoint_ledger();
         }
-        if second.is_multiple_of(HOUR) {
+        if second.is_multiple_of(REMEMBER) {
             self.counters
                 .ledger(tollgate_governance::Ledger::forget_settled);
         }

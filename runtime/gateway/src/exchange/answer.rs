@@ -1,10 +1,12 @@
 //! Looks at a vendor's answer as far as the plan says, and decides whether it is one.
 
+use std::sync::Arc;
+
 use bytes::{Bytes, BytesMut};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Response, StatusCode};
 use http_body_util::BodyExt;
-use tollgate_dialect::{Aggregator, Commit};
+use tollgate_dialect::{Aggregator, Commit, StreamTap};
 use tollgate_plugin::{CommitAfter, Translator};
 use tollgate_upstream::{Coalesce, UpstreamBody, UpstreamError};
 
@@ -13,6 +15,7 @@ use super::{Answer, Content};
 use crate::adapt::Prepared;
 use crate::request::Request;
 use crate::route::Candidate;
+use crate::settle::Settlement;
 
 /// An answer longer than this is not a model's. Bytes.
 const LONGEST_ANSWER: usize = 256 << 20;
@@ -29,6 +32,7 @@ pub(super) async fn accept(
     response: Response<UpstreamBody>,
     mut translator: Option<Translator>,
     hide_usage: bool,
+    settlement: &Settlement,
 ) -> Result<Answer, Miss> {
     let (parts, body) = response.into_parts();
     let (status, headers) = (parts.status, parts.headers);
@@ -75,7 +79,7 @@ pub(super) async fn accept(
         );
     }
     if !request.facts.stream {
-        return aggregate(request, route, headers, body, translator).await;
+        return aggregate(request, route, headers, body, translator, settlement).await;
     }
     let mut body = Coalesce::new(body);
     let first = match prepared.commit_after {
@@ -144,9 +148,14 @@ async fn aggregate(
     mut headers: HeaderMap,
     mut body: UpstreamBody,
     mut translator: Option<Translator>,
+    settlement: &Settlement,
 ) -> Result<Answer, Miss> {
     let mut aggregator = Aggregator::new(request.operation, LONGEST_ANSWER);
+    // A client that leaves before the end is charged what the vendor has answered by then.
+    let mut tap = StreamTap::new(request.operation, Arc::clone(&route.upstream.hints));
     let mut push = |bytes: &[u8]| {
+        tap.push(bytes);
+        settlement.progress(tap.output_bytes());
         aggregator
             .push(bytes)
             .map_err(|error| incomplete(request, route, error))

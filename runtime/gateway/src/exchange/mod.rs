@@ -176,7 +176,10 @@ async fn attempt(
         made.answered(head)
             .map_err(|error| translation_failed(route, error))?;
     }
-    answer::accept(request, route, &prepared, response, translator, hide_usage).await
+    answer::accept(
+        request, route, &prepared, response, translator, hide_usage, settlement,
+    )
+    .await
 }
 
 /// Whether the host asks for the usage event of this stream: without it a chat stream may end with no usage at all.

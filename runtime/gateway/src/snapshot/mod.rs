@@ -151,6 +151,38 @@ impl Snapshot {
         }
     }
 
+    /// What a name stands for: the model that it is an alias of, and the provider where it says one (`provider/model`).
+    /// Lists and limits are about this, or another spelling would be a way round them.
+    pub(crate) fn identity<'a>(&'a self, name: &'a str) -> Identity<'a> {
+        let whole = |routes: &'a [Arc<Route>]| {
+            let (first, rest) = routes.split_first()?;
+            rest.iter()
+                .all(|route| route.id == first.id)
+                .then_some(&*first.id)
+        };
+        if let Some(routes) = self.routes.get(name) {
+            return Identity {
+                model: whole(routes).unwrap_or(name),
+                provider: None,
+            };
+        }
+        if let Some((provider, bare)) = name.split_once('/')
+            && let Some(routes) = self.routes.get(bare)
+            && let Some(route) = routes
+                .iter()
+                .find(|route| route.upstream.provider_id == provider)
+        {
+            return Identity {
+                model: &route.id,
+                provider: Some(provider),
+            };
+        }
+        Identity {
+            model: name,
+            provider: None,
+        }
+    }
+
     /// The routes for a model, best first. `provider/model` asks for one provider's.
     pub(crate) fn routes(&self, model: &str, operation: Operation) -> Vec<Arc<Route>> {
         let known = self
@@ -204,6 +236,13 @@ impl Snapshot {
     pub(crate) fn policy(&self, attachment: &str) -> Option<&Arc<Policy>> {
         self.policies.get(attachment)
     }
+}
+
+/// See [`Snapshot::identity`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Identity<'a> {
+    pub(crate) model: &'a str,
+    pub(crate) provider: Option<&'a str>,
 }
 
 /// What `configure` is given.

@@ -16,6 +16,8 @@ pub(crate) struct Route {
     pub(crate) upstream: Arc<Upstream>,
     /// The model's name at the vendor.
     pub(crate) model: Arc<str>,
+    /// The name under which the model is known here, whatever alias it was asked for by: what lists and limits are about.
+    pub(crate) id: Arc<str>,
     pub(crate) price: Option<Price>,
     pub(crate) max_output: Option<u64>,
     pub(crate) breaker: Arc<Breaker>,
@@ -62,6 +64,7 @@ impl Table<'_> {
                     upstream,
                     &Wanted {
                         id: name,
+                        known_as: &model.id,
                         // An alias is the vendor's own: it goes there as the client wrote it.
                         at_vendor: name,
                         operations: model.operations.as_deref(),
@@ -79,6 +82,7 @@ impl Table<'_> {
                 upstream,
                 &Wanted {
                     id: &own.id,
+                    known_as: &own.id,
                     at_vendor: own.upstream_id.as_deref().unwrap_or(&own.id),
                     operations: own
                         .operations
@@ -143,6 +147,7 @@ impl Table<'_> {
         self.routes.entry(id).or_default().push(Arc::new(Route {
             upstream: Arc::clone(upstream),
             model: wanted.at_vendor.into(),
+            id: wanted.known_as.into(),
             price,
             max_output: wanted.max_output,
             breaker,
@@ -153,6 +158,7 @@ impl Table<'_> {
 
 struct Wanted<'a> {
     id: &'a str,
+    known_as: &'a str,
     at_vendor: &'a str,
     operations: Option<&'a [String]>,
     price: Option<governance::ListPrice>,
@@ -167,6 +173,7 @@ impl Route {
         Self {
             upstream: Arc::clone(upstream),
             model: model.into(),
+            id: model.into(),
             price: None,
             max_output: None,
             breaker: Arc::clone(&upstream.unlisted),

@@ -102,10 +102,15 @@ pub struct Counters {
 
 #[derive(Debug)]
 struct State {
+    /// The latest time that anybody said.
+    latest_ms: u64,
     calendar: Calendar,
     tallies: Tallies,
     ledger: Ledger,
 }
+
+/// A caller that is behind by less read its clock a moment ago; by more, the clock was set back.
+const LATE_MS: u64 = 5_000;
 
 /// The slots that a request counts on. Most paths are shorter.
 type Slots = SmallVec<[u32; 12]>;
@@ -115,7 +120,14 @@ impl State {
         self.tallies.at(slot)
     }
 
-    fn now(&mut self, now_ms: u64) -> Now {
+    /// The time to reckon with. One place decides whether a clock was set back, for all windows: a caller that is a little
+    /// behind must not turn one back, or what came in between would leave it too early.
+    fn now(&mut self, said_ms: u64) -> Now {
+        let now_ms = match self.latest_ms.saturating_sub(said_ms) {
+            0..=LATE_MS => self.latest_ms.max(said_ms),
+            _ => said_ms,
+        };
+        self.latest_ms = now_ms;
         Now {
             ms: now_ms,
             day: self.calendar.day(now_ms),
@@ -162,6 +174,7 @@ impl Counters {
     pub fn new(zone: Zone, ledger: Ledger) -> Self {
         Self {
             state: Mutex::new(State {
+                latest_ms: 0,
                 calendar: Calendar::new(zone),
                 tallies: Tallies::default(),
                 ledger,
@@ -209,6 +222,7 @@ impl Counters {
         let mut guard = self.state.lock();
         let state = &mut *guard;
         let now = state.now(now_ms);
+        let now_ms = now.ms;
         let mut worst = Worst(None);
         let mut slots = Slots::new();
         let mut afford = u64::MAX;
@@ -317,6 +331,7 @@ impl Counters {
     pub fn uses(&self, path: &Path, now_ms: u64) -> Vec<LimitUse> {
         let mut state = self.state.lock();
         let now = state.now(now_ms);
+        let now_ms = now.ms;
         let mut uses = Vec::new();
         for node in path.nodes() {
             for set in std::iter::once(&node.base).chain(&node.by_model) {
