@@ -66,6 +66,13 @@ impl Accounts {
         self.pieces.get(place / PIECE)?[place % PIECE].as_ref()
     }
 
+    /// How many accounts there are.
+    #[cfg(test)]
+    pub(crate) fn nodes(&self) -> usize {
+        let pieces = self.pieces.iter();
+        pieces.flat_map(|piece| piece.iter()).flatten().count()
+    }
+
     /// How many active keys there are.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -324,6 +324,7 @@ impl Run {
         let snapshot = directory.snapshot();
         let active = model.keys.values().filter(|(.., revoked)| !revoked).count();
         assert_eq!(snapshot.len(), active);
+        assert_eq!(snapshot.nodes(), model.accounts.len());
         for (id, (account, token, revoked)) in &model.keys {
             let found = snapshot.find(&self.bench.hasher.mac(token));
             assert_eq!(found.is_some(), !revoked);
