@@ -1,142 +1,16 @@
 //! The binary as a person uses it: serve, manage, look, stop. Without components: those have tests of their own.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")]
 
-use std::io::{Read as _, Write as _};
+mod manage;
+mod place;
+
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use place::{Place, row};
 use serde_json::Value;
-
-/// How long anything may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A folder with a configuration, and the command run in it.
-struct Place {
-    folder: tempfile::TempDir,
-}
-
-impl Place {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(
-            folder.path().join("tollgate.toml"),
-            "[server]\nlisten = \"127.0.0.1:0\"\nworkers = 1\n[management]\nlisten = \"127.0.0.1:0\"\n",
-        )
-        .unwrap();
-        Self { folder }
-    }
-
-    fn data(&self, name: &str) -> PathBuf {
-        self.folder.path().join("data").join(name)
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
-        command
-            .args(arguments)
-            .current_dir(self.folder.path())
-            .env_clear()
-            .stdin(Stdio::null());
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().unwrap()
-    }
-
-    /// Runs a command that must succeed; its standard output.
-    fn fine(&self, arguments: &[&str]) -> String {
-        let output = self.run(arguments);
-        assert!(
-            output.status.success(),
-            "{arguments:?}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    fn json(&self, arguments: &[&str]) -> Value {
-        serde_json::from_str(&self.fine(&[arguments, &["--json"]].concat())).unwrap()
-    }
-
-    /// Runs a command that must fail; its standard error.
-    fn fails(&self, arguments: &[&str]) -> String {
-        let output = self.run(arguments);
-        assert!(
-            !output.status.success(),
-            "{arguments:?}: {}",
-            String::from_utf8_lossy(&output.stdout)
-        );
-        String::from_utf8(output.stderr).unwrap()
-    }
-
-    fn serve(&self, arguments: &[&str]) -> Server {
-        let _ = std::fs::remove_file(self.data("addresses.json"));
-        let mut child = self
-            .command(&[&["serve"], arguments].concat())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let began = Instant::now();
-        while !self.data("addresses.json").exists() {
-            if let Some(status) = child.try_wait().unwrap() {
-                let mut text = String::new();
-                child
-                    .stderr
-                    .take()
-                    .unwrap()
-                    .read_to_string(&mut text)
-                    .unwrap();
-                panic!("serve ended: {status}: {text}");
-            }
-            assert!(began.elapsed() < PATIENCE, "serve did not come up");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        Server(child)
-    }
-}
-
-/// A running gateway, killed when a test ends early.
-struct Server(Child);
-
-impl Server {
-    fn signal(&self, name: &str) {
-        let sent = Command::new("kill")
-            .args([name, &self.0.id().to_string()])
-            .status()
-            .unwrap();
-        assert!(sent.success());
-    }
-
-    /// Waits for the end; its status and standard output.
-    fn ended(mut self) -> (ExitStatus, String) {
-        let began = Instant::now();
-        loop {
-            if let Some(status) = self.0.try_wait().unwrap() {
-                let mut text = String::new();
-                self.0
-                    .stdout
-                    .take()
-                    .unwrap()
-                    .read_to_string(&mut text)
-                    .unwrap();
-                return (status, text);
-            }
-            assert!(began.elapsed() < PATIENCE, "it does not end");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 #[test]
 fn a_person_can_manage_a_running_gateway() {
@@ -164,12 +38,14 @@ fn a_person_can_manage_a_running_gateway() {
     ]);
     let table = place.fine(&["account", "list"]);
     assert!(
-        table.contains("root/sales/alice") && table.contains("12.50") && table.contains("a*,b"),
+        table.contains("    alice") && table.contains("12.50") && table.contains("a*,b"),
         "{table}"
     );
     let shown = place.fine(&["account", "show", "root/sales/alice"]);
     assert!(
-        shown.contains("daily_limit of root/sales") && shown.contains("models of root/sales/alice"),
+        row(&shown, "daily_limit").contains("0.00 of 12.50 (decides)")
+            && row(&shown, "daily_limit").ends_with("root/sales")
+            && row(&shown, "models").ends_with("root/sales/alice"),
         "{shown}"
     );
     place.fine(&[

@@ -1,0 +1,269 @@
+//! The commands that manage accounts, limits, keys, credit and backups, on a running gateway.
+
+use crate::place::{Place, row};
+
+#[test]
+fn the_tree_is_changed_moved_switched_off_and_pruned() {
+    let place = Place::new();
+    let server = place.serve(&[]);
+    place.fine(&["account", "create", "a"]);
+    place.fine(&["account", "create", "b", "--parent", "root/a"]);
+    place.fine(&["account", "create", "c"]);
+    place.fine(&[
+        "account",
+        "update",
+        "root/a",
+        "--deny-model",
+        "x*",
+        "--endpoint",
+        "messages",
+        "--cidr",
+        "10.0.0.0/8,::1/128",
+        "--map",
+        "old*=new",
+        "--output-cap",
+        "4000",
+        "--price-factor",
+        "1.25",
+        "--billing",
+        "prepaid",
+        "--on-exhaust",
+        "cut",
+        "--alias",
+        "Team A",
+    ]);
+    let shown = place.fine(&["account", "show", "root/a/b"]);
+    for (begins, wanted) in [
+        ("models refused", "x*"),
+        ("networks", "10.0.0.0/8,::1/128"),
+        ("model map", "old* -> new"),
+        ("output cap", "4000"),
+        ("price factor", "1.25"),
+        ("wallet", "0.00 available"),
+    ] {
+        let line = row(&shown, begins);
+        assert!(line.contains(wanted) && line.ends_with("root/a"), "{line}");
+    }
+    assert!(row(&shown, "budget mode").ends_with("(default)"), "{shown}");
+    assert!(
+        place
+            .fails(&["account", "update", "root/a", "--endpoint", "mesages"])
+            .contains("endpoints:")
+    );
+    assert!(
+        place
+            .fails(&["account", "move", "root/a", "--to", "root/a/b"])
+            .contains("parent:")
+    );
+    place.fine(&["account", "move", "root/a", "--to", "root/c"]);
+    place.fine(&["account", "suspend", "root/c"]);
+    let tree = place.fine(&["account", "list"]);
+    assert!(row(&tree, "  c").contains("suspended"), "{tree}");
+    assert!(row(&tree, "      b").contains("off above"), "{tree}");
+    assert!(
+        place
+            .fine(&["account", "resume", "root/c/a"])
+            .contains("root/c above it is not")
+    );
+    place.fine(&["account", "resume", "root/c"]);
+    assert_eq!(
+        place.json(&["account", "show", "root/c/a/b"])["effective"]["enabled"],
+        true
+    );
+    assert!(
+        place
+            .fails(&["account", "delete", "root/c"])
+            .contains("accounts under it")
+    );
+    place.fine(&["account", "delete", "root/c/a", "--mode", "reparent"]);
+    let gone = place.fine(&["account", "delete", "root/c", "--mode", "cascade"]);
+    assert!(gone.contains("1 account below it"), "{gone}");
+    assert_eq!(
+        place.json(&["account", "list"])["accounts"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+    let archived = place.fine(&["account", "list", "--archived"]);
+    assert_eq!(archived.lines().count(), 4, "{archived}");
+    server.signal("-TERM");
+    assert!(server.ended().0.success());
+}
+
+#[test]
+fn limits_are_set_shown_and_taken_away_for_all_models_and_for_some() {
+    let place = Place::new();
+    let server = place.serve(&[]);
+    place.fine(&[
+        "limit",
+        "set",
+        "root",
+        "--rpm",
+        "9",
+        "--monthly-limit",
+        "2.5",
+    ]);
+    let shown = place.fine(&["limit", "set", "root", "--for", "m*", "--tpd", "7"]);
+    assert!(
+        row(&shown, "monthly_limit").contains("2.50")
+            && row(&shown, "tpd").contains("m*")
+            && row(&shown, "rpm").contains("decides"),
+        "{shown}"
+    );
+    assert!(place.fails(&["limit", "set", "root"]).contains("--rpm 60"));
+    assert!(
+        place
+            .fails(&["limit", "set", "root", "--for", "m?", "--rpm", "1"])
+            .contains("model_limits:")
+    );
+    assert!(place.fails(&["limit", "unset", "root"]).contains("Usage"));
+    place.fine(&["limit", "unset", "root", "rpm"]);
+    place.fine(&["limit", "unset", "root", "--for", "m*"]);
+    let limits = place.json(&["limit", "show", "root"]);
+    assert_eq!(
+        limits["limits"],
+        serde_json::json!({ "monthly_limit": 2_500_000 })
+    );
+    assert_eq!(limits["model_limits"], serde_json::json!({}));
+    server.signal("-TERM");
+    assert!(server.ended().0.success());
+}
+
+#[test]
+fn credit_is_moved_once_and_money_is_written_as_people_do() {
+    let place = Place::new();
+    let server = place.serve(&[]);
+    place.fine(&["account", "create", "a"]);
+    let made = place.fine(&["grant", "add", "root", "12.50"]);
+    assert!(made.contains("Granted 12.50") && made.contains("idempotency key"));
+    let once = [
+        "grant",
+        "add",
+        "root/a",
+        "2.000001",
+        "--idempotency-key",
+        "k",
+    ];
+    place.fine(&once);
+    assert!(place.fine(&once).contains("nothing was done now"));
+    let other = ["grant", "add", "root/a", "3", "--idempotency-key", "k"];
+    assert!(place.fails(&other).contains("idempotency_key:"));
+    assert!(
+        place
+            .fails(&["grant", "add", "root/a", "99"])
+            .contains("amount:")
+    );
+    assert!(
+        place
+            .fails(&["grant", "add", "root/a", "-1"])
+            .contains("-1")
+    );
+    assert!(
+        place
+            .fails(&["grant", "add", "root/a", "0"])
+            .contains("amount:")
+    );
+    let late = ["grant", "add", "root", "1", "--expires", "2020-01-01"];
+    assert!(place.fails(&late).contains("expires_ms:"));
+    place.fine(&["grant", "add", "root", "1", "--expires", "2999-01-01"]);
+    place.fine(&["grant", "reclaim", "root/a", "1"]);
+    let wallet = place.fine(&["grant", "show", "root/a"]);
+    assert!(
+        wallet.contains("1.000001 USD available") && wallet.contains("--billing prepaid"),
+        "{wallet}"
+    );
+    let root = place.fine(&["grant", "show", "root"]);
+    assert!(
+        root.contains("2999-01-01") && root.contains("never"),
+        "{root}"
+    );
+    let ledger = place.fine(&["grant", "show"]);
+    assert!(row(&ledger, "imbalance").ends_with(" 0.00"), "{ledger}");
+    assert!(row(&ledger, "treasury").ends_with("-13.50"), "{ledger}");
+    server.signal("-TERM");
+    assert!(server.ended().0.success());
+}
+
+#[test]
+fn keys_are_narrowed_replaced_and_killed() {
+    let place = Place::new();
+    let server = place.serve(&[]);
+    let key = place.json(&[
+        "key",
+        "create",
+        "--model",
+        "m*",
+        "--cidr",
+        "10.0.0.0/8",
+        "--expires",
+        "90d",
+        "--not-before",
+        "2020-01-01",
+    ]);
+    let id = key["id"].as_str().unwrap();
+    assert_eq!(key["scope"]["models"][0], "m*");
+    let left = key["expires_ms"].as_u64().unwrap() - key["created_ms"].as_u64().unwrap();
+    assert!((89..=90).contains(&(left / 86_400_000)), "{left}");
+    let rotated = place.fine(&["key", "rotate", id, "--grace", "7d"]);
+    assert!(
+        rotated.starts_with("tg-") && rotated.contains("The old key works until"),
+        "{rotated}"
+    );
+    let shown = place.fine(&["key", "show", id]);
+    assert!(
+        row(&shown, "models").ends_with("m*") && shown.contains("successor"),
+        "{shown}"
+    );
+    let successor = place.json(&["key", "show", id])["successor"].clone();
+    let at_once = place.fine(&["key", "rotate", successor.as_str().unwrap(), "--grace", "0"]);
+    assert!(at_once.contains("does not work any more"), "{at_once}");
+    place.fine(&["key", "revoke", id, "--kill"]);
+    let list = place.fine(&["key", "list"]);
+    assert_eq!(list.matches("revoked").count(), 2, "{list}");
+    assert!(
+        place
+            .fails(&["key", "create", "--endpoint", "x"])
+            .contains("scope.endpoints:")
+    );
+    assert!(
+        place
+            .fails(&["key", "rotate", id, "--grace", "soon"])
+            .contains("24h")
+    );
+    server.signal("-TERM");
+    assert!(server.ended().0.success());
+}
+
+#[test]
+fn a_backup_is_restored_where_there_is_no_store_and_says_what_is_missing() {
+    let place = Place::new();
+    let server = place.serve(&[]);
+    place.fine(&["account", "create", "kept"]);
+    let made = place.fine(&["backup", "copy"]);
+    assert!(made.contains("master key is not in it"), "{made}");
+    assert!(place.fails(&["backup", "copy"]).contains("not empty"));
+    assert!(place.fails(&["restore", "copy"]).contains("move it away"));
+    server.signal("-TERM");
+    assert!(server.ended().0.success());
+    let said = place.fine(&["--data", "elsewhere", "restore", "copy"]);
+    for wanted in ["master-key is missing", "init --new-token", "journal"] {
+        assert!(said.contains(wanted), "{wanted}: {said}");
+    }
+    let start = place.fails(&["--data", "elsewhere", "serve"]);
+    assert!(start.contains("master key"), "{start}");
+    std::fs::rename(place.data("store"), place.data("damaged")).unwrap();
+    place.fine(&["restore", "copy"]);
+    let server = place.serve(&[]);
+    assert!(place.fine(&["account", "list"]).contains("kept"));
+    let report = ["usage", "report", "--by", "account,model", "--span", "day"];
+    assert!(place.fine(&report).contains("No requests."));
+    assert!(place.fine(&["usage", "rows"]).contains("No requests."));
+    assert!(
+        place
+            .fails(&["usage", "report", "--by", "colour"])
+            .contains("by:")
+    );
+    server.signal("-TERM");
+    assert!(server.ended().0.success());
+}
