@@ -85,7 +85,9 @@ fn full() -> Value {
         "models": [{ "id": "m1", "aliases": ["m"], "context_window": 200000, "max_output_tokens": 8000,
             "operations": ["messages"], "abilities": ["tools"],
             "price": { "currency": "USD", "input": 3000000, "cache_read": 300000, "cache_write_5m": 3750000,
-                "cache_write_1h": 6000000, "output": 15000000 } }],
+                "cache_write_1h": 6000000, "output": 15000000, "request": 100, "version": "2026-11",
+                "tiers": [{ "above": 200000, "input": 6000000, "cache_read": 600000, "cache_write_5m": 7500000,
+                    "cache_write_1h": 12000000, "output": 22500000 }] } }],
         "any_model": false,
         "usage": { "stream_pointers": ["/choices/0/usage"], "pointers": ["/usage"], "cached_tokens_pointers": ["/cached_tokens"] },
         "configuration_schema": {}
@@ -110,6 +112,10 @@ fn what_the_schema_requires_the_host_requires_and_nothing_else() {
         ("/credential/fields/0", &known["credential"]["fields"][0]),
         ("/models/0", &known["models"][0]),
         ("/models/0/price", &known["models"][0]["price"]),
+        (
+            "/models/0/price/tiers/0",
+            &known["models"][0]["price"]["tiers"][0],
+        ),
         ("/usage", &known["usage"]),
     ] {
         let mut described: Vec<_> = at(&schema, place)["properties"]
@@ -130,6 +136,7 @@ fn what_the_schema_requires_the_host_requires_and_nothing_else() {
         "/credential/fields/0",
         "/models/0",
         "/models/0/price",
+        "/models/0/price/tiers/0",
     ];
     for path in paths {
         let members: Vec<_> = everything

@@ -17,6 +17,7 @@ mod tokens;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 pub use answer::{Answer, Gate, Part};
 pub use dialogue::{called, spoken};
@@ -29,9 +30,17 @@ use tokio::task::JoinHandle;
 
 use crate::wire::PATIENCE;
 
+/// What was said about a request that is yet to come.
+enum Next {
+    /// This answer, whatever was asked.
+    Scripted(Answer),
+    /// What a vendor would say, its body after a pause.
+    Slow(Duration),
+}
+
 /// What the simulator's connections share.
 struct Shared {
-    queue: Mutex<VecDeque<Answer>>,
+    queue: Mutex<VecDeque<Next>>,
     fallback: Mutex<Option<Answer>>,
     received: Mutex<Vec<Arc<Received>>>,
     /// Counts every change worth waiting for.
@@ -45,8 +54,12 @@ impl Shared {
 
     /// The answer for a request: scripted first, else what a vendor would say.
     fn answer(&self, received: &Received) -> Answer {
-        if let Some(answer) = self.queue.lock().unwrap().pop_front() {
-            return answer;
+        match self.queue.lock().unwrap().pop_front() {
+            Some(Next::Scripted(answer)) => return answer,
+            Some(Next::Slow(pause)) => {
+                return dialogue::answer(received).with_part(0, Part::Pause(pause));
+            }
+            None => {}
         }
         if let Some(answer) = self.fallback.lock().unwrap().clone() {
             return answer;
@@ -108,7 +121,17 @@ impl Simulator {
 
     /// The next request that has no answer yet gets this one.
     pub fn script(&self, answer: Answer) {
-        self.shared.queue.lock().unwrap().push_back(answer);
+        let mut queue = self.shared.queue.lock().unwrap();
+        queue.push_back(Next::Scripted(answer));
+    }
+
+    /// The next request that has no answer yet gets a vendor's own, its body after a pause.
+    pub fn slow(&self, pause: Duration) {
+        self.shared
+            .queue
+            .lock()
+            .unwrap()
+            .push_back(Next::Slow(pause));
     }
 
     /// Every request gets this answer from now on (scripted ones first); `None`: a vendor's own again.

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tollgate_tests::endpoints::{ENDPOINTS, Endpoint};
 use tollgate_tests::gateway::Setup;
-use tollgate_tests::simulator::Answer;
 use tollgate_tests::wire::{Connection, Request};
 use tollgate_tests::world::World;
 
@@ -57,7 +56,8 @@ async fn a_hundred_kills_under_load_lose_no_charge_double_none_and_leave_the_boo
     for kill in 0..KILLS {
         // Some answers take long enough for the journal to hear of their requests before the kill.
         for _ in 0..random.below(6) {
-            world.simulator.script(slow(random.below(120)));
+            let pause = Duration::from_millis(random.below(120));
+            world.simulator.slow(pause);
         }
         let mut tasks = tokio::task::JoinSet::new();
         for worker in 0..4 {
@@ -103,11 +103,6 @@ fn traffic(world: &World) -> Vec<Request> {
                 .map(|stream| world.request(endpoint.path, endpoint.body(stream)))
         })
         .collect()
-}
-
-fn slow(milliseconds: u64) -> Answer {
-    let body = tollgate_tests::places::fixture("answers/chat-completions.json");
-    Answer::json(200, body).dripping(Duration::from_millis(milliseconds))
 }
 
 /// Sends one request after the other until the gateway is gone. Returns the ids of those that were answered whole.
