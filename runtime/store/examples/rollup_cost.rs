@@ -1,8 +1,10 @@
-//! Measures what roll-ups add to a row on the writer thread, what making them anew takes, and a report. `--release`.
+//! Measures what roll-ups add to a row on the writer thread, in the commit and in folds between commits, what making
+//! them anew takes, and a report. `--release`.
 #![expect(clippy::unwrap_used, reason = "a measuring tool for developers")]
 
+use std::cell::Cell;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tollgate_governance::{AccountId, RollupFilter, Span, Tokens, UsageRow};
 use tollgate_store::usage::{self, GroupBy};
@@ -12,19 +14,22 @@ use uuid::Uuid;
 const COMMITS: u64 = 500;
 const ROWS: u64 = 200;
 
+/// As the writer does by default.
+const PENDING: usize = 1 << 16;
+
 fn main() {
     for accounts in [1, 20, 1_000, 100_000] {
-        let plain = commits(accounts, false);
-        let folded = commits(accounts, true);
+        let (plain, _) = commits(accounts, false);
+        let (folded, folds) = commits(accounts, true);
         println!(
-            "{accounts} accounts: {plain:.2} µs a row without roll-ups, {folded:.2} µs with: {:.2} µs more",
+            "{accounts} accounts: {plain:.2} µs a row without roll-ups, {folded:.2} µs with: {:.2} µs more, and {folds:.2} µs in folds",
             folded - plain
         );
     }
 }
 
-/// Processor time of this process a row, in microseconds.
-fn commits(accounts: u64, rollups: bool) -> f64 {
+/// Processor time of this process a row, in microseconds: commits and folds.
+fn commits(accounts: u64, rollups: bool) -> (f64, f64) {
     let folder = std::env::temp_dir().join(format!("tollgate-rollups-{}", std::process::id()));
     let open = || SledStore::open(&folder, Durability::Process).unwrap();
     let fold = || Arc::new(UsageRollups::new("Europe/Berlin").unwrap());
@@ -33,25 +38,47 @@ fn commits(accounts: u64, rollups: bool) -> f64 {
         store = store.with_fold(fold()).unwrap();
     }
     let before = processor_time();
+    let (folding, slowest, steps) = (Cell::new(0.0), Cell::new(Duration::ZERO), Cell::new(0));
+    let step = |pending| {
+        let (before, start) = (processor_time(), Instant::now());
+        let more = store.fold_rollups(pending).unwrap();
+        folding.set(folding.get() + processor_time() - before);
+        slowest.set(slowest.get().max(start.elapsed()));
+        steps.set(steps.get() + u64::from(more));
+        more
+    };
     let mut batch = UsageBatch::default();
     for commit in 0..COMMITS {
         batch.clear();
         (0..ROWS).for_each(|number| batch.push(&row(commit * ROWS + number, accounts)));
         store.append_usage(&batch).unwrap();
         store.flush().unwrap();
+        if rollups {
+            step(PENDING);
+        }
     }
-    let took = (processor_time() - before) * 1e6 / (COMMITS * ROWS) as f64;
+    let took = processor_time() - before - folding.get();
     if rollups {
         let by = GroupBy {
             account: true,
             ..GroupBy::default()
         };
-        let start = Instant::now();
-        let lines = usage::report(&store, Span::Day, &RollupFilter::default(), &by).unwrap();
+        let report = |when: &str| {
+            let start = Instant::now();
+            let lines = usage::report(&store, Span::Day, &RollupFilter::default(), &by).unwrap();
+            println!(
+                "  report by account, {when}: {} lines in {:?}",
+                lines.len(),
+                start.elapsed()
+            );
+        };
+        report("some not folded");
+        while step(0) {}
+        report("all folded");
         println!(
-            "  report by account: {} lines in {:?}",
-            lines.len(),
-            start.elapsed()
+            "  {} further steps, the slowest {:?}",
+            steps.get(),
+            slowest.get()
         );
     } else {
         let start = Instant::now();
@@ -63,7 +90,8 @@ fn commits(accounts: u64, rollups: bool) -> f64 {
         );
     }
     std::fs::remove_dir_all(folder).unwrap();
-    took
+    let each = |seconds: f64| seconds * 1e6 / (COMMITS * ROWS) as f64;
+    (each(took), each(folding.get()))
 }
 
 fn row(number: u64, accounts: u64) -> UsageRow<'static> {
