@@ -2,7 +2,6 @@
 //! them anew takes, and a report. `--release`.
 #![expect(clippy::unwrap_used, reason = "a measuring tool for developers")]
 
-use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,10 +13,12 @@ use uuid::Uuid;
 const COMMITS: u64 = 500;
 const ROWS: u64 = 200;
 
-/// As the writer does by default.
-const PENDING: usize = 1 << 16;
+/// Folds come after so many commits: at 65,536 groups with 100,000 accounts, as the writer does by default.
+const ROUND: u64 = 250;
 
 fn main() {
+    // The first is slower, whichever it is.
+    commits(1, false);
     for accounts in [1, 20, 1_000, 100_000] {
         let (plain, _) = commits(accounts, false);
         let (folded, folds) = commits(accounts, true);
@@ -37,49 +38,46 @@ fn commits(accounts: u64, rollups: bool) -> (f64, f64) {
     if rollups {
         store = store.with_fold(fold()).unwrap();
     }
-    let before = processor_time();
-    let (folding, slowest, steps) = (Cell::new(0.0), Cell::new(Duration::ZERO), Cell::new(0));
-    let step = |pending| {
-        let (before, start) = (processor_time(), Instant::now());
-        let more = store.fold_rollups(pending).unwrap();
-        folding.set(folding.get() + processor_time() - before);
-        slowest.set(slowest.get().max(start.elapsed()));
-        steps.set(steps.get() + u64::from(more));
-        more
-    };
-    let mut batch = UsageBatch::default();
-    for commit in 0..COMMITS {
-        batch.clear();
-        (0..ROWS).for_each(|number| batch.push(&row(commit * ROWS + number, accounts)));
-        store.append_usage(&batch).unwrap();
-        store.flush().unwrap();
-        if rollups {
-            step(PENDING);
-        }
-    }
-    let took = processor_time() - before - folding.get();
-    if rollups {
+    let (mut committing, mut folding) = (0.0, 0.0);
+    let mut slowest = Duration::ZERO;
+    let report = |when: &str| {
         let by = GroupBy {
             account: true,
             ..GroupBy::default()
         };
-        let report = |when: &str| {
-            let start = Instant::now();
-            let lines = usage::report(&store, Span::Day, &RollupFilter::default(), &by).unwrap();
-            println!(
-                "  report by account, {when}: {} lines in {:?}",
-                lines.len(),
-                start.elapsed()
-            );
-        };
-        report("some not folded");
-        while step(0) {}
-        report("all folded");
+        let start = Instant::now();
+        let lines = usage::report(&store, Span::Day, &RollupFilter::default(), &by).unwrap();
+        let took = start.elapsed();
         println!(
-            "  {} further steps, the slowest {:?}",
-            steps.get(),
-            slowest.get()
+            "  report by account, {when}: {} lines in {took:?}",
+            lines.len()
         );
+    };
+    let mut batch = UsageBatch::default();
+    for round in 0..COMMITS / ROUND {
+        let before = processor_time();
+        for commit in round * ROUND..(round + 1) * ROUND {
+            batch.clear();
+            (0..ROWS).for_each(|number| batch.push(&row(commit * ROWS + number, accounts)));
+            store.append_usage(&batch).unwrap();
+            store.flush().unwrap();
+        }
+        committing += processor_time() - before;
+        if rollups {
+            report("nothing of the round folded");
+            let before = processor_time();
+            let mut more = true;
+            while more {
+                let start = Instant::now();
+                more = store.fold_rollups(0).unwrap();
+                slowest = slowest.max(start.elapsed());
+            }
+            folding += processor_time() - before;
+            report("all folded");
+        }
+    }
+    if rollups {
+        println!("  the slowest step of a fold: {slowest:?}");
     } else {
         let start = Instant::now();
         drop(store.with_fold(fold()).unwrap());
@@ -91,7 +89,7 @@ fn commits(accounts: u64, rollups: bool) -> (f64, f64) {
     }
     std::fs::remove_dir_all(folder).unwrap();
     let each = |seconds: f64| seconds * 1e6 / (COMMITS * ROWS) as f64;
-    (each(took), each(folding.get()))
+    (each(committing), each(folding))
 }
 
 fn row(number: u64, accounts: u64) -> UsageRow<'static> {

@@ -44,11 +44,10 @@ impl Groups {
         value(&mut self.bytes);
         let before = self.entries.last().map(|before| before.key.clone());
         let before = before.map_or(&[][..], |before| &self.bytes[before]);
-        let both = before.iter().zip(&self.bytes[start..middle]);
         let entry = Entry {
             key: start..middle,
             value: middle..self.bytes.len(),
-            shared: both.take_while(|(one, other)| one == other).count(),
+            shared: shared(before, &self.bytes[start..middle]),
         };
         self.size += size_of(&entry, entry.shared);
         self.entries.push(entry);
@@ -80,6 +79,12 @@ impl Groups {
         }
         blocks
     }
+}
+
+/// How many bytes two keys begin with that are the same.
+pub(crate) fn shared(one: &[u8], other: &[u8]) -> usize {
+    let both = one.iter().zip(other);
+    both.take_while(|(one, other)| one == other).count()
 }
 
 fn size_of(entry: &Entry, shared: usize) -> usize {

@@ -18,7 +18,7 @@ use crate::usage_rollups::UsageRollups;
 /// Forgets everything when it is dropped.
 pub struct MemoryStore {
     state: Mutex<State>,
-    fold: Option<Arc<UsageRollups>>,
+    rollups: Option<Arc<UsageRollups>>,
     step: usize,
 }
 
@@ -26,7 +26,7 @@ impl Default for MemoryStore {
     fn default() -> Self {
         Self {
             state: Mutex::default(),
-            fold: None,
+            rollups: None,
             step: STEP,
         }
     }
@@ -41,9 +41,9 @@ impl std::fmt::Debug for MemoryStore {
 impl MemoryStore {
     /// An empty store that keeps these roll-ups.
     #[must_use]
-    pub fn with_fold(fold: Arc<UsageRollups>) -> Self {
+    pub fn with_fold(rollups: Arc<UsageRollups>) -> Self {
         Self {
-            fold: Some(fold),
+            rollups: Some(rollups),
             ..Self::default()
         }
     }
@@ -190,16 +190,16 @@ impl Store for MemoryStore {
             Ok(sequence)
         })?;
         state.sequence = sequence;
-        if self.fold.is_some() {
+        if self.rollups.is_some() {
             let (key, note) = state.waiting.note(blocks.iter().map(|(key, _)| key));
             state.pairs.insert(key, note);
         }
         state
             .pairs
             .extend(blocks.into_iter().map(|(key, block)| (key.to_vec(), block)));
-        if let Some(fold) = &self.fold {
+        if let Some(kept) = &self.rollups {
             let rows = rows.iter().map(|(_, row)| row);
-            state.waiting.committed(fold, rows);
+            state.waiting.committed(kept, rows);
         }
         state.append_ledger(rows.ledger());
         Ok(())
@@ -211,7 +211,7 @@ impl Store for MemoryStore {
         to: &[u8],
         visit: &mut RollupVisit<'_>,
     ) -> Result<(), StoreError> {
-        if self.fold.is_none() {
+        if self.rollups.is_none() {
             return Err(StoreError::NoRollups);
         }
         let (pairs, waiting) = {

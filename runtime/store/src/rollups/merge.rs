@@ -26,6 +26,9 @@ pub(crate) struct Merge {
 #[derive(Debug)]
 struct Entry {
     key: Range<usize>,
+    /// The beginning of the key, without what others begin with: tells most of them apart without a look at the keys,
+    /// which takes half of the time of sorting.
+    head: u128,
     /// See [`Pending::at`].
     place: usize,
 }
@@ -33,21 +36,43 @@ struct Entry {
 impl Merge {
     /// Of the groups of these parts, but for those up to the key `after`.
     pub(crate) fn new(pending: Arc<Pending>, after: Option<&[u8]>) -> Self {
-        let mut keys = Vec::new();
+        let mut keys: Vec<u8> = Vec::new();
         let mut entries = Vec::with_capacity(pending.groups() * 2);
         let mut day = Vec::new();
+        // What all keys of hours begin with, and all of days.
+        let mut shared: [Option<Vec<u8>>; 2] = [None, None];
         for (part, place) in pending.parts() {
-            for group in usage_rollups::groups(part, &mut day) {
+            let groups = usage_rollups::groups(part, &mut day);
+            for (group, shared) in groups.into_iter().zip(&mut shared) {
                 if after.is_none_or(|after| group > after) {
+                    let shared = shared.get_or_insert_with(|| group.to_vec());
+                    if !group.starts_with(shared) {
+                        shared.truncate(groups::shared(shared, group));
+                    }
                     let start = keys.len();
                     keys.extend_from_slice(group);
                     let key = start..keys.len();
-                    entries.push(Entry { key, place });
+                    entries.push(Entry {
+                        key,
+                        place,
+                        head: 0,
+                    });
                 }
             }
         }
         let key = |entry: &Entry| keys.get(entry.key.clone()).unwrap_or_default();
-        entries.sort_unstable_by(|one, other| key(one).cmp(key(other)));
+        for entry in &mut entries {
+            let key = key(entry);
+            let mut rests = shared
+                .iter()
+                .flatten()
+                .filter_map(|shared| key.strip_prefix(&**shared));
+            entry.head = head(key, rests.next().unwrap_or_default());
+        }
+        entries.sort_unstable_by(|one, other| {
+            let heads = one.head.cmp(&other.head);
+            heads.then_with(|| key(one).cmp(key(other)))
+        });
         Self {
             pending,
             keys,
@@ -172,4 +197,14 @@ impl Merge {
         }
         end
     }
+}
+
+/// Span, then the first bytes in which keys of a span differ.
+fn head(key: &[u8], rest: &[u8]) -> u128 {
+    let mut bytes = [0; 16];
+    let span = key.first().into_iter();
+    for (byte, from) in bytes.iter_mut().zip(span.chain(rest)) {
+        *byte = *from;
+    }
+    u128::from_be_bytes(bytes)
 }

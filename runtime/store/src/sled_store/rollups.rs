@@ -44,15 +44,15 @@ impl Rollups {
 }
 
 impl SledStore {
-    /// With these roll-ups. Makes them anew from all rows where they were never made, or of another version: 2 to 10 µs
-    /// a row.
+    /// With these roll-ups. Makes them anew from all rows where they were never made, or of another version: 2 µs a
+    /// row, 11 µs with 100,000 accounts.
     ///
     /// # Errors
     /// See [`Store`]; [`StoreError::Usage`] for rows of a newer version, when roll-ups are to be made from them.
-    pub fn with_fold(mut self, fold: Arc<UsageRollups>) -> Result<Self, StoreError> {
-        let made = [&[LAYOUT][..], &fold.version().to_be_bytes()].concat();
+    pub fn with_fold(mut self, kept: Arc<UsageRollups>) -> Result<Self, StoreError> {
+        let made = [&[LAYOUT][..], &kept.version().to_be_bytes()].concat();
         let known = self.get(Table::Meta, ROLLUPS)?.as_deref() == Some(&made);
-        let waiting = match known.then(|| Waiting::load(&self, &fold)).transpose() {
+        let waiting = match known.then(|| Waiting::load(&self, &kept)).transpose() {
             Ok(waiting) => waiting,
             Err(error @ StoreError::Rollups(_)) => {
                 tracing::error!(%error, "roll-ups are made anew");
@@ -61,19 +61,19 @@ impl SledStore {
             Err(error) => return Err(error),
         };
         if waiting.is_none() {
-            self.make_rollups(&fold)?;
+            self.make_rollups(&kept)?;
             self.put(Table::Meta, ROLLUPS, &made)?;
         }
         self.state.lock().waiting = waiting.unwrap_or_default();
         self.rollups = Some(Rollups {
-            kept: fold,
+            kept,
             job: Mutex::default(),
             moment: RwLock::default(),
         });
         Ok(self)
     }
 
-    fn make_rollups(&self, fold: &UsageRollups) -> Result<(), StoreError> {
+    fn make_rollups(&self, kept: &UsageRollups) -> Result<(), StoreError> {
         // First the word that there are none, so that a start which is interrupted begins anew.
         self.delete(Table::Meta, ROLLUPS)?;
         let mut batch = sled::Batch::default();
@@ -94,7 +94,7 @@ impl SledStore {
         self.scan_usage(0..u64::MAX, Order::OldestFirst, &mut |admitted, row| {
             rows.push_bytes(admitted, row, &[]);
             if rows.size() >= CHUNK
-                && let Err(error) = anew.add(self, fold, &mut rows)
+                && let Err(error) = anew.add(self, kept, &mut rows)
             {
                 failed = Some(error);
                 return Visit::Stop;
@@ -104,7 +104,7 @@ impl SledStore {
         if let Some(error) = failed {
             return Err(error);
         }
-        anew.add(self, fold, &mut rows)?;
+        anew.add(self, kept, &mut rows)?;
         anew.merge(self)?;
         if anew.damaged > 0 {
             tracing::error!(rows = anew.damaged, "damaged usage rows are in no roll-up");
