@@ -1,8 +1,9 @@
-//! Measures what roll-ups add to a row on the writer thread, what making them anew takes, and a report. `--release`.
+//! Measures what roll-ups add to a row on the writer thread, in the commit and in folds between commits, what making
+//! them anew takes, and a report. `--release`.
 #![expect(clippy::unwrap_used, reason = "a measuring tool for developers")]
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tollgate_governance::{AccountId, RollupFilter, Span, Tokens, UsageRow};
 use tollgate_store::usage::{self, GroupBy};
@@ -12,19 +13,24 @@ use uuid::Uuid;
 const COMMITS: u64 = 500;
 const ROWS: u64 = 200;
 
+/// Folds come after so many commits: at 65,536 groups with 100,000 accounts, as the writer does by default.
+const ROUND: u64 = 250;
+
 fn main() {
+    // The first is slower, whichever it is.
+    commits(1, false);
     for accounts in [1, 20, 1_000, 100_000] {
-        let plain = commits(accounts, false);
-        let folded = commits(accounts, true);
+        let (plain, _) = commits(accounts, false);
+        let (folded, folds) = commits(accounts, true);
         println!(
-            "{accounts} accounts: {plain:.2} µs a row without roll-ups, {folded:.2} µs with: {:.2} µs more",
+            "{accounts} accounts: {plain:.2} µs a row without roll-ups, {folded:.2} µs with: {:.2} µs more, and {folds:.2} µs in folds",
             folded - plain
         );
     }
 }
 
-/// Processor time of this process a row, in microseconds.
-fn commits(accounts: u64, rollups: bool) -> f64 {
+/// Processor time of this process a row, in microseconds: commits and folds.
+fn commits(accounts: u64, rollups: bool) -> (f64, f64) {
     let folder = std::env::temp_dir().join(format!("tollgate-rollups-{}", std::process::id()));
     let open = || SledStore::open(&folder, Durability::Process).unwrap();
     let fold = || Arc::new(UsageRollups::new("Europe/Berlin").unwrap());
@@ -32,27 +38,46 @@ fn commits(accounts: u64, rollups: bool) -> f64 {
     if rollups {
         store = store.with_fold(fold()).unwrap();
     }
-    let before = processor_time();
-    let mut batch = UsageBatch::default();
-    for commit in 0..COMMITS {
-        batch.clear();
-        (0..ROWS).for_each(|number| batch.push(&row(commit * ROWS + number, accounts)));
-        store.append_usage(&batch).unwrap();
-        store.flush().unwrap();
-    }
-    let took = (processor_time() - before) * 1e6 / (COMMITS * ROWS) as f64;
-    if rollups {
+    let (mut committing, mut folding) = (0.0, 0.0);
+    let mut slowest = Duration::ZERO;
+    let report = |when: &str| {
         let by = GroupBy {
             account: true,
             ..GroupBy::default()
         };
         let start = Instant::now();
         let lines = usage::report(&store, Span::Day, &RollupFilter::default(), &by).unwrap();
+        let took = start.elapsed();
         println!(
-            "  report by account: {} lines in {:?}",
-            lines.len(),
-            start.elapsed()
+            "  report by account, {when}: {} lines in {took:?}",
+            lines.len()
         );
+    };
+    let mut batch = UsageBatch::default();
+    for round in 0..COMMITS / ROUND {
+        let before = processor_time();
+        for commit in round * ROUND..(round + 1) * ROUND {
+            batch.clear();
+            (0..ROWS).for_each(|number| batch.push(&row(commit * ROWS + number, accounts)));
+            store.append_usage(&batch).unwrap();
+            store.flush().unwrap();
+        }
+        committing += processor_time() - before;
+        if rollups {
+            report("nothing of the round folded");
+            let before = processor_time();
+            let mut more = true;
+            while more {
+                let start = Instant::now();
+                more = store.fold_rollups(0).unwrap();
+                slowest = slowest.max(start.elapsed());
+            }
+            folding += processor_time() - before;
+            report("all folded");
+        }
+    }
+    if rollups {
+        println!("  the slowest step of a fold: {slowest:?}");
     } else {
         let start = Instant::now();
         drop(store.with_fold(fold()).unwrap());
@@ -63,7 +88,8 @@ fn commits(accounts: u64, rollups: bool) -> f64 {
         );
     }
     std::fs::remove_dir_all(folder).unwrap();
-    took
+    let each = |seconds: f64| seconds * 1e6 / (COMMITS * ROWS) as f64;
+    (each(committing), each(folding))
 }
 
 fn row(number: u64, accounts: u64) -> UsageRow<'static> {

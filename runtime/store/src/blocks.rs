@@ -20,7 +20,7 @@ const FORMAT: u8 = 1;
 /// A block that has grown to this is closed. The engine writes leaves of up to 16 values whole; beyond 128 KiB it puts
 /// one into a file of its own, which costs much more.
 const FULL: usize = 7 << 10;
-const KEY: usize = 17;
+pub(crate) const KEY: usize = 17;
 
 /// Key and bytes of a block.
 pub(crate) type Block = ([u8; KEY], Vec<u8>);
@@ -97,19 +97,11 @@ fn visit_bucket<B: AsRef<[u8]>>(
 ) -> Result<Visit, StoreError> {
     let mut rows = Vec::new();
     for block in blocks {
-        let (format, mut rest) = block.as_ref().split_first().ok_or_else(damaged)?;
-        if *format != FORMAT {
-            return Err(damaged());
-        }
-        while !rest.is_empty() {
-            let (offset, after) = rest.split_first_chunk::<4>().ok_or_else(damaged)?;
-            let (length, after) = after.split_first_chunk::<4>().ok_or_else(damaged)?;
-            let length = u32::from_le_bytes(*length) as usize;
-            let (row, after) = after.split_at_checked(length).ok_or_else(damaged)?;
-            rest = after;
+        for row in Rows::of(block.as_ref()) {
+            let (offset, row) = row?;
             let admitted = bucket
                 .checked_mul(BUCKET_MS)
-                .and_then(|start| start.checked_add(u64::from(u32::from_le_bytes(*offset))))
+                .and_then(|start| start.checked_add(u64::from(offset)))
                 .ok_or_else(damaged)?;
             if range.contains(&admitted) {
                 rows.push((admitted, row));
@@ -126,6 +118,38 @@ fn visit_bucket<B: AsRef<[u8]>>(
         }
     }
     Ok(Visit::Continue)
+}
+
+/// The rows of a block, each with its offset in the bucket. Ends with the first that is damaged.
+pub(crate) struct Rows<'a>(&'a [u8]);
+
+impl<'a> Rows<'a> {
+    pub(crate) fn of(block: &'a [u8]) -> Self {
+        // Where there is no block: something too short to be a row.
+        Self(block.strip_prefix(&[FORMAT]).unwrap_or(&[0]))
+    }
+}
+
+impl<'a> Iterator for Rows<'a> {
+    type Item = Result<(u32, &'a [u8]), StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let bytes = std::mem::take(&mut self.0);
+        let split = |bytes: &'a [u8]| {
+            let (offset, after) = bytes.split_first_chunk::<4>()?;
+            let (length, after) = after.split_first_chunk::<4>()?;
+            let (row, rest) = after.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+            Some((u32::from_le_bytes(*offset), row, rest))
+        };
+        if bytes.is_empty() {
+            return None;
+        }
+        let Some((offset, row, rest)) = split(bytes) else {
+            return Some(Err(damaged()));
+        };
+        self.0 = rest;
+        Some(Ok((offset, row)))
+    }
 }
 
 fn bucket_of(key: &[u8]) -> Result<u64, StoreError> {

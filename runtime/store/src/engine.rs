@@ -43,7 +43,8 @@ pub enum Table {
     Attachments = 5,
     /// Sealed credentials by name.
     Credentials = 6,
-    /// Roll-ups of usage rows; see [`Fold`](crate::Fold). Read only.
+    /// Roll-ups of usage rows; see [`UsageRollups`](crate::UsageRollups). Read only, and in a layout of their own:
+    /// [`Store::scan_rollups`] reads them.
     Rollups = 7,
     /// The ledger's records by their number; see [`ledger`](crate::ledger). Read only; [`Store::append_ledger`] adds.
     Ledger = 8,
@@ -80,6 +81,10 @@ pub enum Order {
 
 /// Is shown the pairs of an export: key and value.
 pub type ExportVisit<'a> = dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError> + 'a;
+
+/// Is shown the groups of roll-ups: key and sums. An error that it returns as [`StoreError::Rollups`] marks them as
+/// damaged.
+pub type RollupVisit<'a> = dyn FnMut(&[u8], &[u8]) -> Result<Visit, StoreError> + 'a;
 
 /// What must outlive the process. Every method fails when the engine fails or finds itself damaged.
 pub trait Store: Send + Sync {
@@ -146,6 +151,28 @@ pub trait Store: Send + Sync {
         order: Order,
         visit: &mut dyn FnMut(u64, &[u8]) -> Visit,
     ) -> Result<(), StoreError>;
+
+    /// Visits the groups of the roll-ups with keys from `from` up to, not including, `to`, as of one moment: the
+    /// sums are those of all rows that were appended before. Those of one key come in several pieces that add up, in
+    /// no order. Keys and sums are as [`RollupKey`](tollgate_governance::RollupKey) and
+    /// [`Sums`](tollgate_governance::Sums) encode them. `visit` must not call this in turn.
+    ///
+    /// # Errors
+    /// See [`Store`]; [`StoreError::NoRollups`], [`StoreError::Rollups`], and whatever `visit` returns.
+    fn scan_rollups(
+        &self,
+        from: &[u8],
+        to: &[u8],
+        visit: &mut RollupVisit<'_>,
+    ) -> Result<(), StoreError>;
+
+    /// Brings sums that wait in memory to the stored roll-ups, which changes nothing that is read: one step of some
+    /// milliseconds, if a fold is under way or at least `pending` groups wait for one (or four times as many rows:
+    /// after a kill they are read again). Says whether there is more to do. A kill at any moment loses nothing.
+    ///
+    /// # Errors
+    /// See [`Store`]; [`StoreError::Rollups`]. Nothing was changed then.
+    fn fold_rollups(&self, pending: usize) -> Result<bool, StoreError>;
 
     /// Makes everything written so far durable.
     ///

@@ -79,6 +79,14 @@ pub enum StoreError {
         /// What failed.
         source: Box<StoreError>,
     },
+    /// The roll-ups are damaged. The rows are not concerned.
+    #[error(
+        "the roll-ups of usage are damaged: {0}. The next start makes them anew from the usage rows"
+    )]
+    Rollups(String),
+    /// The store was opened without roll-ups.
+    #[error("the store keeps no roll-ups: it was opened without them")]
+    NoRollups,
     /// There is no such time zone.
     #[error(transparent)]
     Zone(Box<dyn std::error::Error + Send + Sync>),

@@ -2,8 +2,8 @@
 //!
 //! Nothing above this crate may know the engine. Records go through [`records`]. Usage rows go through a
 //! [`JournalWriter`], one for each worker, which writes them to a file before it returns, and a [`UsageWriter`], which
-//! commits them in groups on a thread of its own together with their roll-ups ([`Fold`], [`UsageRollups`]) and ledger
-//! records; they come back through [`usage`] and [`ledger`].
+//! commits them in groups on a thread of its own together with their ledger records, and keeps their roll-ups
+//! ([`UsageRollups`]); they come back through [`usage`] and [`ledger`].
 //!
 //! The order of a start: [`SledStore::open`], [`SledStore::with_fold`], [`Journal::open`] (which replays what a killed
 //! process left), [`ledger::checkpoint`], then whatever reads rows and [`ledger::load`], then
@@ -20,7 +20,8 @@ mod crc;
 mod disk;
 mod engine;
 mod error;
-mod fold;
+mod folder;
+mod groups;
 mod journal;
 pub mod ledger;
 mod mark;
@@ -28,6 +29,7 @@ mod memory;
 mod migrate;
 pub mod records;
 mod report;
+mod rollups;
 mod sled_store;
 mod space;
 pub mod usage;
@@ -35,9 +37,8 @@ mod usage_rollups;
 mod writer;
 
 pub use batch::UsageBatch;
-pub use engine::{Durability, ExportVisit, Order, Store, Table, Visit, Write};
+pub use engine::{Durability, ExportVisit, Order, RollupVisit, Store, Table, Visit, Write};
 pub use error::StoreError;
-pub use fold::Fold;
 pub use journal::{Journal, JournalError, JournalOptions, JournalWriter, Recovery};
 pub use memory::MemoryStore;
 pub use sled_store::SledStore;

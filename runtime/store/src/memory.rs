@@ -8,16 +8,28 @@ use parking_lot::Mutex;
 
 use crate::batch::UsageBatch;
 use crate::blocks;
-use crate::engine::{ExportVisit, Order, Store, Table, Visit, Write};
+use crate::engine::{ExportVisit, Order, RollupVisit, Store, Table, Visit, Write};
 use crate::error::StoreError;
-use crate::fold::{self, Fold};
+use crate::groups::{Pair, PairVisit};
 use crate::ledger;
+use crate::rollups::{self, Job, Pairs, STEP, Waiting};
+use crate::usage_rollups::UsageRollups;
 
 /// Forgets everything when it is dropped.
-#[derive(Default)]
 pub struct MemoryStore {
     state: Mutex<State>,
-    fold: Option<Arc<dyn Fold>>,
+    rollups: Option<Arc<UsageRollups>>,
+    step: usize,
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self {
+            state: Mutex::default(),
+            rollups: None,
+            step: STEP,
+        }
+    }
 }
 
 impl std::fmt::Debug for MemoryStore {
@@ -29,19 +41,52 @@ impl std::fmt::Debug for MemoryStore {
 impl MemoryStore {
     /// An empty store that keeps these roll-ups.
     #[must_use]
-    pub fn with_fold(fold: Arc<dyn Fold>) -> Self {
+    pub fn with_fold(rollups: Arc<UsageRollups>) -> Self {
         Self {
-            state: Mutex::default(),
-            fold: Some(fold),
+            rollups: Some(rollups),
+            ..Self::default()
         }
+    }
+
+    /// Lets a step of a fold write so many bytes; see [`Store::fold_rollups`].
+    #[must_use]
+    pub fn with_fold_step(mut self, bytes: usize) -> Self {
+        self.step = bytes.max(1);
+        self
     }
 }
 
 #[derive(Debug, Default)]
 struct State {
-    pairs: BTreeMap<Vec<u8>, Vec<u8>>,
+    pairs: Map,
     sequence: u64,
     ledger: u64,
+    /// Sums that are in no page.
+    waiting: Waiting,
+    folding: Option<Job>,
+}
+
+type Map = BTreeMap<Vec<u8>, Vec<u8>>;
+
+impl Pairs for Map {
+    fn visit(&self, from: &[u8], to: &[u8], visit: &mut PairVisit<'_>) -> Result<(), StoreError> {
+        if from >= to {
+            return Ok(());
+        }
+        for (key, value) in self.range(from.to_vec()..to.to_vec()) {
+            if visit(key, value)? == Visit::Stop {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn last(&self, from: &[u8], at: &[u8]) -> Result<Option<Pair>, StoreError> {
+        let mut found = self.range(from.to_vec()..=at.to_vec());
+        Ok(found
+            .next_back()
+            .map(|(key, value)| (key.clone(), value.clone())))
+    }
 }
 
 impl State {
@@ -144,21 +189,59 @@ impl Store for MemoryStore {
             sequence += 1;
             Ok(sequence)
         })?;
-        let rollups = match &self.fold {
-            Some(fold) => fold::fold(&**fold, rows.iter().map(|(_, row)| row), |key| {
-                Ok(state.pairs.get(&prefixed(Table::Rollups, key)).cloned())
-            })?,
-            None => Vec::new(),
-        };
         state.sequence = sequence;
+        if self.rollups.is_some() {
+            let (key, note) = state.waiting.note(blocks.iter().map(|(key, _)| key));
+            state.pairs.insert(key, note);
+        }
         state
             .pairs
             .extend(blocks.into_iter().map(|(key, block)| (key.to_vec(), block)));
-        for (key, value) in rollups {
-            state.pairs.insert(prefixed(Table::Rollups, &key), value);
+        if let Some(kept) = &self.rollups {
+            let rows = rows.iter().map(|(_, row)| row);
+            state.waiting.committed(kept, rows);
         }
         state.append_ledger(rows.ledger());
         Ok(())
+    }
+
+    fn scan_rollups(
+        &self,
+        from: &[u8],
+        to: &[u8],
+        visit: &mut RollupVisit<'_>,
+    ) -> Result<(), StoreError> {
+        if self.rollups.is_none() {
+            return Err(StoreError::NoRollups);
+        }
+        let (pairs, waiting) = {
+            let state = self.state.lock();
+            let mut pairs = state.pairs.clone();
+            pairs.retain(|key, _| key.first() == Some(&(Table::Rollups as u8)));
+            (pairs, state.waiting.clone())
+        };
+        rollups::visit(&pairs, &waiting, (from, to), visit)
+    }
+
+    fn fold_rollups(&self, pending: usize) -> Result<bool, StoreError> {
+        let state = &mut *self.state.lock();
+        let mut job = match (state.folding.take(), state.waiting.fold(pending)) {
+            (Some(job), _) => job,
+            (None, Some(folding)) => Job::begin(&state.pairs, folding)?,
+            (None, None) => return Ok(false),
+        };
+        let step = job.step(&state.pairs, self.step)?;
+        for (key, value) in step.changes {
+            match value {
+                Some(value) => state.pairs.insert(key, value),
+                None => state.pairs.remove(&key),
+            };
+        }
+        match step.is_last {
+            true => state.waiting.folded(),
+            false => state.folding = Some(job),
+        }
+        Ok(!step.is_last)
     }
 
     fn scan_usage(

@@ -5,23 +5,22 @@ mod rollups;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use parking_lot::Mutex;
 
 use crate::batch::UsageBatch;
 use crate::blocks::{self, USAGE};
 use crate::disk::Disk;
-use crate::engine::{Durability, ExportVisit, Order, Store, Table, Visit, Write};
+use crate::engine::{Durability, ExportVisit, Order, RollupVisit, Store, Table, Visit, Write};
 use crate::error::StoreError;
-use crate::fold::Fold;
 use crate::ledger;
 use crate::mark::{Mark, Progress};
 use crate::memory::{check, exported, prefixed};
 use crate::migrate::{FORMAT, IDENTITY, migrate};
+use crate::rollups::{STEP, Waiting};
 use crate::space;
 use opening::{classify, newer, open_tree, read_number};
-use rollups::ROLLUPS;
+use rollups::{ROLLUPS, Rollups};
 
 /// Counts the commits, in the table `Meta`.
 const COMMITS: &[u8] = b"store/commits";
@@ -41,7 +40,9 @@ pub struct SledStore {
     progress: Progress,
     /// The lock makes counting and committing one step.
     state: Mutex<State>,
-    fold: Option<Arc<dyn Fold>>,
+    rollups: Option<Rollups>,
+    /// Bytes that a step of a fold writes.
+    step: usize,
     /// Bytes to leave free on the disk.
     reserve: u64,
     /// See [`BASE`].
@@ -53,6 +54,8 @@ struct State {
     commits: u64,
     /// Number of the last record of the ledger.
     ledger: u64,
+    /// Sums that are in no page.
+    waiting: Waiting,
 }
 
 impl std::fmt::Debug for SledStore {
@@ -100,8 +103,13 @@ impl SledStore {
             durability,
             disk,
             progress,
-            state: Mutex::new(State { commits, ledger }),
-            fold: None,
+            state: Mutex::new(State {
+                commits,
+                ledger,
+                waiting: Waiting::default(),
+            }),
+            rollups: None,
+            step: STEP,
             reserve: space::RESERVE,
             base,
         };
@@ -154,6 +162,13 @@ impl SledStore {
     #[must_use]
     pub fn with_reserve(mut self, bytes: u64) -> Self {
         self.reserve = bytes;
+        self
+    }
+
+    /// Lets a step of a fold write so many bytes (default 1 MiB); see [`Store::fold_rollups`].
+    #[must_use]
+    pub fn with_fold_step(mut self, bytes: usize) -> Self {
+        self.step = bytes.max(1);
         self
     }
 
@@ -321,20 +336,39 @@ impl Store for SledStore {
     fn append_usage(&self, rows: &UsageBatch) -> Result<(), StoreError> {
         self.check_space(rows.size())?;
         let mut batch = sled::Batch::default();
-        // From here on: numbers of blocks and old values of roll-ups belong to this commit.
+        // From here on: numbers of blocks and of the commit belong to it.
         let mut state = self.state.lock();
-        for (key, block) in blocks::encode(rows, || self.sequence())? {
-            batch.insert(&key, block);
-        }
-        match &self.fold {
-            Some(fold) => self.fold_into(&**fold, rows, &mut batch)?,
+        let blocks = blocks::encode(rows, || self.sequence())?;
+        if self.rollups.is_some() {
+            let (key, note) = state.waiting.note(blocks.iter().map(|(key, _)| key));
+            batch.insert(key, note);
+        } else {
             // Roll-ups that lack these rows are no roll-ups: the next opening with a fold makes them anew.
-            None => batch.remove(prefixed(Table::Meta, ROLLUPS)),
+            batch.remove(prefixed(Table::Meta, ROLLUPS));
+        }
+        for (key, block) in blocks {
+            batch.insert(&key, block);
         }
         let next = add_to_ledger(&mut batch, state.ledger + 1, rows.ledger());
         self.commit(batch, &mut state)?;
         state.ledger = next - 1;
+        if let Some(rollups) = &self.rollups {
+            rollups.committed(&mut state.waiting, rows);
+        }
         Ok(())
+    }
+
+    fn scan_rollups(
+        &self,
+        from: &[u8],
+        to: &[u8],
+        visit: &mut RollupVisit<'_>,
+    ) -> Result<(), StoreError> {
+        self.visit_rollups((from, to), visit)
+    }
+
+    fn fold_rollups(&self, pending: usize) -> Result<bool, StoreError> {
+        self.fold_step(pending)
     }
 
     fn scan_usage(

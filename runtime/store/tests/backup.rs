@@ -4,12 +4,16 @@
 use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use tollgate_governance::{AccountId, Begun, Ledger, Operation, Post, Source, UsageRow};
+use tollgate_governance::{
+    AccountId, Begun, Ledger, Operation, Post, RollupFilter, Source, Span, UsageRow,
+};
+use tollgate_store::usage::GroupBy;
 use tollgate_store::{
-    Durability, Order, SledStore, Store, StoreError, Table, UsageBatch, Visit, Write, backup,
-    ledger, usage,
+    Durability, Order, SledStore, Store, StoreError, Table, UsageBatch, UsageRollups, Visit, Write,
+    backup, ledger, usage,
 };
 use uuid::Uuid;
 
@@ -257,4 +261,39 @@ fn a_backup_carries_the_ledgers_books_from_checkpoint_and_records_and_they_go_on
     call(&again, &mut restored, 16);
     assert_eq!(ledger::checkpoint(&again).unwrap(), 7);
     assert_eq!(ledger::load(&again).unwrap().totals(), restored.totals());
+}
+
+#[test]
+fn rollups_are_in_no_backup_and_a_restored_store_makes_them_from_its_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = || Arc::new(UsageRollups::new("Europe/Berlin").unwrap());
+    let live = open(&folder.path().join("live")).with_fold(kept()).unwrap();
+    let live = live.with_fold_step(1);
+    (0..200).for_each(|number| append(&live, number));
+    // In the middle of a fold, with some rows folded, some not.
+    (0..2).for_each(|_| assert!(live.fold_rollups(0).unwrap()));
+    append(&live, 200);
+    let mut found = 0;
+    live.export(&mut |key, _| {
+        found += u32::from(key.first() == Some(&(Table::Rollups as u8)));
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(found, 0);
+    backup::create(&live, &folder.path().join("backup")).unwrap();
+    let into = folder.path().join("again");
+    backup::restore(&folder.path().join("backup"), &into).unwrap();
+    let again = open(&into).with_fold(kept()).unwrap();
+    let report = |store: &dyn Store| {
+        let by = GroupBy {
+            time: true,
+            ..GroupBy::default()
+        };
+        usage::report(store, Span::Hour, &RollupFilter::default(), &by).unwrap()
+    };
+    assert_eq!(report(&again), report(&live));
+    append(&again, 201);
+    while again.fold_rollups(0).unwrap() {}
+    let requests: u64 = report(&again).iter().map(|line| line.sums.requests).sum();
+    assert_eq!(requests, 202);
 }

@@ -10,10 +10,11 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tollgate_governance::{AccountId, Begun, Operation, Source, UsageRow};
+use tollgate_governance::{AccountId, Begun, Operation, RollupFilter, Source, Span, UsageRow};
+use tollgate_store::usage::GroupBy;
 use tollgate_store::{
-    Durability, Journal, JournalOptions, Order, SledStore, Store, StoreError, Table, UsageWriter,
-    Visit, WriterOptions, ledger, usage,
+    Durability, Journal, JournalOptions, Order, SledStore, Store, StoreError, Table, UsageRollups,
+    UsageWriter, Visit, WriterOptions, ledger, usage,
 };
 use uuid::Uuid;
 
@@ -80,7 +81,8 @@ fn child_on_a_small_disk() {
     let path = Path::new(&folder).join("store");
     let open = || {
         let store = SledStore::open(&path, Durability::PowerLoss).unwrap();
-        Arc::new(store.with_reserve(RESERVE))
+        let kept = Arc::new(UsageRollups::new("UTC").unwrap());
+        Arc::new(store.with_reserve(RESERVE).with_fold(kept).unwrap())
     };
     let store = open();
     let options = JournalOptions {
@@ -92,6 +94,7 @@ fn child_on_a_small_disk() {
     let writer = WriterOptions {
         interval: Duration::from_millis(2),
         queue_bytes: 1 << 20,
+        ..WriterOptions::default()
     };
     let writer = UsageWriter::start_journaled(store.clone(), writer, journal).unwrap();
     let mut journal = writer.journal_writer().unwrap();
@@ -163,6 +166,9 @@ fn child_on_a_small_disk() {
     })
     .unwrap();
     assert_eq!(rows, next);
+    let (filter, by) = (RollupFilter::default(), GroupBy::default());
+    let lines = usage::report(&*store, Span::Hour, &filter, &by).unwrap();
+    assert_eq!(lines[0].sums.requests, rows, "roll-ups agree with the rows");
     println!(
         "all rows are there: {rows}; refused from row {} on, {unjournaled} only in memory meanwhile",
         refused_at.unwrap()

@@ -1,4 +1,5 @@
-//! A process killed at any moment loses no usage row that it was told is durable, and no store is damaged by it.
+//! A process killed at any moment loses no usage row that it was told is durable, no store is damaged by it, and reports
+//! say what the rows say.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")]
 
 use std::collections::HashSet;
@@ -8,9 +9,11 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tollgate_governance::UsageRow;
+use tollgate_governance::{RollupFilter, Span, UsageRow};
+use tollgate_store::usage::GroupBy;
 use tollgate_store::{
-    Durability, Order, SledStore, Store, Table, UsageWriter, Visit, WriterOptions, usage,
+    Durability, Order, SledStore, Store, Table, UsageRollups, UsageWriter, Visit, WriterOptions,
+    usage,
 };
 
 const FOLDER: &str = "TOLLGATE_TEST_KILL_FOLDER";
@@ -18,6 +21,8 @@ const FOLDER: &str = "TOLLGATE_TEST_KILL_FOLDER";
 fn options() -> WriterOptions {
     WriterOptions {
         interval: Duration::from_millis(2),
+        // A fold is under way nearly always.
+        fold_groups: 1,
         ..WriterOptions::default()
     }
 }
@@ -26,13 +31,19 @@ fn request(number: u64) -> uuid::Uuid {
     uuid::Uuid::from_u128(u128::from(number))
 }
 
+fn open(path: &Path) -> SledStore {
+    let kept = Arc::new(UsageRollups::new("UTC").unwrap());
+    let store = SledStore::open(path, Durability::Process).unwrap();
+    store.with_fold(kept).unwrap().with_fold_step(1)
+}
+
 /// Not a test of its own: the process that the test below starts and kills.
 #[test]
 fn child_that_writes_until_it_is_killed() {
     let Ok(folder) = std::env::var(FOLDER) else {
         return;
     };
-    let store = Arc::new(SledStore::open(Path::new(&folder), Durability::Process).unwrap());
+    let store = Arc::new(open(Path::new(&folder)));
     let mut next = count(&*store);
     let writer = UsageWriter::start(store.clone(), options()).unwrap();
     let submitter = writer.submitter();
@@ -44,6 +55,9 @@ fn child_that_writes_until_it_is_killed() {
             let row = UsageRow {
                 request: request(next),
                 admitted_ms: 1_760_000_000_000 + next * 7,
+                provider: "echo".into(),
+                requested_model: format!("m{}", next % 40).into(),
+                charged: next,
                 session: "a session of some length, to give the row a body".into(),
                 ..UsageRow::default()
             };
@@ -80,6 +94,19 @@ fn count(store: &dyn Store) -> u64 {
             "row {number} is missing among {}",
             seen.len()
         );
+    }
+    let by = GroupBy {
+        model: true,
+        ..GroupBy::default()
+    };
+    for span in [Span::Hour, Span::Day] {
+        let lines = usage::report(store, span, &RollupFilter::default(), &by).unwrap();
+        for line in lines {
+            let model = line.key.model.unwrap()[1..].parse().unwrap();
+            let mine = (model..seen.len() as u64).step_by(40);
+            assert_eq!(line.sums.requests, mine.clone().count() as u64);
+            assert_eq!(line.sums.charged, mine.sum::<u64>());
+        }
     }
     seen.len() as u64
 }
@@ -118,7 +145,7 @@ fn rows_that_were_durable_survive_a_kill_at_any_moment() {
         }
         child.wait().unwrap();
         assert!(durable > before, "the child made progress");
-        let store = SledStore::open(&path, Durability::Process).unwrap();
+        let store = open(&path);
         let found = count(&store);
         assert!(
             found >= durable,

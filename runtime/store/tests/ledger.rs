@@ -8,8 +8,8 @@ use tollgate_governance::{
     AccountId, Begun, Entry, Ledger, Operation, Post, Source, Totals, UsageRow,
 };
 use tollgate_store::{
-    Durability, ExportVisit, MemoryStore, Order, SledStore, Store, StoreError, Table, UsageBatch,
-    Visit, Write, ledger,
+    Durability, ExportVisit, MemoryStore, Order, RollupVisit, SledStore, Store, StoreError, Table,
+    UsageBatch, Visit, Write, ledger,
 };
 use uuid::Uuid;
 
@@ -249,6 +249,17 @@ impl Store for Bad<'_> {
     }
     fn append_usage(&self, rows: &UsageBatch) -> Result<(), StoreError> {
         self.inner.append_usage(rows)
+    }
+    fn scan_rollups(
+        &self,
+        from: &[u8],
+        to: &[u8],
+        visit: &mut RollupVisit<'_>,
+    ) -> Result<(), StoreError> {
+        self.inner.scan_rollups(from, to, visit)
+    }
+    fn fold_rollups(&self, pending: usize) -> Result<bool, StoreError> {
+        self.inner.fold_rollups(pending)
     }
     fn scan_usage(
         &self,

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use tollgate_governance::UsageRow;
+use tollgate_governance::{RollupFilter, Span, UsageRow};
+use tollgate_store::usage::GroupBy;
 use tollgate_store::{
-    ExportVisit, MemoryStore, Order, Store, StoreError, Table, UsageBatch, UsageWriter, Visit,
-    Write, WriterFull, WriterOptions, usage,
+    ExportVisit, MemoryStore, Order, RollupVisit, Store, StoreError, Table, UsageBatch,
+    UsageRollups, UsageWriter, Visit, Write, WriterFull, WriterOptions, usage,
 };
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -21,6 +22,9 @@ struct Moody {
     no_append: AtomicBool,
     no_flush: AtomicBool,
     flushes: AtomicUsize,
+    no_fold: AtomicBool,
+    /// Of folds, but for each one's last.
+    steps: AtomicUsize,
 }
 
 fn refuse(refuses: &AtomicBool) -> Result<(), StoreError> {
@@ -68,6 +72,20 @@ impl Store for Moody {
     fn append_usage(&self, rows: &UsageBatch) -> Result<(), StoreError> {
         refuse(&self.no_append)?;
         self.inner.append_usage(rows)
+    }
+    fn scan_rollups(
+        &self,
+        from: &[u8],
+        to: &[u8],
+        visit: &mut RollupVisit<'_>,
+    ) -> Result<(), StoreError> {
+        self.inner.scan_rollups(from, to, visit)
+    }
+    fn fold_rollups(&self, pending: usize) -> Result<bool, StoreError> {
+        refuse(&self.no_fold)?;
+        let more = self.inner.fold_rollups(pending)?;
+        self.steps.fetch_add(usize::from(more), Ordering::SeqCst);
+        Ok(more)
     }
     fn scan_usage(
         &self,
@@ -238,4 +256,75 @@ fn a_shutdown_that_loses_rows_says_so() {
     store.no_append.store(true, Ordering::SeqCst);
     writer.submitter().submit(&row(1)).unwrap();
     assert!(writer.shutdown().is_err());
+}
+
+fn requests(store: &Moody) -> u64 {
+    let (filter, by) = (RollupFilter::default(), GroupBy::default());
+    let lines = usage::report(store, Span::Day, &filter, &by).unwrap();
+    lines.first().map_or(0, |line| line.sums.requests)
+}
+
+/// Whether all is folded.
+fn folded(store: &Moody) -> bool {
+    let mut notes = 0;
+    let count = &mut |key: &[u8], _: &[u8]| {
+        notes += u64::from(key.first() == Some(&0));
+        Visit::Continue
+    };
+    store.inner.scan(Table::Rollups, count).unwrap();
+    notes == 0
+}
+
+fn start_with_rollups(fold_groups: usize) -> (Arc<Moody>, UsageWriter) {
+    let kept = Arc::new(UsageRollups::new("UTC").unwrap());
+    let store = Arc::new(Moody {
+        inner: MemoryStore::with_fold(kept).with_fold_step(1),
+        ..Moody::default()
+    });
+    let options = WriterOptions {
+        interval: Duration::from_millis(1),
+        fold_groups,
+        ..WriterOptions::default()
+    };
+    let writer = UsageWriter::start(store.clone(), options).unwrap();
+    (store, writer)
+}
+
+#[test]
+fn the_thread_folds_while_rows_come_and_the_rest_at_the_end() {
+    let (store, writer) = start_with_rollups(50);
+    let submitter = writer.submitter();
+    for number in 0..400u64 {
+        let row = UsageRow {
+            requested_model: format!("m{number}").into(),
+            provider: "echo".into(),
+            ..row(number)
+        };
+        submitter.submit(&row).unwrap();
+    }
+    let start = Instant::now();
+    while store.steps.load(Ordering::SeqCst) < 50 {
+        assert!(start.elapsed() < PATIENCE, "nothing was folded");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    writer.shutdown().unwrap();
+    assert!(folded(&store), "something was left at the end");
+    assert_eq!(requests(&store), 400);
+}
+
+#[test]
+fn folds_that_fail_keep_no_row_back() {
+    let (store, writer) = start_with_rollups(1);
+    store.no_fold.store(true, Ordering::SeqCst);
+    let submitter = writer.submitter();
+    for number in 0..100 {
+        submitter.submit(&row(number)).unwrap();
+        if number % 10 == 0 {
+            assert!(writer.sync(PATIENCE));
+        }
+    }
+    assert!(writer.sync(PATIENCE) && !writer.is_failing());
+    writer.shutdown().unwrap();
+    assert!(!folded(&store));
+    assert_eq!(requests(&store), 100);
 }
