@@ -82,6 +82,22 @@ impl Books {
         bytes(&preview.unwrap())
     }
 
+    /// As much as some twenty holds ask for.
+    fn grant(&self, key: String) {
+        let grant = Operation::Grant {
+            key,
+            from: Source::Treasury { expires_ms: None },
+            to: WALLET,
+            amount: 600,
+        };
+        let begun = self.ledger.lock().unwrap().begin(grant, 1).unwrap();
+        let Begun::Pending(pending) = begun else {
+            unreachable!()
+        };
+        ledger::append(&*self.store, pending.entry()).unwrap();
+        self.ledger.lock().unwrap().commit(pending);
+    }
+
     fn hold(&self, number: u64) -> Vec<u8> {
         let held = || {
             self.ledger
@@ -89,22 +105,11 @@ impl Books {
                 .unwrap()
                 .hold(request(number), WALLET, HELD as i64, 1)
         };
-        if let Err(error) = held() {
+        // Again and again: the other worker may have held all of a grant before this one asks once more.
+        for grant in 0.. {
+            let Err(error) = held() else { break };
             assert!(matches!(error, LedgerError::Insufficient { .. }), "{error}");
-            // Enough for all that both workers hold, so that the next hold is granted.
-            let grant = Operation::Grant {
-                key: number.to_string(),
-                from: Source::Treasury { expires_ms: None },
-                to: WALLET,
-                amount: 600,
-            };
-            let begun = self.ledger.lock().unwrap().begin(grant, 1).unwrap();
-            let Begun::Pending(pending) = begun else {
-                unreachable!()
-            };
-            ledger::append(&*self.store, pending.entry()).unwrap();
-            self.ledger.lock().unwrap().commit(pending);
-            held().unwrap();
+            self.grant(format!("{number}/{grant}"));
         }
         self.preview(number)
     }
