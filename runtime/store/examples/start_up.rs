@@ -15,11 +15,16 @@ use tollgate_store::{
     Durability, SledStore, Store, UsageBatch, UsageRollups, ledger, records, usage,
 };
 
+/// The gateway's own: with the C library's a start of 200,000 accounts took 12 s and 1,600 MiB.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const NOW: u64 = 1_795_800_000_000;
 /// Accounts and keys, usage rows.
 const SIZES: [(usize, usize); 3] = [(1_000, 100_000), (1_000, 1_000_000), (1_000_000, 1_000_000)];
-/// Changes and rows a commit.
-const CHUNK: usize = 10_000;
+/// Changes and rows a commit: no more than a gateway's, for the engine keeps what a large one touches in memory (10,000
+/// changes a commit: 9 KiB an account, where it is 2.6 KiB with these).
+const CHUNK: usize = 200;
 
 fn main() {
     let json = std::env::args().any(|arg| arg == "--json");

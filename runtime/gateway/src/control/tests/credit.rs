@@ -4,7 +4,8 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tollgate_store::{
-    Durability, ExportVisit, Order, SledStore, StoreError, Table, UsageBatch, Visit, Write,
+    Durability, ExportVisit, Order, RollupVisit, SledStore, StoreError, Table, UsageBatch, Visit,
+    Write,
 };
 
 use super::super::open::Foundation;
@@ -294,6 +295,20 @@ impl Store for Filling {
     fn append_usage(&self, rows: &UsageBatch) -> Result<(), StoreError> {
         self.room()?;
         self.store.append_usage(rows)
+    }
+
+    fn scan_rollups(
+        &self,
+        from: &[u8],
+        to: &[u8],
+        visit: &mut RollupVisit<'_>,
+    ) -> Result<(), StoreError> {
+        self.store.scan_rollups(from, to, visit)
+    }
+
+    fn fold_rollups(&self, pending: usize) -> Result<bool, StoreError> {
+        self.room()?;
+        self.store.fold_rollups(pending)
     }
 
     fn scan_usage(
