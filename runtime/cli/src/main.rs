@@ -12,6 +12,7 @@ mod configuration;
 mod doctor;
 #[cfg(test)]
 mod documented;
+mod files;
 mod init;
 mod logging;
 mod manage;

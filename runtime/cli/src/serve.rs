@@ -8,7 +8,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tollgate_gateway::control::Control;
 
 use crate::args::{Place, Serve};
-use crate::{banner, configuration, logging, report};
+use crate::{banner, configuration, files, logging, report};
 
 /// Runs until told to stop. A first SIGTERM or SIGINT lets open requests finish, a second one does not.
 ///
@@ -26,6 +26,7 @@ pub(crate) fn run(place: &Place, args: &Serve) -> anyhow::Result<ExitCode> {
         config.components.dir.clone_from(dir);
     }
     logging::start(&args.log, args.log_format)?;
+    files::allow_many();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

@@ -87,6 +87,8 @@ pub struct Data {
     pub dir: PathBuf,
     /// What a usage row survives once written: a killed `process`, or a `power-loss` too (one `fdatasync` a batch).
     pub durable: Durable,
+    /// So much of the disk is left free: at that point no new request is admitted (503), and nothing is lost. Bytes.
+    pub keep_free_bytes: u64,
 }
 
 impl Default for Data {
@@ -94,6 +96,7 @@ impl Default for Data {
         Self {
             dir: PathBuf::from("data"),
             durable: Durable::default(),
+            keep_free_bytes: 32 << 20,
         }
     }
 }

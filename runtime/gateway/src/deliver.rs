@@ -43,7 +43,9 @@ pub(crate) fn deliver(
             let usage = usage_of(request.operation, &body, route, is_stream, &settlement);
             match whole(request, filters, body, is_stream) {
                 Ok(body) => {
-                    settlement.close(Outcome::complete(answer.status.as_u16(), usage));
+                    let outcome = Outcome::complete(answer.status.as_u16(), usage);
+                    let running = settlement.close(outcome).map(Arc::new);
+                    let body = reply::until_sent(body, running.as_ref());
                     (answer.status, Reply::whole(body))
                 }
                 Err(refusal) => {
@@ -82,6 +84,7 @@ pub(crate) fn deliver(
                 hide_usage: answer.hide_usage.then(StreamFilter::new),
                 rewriter: filters.map(|filters| (AnswerRewriter::new(request.operation), filters)),
                 settlement: Some(settlement),
+                running: None,
                 ready: VecDeque::new(),
             };
             (StatusCode::OK, Reply::Stream(Box::new(relay)))

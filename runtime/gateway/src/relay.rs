@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -10,10 +11,12 @@ use hyper::body::Body;
 use tollgate_dialect::{
     AnswerRewriter, ApiError, Denied, Ended, ErrorKind, Operation, StreamFilter, StreamTap,
 };
+use tollgate_governance::Running;
 use tollgate_plugin::{TranslateError, Translator};
 use tollgate_upstream::{Coalesce, UpstreamBody};
 
 use crate::filters::{self, Filters};
+use crate::reply;
 use crate::request::error_word;
 use crate::settle::{Outcome, Progress, Settlement};
 
@@ -30,6 +33,8 @@ pub(crate) struct Relay {
     pub(crate) hide_usage: Option<StreamFilter>,
     pub(crate) rewriter: Option<(AnswerRewriter, Filters)>,
     pub(crate) settlement: Option<Settlement>,
+    /// What is settled runs until its last bytes have left.
+    pub(crate) running: Option<Arc<Running>>,
     pub(crate) ready: VecDeque<Bytes>,
 }
 
@@ -45,7 +50,7 @@ impl Relay {
         }
         loop {
             if let Some(bytes) = self.ready.pop_front() {
-                return Poll::Ready(Some(bytes));
+                return Poll::Ready(Some(reply::until_sent(bytes, self.running.as_ref())));
             }
             if !self.first.is_empty() {
                 let first = std::mem::take(&mut self.first);
@@ -199,7 +204,7 @@ impl Relay {
                 .usage
                 .unwrap_or_else(|| settlement.estimate(summary.output_bytes_estimate)),
         };
-        settlement.close(match summary.ended {
+        let outcome = match summary.ended {
             Ended::Complete => Outcome::complete(200, usage),
             Ended::Failed { code, .. } if code.is_empty() => {
                 Outcome::failed_in_stream(200, usage, "upstream-failed")
@@ -220,7 +225,8 @@ impl Relay {
                 self.ready.push_back(events);
                 Outcome::failed_in_stream(200, usage, error_word(&error))
             }
-        });
+        };
+        self.running = settlement.close(outcome).map(Arc::new);
     }
 
     fn fail(&mut self, error: ApiError) {
@@ -254,7 +260,8 @@ impl Relay {
         }
         if let Some(settlement) = self.settlement.take() {
             let usage = settlement.part_way(summary.usage, summary.output_bytes_estimate);
-            settlement.close(Outcome::failed_in_stream(200, usage, reason));
+            let outcome = Outcome::failed_in_stream(200, usage, reason);
+            self.running = settlement.close(outcome).map(Arc::new);
         }
     }
 }

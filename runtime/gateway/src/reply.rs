@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -9,6 +10,7 @@ use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Response, StatusCode};
 use hyper::body::{Body, Frame, SizeHint};
 use tollgate_dialect::{ApiError, Dialect};
+use tollgate_governance::Running;
 use uuid::Uuid;
 
 use crate::relay::Relay;
@@ -54,6 +56,23 @@ impl Body for Reply {
             }
             Self::Stream(_) => SizeHint::default(),
         }
+    }
+}
+
+/// Bytes with a request that runs until they have been written to the client, or given up.
+pub(crate) fn until_sent(bytes: Bytes, running: Option<&Arc<Running>>) -> Bytes {
+    struct Held(
+        Bytes,
+        #[expect(dead_code, reason = "held for its end")] Arc<Running>,
+    );
+    impl AsRef<[u8]> for Held {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+    match running {
+        None => bytes,
+        Some(running) => Bytes::from_owner(Held(bytes, Arc::clone(running))),
     }
 }
 

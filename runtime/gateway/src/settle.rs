@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use tollgate_dialect::{Operation, Usage};
 use tollgate_governance::{
-    Admission, Caller, Charge, Factor, Headroom, KeyId, OnExhaust, Price, Tokens, UsageRow, charge,
-    hold_dearest,
+    Admission, Caller, Charge, Factor, Headroom, KeyId, OnExhaust, Price, Running, Tokens,
+    UsageRow, charge, hold_dearest,
 };
 use tollgate_plugin::Interface;
 use tollgate_store::JournalWriter;
@@ -235,19 +235,14 @@ impl Settlement {
         }
     }
 
-    /// Ends the request.
-    pub(crate) fn close(mut self, outcome: Outcome) {
-        self.settle(outcome);
+    /// Ends the request. What comes back keeps its place under limits of concurrency until its answer has left.
+    pub(crate) fn close(mut self, outcome: Outcome) -> Option<Running> {
+        self.settle(outcome)
     }
 
-    fn settle(&mut self, outcome: Outcome) {
-        let Some(mut open) = self
-            .open
-            .take()
-            .and_then(|place| self.worker.underway.leave(place))
-        else {
-            return;
-        };
+    fn settle(&mut self, outcome: Outcome) -> Option<Running> {
+        let place = self.open.take()?;
+        let mut open = self.worker.underway.leave(place)?;
         let tokens = tokens(&outcome.usage);
         let charge = charge(&open.price, &tokens, open.factor);
         let now_ms = self.worker.now_ms();
@@ -259,12 +254,13 @@ impl Settlement {
             tokens,
             total: open.started.elapsed(),
         };
-        let mut ledger = Vec::new();
+        let (mut ledger, mut running) = (Vec::new(), None);
         if let Some(admission) = open.admission.take() {
             amounts.admitted_ms = admission.admitted_ms();
             amounts.hold = admission.hold();
             amounts.counted = true;
-            let settled = admission.settle(tokens.total(), charge.charged, now_ms);
+            let settled;
+            (settled, running) = admission.settle_running(tokens.total(), charge.charged, now_ms);
             if let Some(entry) = settled.entry {
                 entry.encode(&mut ledger);
             }
@@ -285,6 +281,7 @@ impl Settlement {
             total_ms: milliseconds(amounts.total),
         });
         observe(&open, &outcome, charge.charged, amounts.total);
+        running
     }
 }
 

@@ -49,7 +49,7 @@ pub use ledger::{
     Post, Posting, Receipt, Source, Totals, micro_units,
 };
 pub use limits::{
-    Admission, Ask, Bound, Counters, Exceeded, Headroom, LimitUse, Rate, Settled, Spent,
+    Admission, Ask, Bound, Counters, Exceeded, Headroom, LimitUse, Rate, Running, Settled, Spent,
 };
 pub use node::Node;
 pub use path::Path;

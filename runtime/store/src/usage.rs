@@ -73,7 +73,7 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use tollgate_governance::{AccountId, RollupFilter, Span, Zone};
+    use tollgate_governance::{AccountId, Ledger, RollupFilter, Span, Zone};
     use tracing::field::{Field, Visit as Fields};
     use tracing::span::{Attributes, Id, Record};
     use tracing::{Event, Metadata};
@@ -173,7 +173,7 @@ mod tests {
                     assert_eq!(lines.load(Ordering::SeqCst), 1, "one line for all");
                     assert_eq!(rows.load(Ordering::SeqCst), 10);
                 }
-                let counters = Counters::new(Zone::utc());
+                let counters = Counters::new(Zone::utc(), Ledger::default());
                 let seeded = seed(store, &Directory::default(), &counters, NOW);
                 assert_eq!(seeded.unwrap(), 90);
                 let (filter, by) = (RollupFilter::default(), GroupBy::default());
@@ -191,7 +191,7 @@ mod tests {
         let newer = |row: &mut Vec<u8>| row[0] = 200;
         each_engine(|store| {
             append(store, 100, newer);
-            let counters = Counters::new(Zone::utc());
+            let counters = Counters::new(Zone::utc(), Ledger::default());
             let refused = |error: Option<StoreError>| {
                 let told = error.unwrap().to_string();
                 assert!(told.contains("version 200"), "{told}");

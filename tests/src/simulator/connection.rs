@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::Shared;
 use super::answer::{Answer, Part};
@@ -15,13 +13,10 @@ use super::received::{Ending, Received};
 struct Gone;
 
 /// Serves a connection to its end.
-pub(super) async fn serve(stream: TcpStream, shared: Arc<Shared>) {
+pub(super) async fn serve(stream: impl AsyncRead + AsyncWrite, shared: Arc<Shared>) {
     static CONNECTIONS: AtomicUsize = AtomicUsize::new(0);
     let number = CONNECTIONS.fetch_add(1, Ordering::Relaxed);
-    if stream.set_nodelay(true).is_err() {
-        return;
-    }
-    let (reader, mut writer) = stream.into_split();
+    let (reader, mut writer) = tokio::io::split(stream);
     let mut reader = Reader {
         half: reader,
         buffer: Vec::new(),
@@ -49,7 +44,7 @@ pub(super) async fn serve(stream: TcpStream, shared: Arc<Shared>) {
     }
 }
 
-async fn write(writer: &mut OwnedWriteHalf, answer: Answer) -> Result<(), Gone> {
+async fn write(writer: &mut (impl AsyncWrite + Unpin), answer: Answer) -> Result<(), Gone> {
     for part in &answer.before {
         if !go_through(writer, part, false).await? {
             return Ok(());
@@ -77,7 +72,11 @@ async fn write(writer: &mut OwnedWriteHalf, answer: Answer) -> Result<(), Gone> 
 }
 
 /// `false`: the connection was cut on purpose.
-async fn go_through(writer: &mut OwnedWriteHalf, part: &Part, chunked: bool) -> Result<bool, Gone> {
+async fn go_through(
+    writer: &mut (impl AsyncWrite + Unpin),
+    part: &Part,
+    chunked: bool,
+) -> Result<bool, Gone> {
     match part {
         Part::Bytes(bytes) if bytes.is_empty() => {}
         Part::Bytes(bytes) if chunked => {
@@ -99,16 +98,16 @@ async fn go_through(writer: &mut OwnedWriteHalf, part: &Part, chunked: bool) -> 
     Ok(true)
 }
 
-async fn send(writer: &mut OwnedWriteHalf, bytes: &[u8]) -> Result<(), Gone> {
+async fn send(writer: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> Result<(), Gone> {
     writer.write_all(bytes).await.map_err(|_| Gone)
 }
 
-struct Reader {
-    half: OwnedReadHalf,
+struct Reader<R> {
+    half: R,
     buffer: Vec<u8>,
 }
 
-impl Reader {
+impl<R: AsyncRead + Unpin> Reader<R> {
     /// Returns when the caller has closed; whatever it sends meanwhile is kept for the next request.
     async fn left(&mut self) {
         while self.fill().await.is_ok() {}
@@ -124,7 +123,7 @@ impl Reader {
 
     async fn request(
         &mut self,
-        writer: &mut OwnedWriteHalf,
+        writer: &mut (impl AsyncWrite + Unpin),
         connection: usize,
     ) -> Result<Received, Gone> {
         let (method, target, headers, length) = loop {

@@ -12,6 +12,7 @@ mod failures;
 mod messages;
 mod received;
 mod responses;
+mod tls;
 mod tokens;
 
 use std::collections::VecDeque;
@@ -27,6 +28,7 @@ pub use tokens::{ANTHROPIC, EMBEDDING, OPENAI, Tokens};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
 
 use crate::wire::PATIENCE;
 
@@ -72,6 +74,7 @@ impl Shared {
 pub struct Simulator {
     shared: Arc<Shared>,
     address: SocketAddr,
+    scheme: &'static str,
     task: JoinHandle<()>,
 }
 
@@ -87,6 +90,19 @@ impl Simulator {
     /// # Panics
     /// When no port can be had.
     pub async fn start() -> Self {
+        Self::listen(None).await
+    }
+
+    /// Starts with TLS, its certificate from an authority of its own, and returns that authority's certificate (PEM).
+    ///
+    /// # Panics
+    /// When no port can be had.
+    pub async fn start_tls() -> (Self, String) {
+        let (acceptor, authority) = tls::acceptor();
+        (Self::listen(Some(acceptor)).await, authority)
+    }
+
+    async fn listen(tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
@@ -95,23 +111,38 @@ impl Simulator {
             received: Mutex::default(),
             changes: watch::Sender::new(0),
         });
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let for_task = Arc::clone(&shared);
         let task = tokio::spawn(async move {
             let mut connections = tokio::task::JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                connections.spawn(connection::serve(stream, Arc::clone(&for_task)));
+                let (shared, tls) = (Arc::clone(&for_task), tls.clone());
+                connections.spawn(async move {
+                    if stream.set_nodelay(true).is_err() {
+                        return;
+                    }
+                    match tls {
+                        None => connection::serve(stream, shared).await,
+                        Some(tls) => {
+                            if let Ok(stream) = tls.accept(stream).await {
+                                connection::serve(stream, shared).await;
+                            }
+                        }
+                    }
+                });
             }
         });
         Self {
             shared,
             address,
+            scheme,
             task,
         }
     }
 
     /// Where it listens, as a base URL without a trailing slash.
     pub fn base_url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
     }
 
     /// Where it listens.

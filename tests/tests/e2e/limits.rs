@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 use tollgate_tests::endpoints::{ENDPOINTS, Endpoint};
+use tollgate_tests::places::fixture;
+use tollgate_tests::simulator::{Answer, Gate, Part};
 use tollgate_tests::wire::{Reply, Request};
 use tollgate_tests::world::{ALICE, World};
 
@@ -94,29 +96,153 @@ async fn a_siblings_limit_is_not_mine_and_a_refusal_costs_nothing() {
     );
 }
 
+/// Requests at once, each on a connection of its own.
+const MANY: usize = 1_000;
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_many_at_once_exactly_as_many_pass_as_the_limit_says() {
+async fn of_a_thousand_at_once_exactly_as_many_run_as_concurrency_allows_and_each_gives_its_place_back()
+ {
+    open_files();
     let world = World::new().await;
     world
         .management()
-        .change("root/research", json!({ "limits": { "rpm": 17 } }))
+        .change("root/research", json!({ "limits": { "concurrency": 23 } }))
+        .await;
+    let endpoint = Endpoint::of("chat-completions");
+    let request = world.request(endpoint.path, endpoint.body(false));
+    for round in 0..2 {
+        let gate = Gate::default();
+        let answer = fixture("answers/chat-completions.json");
+        world
+            .simulator
+            .always(Some(Answer::json(200, answer).after(&gate)));
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..MANY {
+            let (address, request) = (world.gateway.address(), request.clone());
+            tasks
+                .spawn(async move { tollgate_tests::wire::send(address, &request).await.status() });
+        }
+        // Whoever is let in waits at the gate: until it opens all others must have been refused.
+        let mut statuses = Vec::new();
+        while statuses.len() < MANY - 23 {
+            statuses.push(tasks.join_next().await.unwrap().unwrap());
+        }
+        assert!(statuses.iter().all(|status| *status == 429), "{statuses:?}");
+        assert_eq!(world.simulator.received().len(), (round + 1) * 23);
+        gate.open();
+        assert!(tasks.join_all().await.iter().all(|status| *status == 200));
+    }
+}
+
+/// A thousand connections have two ends in this process and one in the gateway, which inherits the limit.
+fn open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let all = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    setrlimit(Resource::Nofile, all).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_place_is_taken_until_the_client_has_the_last_byte_of_a_whole_answer_or_of_a_stream() {
+    let world = World::new().await;
+    world
+        .management()
+        .change("root/research", json!({ "limits": { "concurrency": 1 } }))
+        .await;
+    let endpoint = Endpoint::of("chat-completions");
+    // More than any socket takes before its reader reads.
+    let text = "all of this is one answer ".repeat(1 << 20);
+    let usage = json!({ "prompt_tokens": 9, "completion_tokens": 12, "total_tokens": 21 });
+    let whole = json!({
+        "id": "1", "object": "chat.completion", "created": 1, "model": endpoint.model, "usage": usage,
+        "choices": [{ "index": 0, "finish_reason": "stop", "message": { "role": "assistant", "content": text } }],
+    });
+    let delta = json!({
+        "id": "1", "object": "chat.completion.chunk", "created": 1, "model": endpoint.model, "usage": usage,
+        "choices": [{ "index": 0, "finish_reason": "stop", "delta": { "content": text } }],
+    });
+    let events = format!("data: {delta}\n\ndata: [DONE]\n\n");
+    for (stream, answer) in [
+        (false, Answer::json(200, whole.to_string())),
+        (true, Answer::stream(vec![Part::Bytes(events.into())])),
+    ] {
+        world.simulator.script(answer);
+        let sent = world.simulator.received().len();
+        let mut slow = world.gateway.connect().await;
+        let request = world.request(endpoint.path, endpoint.body(stream));
+        let head = slow.send(&request).await.unwrap();
+        assert_eq!(head.status, 200);
+        assert_eq!(world.simulator.received().len(), sent + 1);
+        if !stream {
+            // It is charged before its last byte; it runs until then.
+            world
+                .management()
+                .row_of(head.header("x-request-id").unwrap())
+                .await;
+        }
+        assert_eq!(
+            world.ask(endpoint, false).await.status(),
+            429,
+            "stream: {stream}"
+        );
+        let (body, complete) = slow.rest().await;
+        assert!(complete && body.len() > text.len());
+        // The other end of a socket sees the last byte before the gateway's thread goes on.
+        let began = std::time::Instant::now();
+        while world.ask(endpoint, false).await.status() != 200 {
+            assert!(
+                began.elapsed().as_secs() < 30,
+                "the place was not given back"
+            );
+        }
+    }
+    // A client that leaves in the middle gives its place back, too.
+    world.simulator.script(Answer::json(200, whole.to_string()));
+    let mut slow = world.gateway.connect().await;
+    let request = world.request(endpoint.path, endpoint.body(false));
+    assert_eq!(slow.send(&request).await.unwrap().status, 200);
+    assert_eq!(world.ask(endpoint, false).await.status(), 429);
+    drop(slow);
+    let began = std::time::Instant::now();
+    while world.ask(endpoint, false).await.status() != 200 {
+        assert!(
+            began.elapsed().as_secs() < 30,
+            "the place was not given back"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_thousand_at_once_exactly_as_many_pass_as_the_limit_says() {
+    open_files();
+    let world = World::new().await;
+    world
+        .management()
+        .change("root", json!({ "limits": { "rpm": 500 } }))
+        .await;
+    world
+        .management()
+        .change("root/research", json!({ "limits": { "rpm": 170 } }))
         .await;
     let endpoint = &ENDPOINTS[0];
     let request = world.request(endpoint.path, endpoint.body(false));
     let mut tasks = tokio::task::JoinSet::new();
-    for _ in 0..60 {
+    for _ in 0..MANY {
         let (address, request) = (world.gateway.address(), request.clone());
         tasks.spawn(async move { tollgate_tests::wire::send(address, &request).await.status() });
     }
     let mut statuses = tasks.join_all().await;
     statuses.sort_unstable();
     let passed = statuses.iter().filter(|status| **status == 200).count();
-    assert_eq!((passed, statuses.len()), (17, 60), "{statuses:?}");
+    assert_eq!((passed, statuses.len()), (170, MANY), "{statuses:?}");
     assert!(
-        statuses[17..].iter().all(|status| *status == 429),
+        statuses[170..].iter().all(|status| *status == 429),
         "{statuses:?}"
     );
-    assert_eq!(world.simulator.received().len(), 17);
+    assert_eq!(world.simulator.received().len(), 170);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

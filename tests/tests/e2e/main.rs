@@ -32,4 +32,5 @@ mod quickstart;
 mod recordings;
 mod simulator;
 mod stream_failures;
+mod tls;
 mod wallets;

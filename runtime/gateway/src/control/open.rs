@@ -93,7 +93,8 @@ impl Foundation {
     ) -> Result<Self, StartError> {
         data.prepare()?;
         let store = SledStore::open(&data.store(), durability(config))
-            .map_err(|error| store_failed(data, error))?;
+            .map_err(|error| store_failed(data, error))?
+            .with_reserve(config.data.keep_free_bytes);
         let vault = open_vault(&store, data)?;
         let (gate, made_token) = token::open(&store, data, &mut OsRandom::new(), new_token)?;
         let directory = load_directory(&store, data)?;
@@ -288,6 +289,7 @@ fn durability(config: &Config) -> Durability {
 fn open_journal(store: &dyn Store, config: &Config, data: &DataDir) -> Result<Journal, StartError> {
     let options = JournalOptions {
         durability: durability(config),
+        reserve_bytes: config.data.keep_free_bytes,
         ..JournalOptions::default()
     };
     let (journal, recovery) = Journal::open(&data.journal(), store, options)

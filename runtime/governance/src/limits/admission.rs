@@ -27,6 +27,26 @@ pub struct Admission {
     pub(super) output: u64,
     pub(super) headroom: Headroom,
     pub(super) open: bool,
+    /// A limit of concurrency stands somewhere on the path.
+    pub(super) in_places: bool,
+}
+
+/// A settled request that still occupies a place under limits of concurrency, until this is dropped: its answer is
+/// charged before its last byte leaves, and runs until then.
+#[derive(Debug)]
+#[must_use = "dropped, it frees its place"]
+pub struct Running {
+    counters: Arc<Counters>,
+    slots: Slots,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let mut state = self.counters.state.lock();
+        for slot in &self.slots {
+            state.tally(*slot).leave();
+        }
+    }
 }
 
 /// What a settlement leaves to be stored.
@@ -39,8 +59,24 @@ pub struct Settled {
 impl Admission {
     /// Charges `charged_micro` on every node and to the wallet instead of the hold, and counts `tokens` instead of the
     /// estimate. More than the hold is charged all the same.
-    pub fn settle(mut self, tokens: u64, charged_micro: u64, now_ms: u64) -> Settled {
-        self.close(tokens, charged_micro, now_ms)
+    pub fn settle(self, tokens: u64, charged_micro: u64, now_ms: u64) -> Settled {
+        self.settle_running(tokens, charged_micro, now_ms).0
+    }
+
+    /// The same for a request whose answer is still on its way: where a limit of concurrency stands on the path, its place
+    /// is occupied until the second is dropped. Where none does there is no second, and nothing more to lock.
+    pub fn settle_running(
+        mut self,
+        tokens: u64,
+        charged_micro: u64,
+        now_ms: u64,
+    ) -> (Settled, Option<Running>) {
+        let settled = self.close(tokens, charged_micro, now_ms, self.in_places);
+        let running = self.in_places.then(|| Running {
+            counters: Arc::clone(&self.counters),
+            slots: std::mem::take(&mut self.slots),
+        });
+        (settled, running)
     }
 
     /// What [`Admission::settle`] would give to store for this charge: for the journal, should the process be killed.
@@ -147,14 +183,18 @@ impl Admission {
         self.headroom
     }
 
-    fn close(&mut self, tokens: u64, charged: u64, now_ms: u64) -> Settled {
+    fn close(&mut self, tokens: u64, charged: u64, now_ms: u64, goes_on: bool) -> Settled {
         if !std::mem::replace(&mut self.open, false) {
             return Settled::default();
         }
         let mut guard = self.counters.state.lock();
         let state = &mut *guard;
         for slot in &self.slots {
-            state.tally(*slot).settle(&self.counted, tokens, charged);
+            let tally = state.tally(*slot);
+            tally.settle(&self.counted, tokens, charged);
+            if !goes_on {
+                tally.leave();
+            }
         }
         let entry = self.post(charged).and_then(|post| {
             // Refused only if this request was settled before, which `open` rules out.
@@ -179,7 +219,7 @@ impl Drop for Admission {
     fn drop(&mut self) {
         if self.open {
             let at = self.counted.admitted_ms;
-            self.close(0, 0, at);
+            self.close(0, 0, at, false);
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::node::LimitSet;
 use crate::path::Path;
 use tally::{Counted, Now, Tallies, Tally};
 
-pub use admission::{Admission, Settled};
+pub use admission::{Admission, Running, Settled};
 pub use exceeded::{Bound, Exceeded};
 
 /// A request that wants to be admitted.
@@ -226,12 +226,14 @@ impl Counters {
         let mut worst = Worst(None);
         let mut slots = Slots::new();
         let mut afford = u64::MAX;
+        let mut in_places = false;
         for node in path.nodes() {
             for set in node.sets(ask.model) {
                 slots.push(set.slot);
                 let tally = state.tally(set.slot);
                 tally.roll(&now);
                 for (kind, limit) in &set.limits {
+                    in_places |= *kind == LimitKind::Concurrency;
                     if kind.is_money() {
                         afford = afford.min(tally.left(*kind, *limit));
                     } else if let Some(wait) =
@@ -298,6 +300,7 @@ impl Counters {
             output,
             headroom,
             open: true,
+            in_places,
         })
     }
 

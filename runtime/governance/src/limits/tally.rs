@@ -191,10 +191,14 @@ impl Tally {
 
     /// Replaces what was counted at admission by what it was.
     pub(super) fn settle(&mut self, counted: &Counted, tokens: u64, charged: u64) {
-        self.running = self.running.saturating_sub(1);
         self.day.settle(counted.day, counted, tokens, charged);
         self.month.settle(counted.month, counted, tokens, charged);
         self.correct(counted.admitted_ms, counted.tokens, tokens);
+    }
+
+    /// A request does not run any more.
+    pub(super) fn leave(&mut self) {
+        self.running = self.running.saturating_sub(1);
     }
 
     /// Counts a request of before a restart.

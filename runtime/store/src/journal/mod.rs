@@ -36,7 +36,8 @@ pub struct JournalOptions {
     pub segment_bytes: u64,
     /// All segments together; at this size new requests are refused until the store has caught up.
     pub max_bytes: u64,
-    /// Free space to leave on the disk for the engine; the journal stops growing at twice that.
+    /// Free space to leave on the disk. The journal stops growing some 32 MiB earlier: the engine must be able to take over
+    /// what the journal holds.
     pub reserve_bytes: u64,
 }
 

@@ -132,13 +132,9 @@ impl Pool {
     /// Not under the lock but for the numbers: a worker must not wait for another's segment.
     fn try_make(&self) -> Result<Segment, JournalError> {
         let size = self.options.segment_bytes;
-        // Twice what the engine leaves: it must be able to take over what the journal holds.
-        space::check(
-            &self.folder,
-            size,
-            self.options.reserve_bytes.saturating_mul(2),
-        )
-        .map_err(|error| JournalError::Full(error.to_string()))?;
+        let reserve = self.options.reserve_bytes.saturating_add(space::RESERVE);
+        space::check(&self.folder, size, reserve)
+            .map_err(|error| JournalError::Full(error.to_string()))?;
         let (file, number) = {
             let mut state = self.state.lock();
             if (state.files + 1).saturating_mul(size) > self.options.max_bytes {

@@ -19,6 +19,33 @@ fn a_place_is_taken_until_the_settlement_however_long_that_takes() {
 }
 
 #[test]
+fn a_settled_request_keeps_its_place_until_its_last_byte_has_left_and_counts_as_settled_meanwhile()
+{
+    let mut desk = Desk::new();
+    desk.account("root", "dept", r#"{"limits":{"concurrency":1}}"#);
+    let path = desk.account("root/dept", "one", "{}");
+    let first = desk.admit(&path, FREE, T0).unwrap();
+    let (_, running) = first.settle_running(7, 40, T0);
+    assert_eq!(desk.spent(&path, T0).settled, 40);
+    assert_eq!(desk.spent(&path, T0).running, 1);
+    assert!(desk.admit(&path, FREE, T0).is_err());
+    drop(running);
+    assert_eq!(desk.spent(&path, T0).running, 0);
+    let _second = desk.admit(&path, FREE, T0).unwrap();
+}
+
+#[test]
+fn where_nothing_limits_concurrency_a_settled_request_runs_no_more() {
+    let (desk, path) = Desk::with("{}");
+    let (_, running) = desk
+        .admit(&path, FREE, T0)
+        .unwrap()
+        .settle_running(7, 40, T0);
+    assert!(running.is_none());
+    assert_eq!(desk.spent(&path, T0).running, 0);
+}
+
+#[test]
 fn a_request_that_panics_or_is_lost_gives_its_place_back() {
     let (desk, path) = Desk::with(r#"{"limits":{"concurrency":1}}"#);
     let lost = desk.admit(&path, FREE, T0).unwrap();
