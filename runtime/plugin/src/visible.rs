@@ -150,7 +150,7 @@ mod tests {
             "anthropic-beta",
             "x-ratelimit-remaining-tokens",
             "anthropic-ratelimit-input-tokens-reset",
-            "x-amzn-bedrock-input-token-count",
+            "x-amzn-trace-input-token-count",
             "x-stainless-lang",
             "idempotency-key",
             "x-cost-centre",

@@ -5,6 +5,7 @@ mod auth;
 mod credit;
 mod guests;
 mod openapi;
+mod secrets;
 
 use std::sync::Arc;
 

@@ -4,8 +4,10 @@
 mod bytes;
 mod model;
 mod order;
+mod replay;
 mod rules;
 mod simulation;
+mod storing;
 
 use uuid::Uuid;
 
@@ -179,4 +181,29 @@ fn as_stored(ledger: &Ledger) -> Ledger {
     // Numbers of operations that were given up.
     stored.last_lot = 0;
     stored
+}
+
+/// A ledger in which account 1 has 1,000 for ever.
+fn funded() -> Ledger {
+    let mut ledger = Ledger::default();
+    run(&mut ledger, issue("first", account(1), 1_000, None));
+    ledger
+}
+
+/// Does it now, and checks that the books still add up.
+fn run(ledger: &mut Ledger, act: Act) -> Receipt {
+    let outcome = execute(ledger, act, NOW).unwrap();
+    ledger.verify().unwrap();
+    outcome.receipt
+}
+
+fn refused(ledger: &mut Ledger, act: Act) -> LedgerError {
+    let before = ledger.clone();
+    let error = execute(ledger, act, NOW).unwrap_err();
+    assert_eq!(*ledger, before, "a refusal changes nothing");
+    error
+}
+
+fn available(ledger: &Ledger, number: u64) -> i64 {
+    ledger.balance(account(number), NOW).available
 }
