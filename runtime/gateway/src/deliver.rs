@@ -40,8 +40,12 @@ pub(crate) fn deliver(
         Content::Whole(body) => {
             let is_stream = is_event_stream(&headers);
             // Read before any policy sees the body: the vendor bills what it said, not what the client is shown.
-            let usage = usage_of(request.operation, &body, route, is_stream, &settlement);
-            match whole(request, filters, body, is_stream) {
+            let usage = usage_of(answer.spoken, &body, route, is_stream, &settlement);
+            let body = match &answer.bridge {
+                None => Ok(body),
+                Some(back) => back.whole(route, &body).map_err(Refusal::from),
+            };
+            match body.and_then(|body| whole(request, filters, body, is_stream)) {
                 Ok(body) => {
                     let outcome = Outcome::complete(answer.status.as_u16(), usage);
                     let running = settlement.close(outcome).map(Arc::new);
@@ -73,12 +77,13 @@ pub(crate) fn deliver(
             );
             let relay = Relay {
                 operation: request.operation,
+                bridge: answer.bridge.map(|back| back.stream(route)),
                 request_id: id.to_owned(),
                 source: Some(source),
                 first,
                 translator: answer.translator,
                 tap: Some(StreamTap::new(
-                    request.operation,
+                    answer.spoken,
                     Arc::clone(&route.upstream.hints),
                 )),
                 hide_usage: answer.hide_usage.then(StreamFilter::new),

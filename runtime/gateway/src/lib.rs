@@ -10,6 +10,7 @@
 
 mod adapt;
 mod admit;
+mod bridge;
 pub mod config;
 pub mod control;
 mod deliver;

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use hyper::body::Body;
+use tollgate_dialect::bridge::{self, StreamBridge};
 use tollgate_dialect::{
     AnswerRewriter, ApiError, Denied, Ended, ErrorKind, Operation, StreamFilter, StreamTap,
 };
@@ -23,10 +24,12 @@ use crate::settle::{Outcome, Progress, Settlement};
 /// A stream under way.
 pub(crate) struct Relay {
     pub(crate) operation: Operation,
+    /// Where the vendor speaks another dialect than the client.
+    pub(crate) bridge: Option<StreamBridge>,
     pub(crate) request_id: String,
     /// `None` once it has ended.
     pub(crate) source: Option<Coalesce<UpstreamBody>>,
-    /// What was read before the answer was committed, in the client's dialect.
+    /// What was read before the answer was committed, in the standard dialect that the vendor was asked in.
     pub(crate) first: Bytes,
     pub(crate) translator: Option<Translator>,
     pub(crate) tap: Option<StreamTap>,
@@ -94,7 +97,7 @@ impl Relay {
         self.standard(chunk);
     }
 
-    /// Takes bytes of the client's dialect.
+    /// Takes bytes of a standard dialect.
     fn standard(&mut self, chunk: Bytes) {
         if chunk.is_empty() {
             return;
@@ -112,7 +115,16 @@ impl Relay {
                 self.settle();
             }
         }
+        let chunk = match &mut self.bridge {
+            None => chunk,
+            Some(bridge) => {
+                let mut bridged = Vec::with_capacity(chunk.len() + 256);
+                bridge.push(&chunk, &mut bridged);
+                Bytes::from(bridged)
+            }
+        };
         match (&mut self.hide_usage, &mut self.rewriter) {
+            _ if chunk.is_empty() => {}
             (None, None) => self.ready.push_back(chunk),
             (Some(filter), None) => filter.push(chunk, |bytes| self.ready.push_back(bytes)),
             (filter, Some(_)) => {
@@ -166,6 +178,15 @@ impl Relay {
                 Err(error) => return self.untranslatable(&error),
             }
         }
+        if let Some(bridge) = &mut self.bridge {
+            let mut rest = Vec::new();
+            bridge.finish(&bridge::Upstream::Closed, &mut rest);
+            match &self.rewriter {
+                _ if rest.is_empty() => {}
+                Some(_) => self.rewrite(&rest),
+                None => self.ready.push_back(rest.into()),
+            }
+        }
         if let Some(filter) = &mut self.hide_usage {
             let mut rest = Vec::new();
             filter.finish(|bytes| rest.push(bytes));
@@ -216,13 +237,16 @@ impl Relay {
                     ErrorKind::UpstreamFailed,
                     "the upstream ended its answer too early",
                 );
-                let events = tollgate_dialect::stream_error(
-                    self.operation.dialect(),
-                    &error,
-                    &self.request_id,
-                    &position,
-                );
-                self.ready.push_back(events);
+                // The bridge has told its client already.
+                if self.bridge.is_none() {
+                    let events = tollgate_dialect::stream_error(
+                        self.operation.dialect(),
+                        &error,
+                        &self.request_id,
+                        &position,
+                    );
+                    self.ready.push_back(events);
+                }
                 Outcome::failed_in_stream(200, usage, error_word(&error))
             }
         };
@@ -250,13 +274,19 @@ impl Relay {
         let Some(tap) = self.tap.take() else { return };
         let position = tap.position();
         let summary = tap.finish();
-        if !ended {
-            self.ready.push_back(tollgate_dialect::stream_error(
+        match &mut self.bridge {
+            Some(bridge) => {
+                let mut events = Vec::new();
+                bridge.finish(&bridge::Upstream::Failed(error), &mut events);
+                self.ready.push_back(events.into());
+            }
+            None if ended => {}
+            None => self.ready.push_back(tollgate_dialect::stream_error(
                 self.operation.dialect(),
                 &error,
                 &self.request_id,
                 &position,
-            ));
+            )),
         }
         if let Some(settlement) = self.settlement.take() {
             let usage = settlement.part_way(summary.usage, summary.output_bytes_estimate);

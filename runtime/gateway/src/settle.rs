@@ -497,7 +497,7 @@ impl Open {
             operation: Cow::Borrowed(self.operation.as_str()),
             dialect: Cow::Borrowed(self.operation.dialect().as_str()),
             dialect_out: match route {
-                Some(_) => Cow::Borrowed(self.operation.dialect().as_str()),
+                Some(route) => Cow::Borrowed(route.spoken(self.operation).dialect().as_str()),
                 None => Cow::Borrowed(""),
             },
             requested_model: Cow::Borrowed(&self.requested),

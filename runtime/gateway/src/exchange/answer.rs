@@ -11,10 +11,8 @@ use tollgate_plugin::{CommitAfter, Translator};
 use tollgate_upstream::{Coalesce, UpstreamBody, UpstreamError};
 
 use super::failure::{Miss, Told, classify, incomplete, translation_failed, unreachable};
-use super::{Answer, Content};
+use super::{Answer, Attempt, Content};
 use crate::adapt::Prepared;
-use crate::request::Request;
-use crate::route::Candidate;
 use crate::settle::Settlement;
 
 /// An answer longer than this is not a model's. Bytes.
@@ -26,22 +24,21 @@ const LONGEST_FIRST_EVENT: usize = 64 << 10;
 
 /// Looks at an answer as far as the plan says, and decides whether it is one.
 pub(super) async fn accept(
-    request: &Request,
-    route: &Candidate,
+    attempt: Attempt<'_>,
     prepared: &Prepared,
     response: Response<UpstreamBody>,
     mut translator: Option<Translator>,
     hide_usage: bool,
     settlement: &Settlement,
 ) -> Result<Answer, Miss> {
+    let Attempt { request, route, .. } = attempt;
     let (parts, body) = response.into_parts();
     let (status, headers) = (parts.status, parts.headers);
     if !status.is_success() {
         // A failure whose body does not arrive is still that failure.
         let body = whole(body, LONGEST_ERROR).await.unwrap_or_default();
         return Err(classify(
-            request,
-            route,
+            &attempt,
             Told {
                 status,
                 headers,
@@ -67,8 +64,7 @@ pub(super) async fn accept(
             return Err(Miss::broken_off());
         }
         return settle_whole(
-            request,
-            route,
+            attempt,
             prepared,
             Told {
                 status,
@@ -79,12 +75,12 @@ pub(super) async fn accept(
         );
     }
     if !request.facts.stream {
-        return aggregate(request, route, headers, body, translator, settlement).await;
+        return aggregate(attempt, headers, body, translator, settlement).await;
     }
     let mut body = Coalesce::new(body);
     let first = match prepared.commit_after {
         CommitAfter::FirstEvent => {
-            first_event(request, route, &mut body, translator.as_mut()).await?
+            first_event(&attempt, &mut body, translator.as_mut()).await?
         }
         CommitAfter::Status | CommitAfter::Body => Bytes::new(),
     };
@@ -94,12 +90,13 @@ pub(super) async fn accept(
         content: Content::Stream(first, body),
         hide_usage,
         translator,
+        spoken: attempt.spoken,
+        bridge: attempt.bridge,
     })
 }
 
 fn settle_whole(
-    request: &Request,
-    route: &Candidate,
+    attempt: Attempt<'_>,
     prepared: &Prepared,
     told: Told,
     mut translator: Option<Translator>,
@@ -112,7 +109,7 @@ fn settle_whole(
     if let Some(made) = &mut translator {
         body = made
             .response(&body)
-            .map_err(|error| translation_failed(route, error))?
+            .map_err(|error| translation_failed(attempt.route, error))?
             .into();
         headers.insert(
             CONTENT_TYPE,
@@ -120,11 +117,10 @@ fn settle_whole(
         );
     }
     if prepared.commit_after == CommitAfter::Body
-        && tollgate_dialect::first_event_failure(request.operation, &body).is_some()
+        && tollgate_dialect::first_event_failure(attempt.spoken, &body).is_some()
     {
         return Err(classify(
-            request,
-            route,
+            &attempt,
             Told {
                 status,
                 headers,
@@ -138,27 +134,29 @@ fn settle_whole(
         content: Content::Whole(body),
         hide_usage: false,
         translator: None,
+        spoken: attempt.spoken,
+        bridge: attempt.bridge,
     })
 }
 
 /// Collects a stream for a client that did not ask for one.
 async fn aggregate(
-    request: &Request,
-    route: &Candidate,
+    attempt: Attempt<'_>,
     mut headers: HeaderMap,
     mut body: UpstreamBody,
     mut translator: Option<Translator>,
     settlement: &Settlement,
 ) -> Result<Answer, Miss> {
-    let mut aggregator = Aggregator::new(request.operation, LONGEST_ANSWER);
+    let route = attempt.route;
+    let mut aggregator = Aggregator::new(attempt.spoken, LONGEST_ANSWER);
     // A client that leaves before the end is charged what the vendor has answered by then.
-    let mut tap = StreamTap::new(request.operation, Arc::clone(&route.upstream.hints));
+    let mut tap = StreamTap::new(attempt.spoken, Arc::clone(&route.upstream.hints));
     let mut push = |bytes: &[u8]| {
         tap.push(bytes);
         settlement.progress(tap.output_bytes());
         aggregator
             .push(bytes)
-            .map_err(|error| incomplete(request, route, error))
+            .map_err(|error| incomplete(&attempt, error))
     };
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame
@@ -185,7 +183,7 @@ async fn aggregate(
     }
     let whole = aggregator
         .finish()
-        .map_err(|error| incomplete(request, route, error))?;
+        .map_err(|error| incomplete(&attempt, error))?;
     headers.insert(
         CONTENT_TYPE,
         http::HeaderValue::from_static("application/json"),
@@ -196,17 +194,19 @@ async fn aggregate(
         content: Content::Whole(whole),
         hide_usage: false,
         translator: None,
+        spoken: attempt.spoken,
+        bridge: attempt.bridge,
     })
 }
 
 /// Reads until the answer has begun, and refuses a stream that begins with a failure. Gives what was read, in the
-/// client's dialect.
+/// standard dialect that the vendor was asked in.
 async fn first_event(
-    request: &Request,
-    route: &Candidate,
+    attempt: &Attempt<'_>,
     body: &mut Coalesce<UpstreamBody>,
     mut translator: Option<&mut Translator>,
 ) -> Result<Bytes, Miss> {
+    let route = attempt.route;
     let mut read = Bytes::new();
     loop {
         let frame = match body.frame().await {
@@ -231,7 +231,7 @@ async fn first_event(
         } else {
             [read, data].concat().into()
         };
-        match tollgate_dialect::commit_check(request.operation, &read) {
+        match tollgate_dialect::commit_check(attempt.spoken, &read) {
             Commit::Wait if read.len() <= LONGEST_FIRST_EVENT => {}
             Commit::Wait | Commit::Go => return Ok(read),
             Commit::Failed { data, .. } => {
@@ -240,7 +240,7 @@ async fn first_event(
                     headers: HeaderMap::new(),
                     body: data.into(),
                 };
-                return Err(classify(request, route, told));
+                return Err(classify(attempt, told));
             }
         }
     }

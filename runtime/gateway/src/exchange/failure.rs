@@ -9,9 +9,8 @@ use tollgate_dialect::{ApiError, Dialect, Document, ErrorKind, Incomplete, Opera
 use tollgate_plugin::{Failure, FailureKind};
 use tollgate_upstream::{Phase, UpstreamError};
 
-use super::Unanswered;
+use super::{Attempt, Unanswered};
 use crate::adapt;
-use crate::request::Request;
 use crate::route::Candidate;
 use crate::views::FailedAnswer;
 
@@ -21,6 +20,8 @@ pub(super) struct Miss {
     /// The vendor's own answer, where there was one.
     pub(super) told: Option<Told>,
     pub(super) cause: Cause,
+    /// What the vendor's dialect cannot say, in our words.
+    pub(super) unsaid: Option<ApiError>,
 }
 
 /// Where an attempt failed.
@@ -57,6 +58,9 @@ pub(super) fn for_the_client(
     route: &Candidate,
     mut miss: Miss,
 ) -> Unanswered {
+    if let Some(error) = miss.unsaid {
+        return Unanswered::Error(error);
+    }
     let repeats = |bytes: &[u8]| {
         route
             .upstream
@@ -133,11 +137,10 @@ pub(super) fn unavailable(last: Option<&Miss>) -> ApiError {
     error
 }
 
-pub(super) fn incomplete(request: &Request, route: &Candidate, error: Incomplete) -> Miss {
+pub(super) fn incomplete(attempt: &Attempt<'_>, error: Incomplete) -> Miss {
     match error {
         Incomplete::Failed { data, .. } => classify(
-            request,
-            route,
+            attempt,
             Told {
                 status: StatusCode::OK,
                 headers: HeaderMap::new(),
@@ -149,12 +152,13 @@ pub(super) fn incomplete(request: &Request, route: &Candidate, error: Incomplete
 }
 
 /// Asks the provider what a failure means; falls back to the status where it cannot say.
-pub(super) fn classify(request: &Request, route: &Candidate, told: Told) -> Miss {
+pub(super) fn classify(attempt: &Attempt<'_>, told: Told) -> Miss {
+    let route = attempt.route;
     let answer = Arc::new(FailedAnswer {
         status: told.status.as_u16(),
         headers: told.headers.clone(),
         body: told.body.clone(),
-        operation: request.operation,
+        operation: attempt.spoken,
     });
     let mut failure = route
         .upstream
@@ -172,6 +176,7 @@ pub(super) fn classify(request: &Request, route: &Candidate, told: Told) -> Miss
         failure,
         told: Some(told),
         cause: Cause::Vendor,
+        unsaid: None,
     }
 }
 
@@ -244,6 +249,20 @@ impl Miss {
             },
             told: None,
             cause: Cause::Vendor,
+            unsaid: None,
+        }
+    }
+
+    /// The client asks for what cannot be said in the vendor's dialect.
+    pub(super) fn unsaid(error: ApiError) -> Self {
+        let failure = Failure {
+            kind: FailureKind::InvalidRequest,
+            retry_after_ms: None,
+            message: None,
+        };
+        Self {
+            unsaid: Some(error),
+            ..Self::from(failure)
         }
     }
 }
@@ -255,6 +274,7 @@ impl From<Failure> for Miss {
             failure,
             told: None,
             cause: Cause::Here,
+            unsaid: None,
         }
     }
 }

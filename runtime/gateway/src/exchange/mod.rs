@@ -2,8 +2,10 @@
 //! nobody anything but time.
 
 mod answer;
+mod estimate;
 mod failure;
 
+use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -18,6 +20,7 @@ use self::failure::{
     unreachable,
 };
 use crate::adapt::{self, Prepared};
+use crate::bridge::{self, Way, WayBack};
 use crate::request::Request;
 use crate::route::Candidate;
 use crate::settle::Settlement;
@@ -34,6 +37,10 @@ pub(crate) struct Answer {
     /// The host asked the vendor for a usage event that the client did not ask for, and takes it out again.
     pub(crate) hide_usage: bool,
     pub(crate) translator: Option<Translator>,
+    /// What the vendor was asked for; another operation than the client's where the bridge stands between them.
+    pub(crate) spoken: Operation,
+    /// The way back over the bridge.
+    pub(crate) bridge: Option<WayBack>,
 }
 
 /// The body of an answer.
@@ -81,9 +88,10 @@ pub(crate) async fn perform(
             Err(miss) => miss,
         };
         note(worker, route, &miss);
-        if is_the_clients(miss.failure.kind)
-            && (miss.failure.kind != FailureKind::ModelNotFound || number + 1 == candidates.len())
-        {
+        let is_last = number + 1 == candidates.len();
+        // What this vendor's dialect cannot say another's may.
+        let elsewhere = miss.unsaid.is_some() || miss.failure.kind == FailureKind::ModelNotFound;
+        if is_the_clients(miss.failure.kind) && (is_last || !elsewhere) {
             return Err(for_the_client(request.operation, route, miss));
         }
         last = Some(miss);
@@ -121,8 +129,14 @@ async fn attempt(
     settlement: &mut Settlement,
 ) -> Result<Answer, Miss> {
     let upstream = &route.upstream;
+    // Candidates serve the operation one way or the other.
+    let way = route.way(request.operation).unwrap_or(Way::Native);
+    if way == Way::Estimated {
+        return Ok(estimate::tokens(request));
+    }
+    let spoken = way.spoken(request.operation);
     let call = Arc::new(CallFacts {
-        operation: request.operation,
+        operation: spoken,
         model: Arc::clone(&route.model),
         stream: request.facts.stream,
         endpoint: Arc::clone(&upstream.endpoint),
@@ -130,16 +144,33 @@ async fn attempt(
         session: request.facts.session.as_deref().map(Arc::from),
         attempt: number,
     });
+    let (document, bridge) = match way {
+        Way::Bridged(_) => {
+            let created = worker.now_ms() / 1_000;
+            let (document, back) =
+                bridge::request(request, route, spoken, created).map_err(Miss::unsaid)?;
+            (Cow::Owned(document), Some(back))
+        }
+        Way::Native | Way::Estimated => (Cow::Borrowed(&*request.document), None),
+    };
+    let attempt = Attempt {
+        request,
+        route,
+        spoken,
+        bridge,
+    };
     if upstream.responds {
-        return respond(request, route, &call);
+        return respond(attempt, &document, &call);
     }
     let prepared = worker
         .plans
         .borrow_mut()
         .prepare(snapshot, upstream, &call)
         .map_err(Miss::from)?;
-    let hide_usage = asks_for_usage(request) && !request.facts.wants_usage;
-    let mut body = body(request, route, &prepared, hide_usage)?;
+    // The bridge asks for usage by itself, and tells it as the client wants it.
+    let asks = request.facts.stream && spoken == Operation::ChatCompletions;
+    let hide_usage = asks && !request.facts.wants_usage && way == Way::Native;
+    let mut body = body(&attempt, document, &prepared, hide_usage)?;
     let mut translator = None;
     if upstream.translates {
         let view: Arc<dyn CallView + Send + Sync> = Arc::<CallFacts>::clone(&call);
@@ -177,29 +208,36 @@ async fn attempt(
             .map_err(|error| translation_failed(route, error))?;
     }
     answer::accept(
-        request, route, &prepared, response, translator, hide_usage, settlement,
+        attempt, &prepared, response, translator, hide_usage, settlement,
     )
     .await
 }
 
-/// Whether the host asks for the usage event of this stream: without it a chat stream may end with no usage at all.
-fn asks_for_usage(request: &Request) -> bool {
-    request.facts.stream && request.operation == Operation::ChatCompletions
+/// One attempt.
+struct Attempt<'a> {
+    request: &'a Request,
+    route: &'a Candidate,
+    /// What the vendor is asked for.
+    spoken: Operation,
+    bridge: Option<WayBack>,
 }
 
-/// The body to send: the client's own bytes wherever nothing has to change.
+/// The body to send: the client's own bytes wherever nothing has to change. A chat stream may end with no usage at all
+/// if nobody asks for it: `add_usage` does.
 fn body(
-    request: &Request,
-    route: &Candidate,
+    attempt: &Attempt<'_>,
+    document: Cow<'_, Document>,
     prepared: &Prepared,
     add_usage: bool,
 ) -> Result<Bytes, Miss> {
-    let rename = *route.model != *request.requested;
+    let Attempt { request, route, .. } = attempt;
+    // The bridge has named the vendor's model already.
+    let rename = attempt.bridge.is_none() && *route.model != *request.requested;
     let make_stream = prepared.always_stream && !request.facts.stream;
     if !rename && !add_usage && !make_stream && prepared.edits.is_empty() {
-        return Ok(request.document.to_bytes());
+        return Ok(document.to_bytes());
     }
-    let mut document = Document::clone(&request.document);
+    let mut document = document.into_owned();
     let mut own = Vec::new();
     if rename {
         own.push(Edit::Set {
@@ -270,9 +308,14 @@ fn sign(
 }
 
 /// An answer that the component gives itself.
-fn respond(request: &Request, route: &Candidate, call: &Arc<CallFacts>) -> Result<Answer, Miss> {
+fn respond(
+    attempt: Attempt<'_>,
+    document: &Document,
+    call: &Arc<CallFacts>,
+) -> Result<Answer, Miss> {
+    let route = attempt.route;
     let view: Arc<dyn CallView + Send + Sync> = Arc::<CallFacts>::clone(call);
-    let body = request.document.to_bytes();
+    let body = document.to_bytes();
     let answer = route
         .upstream
         .provider
@@ -288,8 +331,7 @@ fn respond(request: &Request, route: &Candidate, call: &Arc<CallFacts>) -> Resul
     let body = Bytes::from(answer.body);
     if !status.is_success() {
         return Err(classify(
-            request,
-            route,
+            &attempt,
             Told {
                 status,
                 headers,
@@ -303,5 +345,7 @@ fn respond(request: &Request, route: &Candidate, call: &Arc<CallFacts>) -> Resul
         content: Content::Whole(body),
         hide_usage: false,
         translator: None,
+        spoken: attempt.spoken,
+        bridge: attempt.bridge,
     })
 }

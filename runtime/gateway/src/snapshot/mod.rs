@@ -192,7 +192,7 @@ impl Snapshot {
             .unwrap_or_default();
         let found: Vec<_> = known
             .iter()
-            .filter(|route| route.serves(operation))
+            .filter(|route| route.way(operation).is_some())
             .map(Arc::clone)
             .collect();
         if !found.is_empty() {
@@ -202,7 +202,9 @@ impl Snapshot {
             let known = self.routes.get(bare).map(Vec::as_slice).unwrap_or_default();
             let found: Vec<_> = known
                 .iter()
-                .filter(|route| route.upstream.provider_id == provider && route.serves(operation))
+                .filter(|route| {
+                    route.upstream.provider_id == provider && route.way(operation).is_some()
+                })
                 .map(Arc::clone)
                 .collect();
             if !found.is_empty() {
@@ -211,7 +213,7 @@ impl Snapshot {
         }
         self.open
             .iter()
-            .filter(|upstream| upstream.operations.has(operation))
+            .filter(|upstream| routes::way(upstream.operations, operation).is_some())
             .map(|upstream| Arc::new(Route::open(upstream, model)))
             .collect()
     }

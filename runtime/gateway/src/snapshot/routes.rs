@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use tollgate_dialect::bridge::Abilities;
 use tollgate_dialect::{ModelCard, Operation};
 use tollgate_governance as governance;
 use tollgate_governance::{Price, Rates};
 use tollgate_upstream::{Breaker, BreakerConfig};
+
+use crate::bridge::{Way, neighbours};
 
 use super::upstream::{Operations, Upstream, manifest};
 use super::{Problem, Snapshot};
@@ -20,13 +23,21 @@ pub(crate) struct Route {
     pub(crate) id: Arc<str>,
     pub(crate) price: Option<Price>,
     pub(crate) max_output: Option<u64>,
+    /// What the bridge may count on.
+    pub(crate) abilities: Abilities,
     pub(crate) breaker: Arc<Breaker>,
     pub(super) operations: Operations,
 }
 
 impl Route {
-    pub(crate) fn serves(&self, operation: Operation) -> bool {
-        self.operations.has(operation)
+    /// How it serves an operation, if it does.
+    pub(crate) fn way(&self, asked: Operation) -> Option<Way> {
+        way(self.operations, asked)
+    }
+
+    /// What the vendor is asked for.
+    pub(crate) fn spoken(&self, asked: Operation) -> Operation {
+        self.way(asked).map_or(asked, |way| way.spoken(asked))
     }
 
     /// Whether the breaker would let a request through.
@@ -36,6 +47,23 @@ impl Route {
             tollgate_upstream::BreakerState::Open { .. }
         )
     }
+}
+
+/// How what serves these operations serves one that was asked for.
+pub(super) fn way(operations: Operations, asked: Operation) -> Option<Way> {
+    if operations.has(asked) {
+        return Some(Way::Native);
+    }
+    if asked == Operation::CountTokens {
+        let answers = neighbours(Operation::Messages).iter();
+        return answers
+            .chain(&[Operation::Messages])
+            .any(|operation| operations.has(*operation))
+            .then_some(Way::Estimated);
+    }
+    let mut near = neighbours(asked).iter();
+    near.find(|near| operations.has(**near))
+        .map(|near| Way::Bridged(*near))
 }
 
 /// Routes and cards while they are put together.
@@ -150,6 +178,7 @@ impl Table<'_> {
             id: wanted.known_as.into(),
             price,
             max_output: wanted.max_output,
+            abilities: Abilities::from_names(wanted.abilities.iter().map(String::as_str)),
             breaker,
             operations,
         }));
@@ -176,6 +205,7 @@ impl Route {
             id: model.into(),
             price: None,
             max_output: None,
+            abilities: Abilities::default(),
             breaker: Arc::clone(&upstream.unlisted),
             operations: upstream.operations,
         }

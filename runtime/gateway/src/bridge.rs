@@ -1,0 +1,92 @@
+//! Serves a client in its dialect by a vendor that speaks another: what the exchange and the relay need of the bridge.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tollgate_dialect::bridge::{self, Context, Stamp, StreamBridge, Target};
+use tollgate_dialect::{ApiError, Document, Operation};
+use uuid::Uuid;
+
+use crate::request::Request;
+use crate::route::Candidate;
+
+/// As much as a stream may make the bridge hold: answers are held once for clients that are told them again whole. Bytes.
+const MOST_HELD: usize = 16 << 20;
+
+/// How an upstream serves what was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// In the dialect it was asked in.
+    Native,
+    /// Bridged onto this operation.
+    Bridged(Operation),
+    /// Nobody can count tokens there: the gateway estimates.
+    Estimated,
+}
+
+impl Way {
+    /// What the vendor is asked for.
+    pub(crate) fn spoken(self, asked: Operation) -> Operation {
+        match self {
+            Self::Bridged(spoken) => spoken,
+            Self::Native | Self::Estimated => asked,
+        }
+    }
+}
+
+/// What an operation can be bridged onto, the nearest first: what keeps most of what the two sides can say.
+pub(crate) fn neighbours(asked: Operation) -> &'static [Operation] {
+    match asked {
+        Operation::ChatCompletions => &[Operation::Responses, Operation::Messages],
+        Operation::Responses => &[Operation::ChatCompletions, Operation::Messages],
+        Operation::Messages => &[Operation::Responses, Operation::ChatCompletions],
+        Operation::CountTokens | Operation::Embeddings => &[],
+    }
+}
+
+/// The way back of one exchange.
+pub(crate) struct WayBack {
+    context: Context,
+    stamp: Stamp,
+}
+
+/// The request as the vendor is to get it, and the way back.
+pub(crate) fn request(
+    request: &Request,
+    route: &Candidate,
+    spoken: Operation,
+    created: u64,
+) -> Result<(Document, WayBack), ApiError> {
+    let target = Target {
+        dialect: spoken.dialect(),
+        family: &route.upstream.provider_id,
+        model: &route.model,
+        max_output_tokens: route.max_output,
+        default_output_tokens: None,
+        abilities: route.abilities,
+    };
+    let body = request.document.to_bytes();
+    let bridged = bridge::request(request.operation.dialect(), &body, &target)?;
+    let mut context = bridged.context;
+    // Policies may have chosen another model: clients want to read the name that they asked for.
+    context.model = request.requested.to_string();
+    let document = Document::parse(Bytes::from(bridged.body))?;
+    let stamp = Stamp {
+        request_id: Uuid::simple(request.id).to_string(),
+        created,
+    };
+    Ok((document, WayBack { context, stamp }))
+}
+
+impl WayBack {
+    /// A vendor's whole answer, as the client's.
+    pub(crate) fn whole(&self, route: &Candidate, body: &[u8]) -> Result<Bytes, ApiError> {
+        bridge::answer(&self.context, &self.stamp, &route.upstream.hints, body).map(Bytes::from)
+    }
+
+    /// What turns the vendor's stream into the client's.
+    pub(crate) fn stream(self, route: &Candidate) -> StreamBridge {
+        let hints = Arc::clone(&route.upstream.hints);
+        StreamBridge::new(self.context, self.stamp, hints, MOST_HELD)
+    }
+}
