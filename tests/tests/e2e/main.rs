@@ -7,6 +7,7 @@
 
 mod bad_input;
 mod boundaries;
+mod bridge;
 mod budgets;
 mod byte_identity;
 mod client_disconnect;

@@ -23,7 +23,7 @@ fn stream_of(endpoint: &Endpoint) -> Answer {
 }
 
 /// The stream ends properly, with exactly one terminal error of its dialect.
-fn assert_terminal_error(endpoint: &Endpoint, reply: &Reply) {
+pub(crate) fn assert_terminal_error(endpoint: &Endpoint, reply: &Reply) {
     let text = reply.text();
     assert!(
         reply.complete,

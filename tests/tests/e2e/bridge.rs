@@ -1,0 +1,264 @@
+//! Every front-end dialect on vendors that speak only another one, on the real binary.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tollgate_tests::endpoints::{ENDPOINTS, Endpoint};
+use tollgate_tests::recordings::events;
+use tollgate_tests::simulator::{Answer, OPENAI, Part, Tokens, anthropic_error, openai_error, spoken};
+use tollgate_tests::wire::Reply;
+use tollgate_tests::world::{World, model, upstream};
+
+use crate::stream_failures::assert_terminal_error;
+
+/// What a vendor speaks, the model of the upstream that speaks only that, what it reports.
+const VENDORS: [(&str, &str, Tokens); 3] = [
+    ("chat-completions", "chat-only", OPENAI),
+    ("responses", "responses-only", OPENAI),
+    ("messages", "messages-only", tollgate_tests::simulator::ANTHROPIC),
+];
+
+/// A world whose vendors speak one dialect each.
+pub(crate) async fn foreign() -> World {
+    let world = World::new().await;
+    for (operation, name, _) in VENDORS {
+        let provider = if operation == "messages" { "anthropic" } else { "openai" };
+        let mut record = upstream(&world.simulator, provider, &[]);
+        let mut only = model(name);
+        only["operations"] = json!([operation]);
+        record["models"] = json!([only]);
+        world.management().upstream(name, record).await;
+    }
+    world
+}
+
+/// Each client's endpoint with each vendor that does not speak its dialect.
+fn pairs() -> impl Iterator<Item = (&'static Endpoint, (&'static str, &'static str, Tokens))> {
+    let clients = ENDPOINTS.iter().filter(|endpoint| endpoint.streams);
+    clients.flat_map(|client| {
+        let foreign = VENDORS.into_iter();
+        foreign
+            .filter(|(operation, ..)| *operation != client.operation)
+            .map(move |vendor| (client, vendor))
+    })
+}
+
+/// The answer's text, as the client's dialect has it.
+fn text(client: &Endpoint, stream: bool, reply: &Reply) -> String {
+    let strings = |value: &Value, pointer: &str| {
+        let found = value.pointer(pointer).and_then(Value::as_str);
+        found.unwrap_or_default().to_owned()
+    };
+    if stream {
+        let pointer = match client.operation {
+            "chat-completions" => "/choices/0/delta/content",
+            "responses" => "/delta",
+            _ => "/delta/text",
+        };
+        let told = events(&reply.text());
+        let told = told.iter().filter(|event| {
+            client.operation != "responses" || event["type"] == "response.output_text.delta"
+        });
+        return told.map(|event| strings(event, pointer)).collect();
+    }
+    let body = reply.json();
+    match client.operation {
+        "chat-completions" => strings(&body, "/choices/0/message/content"),
+        "responses" => parts(&body["output"])
+            .iter()
+            .flat_map(|item| parts(&item["content"]))
+            .map(|part| strings(&part, "/text"))
+            .collect(),
+        _ => parts(&body["content"])
+            .iter()
+            .map(|part| strings(part, "/text"))
+            .collect(),
+    }
+}
+
+fn parts(list: &Value) -> Vec<Value> {
+    list.as_array().cloned().unwrap_or_default()
+}
+
+/// The answer's one tool call: id, name, arguments.
+fn call(client: &Endpoint, reply: &Reply) -> (String, String, Value) {
+    let body = reply.json();
+    let string = |value: &Value| value.as_str().unwrap_or_else(|| panic!("{body}")).to_owned();
+    let parsed = |value: &Value| serde_json::from_str(&string(value)).unwrap();
+    match client.operation {
+        "chat-completions" => {
+            let call = &body["choices"][0]["message"]["tool_calls"][0];
+            assert_eq!(body["choices"][0]["finish_reason"], "tool_calls", "{body}");
+            let function = &call["function"];
+            (string(&call["id"]), string(&function["name"]), parsed(&function["arguments"]))
+        }
+        "responses" => {
+            let output = parts(&body["output"]);
+            let call = output.iter().find(|item| item["type"] == "function_call");
+            let call = call.unwrap_or_else(|| panic!("{body}"));
+            (string(&call["call_id"]), string(&call["name"]), parsed(&call["arguments"]))
+        }
+        _ => {
+            assert_eq!(body["stop_reason"], "tool_use", "{body}");
+            let content = parts(&body["content"]);
+            let call = content.iter().find(|part| part["type"] == "tool_use");
+            let call = call.unwrap_or_else(|| panic!("{body}"));
+            (string(&call["id"]), string(&call["name"]), call["input"].clone())
+        }
+    }
+}
+
+/// A request that offers a shell, and after a call the one that brings its output.
+fn with_shell(client: &Endpoint, model: &str, made: Option<(&str, &str, &Value, &str)>) -> Vec<u8> {
+    let schema = json!({
+        "type": "object", "required": ["command"],
+        "properties": { "command": { "type": "string" } },
+    });
+    let please = "TOOL_PLEASE";
+    let mut body: Value = serde_json::from_slice(&client.body_with(model, false, please)).unwrap();
+    body["tools"] = match client.operation {
+        "chat-completions" => json!([{ "type": "function", "function": { "name": "shell", "parameters": schema } }]),
+        "responses" => json!([{ "type": "function", "name": "shell", "parameters": schema, "strict": false }]),
+        _ => json!([{ "name": "shell", "input_schema": schema }]),
+    };
+    if let Some((id, name, arguments, output)) = made {
+        let said = match client.operation {
+            "chat-completions" => json!([
+                { "role": "user", "content": please },
+                { "role": "assistant", "content": null, "tool_calls": [
+                    { "id": id, "type": "function", "function": { "name": name, "arguments": arguments.to_string() } },
+                ] },
+                { "role": "tool", "tool_call_id": id, "content": output },
+            ]),
+            "responses" => json!([
+                { "role": "user", "content": please },
+                { "type": "function_call", "call_id": id, "name": name, "arguments": arguments.to_string() },
+                { "type": "function_call_output", "call_id": id, "output": output },
+            ]),
+            _ => json!([
+                { "role": "user", "content": please },
+                { "role": "assistant", "content": [{ "type": "tool_use", "id": id, "name": name, "input": arguments }] },
+                { "role": "user", "content": [{ "type": "tool_result", "tool_use_id": id, "content": output }] },
+            ]),
+        };
+        body[client.content] = said;
+    }
+    body.to_string().into_bytes()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_dialect_is_served_by_vendors_of_every_other_and_charged_what_they_told() {
+    let world = foreign().await;
+    for (client, (operation, name, tokens)) in pairs() {
+        for stream in [false, true] {
+            let what = format!("{} on {operation}, stream: {stream}", client.operation);
+            let said = "Good morning to you, too: \"quoted\", \u{1f600} and\na second line.";
+            world.simulator.script(spoken(operation, stream, said));
+            let reply = world.post(client.path, client.body_for(name, stream)).await;
+            assert_eq!(reply.status(), 200, "{what}: {}", reply.text());
+            assert!(reply.complete, "{what}");
+            let kind = reply.header("content-type").unwrap_or_default();
+            assert_eq!(kind.starts_with("text/event-stream"), stream, "{what}: {kind}");
+            assert_eq!(text(client, stream, &reply), said, "{what}: {}", reply.text());
+            let received = world.simulator.last();
+            let path = Endpoint::of(operation).path;
+            assert!(received.path().ends_with(path), "{what}: {}", received.path());
+            let sent: Value = serde_json::from_slice(&received.body).unwrap();
+            assert_eq!(sent["model"], name, "{what}");
+            let row = world.management().row_of(reply.header("x-request-id").unwrap()).await;
+            assert_eq!(row.tokens(), tokens, "{what}");
+            assert!(!row.estimated(), "{what}");
+            let dialects = [client.operation, operation].map(|operation| match operation {
+                "chat-completions" => "openai-chat",
+                "responses" => "openai-responses",
+                _ => "anthropic-messages",
+            });
+            assert_eq!([row.text("dialect"), row.text("dialect_out")], dialects, "{what}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tool_is_called_and_its_output_comes_back_over_every_bridge() {
+    let world = foreign().await;
+    for (client, (operation, name, _)) in pairs() {
+        let what = format!("{} on {operation}", client.operation);
+        let reply = world.post(client.path, with_shell(client, name, None)).await;
+        assert_eq!(reply.status(), 200, "{what}: {}", reply.text());
+        let (id, tool, arguments) = call(client, &reply);
+        assert_eq!(tool, "shell", "{what}");
+        assert!(arguments["command"].is_string(), "{what}: {arguments}");
+        let output = "the answer is 42";
+        let next = with_shell(client, name, Some((&id, &tool, &arguments, output)));
+        let reply = world.post(client.path, next).await;
+        assert_eq!(reply.status(), 200, "{what}: {}", reply.text());
+        let said = text(client, false, &reply);
+        assert!(said.contains(output), "{what}: {said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn failures_of_foreign_vendors_are_told_in_the_clients_dialect() {
+    let world = foreign().await;
+    for (client, (operation, name, _)) in pairs() {
+        let what = format!("{} on {operation}", client.operation);
+        let too_long = "This model's maximum context length is 200000 tokens.";
+        let refusal = match operation {
+            "messages" => anthropic_error(400, "invalid_request_error", "prompt is too long: 210000 tokens > 200000 maximum"),
+            _ => openai_error(400, "context_length_exceeded", too_long),
+        };
+        world.simulator.script(refusal);
+        let reply = world.post(client.path, client.body_for(name, false)).await;
+        assert_eq!(reply.status(), 400, "{what}: {}", reply.text());
+        let body = reply.json();
+        assert_eq!(body["type"] == "error", client.anthropic, "{what}: {body}");
+        assert!(body["error"]["message"].is_string(), "{what}: {body}");
+        // Cut in the middle: the client's own terminal error.
+        let answer = spoken(operation, true, &"many words, ".repeat(20)).dripping(Duration::from_millis(1));
+        let count = 12;
+        world.simulator.script(answer.then(count, Part::Cut));
+        let reply = world.post(client.path, client.body_for(name, true)).await;
+        assert_eq!(reply.status(), 200, "{what}");
+        assert_terminal_error(client, &reply);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_vendors_dialect_cannot_say_is_refused_by_name_and_costs_nothing() {
+    let world = foreign().await;
+    let chat = Endpoint::of("chat-completions");
+    let mut body: Value = serde_json::from_slice(&chat.body_for("messages-only", false)).unwrap();
+    body["n"] = json!(2);
+    let reply = world.post(chat.path, body.to_string()).await;
+    let error = chat.assert_error(&reply, 400, "unsupported_parameter");
+    assert_eq!(error["param"], "n");
+    assert!(world.simulator.received().is_empty());
+    let rows = world.management().wait_for_rows(1).await;
+    assert_eq!(rows[0].charged(), 0);
+    // A vendor that can say it is asked instead.
+    let mut record = upstream(&world.simulator, "openai", &[]);
+    record["models"] = json!([model("messages-only")]);
+    record["priority"] = json!(-1);
+    world.management().upstream("can", record).await;
+    let reply = world.post(chat.path, body.to_string()).await;
+    assert_eq!(reply.status(), 200, "{}", reply.text());
+    let sent: Value = serde_json::from_slice(&world.simulator.last().body).unwrap();
+    assert_eq!(sent["n"], 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tokens_are_estimated_where_no_vendor_counts_and_the_answer_says_so() {
+    let world = foreign().await;
+    let counting = Endpoint::of("count-tokens");
+    for name in ["chat-only", "responses-only"] {
+        let body = counting.body_with(name, false, &"Good morning. ".repeat(40));
+        let reply = world.post(counting.path, body).await;
+        assert_eq!(reply.status(), 200, "{}", reply.text());
+        assert_eq!(reply.header("x-tollgate-estimated"), Some("input_tokens"));
+        let tokens = reply.json()["input_tokens"].as_u64().unwrap();
+        assert!((100..250).contains(&tokens), "{tokens}");
+    }
+    assert!(world.simulator.received().is_empty());
+    let rows = world.management().wait_for_rows(2).await;
+    assert!(rows.iter().all(|row| row.charged() == 0));
+}
