@@ -18,6 +18,7 @@ use crate::reply::{self, Reply};
 use crate::request::{Refusal, Request};
 use crate::route::Candidate;
 use crate::settle::{Outcome, Settlement};
+use crate::silence::Silence;
 use crate::time_text;
 
 /// Turns an answer into the response. The settlement goes with the body.
@@ -77,7 +78,9 @@ pub(crate) fn deliver(
             );
             let relay = Relay {
                 operation: request.operation,
-                bridge: answer.bridge.map(|back| back.stream(route)),
+                bridge: answer
+                    .bridge
+                    .map(|back| (back.stream(route), Silence::new())),
                 request_id: id.to_owned(),
                 source: Some(source),
                 first,

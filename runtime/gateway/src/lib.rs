@@ -34,6 +34,7 @@ mod request;
 mod route;
 mod settle;
 mod sign;
+mod silence;
 mod snapshot;
 mod time_text;
 mod turn;

@@ -19,13 +19,14 @@ use tollgate_upstream::{Coalesce, UpstreamBody};
 use crate::filters::{self, Filters};
 use crate::reply;
 use crate::request::error_word;
+use crate::silence::Silence;
 use crate::settle::{Outcome, Progress, Settlement};
 
 /// A stream under way.
 pub(crate) struct Relay {
     pub(crate) operation: Operation,
     /// Where the vendor speaks another dialect than the client.
-    pub(crate) bridge: Option<StreamBridge>,
+    pub(crate) bridge: Option<(StreamBridge, Silence)>,
     pub(crate) request_id: String,
     /// `None` once it has ended.
     pub(crate) source: Option<Coalesce<UpstreamBody>>,
@@ -63,7 +64,17 @@ impl Relay {
             let Some(source) = &mut self.source else {
                 return Poll::Ready(None);
             };
-            match ready!(Pin::new(source).poll_frame(context)) {
+            let polled = Pin::new(source).poll_frame(context);
+            if polled.is_pending()
+                && let Some((bridge, silence)) = &mut self.bridge
+                && silence.poll(context).is_ready()
+            {
+                let mut sign = Vec::new();
+                bridge.ping(&mut sign);
+                self.ready.push_back(sign.into());
+                continue;
+            }
+            match ready!(polled) {
                 Some(Ok(frame)) => {
                     if let Ok(data) = frame.into_data() {
                         self.take(data);
@@ -115,11 +126,15 @@ impl Relay {
                 self.settle();
             }
         }
+        let mut given_up = false;
         let chunk = match &mut self.bridge {
             None => chunk,
-            Some(bridge) => {
+            Some((bridge, silence)) => {
+                silence.heard();
                 let mut bridged = Vec::with_capacity(chunk.len() + 256);
                 bridge.push(&chunk, &mut bridged);
+                // It told its client of a failure that is not the vendor's last word.
+                given_up = bridge.is_ended() && self.tap.as_ref().is_some_and(|tap| !tap.is_ended());
                 Bytes::from(bridged)
             }
         };
@@ -138,7 +153,11 @@ impl Relay {
                 }
             }
         }
-        if cut {
+        if given_up {
+            let error = ApiError::new(ErrorKind::UpstreamFailed, "the answer cannot be bridged");
+            let reason = error_word(&error);
+            self.end(error, reason, true);
+        } else if cut {
             // What has arrived is the client's, and charged; the rest is not bought any more.
             let error = ApiError::new(
                 ErrorKind::QuotaExceeded,
@@ -178,7 +197,7 @@ impl Relay {
                 Err(error) => return self.untranslatable(&error),
             }
         }
-        if let Some(bridge) = &mut self.bridge {
+        if let Some((bridge, _)) = &mut self.bridge {
             let mut rest = Vec::new();
             bridge.finish(&bridge::Upstream::Closed, &mut rest);
             match &self.rewriter {
@@ -275,10 +294,12 @@ impl Relay {
         let position = tap.position();
         let summary = tap.finish();
         match &mut self.bridge {
-            Some(bridge) => {
+            Some((bridge, _)) => {
                 let mut events = Vec::new();
                 bridge.finish(&bridge::Upstream::Failed(error), &mut events);
-                self.ready.push_back(events.into());
+                if !events.is_empty() {
+                    self.ready.push_back(events.into());
+                }
             }
             None if ended => {}
             None => self.ready.push_back(tollgate_dialect::stream_error(

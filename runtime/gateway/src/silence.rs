@@ -1,0 +1,70 @@
+//! Tells how long a vendor has been silent in the middle of a stream.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// So long may a vendor think before its client is told that somebody is still there. Anthropic itself pings every few
+/// seconds; clients and proxies between give up after a minute.
+const SILENCE: Duration = Duration::from_secs(15);
+
+/// A watch over one stream.
+pub(crate) struct Silence {
+    heard: Instant,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl Silence {
+    /// Begins to listen.
+    pub(crate) fn new() -> Self {
+        let heard = Instant::now();
+        Self {
+            heard,
+            timer: Box::pin(sleep_until(heard + SILENCE)),
+        }
+    }
+
+    /// Something was said. The timer is left as it is: it is set anew when it fires, not at every event.
+    pub(crate) fn heard(&mut self) {
+        self.heard = Instant::now();
+    }
+
+    /// Ready whenever another stretch of silence has passed.
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        while self.timer.as_mut().poll(context).is_ready() {
+            let now = Instant::now();
+            let silent = now.duration_since(self.heard) >= SILENCE;
+            if silent {
+                self.heard = now;
+            }
+            self.timer.as_mut().reset(self.heard + SILENCE);
+            if silent {
+                return Poll::Ready(());
+            }
+        }
+        Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn each_stretch_of_silence_is_told_once_and_words_begin_it_anew() {
+        let mut silence = Silence::new();
+        let start = Instant::now();
+        poll_fn(|context| silence.poll(context)).await;
+        assert_eq!(start.elapsed().as_secs(), 15);
+        tokio::time::advance(Duration::from_secs(10)).await;
+        silence.heard();
+        poll_fn(|context| silence.poll(context)).await;
+        assert_eq!(start.elapsed().as_secs(), 40);
+        poll_fn(|context| silence.poll(context)).await;
+        assert_eq!(start.elapsed().as_secs(), 55);
+    }
+}
