@@ -7,17 +7,18 @@ use tollgate_tests::endpoints::{CLAUDE, GPT};
 use tollgate_tests::simulator::{ANTHROPIC, OPENAI, Received};
 use tollgate_tests::world::World;
 
+use crate::bridge::foreign;
 use crate::quickstart::Quickstart;
 
 const HELLO: &str = "Hello from the simulator, all is well.";
 const TOLD: &str = "The tool said: ";
 const ANSWER: &str = "the answer is 42";
 
-async fn codex(world: &World, prompt: &str) -> Outcome {
+async fn codex(world: &World, model: &str, prompt: &str) -> Outcome {
     let clients = Clients::ensure().unwrap();
     let home = tempfile::tempdir().unwrap();
     let config = format!(
-        r#"model = "{GPT}"
+        r#"model = "{model}"
 model_provider = "gateway"
 approval_policy = "never"
 sandbox_mode = "danger-full-access"
@@ -54,7 +55,7 @@ stream_max_retries = 0
     outcome
 }
 
-async fn claude(world: &World, prompt: &str, further: &[&str]) -> Outcome {
+async fn claude(world: &World, model: &str, prompt: &str, further: &[&str]) -> Outcome {
     let clients = Clients::ensure().unwrap();
     let home = tempfile::tempdir().unwrap();
     let mut command = clients.node("claude");
@@ -74,7 +75,7 @@ async fn claude(world: &World, prompt: &str, further: &[&str]) -> Outcome {
             "-p",
             prompt,
             "--model",
-            CLAUDE,
+            model,
             "--dangerously-skip-permissions",
         ])
         .args(further);
@@ -222,7 +223,7 @@ async fn codex_gets_text() {
         return;
     }
     let world = World::new().await;
-    let outcome = codex(&world, "Say hello.").await;
+    let outcome = codex(&world, GPT, "Say hello.").await;
     assert!(
         outcome.output.contains(HELLO),
         "{}\n{}",
@@ -252,7 +253,7 @@ async fn codex_runs_a_tool_and_reports_its_output() {
         return;
     }
     let world = World::new().await;
-    let outcome = codex(&world, "TOOL_PLEASE compute the answer").await;
+    let outcome = codex(&world, GPT, "TOOL_PLEASE compute the answer").await;
     assert!(
         outcome.output.contains(TOLD) && outcome.output.contains(ANSWER),
         "{}",
@@ -285,7 +286,7 @@ async fn claude_code_gets_text() {
         return;
     }
     let world = World::new().await;
-    let outcome = claude(&world, "Say hello.", &[]).await;
+    let outcome = claude(&world, CLAUDE, "Say hello.", &[]).await;
     assert!(
         outcome.output.contains(HELLO),
         "{}\n{}",
@@ -321,7 +322,7 @@ async fn claude_code_runs_a_tool_and_reports_its_output() {
         "--verbose",
         "--include-partial-messages",
     ];
-    let outcome = claude(&world, "TOOL_PLEASE compute the answer", &streamed).await;
+    let outcome = claude(&world, CLAUDE, "TOOL_PLEASE compute the answer", &streamed).await;
     assert!(
         outcome.output.contains(TOLD) && outcome.output.contains(ANSWER),
         "{}",
@@ -362,4 +363,91 @@ async fn claude_code_runs_a_tool_and_reports_its_output() {
             .all(|row| row.tokens() == ANTHROPIC && row.status() == 200),
         "{rows:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn codex_works_on_vendors_that_speak_only_chat_completions_or_only_messages() {
+    if skipped() {
+        return;
+    }
+    let world = foreign().await;
+    for (model, path) in [
+        ("chat-only", "/v1/chat/completions"),
+        ("messages-only", "/v1/messages"),
+    ] {
+        world.simulator.forget();
+        let outcome = codex(&world, model, "Say hello.").await;
+        assert!(
+            outcome.output.contains(HELLO),
+            "{model}: {}\n{}",
+            outcome.output,
+            outcome.errors
+        );
+        assert!(
+            outcome.output.contains("\"output_tokens\":1"),
+            "{model}: no usage: {}",
+            outcome.output
+        );
+        assert_eq!(sent(&world.simulator.received(), path).len(), 1, "{model}");
+        let outcome = codex(&world, model, "TOOL_PLEASE compute the answer").await;
+        assert!(
+            outcome.output.contains(TOLD) && outcome.output.contains(ANSWER),
+            "{model}: {}\n{}",
+            outcome.output,
+            outcome.errors
+        );
+        let bodies = sent(&world.simulator.received(), path);
+        assert_eq!(bodies.len(), 3, "{model}: {bodies:?}");
+        assert!(bodies[2].to_string().contains(ANSWER), "{model}");
+    }
+    assert_no_credential_of_the_caller(&world);
+    let rows = world.management().wait_for_rows(6).await;
+    assert!(
+        rows.iter()
+            .all(|row| row.status() == 200 && !row.estimated() && row.text("operation") == "responses"),
+        "{rows:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn claude_code_works_on_vendors_that_speak_only_responses_or_only_chat_completions() {
+    if skipped() {
+        return;
+    }
+    let world = foreign().await;
+    for (model, path) in [
+        ("responses-only", "/v1/responses"),
+        ("chat-only", "/v1/chat/completions"),
+    ] {
+        world.simulator.forget();
+        let outcome = claude(&world, model, "Say hello.", &[]).await;
+        assert!(
+            outcome.output.contains(HELLO),
+            "{model}: {}\n{}",
+            outcome.output,
+            outcome.errors
+        );
+        let streamed = [
+            "--output-format",
+            "stream-json",
+            "--verbose",
+            "--include-partial-messages",
+        ];
+        let outcome = claude(&world, model, "TOOL_PLEASE compute the answer", &streamed).await;
+        assert!(
+            outcome.output.contains(TOLD) && outcome.output.contains(ANSWER),
+            "{model}: {}\n{}",
+            outcome.output,
+            outcome.errors
+        );
+        assert!(
+            outcome.output.contains("text_delta"),
+            "{model}: nothing was streamed: {}",
+            outcome.output
+        );
+        let bodies = sent(&world.simulator.received(), path);
+        assert!(bodies.len() >= 3, "{model}: {bodies:?}");
+        assert!(bodies[bodies.len() - 1].to_string().contains(ANSWER), "{model}");
+    }
+    assert_no_credential_of_the_caller(&world);
 }

@@ -6,19 +6,26 @@ use tollgate_tests::endpoints::{CLAUDE, EMBED, ENDPOINTS, GPT};
 use tollgate_tests::simulator::Received;
 use tollgate_tests::world::World;
 
+use crate::bridge::foreign;
 use crate::quickstart::Quickstart;
 
 /// Runs a script against a fresh world; its last line of output is a JSON object of findings.
 async fn findings(script: &str) -> (World, Value) {
-    let clients = Clients::ensure().unwrap();
     let world = World::new().await;
+    let findings = findings_in(&world, script, GPT, CLAUDE).await;
+    (world, findings)
+}
+
+/// The same in this world, with these models for the SDK of OpenAI and of Anthropic.
+async fn findings_in(world: &World, script: &str, openai: &str, anthropic: &str) -> Value {
+    let clients = Clients::ensure().unwrap();
     let home = tempfile::tempdir().unwrap();
     let mut command = clients.python(script);
     command.env("HOME", home.path()).args([
         &world.gateway.base_url(),
         world.key.secret.as_str(),
-        GPT,
-        CLAUDE,
+        openai,
+        anthropic,
         EMBED,
     ]);
     let outcome = tokio::task::spawn_blocking(move || run(&mut command, home.path()))
@@ -31,9 +38,7 @@ async fn findings(script: &str) -> (World, Value) {
         outcome.output, outcome.errors
     );
     let last = outcome.output.lines().last().unwrap_or_default();
-    let findings =
-        serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {}", outcome.output));
-    (world, findings)
+    serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {}", outcome.output))
 }
 
 fn bodies(received: &[std::sync::Arc<Received>], path: &str) -> Vec<Value> {
@@ -153,6 +158,41 @@ async fn the_anthropic_sdk_works() {
         .any(|received| received.text().contains("c2lnbmVkIGJ5IHRoZSBzaW11bGF0b3I="));
     assert!(signed, "the signature was lost on the way");
     assert_rows_are_exact(&world, received.len()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_sdks_work_on_vendors_of_every_other_dialect() {
+    if skipped() {
+        return;
+    }
+    let world = foreign().await;
+    let hello = "Hello from the simulator, all is well.";
+    for model in ["chat-only", "responses-only", "messages-only"] {
+        let found = findings_in(&world, "openai_sdk.py", model, CLAUDE).await;
+        for name in [
+            "chat_text",
+            "chat_stream",
+            "responses_text",
+            "responses_stream",
+        ] {
+            assert_eq!(found[name], hello, "{model}: {name} in {found}");
+        }
+        for name in ["chat_tool", "responses_tool"] {
+            assert_eq!(
+                found[name], "The tool said: 19 degrees in Hamburg",
+                "{model}: {name} in {found}"
+            );
+        }
+        let found = findings_in(&world, "anthropic_sdk.py", GPT, model).await;
+        assert_eq!(found["text"], hello, "{model}: {found}");
+        assert_eq!(found["stream"], hello, "{model}: {found}");
+        assert_eq!(
+            found["tool"], "The tool said: 19 degrees in Hamburg",
+            "{model}: {found}"
+        );
+    }
+    let rows = world.management().rows().await;
+    assert!(rows.iter().all(|row| !row.estimated()), "{rows:?}");
 }
 
 /// Every request that reached the vendor has a row with exactly what the vendor told.
