@@ -31,6 +31,8 @@ pub enum ErrorKind {
     BodyTooLarge,
     /// The client took too long to send its request.
     RequestTimeout,
+    /// The answer or conversation that the request names is not there, or not for this account.
+    TurnNotFound,
     /// No such path.
     NotFound,
     /// The path is there, the method is not.

@@ -122,6 +122,13 @@ const fn row(kind: ErrorKind) -> Row {
             (408, "timeout_error"),
             false,
         ),
+        ErrorKind::TurnNotFound => Row {
+            chat: (404, INVALID, ""),
+            // Clients that have the conversation send it whole when they read this code.
+            responses: (400, INVALID, "previous_response_not_found"),
+            messages: (404, "not_found_error"),
+            permanent: true,
+        },
         ErrorKind::NotFound => all(
             (404, INVALID, "unknown_url"),
             (404, "not_found_error"),

@@ -99,31 +99,8 @@ pub(crate) fn broken(upstream: &Upstream, error: &PluginError) -> Failure {
 
 impl Prepared {
     fn new(plan: &Plan, upstream: &Upstream, call: &CallFacts) -> Result<Self, Failure> {
-        let mut headers = HeaderMap::with_capacity(plan.headers.len() + 4);
         let always_stream = plan.upstream_stream == UpstreamStream::Always;
-        let accept = if call.stream || always_stream {
-            "text/event-stream"
-        } else {
-            "application/json"
-        };
-        headers.insert(ACCEPT, HeaderValue::from_static(accept));
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(
-            USER_AGENT,
-            HeaderValue::from_static(concat!("tollgate/", env!("CARGO_PKG_VERSION"))),
-        );
-        for (name, template) in &plan.headers {
-            let (name, value) = fill(upstream, name, template)?;
-            headers.insert(name, value);
-        }
-        let head = RequestHead::new(&upstream.target, &plan.path, headers).map_err(|error| {
-            tracing::warn!(upstream = upstream.name, %error, "a planned request cannot be sent");
-            Failure {
-                kind: FailureKind::Transient,
-                retry_after_ms: None,
-                message: None,
-            }
-        })?;
+        let head = head(plan, upstream, &plan.path, call.stream || always_stream)?;
         Ok(Self {
             path: plan.path.clone(),
             head,
@@ -137,6 +114,38 @@ impl Prepared {
             },
         })
     }
+}
+
+/// The head of a request as planned, at this path.
+pub(crate) fn head(
+    plan: &Plan,
+    upstream: &Upstream,
+    path: &str,
+    stream: bool,
+) -> Result<RequestHead, Failure> {
+    let mut headers = HeaderMap::with_capacity(plan.headers.len() + 4);
+    let accept = match stream {
+        true => "text/event-stream",
+        false => "application/json",
+    };
+    headers.insert(ACCEPT, HeaderValue::from_static(accept));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(
+        USER_AGENT,
+        HeaderValue::from_static(concat!("tollgate/", env!("CARGO_PKG_VERSION"))),
+    );
+    for (name, template) in &plan.headers {
+        let (name, value) = fill(upstream, name, template)?;
+        headers.insert(name, value);
+    }
+    RequestHead::new(&upstream.target, path, headers).map_err(|error| {
+        tracing::warn!(upstream = upstream.name, %error, "a planned request cannot be sent");
+        Failure {
+            kind: FailureKind::Transient,
+            retry_after_ms: None,
+            message: None,
+        }
+    })
 }
 
 /// Fills a header template with the upstream's credential. The guest has returned by then and never sees the result.

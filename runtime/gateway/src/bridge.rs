@@ -56,6 +56,7 @@ pub(crate) fn request(
     route: &Candidate,
     spoken: Operation,
     created: u64,
+    keeps: bool,
 ) -> Result<(Document, WayBack), ApiError> {
     let target = Target {
         dialect: spoken.dialect(),
@@ -70,6 +71,8 @@ pub(crate) fn request(
     let mut context = bridged.context;
     // Policies may have chosen another model: clients want to read the name that they asked for.
     context.model = request.requested.to_string();
+    // What is kept for a later turn must hold what the vendor wants back.
+    context.encrypted_reasoning |= keeps;
     let document = Document::parse(Bytes::from(bridged.body))?;
     let stamp = Stamp {
         request_id: Uuid::simple(request.id).to_string(),

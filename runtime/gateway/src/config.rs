@@ -24,6 +24,27 @@ pub struct Config {
     pub upstream: Upstream,
     /// Money and calendar.
     pub governance: Governance,
+    /// Answers that clients may name later.
+    pub responses: Responses,
+}
+
+/// Answers that clients may name later, where the vendor does not keep them itself.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Responses {
+    /// For so many days; 0 keeps nothing.
+    pub keep_days: u64,
+    /// A longer conversation is not kept. Bytes.
+    pub max_kept_bytes: usize,
+}
+
+impl Default for Responses {
+    fn default() -> Self {
+        Self {
+            keep_days: 30,
+            max_kept_bytes: 8 << 20,
+        }
+    }
 }
 
 /// The data plane's listener.

@@ -20,6 +20,7 @@ use crate::route::Candidate;
 use crate::settle::{Outcome, Settlement};
 use crate::silence::Silence;
 use crate::time_text;
+use crate::turns::Keeper;
 
 /// Turns an answer into the response. The settlement goes with the body.
 pub(crate) fn deliver(
@@ -27,6 +28,7 @@ pub(crate) fn deliver(
     route: &Candidate,
     answer: Answer,
     settlement: Settlement,
+    mut keeper: Option<Keeper>,
 ) -> Response<Reply> {
     let mut headers = passed_on(&answer.headers);
     let mut id = [0; 36];
@@ -48,6 +50,9 @@ pub(crate) fn deliver(
             };
             match body.and_then(|body| whole(request, filters, body, is_stream)) {
                 Ok(body) => {
+                    if let Some(keeper) = &mut keeper {
+                        keeper.whole(&body);
+                    }
                     let outcome = Outcome::complete(answer.status.as_u16(), usage);
                     let running = settlement.close(outcome).map(Arc::new);
                     let body = reply::until_sent(body, running.as_ref());
@@ -93,6 +98,7 @@ pub(crate) fn deliver(
                 rewriter: filters.map(|filters| (AnswerRewriter::new(request.operation), filters)),
                 settlement: Some(settlement),
                 running: None,
+                keeper,
                 ready: VecDeque::new(),
             };
             (StatusCode::OK, Reply::Stream(Box::new(relay)))

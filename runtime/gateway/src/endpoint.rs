@@ -3,6 +3,8 @@
 use http::Method;
 use tollgate_dialect::{Dialect, Operation};
 
+use crate::turns::Asked;
+
 /// What a client asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Endpoint {
@@ -12,6 +14,8 @@ pub(crate) enum Endpoint {
     Models,
     /// One model; ids may contain slashes, and some clients send them unescaped.
     Model(String),
+    /// Something that was kept: an answer, its input, a conversation.
+    Kept(Asked),
     /// The process is up.
     Alive,
     /// The process would serve a request.
@@ -38,6 +42,21 @@ pub(crate) fn resolve(method: &Method, path: &str, upgrade: bool) -> Endpoint {
             // 400 fails the turn, anything else shows a warning (measured with 0.169).
             Method::GET if upgrade => Endpoint::Upgrade,
             _ => Endpoint::WrongMethod("POST"),
+        };
+    }
+    if let Some(asked) = kept(bare) {
+        let allowed: &[Method] = match asked {
+            Asked::Response(_) | Asked::Conversation(_) => &[Method::GET, Method::DELETE],
+            Asked::InputItems(_) => &[Method::GET],
+            Asked::Conversations => &[Method::POST],
+        };
+        return match allowed.contains(method) {
+            true => Endpoint::Kept(asked),
+            false => Endpoint::WrongMethod(match asked {
+                Asked::Response(_) | Asked::Conversation(_) => "GET, DELETE",
+                Asked::InputItems(_) => "GET",
+                Asked::Conversations => "POST",
+            }),
         };
     }
     let get = *method == Method::GET || *method == Method::HEAD;
@@ -68,6 +87,22 @@ pub(crate) fn error_dialect(path: &str, anthropic: bool) -> Dialect {
         None if anthropic || bare.starts_with("/messages/") => Dialect::AnthropicMessages,
         None if bare.starts_with("/responses/") => Dialect::OpenaiResponses,
         None => Dialect::OpenaiChat,
+    }
+}
+
+/// What kept thing a path names.
+fn kept(bare: &str) -> Option<Asked> {
+    if bare == "/conversations" {
+        return Some(Asked::Conversations);
+    }
+    let id = |text: &str| (!text.is_empty() && !text.contains('/')).then(|| unescape(text));
+    if let Some(rest) = bare.strip_prefix("/conversations/") {
+        return id(rest).map(Asked::Conversation);
+    }
+    let rest = bare.strip_prefix("/responses/")?;
+    match rest.strip_suffix("/input_items") {
+        Some(rest) => id(rest).map(Asked::InputItems),
+        None => id(rest).map(Asked::Response),
     }
 }
 

@@ -9,11 +9,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::Guard;
+use bytes::Bytes;
 use futures_util::FutureExt;
 use http::header::UPGRADE;
 use http::{HeaderMap, Request as HttpRequest, Response, StatusCode};
 use hyper::body::Incoming;
-use tollgate_dialect::{ApiError, Dialect, Document, ErrorKind, Operation};
+use tollgate_dialect::{ApiError, Dialect, Document, ErrorKind, Facts, Operation};
 use tollgate_governance::Caller;
 use uuid::Uuid;
 
@@ -24,8 +25,9 @@ use crate::request::{Policies, Refusal, Request};
 use crate::route::Candidate;
 use crate::settle::{self, Outcome, Settlement};
 use crate::snapshot::Snapshot;
+use crate::turns::{self, Keeper, Thread};
 use crate::worker::Worker;
-use crate::{admit, deliver, hold, identify, inform, metrics, receive, route, turn};
+use crate::{admit, deliver, hold, identify, inform, kept, metrics, receive, route, turn};
 
 /// Answers one HTTP request. It always answers.
 pub(crate) async fn handle(
@@ -54,6 +56,13 @@ pub(crate) async fn handle(
         return Ok(answer);
     }
     let dialect = endpoint::error_dialect(path, inform::is_anthropic(request.headers()));
+    if let Endpoint::Kept(asked) = endpoint {
+        let client = client(&worker, peer, request.headers());
+        let answer = kept::answer(&worker, &asked, request, client, id).await;
+        let mut response = answer.unwrap_or_else(|error| reply::error(dialect, &error, id));
+        identified(&mut response, id);
+        return Ok(response);
+    }
     let snapshot = worker.control.snapshot();
     let mut response = match endpoint {
         Endpoint::Models | Endpoint::Model(_) => {
@@ -81,14 +90,20 @@ pub(crate) async fn handle(
         Endpoint::Probe => inform::probe(),
         Endpoint::Upgrade => inform::upgrade(dialect, id),
         Endpoint::WrongMethod(allowed) => inform::wrong_method(dialect, allowed, id),
-        Endpoint::Unknown | Endpoint::Inference(_) => inform::unknown(dialect, path, id),
+        Endpoint::Unknown | Endpoint::Inference(_) | Endpoint::Kept(_) => {
+            inform::unknown(dialect, path, id)
+        }
     };
+    identified(&mut response, id);
+    Ok(response)
+}
+
+fn identified(response: &mut Response<Reply>, id: Uuid) {
     let mut text = [0; 36];
     reply::identify(
         response.headers_mut(),
         id.hyphenated().encode_lower(&mut text),
     );
-    Ok(response)
 }
 
 /// Where a request comes from, and when.
@@ -171,7 +186,8 @@ async fn inference(
             return response;
         }
     };
-    deliver::deliver(&request, &route, answer, settlement)
+    let keeper = Keeper::new(&worker.control, &request, &route, worker.now_ms());
+    deliver::deliver(&request, &route, answer, settlement, keeper)
 }
 
 /// Nobody could serve: settles and says so.
@@ -274,13 +290,10 @@ async fn receive(
         return Err(known(error, caller, headers));
     }
     let body_size = body.len() as u64;
-    let parsed = Document::parse(body).and_then(|document| {
-        let facts = tollgate_dialect::facts(&document, operation)?;
-        Ok((document, facts))
-    });
-    let (document, facts) = match parsed {
+    let parsed = parse(worker, operation, &caller, body);
+    let (document, facts, thread) = match parsed {
         Ok(parsed) => parsed,
-        Err(invalid) => return Err(known(invalid.into(), caller, headers)),
+        Err(error) => return Err(known(error, caller, headers)),
     };
     let request = Request {
         id,
@@ -294,11 +307,38 @@ async fn receive(
         served: facts.model.as_str().into(),
         capped: false,
         facts,
+        thread: thread.map(Box::new),
         body_size,
         tags: Vec::new(),
         acts: Vec::new(),
     };
     Ok((request, fresh))
+}
+
+/// Reads a body, with what it goes on with in front of its own input.
+fn parse(
+    worker: &Worker,
+    operation: Operation,
+    caller: &Caller,
+    body: Bytes,
+) -> Result<(Document, Facts, Option<Thread>), ApiError> {
+    let mut document = Document::parse(body)?;
+    let mut facts = tollgate_dialect::facts(&document, operation)?;
+    if operation != Operation::Responses {
+        return Ok((document, facts, None));
+    }
+    let turns = worker.control.turns();
+    let account = caller.path.account();
+    let thread = turns::resume(turns, account, &mut document, worker.now_ms())?;
+    if document.is_modified() {
+        document = Document::parse(document.to_bytes())?;
+        facts = tollgate_dialect::facts(&document, operation)?;
+    }
+    if let Some(thread) = &thread {
+        let held_there = thread.tokens.saturating_mul(4);
+        facts.input_chars_estimate = facts.input_chars_estimate.saturating_add(held_there);
+    }
+    Ok((document, facts, thread))
 }
 
 /// Policies, candidates, limits: everything that may still say no before anything is sent.

@@ -20,6 +20,7 @@ use crate::filters::{self, Filters};
 use crate::reply;
 use crate::request::error_word;
 use crate::silence::Silence;
+use crate::turns::Keeper;
 use crate::settle::{Outcome, Progress, Settlement};
 
 /// A stream under way.
@@ -39,6 +40,8 @@ pub(crate) struct Relay {
     pub(crate) settlement: Option<Settlement>,
     /// What is settled runs until its last bytes have left.
     pub(crate) running: Option<Arc<Running>>,
+    /// Keeps the answer, if its client may name it later.
+    pub(crate) keeper: Option<Keeper>,
     pub(crate) ready: VecDeque<Bytes>,
 }
 
@@ -54,6 +57,9 @@ impl Relay {
         }
         loop {
             if let Some(bytes) = self.ready.pop_front() {
+                if let Some(keeper) = &mut self.keeper {
+                    keeper.push(&bytes);
+                }
                 return Poll::Ready(Some(reply::until_sent(bytes, self.running.as_ref())));
             }
             if !self.first.is_empty() {
@@ -235,6 +241,9 @@ impl Relay {
         let Some(tap) = self.tap.take() else { return };
         let position = tap.position();
         let summary = tap.finish();
+        if let Some(keeper) = &mut self.keeper {
+            keeper.ended(position.response_id.as_deref(), summary.usage.as_ref());
+        }
         let Some(settlement) = self.settlement.take() else {
             return;
         };

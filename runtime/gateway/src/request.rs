@@ -11,6 +11,7 @@ use tollgate_plugin::Interface;
 use uuid::Uuid;
 
 use crate::snapshot::{Policy, Snapshot};
+use crate::turns::Thread;
 use crate::views::RequestFacts;
 
 /// A parsed request of a known caller.
@@ -29,6 +30,8 @@ pub(crate) struct Request {
     pub(crate) served: Box<str>,
     /// The output cap that was held for is sent to the vendor: the answer cannot outgrow its hold.
     pub(crate) capped: bool,
+    /// What it goes on with (Responses).
+    pub(crate) thread: Option<Box<Thread>>,
     pub(crate) body_size: u64,
     /// Tags that policies put on it.
     pub(crate) tags: Vec<(String, String)>,
@@ -91,6 +94,7 @@ impl Request {
             requested: Box::default(),
             served: Box::default(),
             capped: false,
+            thread: None,
             body_size: 0,
             tags: Vec::new(),
             acts: Vec::new(),

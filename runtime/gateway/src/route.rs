@@ -6,6 +6,7 @@ use tollgate_dialect::{ApiError, ErrorKind};
 use tollgate_plugin::Interface;
 
 use crate::admit;
+use crate::bridge::Way;
 use crate::request::{Refusal, Request};
 use crate::snapshot::{Route, Snapshot};
 use crate::views::CandidateFacts;
@@ -41,6 +42,22 @@ pub(crate) fn candidates(
             .into(),
             false => admit::no_such_model(model).into(),
         });
+    }
+    if let Some(thread) = &request.thread
+        && let Some(upstream) = &thread.upstream
+    {
+        let holds = |route: &Candidate| {
+            route.upstream.name == *upstream && route.way(request.operation) == Some(Way::Native)
+        };
+        found.retain(holds);
+        if found.is_empty() {
+            return Err(ApiError::new(
+                ErrorKind::TurnNotFound,
+                format!("the vendor that holds the previous response does not serve the model `{model}`"),
+            )
+            .with_param("previous_response_id")
+            .into());
+        }
     }
     if found.iter().any(|route| snapshot.price(route).is_some()) {
         found.retain(|route| snapshot.price(route).is_some());

@@ -569,7 +569,7 @@ fn observe(open: &Open, outcome: &Outcome, charged: u64, total: Duration) {
     }
 }
 
-fn tokens(usage: &Usage) -> Tokens {
+pub(crate) fn tokens(usage: &Usage) -> Tokens {
     Tokens {
         input: usage.input,
         cache_read: usage.cache_read,

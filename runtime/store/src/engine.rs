@@ -48,6 +48,8 @@ pub enum Table {
     Rollups = 7,
     /// The ledger's records by their number; see [`ledger`](crate::ledger). Read only; [`Store::append_ledger`] adds.
     Ledger = 8,
+    /// Kept turns by id, sealed.
+    Turns = 9,
 }
 
 /// One change of a record. No value removes it.

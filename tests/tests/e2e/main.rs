@@ -21,6 +21,7 @@ mod durability;
 mod failover;
 mod framing;
 mod identity;
+mod kept;
 mod keys;
 mod limits;
 mod misbehaving_guests;

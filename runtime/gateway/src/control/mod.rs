@@ -63,6 +63,7 @@ use tollgate_vault::{Credential, Vault};
 use crate::config::Config;
 use crate::kills::Kills;
 use crate::snapshot::{Problem, Snapshot};
+use crate::turns::Turns;
 use data_dir::DataDir;
 
 /// Owner of everything that can change while the gateway runs.
@@ -79,6 +80,7 @@ pub struct Control {
     /// Of the days that usage was rolled up by: that of the start.
     rollup_zone: Zone,
     kills: Kills,
+    turns: Turns,
     writer: Mutex<Option<UsageWriter>>,
     tending: Mutex<Option<tend::Tending>>,
     state: Mutex<State>,
@@ -127,6 +129,11 @@ impl Control {
     #[must_use]
     pub fn counters(&self) -> &Arc<Counters> {
         &self.counters
+    }
+
+    /// Answers that clients may name later.
+    pub(crate) fn turns(&self) -> &Turns {
+        &self.turns
     }
 
     /// Keys whose answers under way are to end.
@@ -185,6 +192,7 @@ impl Control {
         // Best effort: a file that names a port nobody listens on only costs the command line a refused connection.
         let _ = std::fs::remove_file(self.data.addresses());
         drop(self.tending.lock().take());
+        self.turns.close();
         let writer = self.writer.lock().take();
         if let Some(Err(error)) = writer.map(UsageWriter::shutdown) {
             tracing::error!(%error, "usage rows were lost");

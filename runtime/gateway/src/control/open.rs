@@ -21,6 +21,7 @@ use super::data_dir::{DataDir, SECRET_MODE, check_mode};
 use super::error::StartError;
 use super::token::{self, Gate};
 use super::{Control, State, now_ms};
+use crate::turns::Turns;
 use crate::config::{self, Config};
 use crate::kills::Kills;
 use crate::snapshot::Problem;
@@ -244,7 +245,15 @@ impl Control {
         let writer =
             UsageWriter::start_journaled(Arc::clone(&store), WriterOptions::default(), journal)
                 .map_err(|error| store_failed(&data, error.into()))?;
+        let turns = vault
+            .derived_key("kept turns")
+            .map_err(|error| StartError::Vault(error.to_string()))
+            .and_then(|key| {
+                Turns::open(Arc::clone(&store), &key)
+                    .map_err(|error| StartError::State(format!("kept turns: {error}")))
+            })?;
         let control = Arc::new(Self {
+            turns,
             hasher: KeyHasher::new(vault.pepper()),
             config,
             data,

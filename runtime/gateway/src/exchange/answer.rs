@@ -16,7 +16,7 @@ use crate::adapt::Prepared;
 use crate::settle::Settlement;
 
 /// An answer longer than this is not a model's. Bytes.
-const LONGEST_ANSWER: usize = 256 << 20;
+pub(super) const LONGEST_ANSWER: usize = 256 << 20;
 /// As much of an error as anybody reads. Bytes.
 const LONGEST_ERROR: usize = 1 << 20;
 /// A first event longer than this is committed unseen. Bytes.
@@ -247,7 +247,7 @@ async fn first_event(
 }
 
 /// Reads a body to its end, or until it is longer than `limit`.
-async fn whole(mut body: UpstreamBody, limit: usize) -> Result<Bytes, UpstreamError> {
+pub(super) async fn whole(mut body: UpstreamBody, limit: usize) -> Result<Bytes, UpstreamError> {
     let mut first: Option<Bytes> = None;
     let mut rest: Option<BytesMut> = None;
     while let Some(frame) = body.frame().await {

@@ -2,6 +2,7 @@
 //! nobody anything but time.
 
 mod answer;
+mod beside;
 mod estimate;
 mod failure;
 
@@ -15,6 +16,7 @@ use tollgate_dialect::{ApiError, Document, Edit, Operation};
 use tollgate_plugin::{CallView, Failure, FailureKind, SignHead, Translator};
 use tollgate_upstream::{Coalesce, RequestHead, UpstreamBody};
 
+pub(crate) use self::beside::{Beside, beside};
 use self::failure::{
     Cause, Miss, Told, classify, for_the_client, is_the_clients, translation_failed, unavailable,
     unreachable,
@@ -25,7 +27,7 @@ use crate::request::Request;
 use crate::route::Candidate;
 use crate::settle::Settlement;
 use crate::snapshot::Snapshot;
-use crate::turn;
+use crate::{turn, turns};
 use crate::views::{AnswerHead, CallFacts};
 use crate::worker::Worker;
 
@@ -147,8 +149,9 @@ async fn attempt(
     let (document, bridge) = match way {
         Way::Bridged(_) => {
             let created = worker.now_ms() / 1_000;
-            let (document, back) =
-                bridge::request(request, route, spoken, created).map_err(Miss::unsaid)?;
+            let keeps = turns::is_wanted(&worker.control, request);
+            let (document, back) = bridge::request(request, route, spoken, created, keeps)
+                .map_err(Miss::unsaid)?;
             (Cow::Owned(document), Some(back))
         }
         Way::Native | Way::Estimated => (Cow::Borrowed(&*request.document), None),

@@ -229,6 +229,11 @@ impl Snapshot {
             || !self.open.is_empty()
     }
 
+    /// The upstream of this name.
+    pub(crate) fn upstream(&self, name: &str) -> Option<&Arc<Upstream>> {
+        self.upstreams.get(name)
+    }
+
     /// The price at which a route is charged.
     pub(crate) fn price<'a>(&'a self, route: &'a Route) -> Option<&'a Price> {
         route.price.as_ref().or(self.default_price.as_ref())

@@ -1,0 +1,86 @@
+//! Answers and conversations that are kept: shown, listed and deleted for their own account, here or at their vendor.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use http::{Method, Request as HttpRequest, Response, StatusCode};
+use hyper::body::Incoming;
+use tollgate_dialect::{ApiError, ErrorKind, Operation};
+use tollgate_governance::Caller;
+use uuid::Uuid;
+
+use crate::reply::{self, Reply};
+use crate::turns::{self, Asked, Kept};
+use crate::worker::Worker;
+use crate::{exchange, identify, receive};
+
+const DAY_MS: u64 = 86_400_000;
+
+/// Answers a request about something kept.
+///
+/// # Errors
+/// The key is wrong or may not, or there is no such thing of this account's.
+pub(crate) async fn answer(
+    worker: &Worker,
+    asked: &Asked,
+    http: HttpRequest<Incoming>,
+    client: Option<IpAddr>,
+    id: Uuid,
+) -> Result<Response<Reply>, ApiError> {
+    let now_ms = worker.now_ms();
+    let snapshot = worker.control.snapshot_full();
+    let (parts, incoming) = http.into_parts();
+    let hasher = worker.control.hasher();
+    let caller = identify::caller(&snapshot, hasher, &parts.headers, client, now_ms)?;
+    permitted(&caller)?;
+    let (turns, account) = (worker.control.turns(), caller.path.account());
+    let query = parts.uri.query().unwrap_or_default();
+    if *asked == Asked::Conversations {
+        let server = &worker.config().server;
+        let patience = Duration::from_millis(server.body_timeout_ms);
+        let limit = server.max_body_bytes;
+        let body = receive::body(&parts.headers, incoming, limit, patience).await?;
+        let days = worker.config().responses.keep_days;
+        let expires_ms = now_ms.saturating_add(days.saturating_mul(DAY_MS));
+        let made = turns::begin(turns, account, id, &body, now_ms, expires_ms)?;
+        return Ok(reply::own(StatusCode::OK, "application/json", made));
+    }
+    if let Asked::Response(name) | Asked::InputItems(name) = asked
+        && let Some(found) = turns.find(name, account, now_ms)
+        && let Kept::There { upstream } = &found.kept
+    {
+        let mut place = format!("/{name}");
+        if let Asked::InputItems(_) = asked {
+            place.push_str("/input_items");
+        }
+        if !query.is_empty() {
+            place.push('?');
+            place.push_str(query);
+        }
+        let delete = parts.method == Method::DELETE;
+        let asked = exchange::Beside {
+            upstream,
+            place: &place,
+            method: parts.method,
+            headers: parts.headers,
+        };
+        let response = exchange::beside(worker, &snapshot, asked).await?;
+        if delete && response.status().is_success() {
+            turns.forget(name);
+        }
+        return Ok(response);
+    }
+    let (status, body) = turns::serve(turns, account, asked, &parts.method, query, now_ms)?;
+    Ok(reply::own(status, "application/json", body))
+}
+
+fn permitted(caller: &Caller) -> Result<(), ApiError> {
+    let operation = Operation::Responses;
+    match caller.allows_endpoint(operation.as_str()) {
+        true => Ok(()),
+        false => {
+            let message = format!("this key may not use {}", operation.path());
+            Err(ApiError::new(ErrorKind::EndpointForbidden, message))
+        }
+    }
+}

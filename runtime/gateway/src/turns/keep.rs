@@ -1,0 +1,168 @@
+//! On the way out: an answer that its client may name later is kept when it is whole.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use tollgate_dialect::{LastResponse, Operation, Usage};
+use tollgate_governance::AccountId;
+
+use super::resume::items;
+use super::{Kept, Record};
+use crate::bridge::Way;
+use crate::control::Control;
+use crate::request::Request;
+use crate::route::Candidate;
+
+const DAY_MS: u64 = 86_400_000;
+
+/// Keeps one answer.
+pub(crate) struct Keeper {
+    control: Arc<Control>,
+    account: AccountId,
+    conversation: Option<String>,
+    now_ms: u64,
+    place: Place,
+    done: bool,
+}
+
+enum Place {
+    /// The vendor of this upstream keeps it.
+    There(String),
+    /// The gateway does: the input, and the answer as it comes by.
+    Here(String, LastResponse),
+}
+
+/// What is read of a response object.
+#[derive(Deserialize)]
+struct Head {
+    id: Option<String>,
+    usage: Option<Counted>,
+}
+
+#[derive(Deserialize)]
+struct Counted {
+    total_tokens: Option<u64>,
+}
+
+/// Whether the client may name the answer later. It may unless it said otherwise.
+pub(crate) fn is_wanted(control: &Control, request: &Request) -> bool {
+    request.operation == Operation::Responses
+        && control.config().responses.keep_days > 0
+        && request.document.get("store") != Some(b"false")
+}
+
+impl Keeper {
+    /// What keeps the answer of this request, if anything has to.
+    pub(crate) fn new(
+        control: &Arc<Control>,
+        request: &Request,
+        route: &Candidate,
+        now_ms: u64,
+    ) -> Option<Self> {
+        if !is_wanted(control, request) {
+            return None;
+        }
+        let limit = control.config().responses.max_kept_bytes;
+        let place = match route.way(request.operation)? {
+            // A component that answers by itself keeps nothing.
+            Way::Native if !route.upstream.responds => Place::There(route.upstream.name.clone()),
+            _ => {
+                let input = request.document.get("input");
+                if input.is_some_and(|input| input.len() > limit) {
+                    return None;
+                }
+                Place::Here(items(input), LastResponse::new(limit))
+            }
+        };
+        Some(Self {
+            control: Arc::clone(control),
+            account: request.caller.path.account(),
+            conversation: request
+                .thread
+                .as_ref()
+                .and_then(|thread| thread.conversation.clone()),
+            now_ms,
+            place,
+            done: false,
+        })
+    }
+
+    /// Takes a whole answer.
+    pub(crate) fn whole(&mut self, body: &[u8]) {
+        let Ok(head) = serde_json::from_slice::<Head>(body) else {
+            return;
+        };
+        let tokens = head.usage.and_then(|usage| usage.total_tokens);
+        let id = head.id.unwrap_or_default();
+        let response = || String::from_utf8_lossy(body).into_owned();
+        self.keep(&id, tokens.unwrap_or(0), response);
+    }
+
+    /// Takes bytes of a stream before the client gets them: who has seen the end of an answer can go on with it.
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        if let Place::Here(_, last) = &mut self.place {
+            last.push(bytes);
+            if let Some(response) = last.take() {
+                self.whole(response.as_bytes());
+            }
+        }
+    }
+
+    /// The vendor's stream has ended; this is what the gateway read of it on the side.
+    pub(crate) fn ended(&mut self, id: Option<&str>, usage: Option<&Usage>) {
+        if let (Place::There(_), Some(id)) = (&self.place, id) {
+            let tokens = usage.map_or(0, |usage| crate::settle::tokens(usage).total());
+            self.keep(id, tokens, String::new);
+        }
+    }
+
+    fn keep(&mut self, id: &str, tokens: u64, response: impl FnOnce() -> String) {
+        if std::mem::replace(&mut self.done, true) {
+            return;
+        }
+        let settings = &self.control.config().responses;
+        let kept = match &mut self.place {
+            Place::There(upstream) => Kept::There {
+                upstream: std::mem::take(upstream),
+            },
+            Place::Here(input, _) => Kept::Here {
+                input: std::mem::take(input),
+                response: response(),
+            },
+        };
+        let record = Record {
+            account: self.account,
+            expires_ms: self
+                .now_ms
+                .saturating_add(settings.keep_days.saturating_mul(DAY_MS)),
+            tokens,
+            kept,
+        };
+        if record.size() > settings.max_kept_bytes {
+            tracing::debug!("a conversation is too long to be kept");
+            return;
+        }
+        let turns = self.control.turns();
+        let expires_ms = record.expires_ms;
+        turns.keep(id, record);
+        if let Some(conversation) = &self.conversation
+            && let Some(before) = turns.find(conversation, self.account, self.now_ms)
+            && let Kept::Conversation {
+                created, metadata, ..
+            } = &before.kept
+        {
+            let kept = Kept::Conversation {
+                created: *created,
+                metadata: metadata.clone(),
+                head: Some(id.to_owned()),
+            };
+            let record = Record {
+                account: self.account,
+                expires_ms,
+                tokens,
+                kept,
+            };
+            turns.keep(conversation, record);
+        }
+    }
+}

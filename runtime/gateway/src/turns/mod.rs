@@ -1,0 +1,216 @@
+//! Answers that clients may name later (`previous_response_id`, `conversation`, `GET /v1/responses/{id}`).
+//!
+//! Where the vendor keeps them, only whose they are and where is remembered; where it cannot, the gateway keeps the turn
+//! itself: sealed, for a limited time, of a limited size, bound to its account. Writing is off the answer's way, on a
+//! thread of its own; what is under way to the store is read from memory.
+
+mod keep;
+mod record;
+mod resume;
+mod serve;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use parking_lot::{Condvar, Mutex};
+use tollgate_governance::AccountId;
+use tollgate_store::{Store, StoreError, Table, Visit, Write};
+
+use self::record::Sealer;
+
+pub(crate) use self::keep::{Keeper, is_wanted};
+pub(crate) use self::record::{Kept, Record};
+pub(crate) use self::resume::{Thread, resume};
+pub(crate) use self::serve::{Asked, begin, serve};
+
+/// Turns that wait to be written may take so many bytes of memory; beyond that new ones are not kept.
+const MOST_WAITING: usize = 64 << 20;
+/// Longer names are nobody's ids.
+const LONGEST_ID: usize = 256;
+
+/// The kept turns.
+pub(crate) struct Turns {
+    shared: Arc<Shared>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Shared {
+    store: Arc<dyn Store>,
+    sealer: Sealer,
+    state: Mutex<Waiting>,
+    wake: Condvar,
+}
+
+/// What is on its way to the store.
+#[derive(Default)]
+struct Waiting {
+    /// By id; no record: it was deleted.
+    changes: HashMap<Box<str>, Option<Arc<Record>>>,
+    bytes: usize,
+    closing: bool,
+}
+
+impl Turns {
+    /// Opens what is kept in the store, under a key of 256 bits.
+    pub(crate) fn open(store: Arc<dyn Store>, key: &[u8; 32]) -> std::io::Result<Self> {
+        let sealer =
+            Sealer::new(key).ok_or_else(|| std::io::Error::other("the key cannot be used"))?;
+        let shared = Arc::new(Shared {
+            store,
+            sealer,
+            state: Mutex::default(),
+            wake: Condvar::new(),
+        });
+        let for_writer = Arc::clone(&shared);
+        let writer = std::thread::Builder::new()
+            .name("turns".to_owned())
+            .spawn(move || for_writer.write())?;
+        Ok(Self {
+            shared,
+            writer: Mutex::new(Some(writer)),
+        })
+    }
+
+    /// The turn of this id, if it is the account's own and has not expired.
+    pub(crate) fn find(&self, id: &str, account: AccountId, now_ms: u64) -> Option<Arc<Record>> {
+        if id.is_empty() || id.len() > LONGEST_ID {
+            return None;
+        }
+        let waiting = self.shared.state.lock().changes.get(id).cloned();
+        let record = match waiting {
+            Some(change) => change?,
+            None => {
+                let stored = self.shared.store.get(Table::Turns, id.as_bytes());
+                let stored = stored
+                    .inspect_err(|error| tracing::error!(%error, "a kept turn cannot be read"))
+                    .ok()??;
+                Arc::new(self.shared.sealer.open(id.as_bytes(), &stored)?)
+            }
+        };
+        (record.account == account && record.expires_ms > now_ms).then_some(record)
+    }
+
+    /// Keeps a turn under its id. It can be found from now on.
+    pub(crate) fn keep(&self, id: &str, record: Record) {
+        if id.is_empty() || id.len() > LONGEST_ID {
+            return;
+        }
+        self.change(id, Some(Arc::new(record)));
+    }
+
+    /// Forgets a turn.
+    pub(crate) fn forget(&self, id: &str) {
+        self.change(id, None);
+    }
+
+    fn change(&self, id: &str, record: Option<Arc<Record>>) {
+        let mut state = self.shared.state.lock();
+        let size = record.as_deref().map_or(0, Record::size);
+        if state.bytes.saturating_add(size) > MOST_WAITING {
+            tracing::warn!("turns come faster than they can be written; one is not kept");
+            return;
+        }
+        let before = state.changes.insert(id.into(), record);
+        let freed = before.flatten().as_deref().map_or(0, Record::size);
+        state.bytes = state.bytes.saturating_sub(freed).saturating_add(size);
+        drop(state);
+        self.shared.wake.notify_one();
+    }
+
+    /// Removes what has expired. Says how many that were.
+    pub(crate) fn expire(&self, now_ms: u64) -> Result<usize, StoreError> {
+        let mut expired = Vec::new();
+        self.shared.store.scan(Table::Turns, &mut |id, stored| {
+            // What nobody can make sense of is kept: another version may.
+            if record::expires_ms(stored).is_some_and(|expiry| expiry <= now_ms) {
+                expired.push(Write {
+                    table: Table::Turns,
+                    key: id.to_vec(),
+                    value: None,
+                });
+            }
+            Visit::Continue
+        })?;
+        for some in expired.chunks(1_000) {
+            self.shared.store.apply(some)?;
+        }
+        Ok(expired.len())
+    }
+
+    /// Writes what is waiting. Nothing is kept any more after that.
+    pub(crate) fn close(&self) {
+        self.shared.state.lock().closing = true;
+        self.shared.wake.notify_one();
+        let writer = self.writer.lock().take();
+        if writer.is_some_and(|writer| writer.join().is_err()) {
+            tracing::error!("the thread that keeps turns panicked");
+        }
+    }
+}
+
+impl Record {
+    /// What it takes in memory, roughly. Bytes.
+    pub(crate) fn size(&self) -> usize {
+        128 + match &self.kept {
+            Kept::Here { input, response } => input.len() + response.len(),
+            Kept::There { upstream } => upstream.len(),
+            Kept::Conversation { metadata, .. } => metadata.len(),
+        }
+    }
+}
+
+impl Shared {
+    fn write(&self) {
+        loop {
+            let mut state = self.state.lock();
+            while state.changes.is_empty() && !state.closing {
+                self.wake.wait(&mut state);
+            }
+            if state.changes.is_empty() {
+                return;
+            }
+            // They stay where they can be found until the store has them.
+            let some: Vec<_> = state
+                .changes
+                .iter()
+                .take(256)
+                .map(|(id, record)| (id.clone(), record.clone()))
+                .collect();
+            drop(state);
+            let writes: Vec<Write> = some
+                .iter()
+                .filter_map(|(id, record)| {
+                    let value = match record {
+                        Some(record) => Some(self.sealer.seal(id.as_bytes(), record)?),
+                        None => None,
+                    };
+                    Some(Write {
+                        table: Table::Turns,
+                        key: id.as_bytes().to_vec(),
+                        value,
+                    })
+                })
+                .collect();
+            if let Err(error) = self.store.apply(&writes) {
+                tracing::error!(%error, turns = writes.len(), "turns could not be kept");
+            }
+            let mut state = self.state.lock();
+            for (id, written) in some {
+                let same = match (state.changes.get(&id), &written) {
+                    (Some(Some(now)), Some(written)) => Arc::ptr_eq(now, written),
+                    (Some(None), None) => true,
+                    _ => false,
+                };
+                if same {
+                    state.changes.remove(&id);
+                    let size = written.as_deref().map_or(0, Record::size);
+                    state.bytes = state.bytes.saturating_sub(size);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

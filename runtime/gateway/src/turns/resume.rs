@@ -1,0 +1,156 @@
+//! On the way in: a request that names what came before gets it put in front of its own input.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tollgate_dialect::{ApiError, Document, Edit, ErrorKind};
+use tollgate_governance::AccountId;
+
+use super::{Kept, Turns};
+
+/// What a request goes on with.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Thread {
+    /// The conversation that its answer is added to.
+    pub(crate) conversation: Option<String>,
+    /// The upstream whose vendor holds what came before: nobody else can go on with it.
+    pub(crate) upstream: Option<String>,
+    /// Tokens of what is held there. The vendor counts them as input again.
+    pub(crate) tokens: u64,
+}
+
+/// Resolves what a Responses request names. What the gateway keeps is put into the request; what a vendor keeps stays
+/// named.
+///
+/// # Errors
+/// It is not there, or not this account's.
+pub(crate) fn resume(
+    turns: &Turns,
+    account: AccountId,
+    document: &mut Document,
+    now_ms: u64,
+) -> Result<Option<Thread>, ApiError> {
+    let previous = document.get_string("previous_response_id")?;
+    let previous = previous.map(|id| id.into_owned());
+    let conversation = conversation_id(document.get("conversation"))?;
+    let mut thread = Thread::default();
+    let (id, param) = match (previous, conversation) {
+        (None, None) => return Ok(None),
+        (Some(_), Some(_)) => {
+            let error = ApiError::new(
+                ErrorKind::InvalidRequest,
+                "`previous_response_id` and `conversation` cannot be used together",
+            );
+            return Err(error.with_param("conversation"));
+        }
+        (Some(id), None) => (id, "previous_response_id"),
+        (None, Some(id)) => {
+            let found = turns.find(&id, account, now_ms);
+            let Some(Kept::Conversation { head, .. }) = found.as_deref().map(|found| &found.kept)
+            else {
+                return Err(not_found("conversation", &id));
+            };
+            remove(document, "/conversation")?;
+            thread.conversation = Some(id);
+            match head {
+                None => return Ok(Some(thread)),
+                Some(head) => (head.clone(), "conversation"),
+            }
+        }
+    };
+    let found = turns.find(&id, account, now_ms);
+    let found = found.ok_or_else(|| not_found(param, &id))?;
+    match &found.kept {
+        Kept::There { upstream, .. } => {
+            thread.upstream = Some(upstream.clone());
+            thread.tokens = found.tokens;
+            if param == "conversation" {
+                let value = serde_json::Value::from(id).to_string();
+                set(document, "/previous_response_id", value)?;
+            }
+        }
+        Kept::Here { input, response } => {
+            let whole = joined(input, response, document.get("input"))
+                .ok_or_else(|| not_found(param, &id))?;
+            remove(document, "/previous_response_id")?;
+            set(document, "/input", whole)?;
+        }
+        Kept::Conversation { .. } => return Err(not_found(param, &id)),
+    }
+    Ok(Some(thread))
+}
+
+/// A conversation is named by its id, or by an object that has it.
+fn conversation_id(value: Option<&[u8]>) -> Result<Option<String>, ApiError> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Named {
+        Id(String),
+        Object { id: String },
+    }
+    let Some(value) = value.filter(|value| *value != b"null") else {
+        return Ok(None);
+    };
+    match serde_json::from_slice(value) {
+        Ok(Named::Id(id) | Named::Object { id }) => Ok(Some(id)),
+        Err(_) => {
+            let error = ApiError::new(
+                ErrorKind::InvalidRequest,
+                "`conversation` must be an id or an object with one",
+            );
+            Err(error.with_param("conversation"))
+        }
+    }
+}
+
+fn not_found(param: &str, id: &str) -> ApiError {
+    let what = match param {
+        "conversation" => "Conversation",
+        _ => "Previous response",
+    };
+    ApiError::new(
+        ErrorKind::TurnNotFound,
+        format!("{what} with id '{id}' not found."),
+    )
+    .with_param(param)
+}
+
+fn set(document: &mut Document, pointer: &str, value: String) -> Result<(), ApiError> {
+    let pointer = pointer.to_owned();
+    Ok(document.apply(&Edit::Set { pointer, value })?)
+}
+
+fn remove(document: &mut Document, pointer: &str) -> Result<(), ApiError> {
+    let pointer = pointer.to_owned();
+    Ok(document.apply(&Edit::Remove { pointer })?)
+}
+
+/// The items of an input that is a text or an array, as the JSON text of an array.
+pub(super) fn items(input: Option<&[u8]>) -> String {
+    match input {
+        Some(text @ [b'"', ..]) => {
+            let text = String::from_utf8_lossy(text);
+            format!(r#"[{{"type":"message","role":"user","content":{text}}}]"#)
+        }
+        Some(array @ [b'[', ..]) => String::from_utf8_lossy(array).into_owned(),
+        _ => "[]".to_owned(),
+    }
+}
+
+/// What was said, what was answered, and what is said now, as one input.
+fn joined(input: &str, response: &str, own: Option<&[u8]>) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Output<'a> {
+        #[serde(borrow)]
+        output: Vec<&'a RawValue>,
+    }
+    let said: Vec<&RawValue> = serde_json::from_str(input).ok()?;
+    let answered: Output<'_> = serde_json::from_str(response).ok()?;
+    let own = items(own);
+    let own: Vec<&RawValue> = serde_json::from_str(&own).ok()?;
+    let all: Vec<&RawValue> = said
+        .into_iter()
+        .chain(answered.output)
+        .chain(own)
+        .collect();
+    serde_json::to_string(&all).ok()
+}

@@ -1,0 +1,221 @@
+//! What can be asked of kept answers and conversations: show, list the input, delete.
+
+use bytes::Bytes;
+use http::{Method, StatusCode};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
+use tollgate_dialect::{ApiError, ErrorKind};
+use tollgate_governance::AccountId;
+use uuid::Uuid;
+
+use super::{Kept, Record, Turns};
+
+/// A request about something kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// `/responses/{id}`.
+    Response(String),
+    /// `/responses/{id}/input_items`.
+    InputItems(String),
+    /// `/conversations`.
+    Conversations,
+    /// `/conversations/{id}`.
+    Conversation(String),
+}
+
+/// As many input items as are listed at most, and by default.
+const MOST_ITEMS: usize = 100;
+const USUAL_ITEMS: usize = 20;
+
+/// Answers from what the gateway keeps itself.
+///
+/// # Errors
+/// It is not there, not this account's, or the request makes no sense.
+pub(crate) fn serve(
+    turns: &Turns,
+    account: AccountId,
+    asked: &Asked,
+    method: &Method,
+    query: &str,
+    now_ms: u64,
+) -> Result<(StatusCode, Bytes), ApiError> {
+    let delete = *method == Method::DELETE;
+    let answer = match asked {
+        Asked::Response(id) | Asked::InputItems(id) => {
+            let found = turns.find(id, account, now_ms);
+            let Some(Kept::Here { input, response }) = found.as_deref().map(|found| &found.kept)
+            else {
+                return Err(not_found("Response", id));
+            };
+            match asked {
+                Asked::InputItems(_) => list(id, input, query)?.to_string(),
+                _ if delete => {
+                    turns.forget(id);
+                    json!({ "id": id, "object": "response", "deleted": true }).to_string()
+                }
+                _ => response.clone(),
+            }
+        }
+        Asked::Conversation(id) => {
+            let found = turns.find(id, account, now_ms);
+            let Some(Kept::Conversation {
+                created, metadata, ..
+            }) = found.as_deref().map(|found| &found.kept)
+            else {
+                return Err(not_found("Conversation", id));
+            };
+            if delete {
+                turns.forget(id);
+                json!({ "id": id, "object": "conversation.deleted", "deleted": true }).to_string()
+            } else {
+                conversation(id, *created, metadata)
+            }
+        }
+        Asked::Conversations => return Err(not_found("Conversation", "")),
+    };
+    Ok((StatusCode::OK, answer.into()))
+}
+
+/// Begins a conversation, with the items of the body if it has any.
+///
+/// # Errors
+/// The body is not what the vendors' API says.
+pub(crate) fn begin(
+    turns: &Turns,
+    account: AccountId,
+    id: Uuid,
+    body: &[u8],
+    now_ms: u64,
+    expires_ms: u64,
+) -> Result<Bytes, ApiError> {
+    #[derive(Deserialize, Default)]
+    struct New<'a> {
+        #[serde(borrow, default)]
+        items: Option<Vec<&'a RawValue>>,
+        #[serde(default)]
+        metadata: Option<Map<String, Value>>,
+    }
+    let new: New<'_> = match body.trim_ascii() {
+        b"" => New::default(),
+        body => serde_json::from_slice(body).map_err(|error| {
+            ApiError::new(
+                ErrorKind::InvalidRequest,
+                format!("the body is not a conversation: {error}"),
+            )
+        })?,
+    };
+    let simple = id.simple();
+    let name = format!("conv_{simple}");
+    let metadata = Value::from(new.metadata.unwrap_or_default()).to_string();
+    let created = now_ms / 1_000;
+    let record = |kept| Record {
+        account,
+        expires_ms,
+        tokens: 0,
+        kept,
+    };
+    let head = match new.items.filter(|items| !items.is_empty()) {
+        None => None,
+        Some(items) => {
+            let head = format!("conv_{simple}_items");
+            let input = serde_json::to_string(&items).unwrap_or_default();
+            let response = r#"{"output":[]}"#.to_owned();
+            turns.keep(&head, record(Kept::Here { input, response }));
+            Some(head)
+        }
+    };
+    let answer = conversation(&name, created, &metadata);
+    let kept = Kept::Conversation {
+        created,
+        metadata,
+        head,
+    };
+    turns.keep(&name, record(kept));
+    Ok(answer.into())
+}
+
+fn conversation(id: &str, created: u64, metadata: &str) -> String {
+    let metadata: Value = serde_json::from_str(metadata).unwrap_or_else(|_| json!({}));
+    json!({ "id": id, "object": "conversation", "created_at": created, "metadata": metadata })
+        .to_string()
+}
+
+fn not_found(what: &str, id: &str) -> ApiError {
+    ApiError::new(
+        ErrorKind::NotFound,
+        format!("{what} with id '{id}' not found."),
+    )
+    .with_param("id")
+}
+
+/// A page of input items, newest first unless asked otherwise.
+fn list(id: &str, input: &str, query: &str) -> Result<Value, ApiError> {
+    let parameter = |name: &str| {
+        form_urlencoded::parse(query.as_bytes())
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.into_owned())
+    };
+    let refuse = |name: &str| {
+        ApiError::new(
+            ErrorKind::InvalidRequest,
+            format!("`{name}` has a value that cannot be"),
+        )
+        .with_param(name)
+    };
+    let limit = match parameter("limit") {
+        None => USUAL_ITEMS,
+        Some(limit) => limit
+            .parse()
+            .ok()
+            .filter(|limit| (1..=MOST_ITEMS).contains(limit))
+            .ok_or_else(|| refuse("limit"))?,
+    };
+    let said: Vec<Value> = serde_json::from_str(input).unwrap_or_default();
+    let mut items: Vec<Value> = said
+        .into_iter()
+        .enumerate()
+        .map(|(number, item)| with_id(item, id, number))
+        .collect();
+    match parameter("order").as_deref() {
+        None | Some("desc") => items.reverse(),
+        Some("asc") => {}
+        Some(_) => return Err(refuse("order")),
+    }
+    if let Some(after) = parameter("after") {
+        let place = items.iter().position(|item| item["id"] == *after);
+        let place = place.ok_or_else(|| refuse("after"))?;
+        items.drain(..=place);
+    }
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let end = |item: Option<&Value>| item.map_or(Value::Null, |item| item["id"].clone());
+    Ok(json!({
+        "object": "list",
+        "first_id": end(items.first()),
+        "last_id": end(items.last()),
+        "has_more": more,
+        "data": items,
+    }))
+}
+
+/// An input item as it is listed: clients leave out what a list must have.
+fn with_id(mut item: Value, response: &str, number: usize) -> Value {
+    if let Value::Object(members) = &mut item {
+        members.entry("type").or_insert_with(|| json!("message"));
+        members
+            .entry("id")
+            .or_insert_with(|| json!(format!("item_{number}_{response}")));
+        if members["type"] == "message"
+            && let Some(Value::String(text)) = members.get("content")
+        {
+            let kind = match members.get("role").and_then(Value::as_str) {
+                Some("assistant") => "output_text",
+                _ => "input_text",
+            };
+            let content = json!([{ "type": kind, "text": text }]);
+            members.insert("content".to_owned(), content);
+        }
+    }
+    item
+}

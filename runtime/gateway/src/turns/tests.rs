@@ -1,0 +1,208 @@
+//! What is kept is found, by its own account, until it expires; what goes on finds what came before.
+
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+use tollgate_dialect::{Document, ErrorKind};
+use tollgate_governance::AccountId;
+use tollgate_store::{Durability, MemoryStore, SledStore};
+use uuid::Uuid;
+
+use super::serve::begin;
+use super::*;
+
+const NOW: u64 = 1_760_000_000_000;
+const LATER: u64 = NOW + 1_000;
+
+fn account(number: u128) -> AccountId {
+    AccountId(Uuid::from_u128(number))
+}
+
+fn here(input: &str, response: &str) -> Record {
+    Record {
+        account: account(1),
+        expires_ms: LATER,
+        tokens: 12,
+        kept: Kept::Here {
+            input: input.to_owned(),
+            response: response.to_owned(),
+        },
+    }
+}
+
+fn turns() -> Turns {
+    Turns::open(Arc::new(MemoryStore::default()), &[7; 32]).unwrap()
+}
+
+fn document(body: &Value) -> Document {
+    Document::parse(body.to_string().into()).unwrap()
+}
+
+fn input_of(document: &Document) -> Value {
+    serde_json::from_slice(document.get("input").unwrap()).unwrap()
+}
+
+#[test]
+fn a_turn_is_found_by_its_own_account_until_it_expires_before_and_after_it_was_written_and_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || {
+        let store = SledStore::open(folder.path(), Durability::Process).unwrap();
+        Turns::open(Arc::new(store), &[7; 32]).unwrap()
+    };
+    let record = here(r#"[{"role":"user","content":"a secret plan"}]"#, "{}");
+    let kept = open();
+    kept.keep("resp_1", record.clone());
+    let check = |kept: &Turns| {
+        assert_eq!(*kept.find("resp_1", account(1), NOW).unwrap(), record);
+        assert!(kept.find("resp_1", account(2), NOW).is_none(), "another's");
+        assert!(kept.find("resp_1", account(1), LATER).is_none(), "expired");
+        assert!(kept.find("resp_2", account(1), NOW).is_none());
+        assert!(kept.find("", account(1), NOW).is_none());
+    };
+    check(&kept);
+    kept.close();
+    check(&kept);
+    drop(kept);
+    let kept = open();
+    check(&kept);
+    assert_eq!(kept.expire(NOW).unwrap(), 0);
+    assert_eq!(kept.expire(LATER).unwrap(), 1);
+    assert!(kept.find("resp_1", account(1), NOW).is_none());
+    kept.keep("resp_3", record.clone());
+    kept.forget("resp_3");
+    assert!(kept.find("resp_3", account(1), NOW).is_none());
+    kept.close();
+    assert!(kept.find("resp_3", account(1), NOW).is_none());
+    drop(kept);
+    for entry in std::fs::read_dir(folder.path()).unwrap() {
+        let entry = entry.unwrap();
+        if entry.metadata().unwrap().is_file() {
+            let bytes = std::fs::read(entry.path()).unwrap();
+            assert!(!bytes.windows(11).any(|part| part == b"secret plan"));
+        }
+    }
+}
+
+#[test]
+fn a_request_gets_what_came_before_in_front_of_its_own_input() {
+    let kept = turns();
+    let answer = json!({ "id": "resp_1", "output": [{ "type": "message", "role": "assistant", "content": [] }] });
+    kept.keep(
+        "resp_1",
+        here(r#"[{"role":"user","content":"first"}]"#, &answer.to_string()),
+    );
+    for (own, items) in [
+        (json!("second"), vec![json!({ "type": "message", "role": "user", "content": "second" })]),
+        (
+            json!([{ "type": "function_call_output", "call_id": "c", "output": "x" }]),
+            vec![json!({ "type": "function_call_output", "call_id": "c", "output": "x" })],
+        ),
+    ] {
+        let body = json!({ "model": "m", "input": own, "previous_response_id": "resp_1", "store": true });
+        let mut document = document(&body);
+        let thread = resume(&kept, account(1), &mut document, NOW).unwrap();
+        assert_eq!(thread, Some(Thread::default()));
+        let mut whole = vec![
+            json!({ "role": "user", "content": "first" }),
+            answer["output"][0].clone(),
+        ];
+        whole.extend(items);
+        assert_eq!(input_of(&document), Value::from(whole));
+        assert!(document.get("previous_response_id").is_none());
+        assert_eq!(document.get("store"), Some(&b"true"[..]));
+    }
+    let mut plain = document(&json!({ "model": "m", "input": "x", "previous_response_id": null }));
+    assert_eq!(resume(&kept, account(1), &mut plain, NOW).unwrap(), None);
+}
+
+#[test]
+fn another_accounts_answer_and_one_that_never_was_are_equally_not_found() {
+    let kept = turns();
+    kept.keep("resp_1", here("[]", r#"{"output":[]}"#));
+    let ask = |id: &str, of: u128| {
+        let body = json!({ "model": "m", "input": "x", "previous_response_id": id });
+        resume(&kept, account(of), &mut document(&body), NOW).unwrap_err()
+    };
+    let (foreign, unknown) = (ask("resp_1", 2), ask("resp_9", 2));
+    assert_eq!(foreign.kind, ErrorKind::TurnNotFound);
+    assert_eq!(foreign.param.as_deref(), Some("previous_response_id"));
+    assert_eq!(
+        foreign.message.replace("resp_1", "x"),
+        unknown.message.replace("resp_9", "x")
+    );
+    let id = Asked::Response("resp_1".to_owned());
+    for method in [Method::GET, Method::DELETE] {
+        let error = serve(&kept, account(2), &id, &method, "", NOW).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::NotFound);
+    }
+    assert!(kept.find("resp_1", account(1), NOW).is_some(), "deleted by another");
+}
+
+#[test]
+fn what_the_vendor_keeps_stays_named_and_binds_to_its_upstream() {
+    let kept = turns();
+    let there = Record {
+        kept: Kept::There {
+            upstream: "main".to_owned(),
+        },
+        ..here("", "")
+    };
+    kept.keep("resp_1", there);
+    let body = json!({ "model": "m", "input": "x", "previous_response_id": "resp_1" });
+    let mut document = document(&body);
+    let thread = resume(&kept, account(1), &mut document, NOW).unwrap().unwrap();
+    assert_eq!(thread.upstream.as_deref(), Some("main"));
+    assert_eq!(thread.tokens, 12);
+    assert!(!document.is_modified());
+}
+
+#[test]
+fn a_conversation_begins_with_its_items_and_both_names_at_once_are_refused() {
+    let kept = turns();
+    let items = json!({ "items": [{ "role": "user", "content": "hi" }], "metadata": { "a": "b" } });
+    let made = begin(&kept, account(1), Uuid::from_u128(5), items.to_string().as_bytes(), NOW, LATER);
+    let made: Value = serde_json::from_slice(&made.unwrap()).unwrap();
+    assert_eq!(made["metadata"]["a"], "b");
+    let id = made["id"].as_str().unwrap().to_owned();
+    for named in [json!(id), json!({ "id": id })] {
+        let mut document = document(&json!({ "model": "m", "input": "x", "conversation": named }));
+        let thread = resume(&kept, account(1), &mut document, NOW).unwrap().unwrap();
+        assert_eq!(thread.conversation.as_deref(), Some(&*id));
+        assert_eq!(input_of(&document)[0]["content"], "hi");
+        assert!(document.get("conversation").is_none());
+    }
+    let both = json!({ "model": "m", "input": "x", "conversation": id, "previous_response_id": "y" });
+    let error = resume(&kept, account(1), &mut document(&both), NOW).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::InvalidRequest);
+    let unknown = json!({ "model": "m", "input": "x", "conversation": "conv_9" });
+    let error = resume(&kept, account(1), &mut document(&unknown), NOW).unwrap_err();
+    assert_eq!(error.param.as_deref(), Some("conversation"));
+}
+
+#[test]
+fn input_items_are_listed_in_pages() {
+    let kept = turns();
+    let items: Vec<Value> = (0..30)
+        .map(|number| json!({ "role": "user", "content": number.to_string() }))
+        .collect();
+    kept.keep("resp_1", here(&Value::from(items).to_string(), "{}"));
+    let page = |query: &str| {
+        let asked = Asked::InputItems("resp_1".to_owned());
+        let served = serve(&kept, account(1), &asked, &Method::GET, query, NOW);
+        served.map(|(status, body)| {
+            assert_eq!(status, StatusCode::OK);
+            serde_json::from_slice::<Value>(&body).unwrap()
+        })
+    };
+    let first = page("").unwrap();
+    assert_eq!(first["data"].as_array().unwrap().len(), 20);
+    assert_eq!(first["data"][0]["content"][0]["text"], "29");
+    assert_eq!(first["has_more"], true);
+    let last = first["last_id"].as_str().unwrap();
+    let second = page(&format!("after={last}&limit=100")).unwrap();
+    assert_eq!(second["data"].as_array().unwrap().len(), 10);
+    assert_eq!(second["has_more"], false);
+    assert_eq!(page("order=asc&limit=1").unwrap()["data"][0]["content"][0]["text"], "0");
+    for wrong in ["limit=0", "limit=x", "order=up", "after=nobody"] {
+        assert_eq!(page(wrong).unwrap_err().kind, ErrorKind::InvalidRequest, "{wrong}");
+    }
+}

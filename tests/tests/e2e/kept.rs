@@ -1,0 +1,182 @@
+//! State for the stateless: `previous_response_id`, `conversation`, and answers that can be asked for again, on vendors
+//! that keep nothing and on those that do.
+
+use serde_json::{Value, json};
+use tollgate_tests::endpoints::{Endpoint, GPT};
+use tollgate_tests::simulator::{Answer, spoken};
+use tollgate_tests::wire::{Reply, Request};
+use tollgate_tests::world::{World, model, upstream};
+
+use crate::bridge::foreign;
+
+async fn ask(world: &World, body: Value) -> Reply {
+    let path = Endpoint::of("responses").path;
+    world.post(path, body.to_string()).await
+}
+
+/// Asks, with the key's owner, without a body.
+async fn call(world: &World, secret: &str, method: &str, path: &str) -> Reply {
+    let request = Request::new(method, path).bearer(secret);
+    let _ = world.key;
+    world.gateway.send(&request).await
+}
+
+fn id_of(reply: &Reply, stream: bool) -> String {
+    assert_eq!(reply.status(), 200, "{}", reply.text());
+    let id = |body: &Value| body["id"].as_str().unwrap().to_owned();
+    match stream {
+        false => id(&reply.json()),
+        true => {
+            let told = tollgate_tests::recordings::events(&reply.text());
+            let last = told.last().unwrap();
+            assert_eq!(last["type"], "response.completed", "{last}");
+            id(&last["response"])
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_conversation_goes_on_by_the_id_of_its_last_answer_on_vendors_that_keep_nothing_across_kill_9() {
+    let mut world = foreign().await;
+    for (operation, name) in [("chat-completions", "chat-only"), ("messages", "messages-only")] {
+        for stream in [false, true] {
+            let what = format!("{operation}, stream: {stream}");
+            let mut previous: Option<String> = None;
+            for (turn, text) in ["alpha one", "beta two", "gamma three"].iter().enumerate() {
+                world.simulator.script(spoken(operation, stream, &format!("answer to {text}")));
+                let mut body = json!({ "model": name, "input": text, "stream": stream });
+                if let Some(previous) = &previous {
+                    body["previous_response_id"] = json!(previous);
+                }
+                let reply = ask(&world, body).await;
+                previous = Some(id_of(&reply, stream));
+                let sent = world.simulator.last().text();
+                for before in &["alpha one", "beta two", "gamma three"][..=turn] {
+                    assert!(sent.contains(before), "{what}: {before} is missing in {sent}");
+                }
+                for before in &["alpha one", "beta two", "gamma three"][..turn] {
+                    let answer = format!("answer to {before}");
+                    assert!(sent.contains(&answer), "{what}: {answer} is missing in {sent}");
+                }
+                assert!(!sent.contains("previous_response_id"), "{what}");
+                if turn == 1 && stream {
+                    // Off the answer's way, but soon on the disk.
+                    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+                    world.gateway.kill();
+                    world.gateway.restart().await;
+                }
+            }
+        }
+    }
+    let found = world.gateway.files_with("alpha one");
+    assert!(found.is_empty(), "content lies readable in {found:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kept_answer_is_shown_listed_and_deleted_for_its_own_account_only() {
+    let world = foreign().await;
+    world.management().account("root/research", "bob", json!({})).await;
+    let bob = world.management().key("root/research/bob").await;
+    world.gateway.keep_secret(&bob.secret);
+    let reply = ask(&world, json!({ "model": "chat-only", "input": "remember me" })).await;
+    let answer = reply.json();
+    let id = id_of(&reply, false);
+    let own = world.key.secret.clone();
+    for prefix in ["", "/v1"] {
+        let shown = call(&world, &own, "GET", &format!("{prefix}/responses/{id}")).await;
+        assert_eq!(shown.status(), 200, "{}", shown.text());
+        assert_eq!(shown.json(), answer);
+        let items = call(&world, &own, "GET", &format!("{prefix}/responses/{id}/input_items")).await;
+        assert_eq!(items.json()["data"][0]["content"][0]["text"], "remember me");
+    }
+    for path in [format!("/v1/responses/{id}"), format!("/v1/responses/{id}/input_items")] {
+        let foreign = call(&world, &bob.secret, "GET", &path).await;
+        assert_eq!(foreign.status(), 404);
+        let never = call(&world, &bob.secret, "GET", &path.replace(&id, "resp_0")).await;
+        assert_eq!(foreign.text().replace(&id, "resp_0"), never.text());
+        assert_eq!(call(&world, "wrong", "GET", &path).await.status(), 401);
+    }
+    let body = json!({ "model": "chat-only", "input": "x", "previous_response_id": id });
+    let request = Request::post("/v1/responses", body.to_string()).bearer(&bob.secret);
+    let reply = world.gateway.send(&request).await;
+    let error = Endpoint::of("responses").assert_error(&reply, 400, "previous_response_not_found");
+    assert_eq!(error["param"], "previous_response_id");
+    let path = format!("/v1/responses/{id}");
+    assert_eq!(call(&world, &bob.secret, "DELETE", &path).await.status(), 404);
+    let deleted = call(&world, &own, "DELETE", &path).await;
+    assert_eq!((deleted.status(), &deleted.json()["deleted"]), (200, &json!(true)));
+    assert_eq!(call(&world, &own, "GET", &path).await.status(), 404);
+    assert_eq!(ask(&world, body).await.status(), 400);
+    assert_eq!(call(&world, &own, "PUT", &path).await.status(), 405);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_client_does_not_want_kept_is_not() {
+    let world = foreign().await;
+    let reply = ask(&world, json!({ "model": "chat-only", "input": "forget me", "store": false })).await;
+    let id = id_of(&reply, false);
+    let own = world.key.secret.clone();
+    assert_eq!(call(&world, &own, "GET", &format!("/v1/responses/{id}")).await.status(), 404);
+    let body = json!({ "model": "chat-only", "input": "x", "previous_response_id": id });
+    assert_eq!(ask(&world, body).await.status(), 400);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_conversation_object_grows_with_each_answer() {
+    let world = foreign().await;
+    let items = json!({ "items": [{ "role": "user", "content": "my name is Ada" }], "metadata": { "k": "v" } });
+    let made = world.post("/v1/conversations", items.to_string()).await;
+    assert_eq!(made.status(), 200, "{}", made.text());
+    let id = made.json()["id"].as_str().unwrap().to_owned();
+    for text in ["first question", "second question"] {
+        let reply = ask(&world, json!({ "model": "messages-only", "input": text, "conversation": id })).await;
+        id_of(&reply, false);
+    }
+    let sent = world.simulator.last().text();
+    for said in ["my name is Ada", "first question", "second question"] {
+        assert!(sent.contains(said), "{said} is missing in {sent}");
+    }
+    let own = world.key.secret.clone();
+    let path = format!("/v1/conversations/{id}");
+    assert_eq!(call(&world, &own, "GET", &path).await.json()["metadata"]["k"], "v");
+    assert_eq!(call(&world, &own, "DELETE", &path).await.status(), 200);
+    let gone = ask(&world, json!({ "model": "messages-only", "input": "x", "conversation": id })).await;
+    assert_eq!(gone.status(), 400, "{}", gone.text());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_vendor_keeps_goes_back_to_that_vendor_and_for_its_own_account_only() {
+    let world = World::new().await;
+    let other = tollgate_tests::simulator::Simulator::start().await;
+    // A second upstream that would be asked first.
+    let mut record = upstream(&other, "openai", &[]);
+    record["models"] = json!([model(GPT)]);
+    record["priority"] = json!(-1);
+    world.management().upstream("second", record.clone()).await;
+    let reply = ask(&world, json!({ "model": GPT, "input": "hello" })).await;
+    let id = id_of(&reply, false);
+    record["priority"] = json!(5);
+    world.management().upstream("second", record).await;
+    let next = json!({ "model": GPT, "input": "and then?", "previous_response_id": id });
+    let reply = ask(&world, next.clone()).await;
+    assert_eq!(reply.status(), 200, "{}", reply.text());
+    assert!(other.received().is_empty(), "a vendor was asked that does not have the answer");
+    assert_eq!(world.simulator.last().json(), next, "it goes through as it came");
+    world.management().account("root/research", "bob", json!({})).await;
+    let bob = world.management().key("root/research/bob").await;
+    world.gateway.keep_secret(&bob.secret);
+    let request = Request::post("/v1/responses", next.to_string()).bearer(&bob.secret);
+    assert_eq!(world.gateway.send(&request).await.status(), 400);
+    // Shown by its vendor, to its owner.
+    let body = json!({ "id": id, "object": "response" }).to_string();
+    world.simulator.script(Answer::json(200, body.clone()));
+    let own = world.key.secret.clone();
+    let shown = call(&world, &own, "GET", &format!("/v1/responses/{id}?include=x")).await;
+    assert_eq!((shown.status(), shown.text()), (200, body));
+    let asked = world.simulator.last();
+    assert_eq!((&*asked.method, asked.path()), ("GET", &*format!("/v1/responses/{id}")));
+    let before = world.simulator.received().len();
+    let foreign = call(&world, &bob.secret, "GET", &format!("/v1/responses/{id}")).await;
+    assert_eq!(foreign.status(), 404);
+    assert_eq!(world.simulator.received().len(), before);
+}
