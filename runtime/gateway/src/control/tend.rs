@@ -15,6 +15,7 @@ use super::{Control, State, now_ms};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
 /// How long settled requests are remembered at least, seconds: longer than a request's body may take to come, and not so
 /// long that a busy gateway keeps millions of them (90 bytes each).
 const REMEMBER: u64 = 300;
@@ -131,6 +132,13 @@ impl Control {
             }
             self.expire_due();
             self.checkpoint_ledger();
+        }
+        if second.is_multiple_of(HOUR) {
+            match self.turns.expire(now_ms()) {
+                Ok(0) => {}
+                Ok(turns) => tracing::info!(turns, "kept turns have expired"),
+                Err(error) => tracing::warn!(%error, "expired turns cannot be removed yet"),
+            }
         }
         if second.is_multiple_of(REMEMBER) {
             self.counters
