@@ -1,5 +1,6 @@
 //! Serves a client in its dialect by a vendor that speaks another: what the exchange and the relay need of the bridge.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -79,6 +80,20 @@ pub(crate) fn request(
         created,
     };
     Ok((document, WayBack { context, stamp }))
+}
+
+/// Without what another vendor sealed, for a vendor that is asked in the client's own dialect. Over the bridge that is
+/// seen to already, and nothing is left to be found.
+pub(crate) fn unsealed(
+    document: Cow<'_, Document>,
+    spoken: Operation,
+) -> Result<Cow<'_, Document>, ApiError> {
+    if !bridge::has_sealed(&document, spoken) {
+        return Ok(document);
+    }
+    let mut document = document.into_owned();
+    bridge::strip_sealed(&mut document, spoken)?;
+    Ok(Cow::Owned(document))
 }
 
 impl WayBack {

@@ -156,6 +156,7 @@ async fn attempt(
         }
         Way::Native | Way::Estimated => (Cow::Borrowed(&*request.document), None),
     };
+    let document = bridge::unsealed(document, spoken).map_err(Miss::unsaid)?;
     let attempt = Attempt {
         request,
         route,

@@ -1,0 +1,161 @@
+//! Takes out of a request what was sealed on another bridge: a client that changed its model sends it along, and no
+//! vendor but its maker can read it.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::value::{RawValue, to_raw_value};
+
+use crate::{Document, Edit, Invalid, Operation};
+
+/// What every sealed string begins with, as it stands in JSON text.
+const SEALED: &[u8] = br#""tg1."#;
+
+/// Whether something in a request may be sealed: a look at its bytes.
+pub fn has_sealed(document: &Document, operation: Operation) -> bool {
+    member(operation)
+        .and_then(|member| document.get(member))
+        .is_some_and(|content| memchr::memmem::find(content, SEALED).is_some())
+}
+
+fn member(operation: Operation) -> Option<&'static str> {
+    match operation {
+        Operation::Responses => Some("input"),
+        Operation::Messages => Some("messages"),
+        _ => None,
+    }
+}
+
+/// Takes sealed reasoning out of a request that goes to its vendor in the client's own dialect. Where there is none
+/// nothing is touched.
+///
+/// # Errors
+/// The content is not what the dialect says.
+pub fn strip_sealed(document: &mut Document, operation: Operation) -> Result<(), Invalid> {
+    let Some(member) = member(operation) else {
+        return Ok(());
+    };
+    let Some(content) = document.get(member) else {
+        return Ok(());
+    };
+    if !has_sealed(document, operation) {
+        return Ok(());
+    }
+    let Ok(all) = serde_json::from_slice::<Vec<&RawValue>>(content) else {
+        return Ok(());
+    };
+    let kept: Vec<Box<RawValue>> = all
+        .into_iter()
+        .filter_map(|item| match operation {
+            Operation::Responses => (!is_sealed(item)).then(|| item.to_owned()),
+            _ => stripped(item),
+        })
+        .collect();
+    let value = serde_json::to_string(&kept).unwrap_or_else(|_| "[]".to_owned());
+    let pointer = format!("/{member}");
+    document.apply(&Edit::Set { pointer, value })
+}
+
+/// A reasoning item or thinking block that carries a sealed string.
+fn is_sealed(item: &RawValue) -> bool {
+    #[derive(Deserialize)]
+    struct Item<'a> {
+        #[serde(rename = "type", default)]
+        kind: String,
+        #[serde(borrow, default)]
+        encrypted_content: Option<&'a RawValue>,
+        #[serde(borrow, default)]
+        signature: Option<&'a RawValue>,
+        #[serde(borrow, default)]
+        data: Option<&'a RawValue>,
+    }
+    let Ok(item) = serde_json::from_str::<Item<'_>>(item.get()) else {
+        return false;
+    };
+    let carried = match &*item.kind {
+        "reasoning" => item.encrypted_content,
+        "thinking" => item.signature,
+        "redacted_thinking" => item.data,
+        _ => None,
+    };
+    carried.is_some_and(|text| text.get().as_bytes().starts_with(SEALED))
+}
+
+/// A message without its sealed blocks; none if nothing is left of it.
+fn stripped(message: &RawValue) -> Option<Box<RawValue>> {
+    let whole = || Some(message.to_owned());
+    if memchr::memmem::find(message.get().as_bytes(), SEALED).is_none() {
+        return whole();
+    }
+    let Ok(mut members) = serde_json::from_str::<BTreeMap<String, Box<RawValue>>>(message.get())
+    else {
+        return whole();
+    };
+    let Some(blocks) = members
+        .get("content")
+        .and_then(|content| serde_json::from_str::<Vec<&RawValue>>(content.get()).ok())
+    else {
+        return whole();
+    };
+    let kept: Vec<&RawValue> = blocks
+        .iter()
+        .copied()
+        .filter(|block| !is_sealed(block))
+        .collect();
+    if kept.len() == blocks.len() {
+        return whole();
+    }
+    if kept.is_empty() {
+        return None;
+    }
+    let content = to_raw_value(&kept).ok()?;
+    members.insert("content".to_owned(), content);
+    to_raw_value(&members).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn after(operation: Operation, body: &Value) -> Value {
+        let mut document = Document::parse(body.to_string().into()).unwrap();
+        strip_sealed(&mut document, operation).unwrap();
+        serde_json::from_slice(&document.to_bytes()).unwrap()
+    }
+
+    #[test]
+    fn sealed_reasoning_is_taken_out_and_a_vendors_own_stays() {
+        let own = json!({ "type": "reasoning", "id": "rs_1", "encrypted_content": "gAAAA", "summary": [] });
+        let sealed = json!({ "type": "reasoning", "id": "rs_2", "encrypted_content": "tg1.a.item.eA", "summary": [] });
+        let said = json!({ "role": "user", "content": "what is \"tg1.\"?" });
+        let body = json!({ "model": "m", "input": [own, sealed, said] });
+        assert_eq!(
+            after(Operation::Responses, &body),
+            json!({ "model": "m", "input": [own, said] })
+        );
+        let own = json!({ "type": "thinking", "thinking": "hm", "signature": "c2ln" });
+        let sealed = json!({ "type": "thinking", "thinking": "hm", "signature": "tg1.a.signature.eA" });
+        let redacted = json!({ "type": "redacted_thinking", "data": "tg1.a.redacted.eA" });
+        let text = json!({ "type": "text", "text": "tg1." });
+        let body = json!({ "model": "m", "max_tokens": 1, "messages": [
+            { "role": "user", "content": "x" },
+            { "role": "assistant", "content": [own, sealed, text] },
+            { "role": "assistant", "content": [redacted] },
+        ] });
+        assert_eq!(
+            after(Operation::Messages, &body)["messages"],
+            json!([{ "role": "user", "content": "x" }, { "role": "assistant", "content": [own, text] }])
+        );
+    }
+
+    #[test]
+    fn what_has_nothing_sealed_is_not_touched() {
+        let body = r#"{ "model":"m", "input" : [ {"role":"user","content":"tg1."} ] }"#;
+        let mut document = Document::parse(body.into()).unwrap();
+        strip_sealed(&mut document, Operation::Responses).unwrap();
+        assert!(!document.is_modified());
+        assert_eq!(document.to_bytes(), body);
+    }
+}
