@@ -27,10 +27,18 @@ pub(crate) enum Mode {
     Policies,
     /// Two policies, and the provider called for each request.
     Strict,
+    /// As shipped, with two policies, asked in another dialect than the upstream's.
+    Bridge,
 }
 
 impl Mode {
-    pub(crate) const ALL: [Self; 4] = [Self::Gateway, Self::Provider, Self::Policies, Self::Strict];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Gateway,
+        Self::Provider,
+        Self::Policies,
+        Self::Strict,
+        Self::Bridge,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -38,6 +46,7 @@ impl Mode {
             Self::Provider => "provider",
             Self::Policies => "policies",
             Self::Strict => "strict",
+            Self::Bridge => "bridge",
         }
     }
 
@@ -49,6 +58,7 @@ impl Mode {
                 "tollgate + provider + 2 policies (as shipped: pure plans remembered)"
             }
             Self::Strict => "tollgate + provider + 2 policies, all called each time",
+            Self::Bridge => "tollgate + provider + 2 policies, Messages bridged onto Chat Completions",
         }
     }
 }
@@ -79,18 +89,22 @@ pub(crate) fn start(mode: Mode, binary: &Path, upstream: &str, scratch: &Path) -
             .filter(|(status, _)| *status == 200)
     })?;
     let counted = (management, token.trim().to_owned());
-    Ok(Target::running(
+    let target = Target::running(
         mode.name(),
         mode.label(),
         gateway,
         &address.to_string(),
         &key,
     )
-    .with_usage(counted))
+    .with_usage(counted);
+    Ok(match mode {
+        Mode::Bridge => target.bridged(),
+        _ => target,
+    })
 }
 
 fn settings(mode: Mode, data: &Path, components: &Path) -> String {
-    let memoise = matches!(mode, Mode::Gateway | Mode::Policies);
+    let memoise = matches!(mode, Mode::Gateway | Mode::Policies | Mode::Bridge);
     format!(
         "[server]\nlisten = \"127.0.0.1:0\"\nworkers = 1\n\
          [management]\nlisten = \"127.0.0.1:0\"\n\
@@ -141,7 +155,7 @@ fn set_up(mode: Mode, management: SocketAddr, token: &str, upstream: &str) -> Re
         "/api/keys",
         json!({ "account": "root/team/person", "label": "bench" }),
     )?;
-    if matches!(mode, Mode::Policies | Mode::Strict) {
+    if matches!(mode, Mode::Policies | Mode::Strict | Mode::Bridge) {
         let policy = |id: &str, component: &str, account: &str, config: Value| {
             let body = json!({ "component": component, "account": account, "config": config });
             call("PUT", &format!("/api/policies/{id}"), body)

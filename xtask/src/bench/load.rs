@@ -78,7 +78,12 @@ pub(crate) struct Sample {
 pub(crate) struct To<'a> {
     pub(crate) address: &'a str,
     pub(crate) key: &'a str,
+    pub(crate) path: &'static str,
 }
+
+/// What is asked.
+pub(crate) const CHAT: &str = "/v1/chat/completions";
+pub(crate) const MESSAGES: &str = "/v1/messages";
 
 /// Runs loads, from core 1.
 pub(crate) struct Driver {
@@ -126,8 +131,8 @@ impl Driver {
             ])
             .arg("-s")
             .arg(&self.script)
-            .arg(format!("http://{}/v1/chat/completions", to.address))
-            .args(["--", to.key, &body(stream, "")])
+            .arg(format!("http://{}{}", to.address, to.path))
+            .args(["--", to.key, &body(to.path, stream)])
             .output()
             .context("cannot start wrk")?;
         let text = String::from_utf8_lossy(&output.stdout);
@@ -215,7 +220,14 @@ impl Driver {
 }
 
 /// What a client sends.
-pub(crate) fn body(stream: bool, marker: &str) -> String {
+pub(crate) fn body(path: &str, stream: bool) -> String {
+    if path == MESSAGES {
+        let stream = if stream { "\"stream\":true," } else { "" };
+        return format!(
+            "{{\"model\":\"{MODEL}\",{stream}\"max_tokens\":256,\"system\":\"You are terse.\",\"messages\":[\
+             {{\"role\":\"user\",\"content\":\"Say something short about gateways.\"}}]}}"
+        );
+    }
     let stream = if stream {
         "\"stream\":true,\"stream_options\":{\"include_usage\":true},"
     } else {
@@ -223,7 +235,7 @@ pub(crate) fn body(stream: bool, marker: &str) -> String {
     };
     format!(
         "{{\"model\":\"{MODEL}\",{stream}\"messages\":[{{\"role\":\"system\",\"content\":\"You are terse.\"}},\
-         {{\"role\":\"user\",\"content\":\"{marker}Say something short about gateways.\"}}]}}"
+         {{\"role\":\"user\",\"content\":\"Say something short about gateways.\"}}]}}"
     )
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use super::load::{Driver, Load, Sample, To, body};
+use super::load::{CHAT, Driver, Load, MESSAGES, Sample, To, body};
 use super::machine::Machine;
 use super::process::{self, CpuTime, Pinned};
 use super::programs::Programs;
@@ -29,6 +29,8 @@ pub(crate) struct Target {
     process: Option<Pinned>,
     address: String,
     key: String,
+    /// It is asked in Messages, and the upstream speaks Chat Completions.
+    bridged: bool,
     /// A gateway's management API, where it says what it has recorded.
     usage: Option<(SocketAddr, String)>,
 }
@@ -42,6 +44,7 @@ impl Target {
             process: None,
             address: address.to_owned(),
             key: "none".to_owned(),
+            bridged: false,
             usage: None,
         }
     }
@@ -60,6 +63,7 @@ impl Target {
             process: Some(process),
             address: address.to_owned(),
             key: key.to_owned(),
+            bridged: false,
             usage: None,
         }
     }
@@ -67,6 +71,23 @@ impl Target {
     pub(crate) fn with_usage(mut self, management: (SocketAddr, String)) -> Self {
         self.usage = Some(management);
         self
+    }
+
+    pub(crate) fn bridged(mut self) -> Self {
+        self.bridged = true;
+        self
+    }
+
+    /// Whether a load fits: the client of paced streams reads Chat Completions alone.
+    fn takes(&self, load: Load) -> bool {
+        !self.bridged || !matches!(load, Load::Paced(_))
+    }
+
+    fn path(&self) -> &'static str {
+        match self.bridged {
+            true => MESSAGES,
+            false => CHAT,
+        }
     }
 
     fn cpu_time(&self) -> Option<CpuTime> {
@@ -88,9 +109,9 @@ impl Target {
             let got = api::call(
                 address,
                 "POST",
-                "/v1/chat/completions",
+                self.path(),
                 &self.key,
-                &body(stream, ""),
+                &body(self.path(), stream),
             )?;
             ensure!(
                 got.0 == 200,
@@ -99,6 +120,16 @@ impl Target {
                 String::from_utf8_lossy(&got.1)
             );
             let (got, expected) = (&got.1, &expected.1);
+            if self.bridged {
+                // Another dialect: what was said must be there, to its end.
+                let text = String::from_utf8_lossy(got);
+                let (said, end) = match stream {
+                    false => ("A gateway adds nothing", "\"stop_reason\":\"end_turn\""),
+                    true => (" token19", "event: message_stop"),
+                };
+                ensure!(text.contains(said) && text.contains(end), "answered `{text}`");
+                continue;
+            }
             let same = got.iter().zip(expected).take_while(|(a, b)| a == b).count();
             ensure!(
                 got == expected,
@@ -143,9 +174,9 @@ pub(crate) fn all(
             api::call(
                 upstream.parse()?,
                 "POST",
-                "/v1/chat/completions",
+                CHAT,
                 "",
-                &body(stream, ""),
+                &body(CHAT, stream),
             )
         })
         .into_iter()
@@ -166,6 +197,9 @@ pub(crate) fn all(
                 load.title()
             ));
             for ((target, row), answered) in targets.iter().zip(&mut rows).zip(&mut answered) {
+                if !target.takes(load) {
+                    continue;
+                }
                 let outcome = window(options, &driver, target, load, answered);
                 row.cell(load).note(outcome);
                 row.rss_loaded_mib = target
@@ -221,6 +255,7 @@ fn window(
     let to = To {
         address: &target.address,
         key: &target.key,
+        path: target.path(),
     };
     let (length, warm_up) = options.window();
     let mut reason = String::new();
