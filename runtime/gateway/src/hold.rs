@@ -71,7 +71,7 @@ pub(crate) fn hold(
             now_ms,
         )
         .map_err(|exceeded| limited(&exceeded, &path))?;
-    request.capped = wanted.strict;
+    request.capped = wanted.strict.then(|| admission.output());
     let cap = match wanted.strict {
         true => Some(admission.output()),
         false => path.output_cap(),

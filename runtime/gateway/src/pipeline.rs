@@ -305,7 +305,7 @@ async fn receive(
         document: Arc::new(document),
         requested: facts.model.as_str().into(),
         served: facts.model.as_str().into(),
-        capped: false,
+        capped: None,
         facts,
         thread: thread.map(Box::new),
         body_size,

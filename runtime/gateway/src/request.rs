@@ -28,8 +28,8 @@ pub(crate) struct Request {
     pub(crate) requested: Box<str>,
     /// The model that is served, by its own name: what lists, limits and usage rows are about.
     pub(crate) served: Box<str>,
-    /// The output cap that was held for is sent to the vendor: the answer cannot outgrow its hold.
-    pub(crate) capped: bool,
+    /// The output cap that was held for, if it is sent to the vendor: the answer then cannot outgrow its hold.
+    pub(crate) capped: Option<u64>,
     /// What it goes on with (Responses).
     pub(crate) thread: Option<Box<Thread>>,
     pub(crate) body_size: u64,
@@ -93,7 +93,7 @@ impl Request {
             },
             requested: Box::default(),
             served: Box::default(),
-            capped: false,
+            capped: None,
             thread: None,
             body_size: 0,
             tags: Vec::new(),

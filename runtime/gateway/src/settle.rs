@@ -114,7 +114,7 @@ impl Settlement {
             caller: Arc::clone(&request.caller),
             requested: request.requested.clone(),
             model: request.served.clone(),
-            capped: request.capped,
+            capped: request.capped.is_some(),
             stream: request.facts.stream,
             session: request.facts.session.clone(),
             tags: std::mem::take(&mut request.tags),

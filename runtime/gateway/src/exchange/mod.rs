@@ -275,7 +275,36 @@ fn body(
             })
         })?;
     }
+    if let Some(held) = request.capped
+        && !prepared.edits.is_empty()
+    {
+        within_hold(attempt, &document, held)?;
+    }
     Ok(document.to_bytes())
+}
+
+/// A strict budget is kept by the cap that the vendor is told: a plan that takes it out or raises it is not sent, whoever
+/// wrote the component.
+fn within_hold(attempt: &Attempt<'_>, document: &Document, held: u64) -> Result<(), Miss> {
+    let told = tollgate_dialect::facts(document, attempt.spoken);
+    let kept = told.is_ok_and(|told| {
+        told.output_cap.is_some_and(|cap| cap <= held)
+            && told.choices <= attempt.request.facts.choices.max(1)
+    });
+    if kept {
+        return Ok(());
+    }
+    let upstream = &attempt.route.upstream;
+    tracing::warn!(
+        upstream = upstream.name,
+        provider = upstream.provider_id,
+        "a plan undoes the output cap of a strict budget; it is not sent"
+    );
+    Err(Miss::from(Failure {
+        kind: FailureKind::Transient,
+        retry_after_ms: None,
+        message: None,
+    }))
 }
 
 fn sign(
