@@ -512,3 +512,41 @@ async fn a_guest_that_times_out_again_and_again_is_left_alone() {
         assert_eq!(world.ask(endpoint, false).await.status(), 403);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plan_that_undoes_the_cap_of_a_strict_budget_is_not_sent() {
+    let world = World::with(setup()).await;
+    let endpoint = Endpoint::of("chat-completions");
+    let cap = "/max_completion_tokens";
+    let plans: [(&str, &[(u8, &str, &str)], bool); 6] = [
+        ("removes", &[(2, cap, "")], false),
+        ("raises", &[(0, cap, "1000000000")], false),
+        ("hides", &[(3, cap, "max_thoughts")], false),
+        ("multiplies", &[(0, "/n", "64")], false),
+        ("lowers", &[(0, cap, "10")], true),
+        ("renames", &[(3, cap, "max_tokens")], true),
+    ];
+    for (name, edits, sent) in plans {
+        let deed = Deed::Plans("/v1/chat/completions", edits);
+        load(&world, name, &guests::provider_always(name, &deed)).await;
+        register(&world, name, name, 0).await;
+        let limits = |limits: Value| json!({ "limits": limits });
+        for (change, served) in [
+            (limits(json!({})), true),
+            (limits(json!({ "monthly_limit": 900_000_000 })), sent),
+        ] {
+            world.management().change("root", change).await;
+            world.simulator.forget();
+            let reply = world
+                .post(endpoint.path, endpoint.body_for(name, false))
+                .await;
+            let (status, received) = (reply.status(), world.simulator.received().len());
+            assert_eq!(
+                (status == 200, received == 1),
+                (served, served),
+                "{name}: {status} {}",
+                reply.text()
+            );
+        }
+    }
+}
