@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tollgate_dialect::{ApiError, ErrorKind, Operation};
 use tollgate_governance::{
     AccountId, Admission, Ask, Bound, BudgetMode, Exceeded, LimitKind, Path, Price, hold_dearest,
+    output_to_hold,
 };
 
 use crate::request::{Refusal, Request, error_word};
@@ -117,17 +118,16 @@ impl Wanted {
             };
         }
         let slice = path.default_output();
-        let most = |route: &Candidate| route.max_output.unwrap_or(u64::MAX);
-        let most = candidates.iter().map(most).max().unwrap_or(u64::MAX);
+        // Known only if it is known of every candidate.
+        let most = candidates.iter().map(|route| route.max_output);
+        let most = most.collect::<Option<Vec<_>>>();
+        let most = most.and_then(|all| all.into_iter().max());
         let unasked = match most {
-            u64::MAX => slice.min(UNKNOWN_OUTPUT),
-            _ => slice,
+            None => slice.min(UNKNOWN_OUTPUT),
+            Some(_) => slice,
         };
-        let output = facts
-            .output_cap
-            .unwrap_or(unasked)
-            .min(path.output_cap().unwrap_or(u64::MAX))
-            .min(most);
+        let output = output_to_hold(facts.output_cap, unasked, most)
+            .min(path.output_cap().unwrap_or(u64::MAX));
         let strict = path.budget_mode() == BudgetMode::Strict && path.limits_money(&request.served);
         if !strict {
             let output = output.min(slice);

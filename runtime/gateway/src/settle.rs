@@ -150,6 +150,8 @@ impl Settlement {
             open.attempts += 1;
             open.beat = Some(route.upstream.pulse.begin());
             open.sent = false;
+            // What another vendor streamed before it broke off is not this one's.
+            open.streamed = 0;
         }
     }
 

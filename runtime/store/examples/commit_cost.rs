@@ -1,9 +1,11 @@
-//! Measures one group commit of 100 rows in both durabilities, and a start that replays a journal. `--release` only.
+//! Measures one group commit of 100 rows in both durabilities, and a start that replays a journal. `--release` only;
+//! `--json` for scripts. Times are microseconds.
 #![expect(clippy::unwrap_used, reason = "a measuring tool for developers")]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use serde_json::json;
 use tollgate_governance::UsageRow;
 use tollgate_store::{
     Durability, Journal, JournalOptions, MemoryStore, SledStore, Store, UsageBatch, UsageWriter,
@@ -12,6 +14,7 @@ use tollgate_store::{
 use uuid::Uuid;
 
 fn main() {
+    let mut rows = Vec::new();
     let folder = std::env::temp_dir().join(format!("tollgate-commit-{}", std::process::id()));
     for durability in [Durability::Process, Durability::PowerLoss] {
         let store = SledStore::open(&folder, durability).unwrap();
@@ -26,10 +29,16 @@ fn main() {
         }
         took.sort_unstable();
         let mean = took.iter().sum::<Duration>() / took.len() as u32;
-        println!(
-            "{durability:?}: commit of 100 rows mean {mean:?}, p50 {:?}, p99 {:?}",
-            took[250], took[495]
-        );
+        rows.push(json!({
+            "commit_of_rows": 100,
+            "survives": match durability {
+                Durability::Process => "a killed process",
+                Durability::PowerLoss => "a power failure, too (fdatasync)",
+            },
+            "mean_us": mean.as_micros() as u64,
+            "p50_us": took[250].as_micros() as u64,
+            "p99_us": took[495].as_micros() as u64,
+        }));
         drop(store);
         std::fs::remove_dir_all(&folder).unwrap();
     }
@@ -56,7 +65,15 @@ fn main() {
     let store = SledStore::open(&folder.join("store"), Durability::PowerLoss).unwrap();
     let start = Instant::now();
     let (_, recovery) = Journal::open(&kept, &store, options).unwrap();
-    println!("replayed in {:?}: {recovery}", start.elapsed());
+    rows.push(json!({
+        "journal_replayed_us": start.elapsed().as_micros() as u64,
+        "what": recovery.to_string(),
+    }));
+    if std::env::args().any(|arg| arg == "--json") {
+        println!("{}", json!({ "commit_cost": rows }));
+    } else {
+        rows.iter().for_each(|row| println!("{row:#}"));
+    }
     drop((worker, writer, store));
     std::fs::remove_dir_all(&folder).unwrap();
 }

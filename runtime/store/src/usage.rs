@@ -60,11 +60,17 @@ pub fn seed(
     // The first of the month, in whatever zone, and the rate windows that reach back before it.
     let since = counters.day(now_ms).start_ms.saturating_sub(MONTH_MS);
     let mut rows = 0;
-    scan(store, since..u64::MAX, Order::OldestFirst, &mut |row| {
+    let damaged = scan(store, since..u64::MAX, Order::OldestFirst, &mut |row| {
         directory.seed(counters, &row, now_ms);
         rows += 1;
         Visit::Continue
     })?;
+    if damaged > 0 {
+        tracing::warn!(
+            rows = damaged,
+            "limits of this month are laxer by what damaged rows would have counted"
+        );
+    }
     Ok(rows)
 }
 

@@ -9,9 +9,10 @@ use serde_json::Value;
 use crate::tools::{cargo, run, say, target_dir};
 
 /// Crate, example, and the member of its answer that has the rows.
-const EXAMPLES: [(&str, &str, &str); 2] = [
+const EXAMPLES: [(&str, &str, &str); 3] = [
     ("tollgate-governance", "admission_scale", "admission_scale"),
     ("tollgate-store", "start_up", "start_up"),
+    ("tollgate-store", "commit_cost", "commit_cost"),
 ];
 
 /// Builds and runs the examples, one after the other, on the core of what is measured.
@@ -57,6 +58,7 @@ pub(crate) fn table(scale: &Value) -> String {
     for (title, member) in [
         ("admission", "admission_scale"),
         ("growth and start", "start_up"),
+        ("group commit and replay", "commit_cost"),
     ] {
         let _ = writeln!(out, "\n{title}:\n\n```json");
         for row in scale[member].as_array().into_iter().flatten() {

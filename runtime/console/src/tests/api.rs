@@ -3,8 +3,8 @@
 use axum::body::Body;
 use serde_json::{Value, json};
 
-use super::guests::REFUSAL;
 use super::World;
+use super::guests::REFUSAL;
 
 #[tokio::test]
 async fn accounts_form_a_tree_whose_effect_is_shown_with_its_source() {
