@@ -1,0 +1,1 @@
+//! What becomes of every field on its way: one table.
