@@ -1,8 +1,22 @@
 //! A request from one dialect to another.
 
-use crate::{ApiError, Dialect};
+mod chat;
+mod json;
+mod members;
+mod messages;
+mod model;
+mod names;
+mod responses;
+mod shared;
+mod text;
+mod thinking;
+mod turns;
 
-use super::{Context, Target};
+use self::members::invalid;
+use self::model::Conversation;
+use super::loss::{self, Fate};
+use super::{Context, Target, ToolName};
+use crate::{ApiError, Dialect, ErrorKind};
 
 /// A request in the vendor's dialect.
 #[derive(Debug)]
@@ -13,8 +27,96 @@ pub struct Bridged {
     pub context: Context,
 }
 
-/// Writes the request `body` of the dialect `from` in the target's dialect.
-pub fn request(from: Dialect, body: &[u8], to: &Target<'_>) -> Result<Bridged, ApiError> {
-    let _ = (from, body, to);
-    Err(ApiError::new(crate::ErrorKind::Unsupported, "not yet"))
+/// From where to where.
+#[derive(Debug, Clone, Copy)]
+struct Way {
+    from: Dialect,
+    to: Dialect,
 }
+
+impl Way {
+    /// The refusal of `field` (a row of the table), which stands at `param`.
+    fn refuse(self, field: &str, param: String) -> ApiError {
+        loss::refusal(self.from, self.to, field, param)
+    }
+
+    /// Whether the table refuses `field`.
+    fn refuses(self, field: &str) -> bool {
+        matches!(
+            loss::request_fate(self.from, self.to, field),
+            Some((Fate::Refused(_), _))
+        )
+    }
+}
+
+/// Writes the request `body` of the dialect `from` in the target's dialect. Equal input gives equal bytes.
+pub fn request(from: Dialect, body: &[u8], to: &Target<'_>) -> Result<Bridged, ApiError> {
+    let body = simdutf8::basic::from_utf8(body)
+        .map_err(|_| invalid("The request body is not valid UTF-8."))?;
+    let way = Way {
+        from,
+        to: to.dialect,
+    };
+    let said = match from {
+        Dialect::OpenaiChat => chat::read(body, way)?,
+        Dialect::OpenaiResponses => responses::read(body, way)?,
+        Dialect::AnthropicMessages => messages::read(body, way)?,
+        Dialect::OpenaiEmbeddings => return Err(unbridged()),
+    };
+    let written = match to.dialect {
+        Dialect::OpenaiChat => chat::write(&said, to, way, body.len())?,
+        Dialect::OpenaiResponses => responses::write(&said, to, way, body.len())?,
+        Dialect::AnthropicMessages => messages::write(&said, to, way, body.len())?,
+        Dialect::OpenaiEmbeddings => return Err(unbridged()),
+    };
+    Ok(Bridged {
+        context: context(said, way, to, written.tools, written.structured_tool),
+        body: written.body,
+    })
+}
+
+fn unbridged() -> ApiError {
+    ApiError::new(
+        ErrorKind::Unsupported,
+        "Embeddings are served by vendors of their own dialect only.",
+    )
+}
+
+/// What a writer made.
+#[derive(Debug)]
+struct Written {
+    body: Vec<u8>,
+    /// Tools whose names or kinds differ.
+    tools: Vec<ToolName>,
+    /// The tool that stands in for a schema of the answer.
+    structured_tool: Option<String>,
+}
+
+fn context(
+    said: Conversation<'_>,
+    way: Way,
+    to: &Target<'_>,
+    tools: Vec<ToolName>,
+    structured_tool: Option<String>,
+) -> Context {
+    let settings = said.settings;
+    Context {
+        from: way.from,
+        to: way.to,
+        family: to.family.to_owned(),
+        model: said.model.to_string(),
+        stream: said.stream,
+        include_usage: said.include_usage,
+        choices: settings.choices.max(1),
+        tools,
+        structured_tool,
+        stop: settings.stop.iter().map(|stop| stop.to_string()).collect(),
+        encrypted_reasoning: settings.thinking.encrypted,
+        readable_reasoning: settings.thinking.readable != Some(false),
+        logprobs: settings.logprobs,
+        echo: said.echo,
+    }
+}
+
+#[cfg(test)]
+mod tests;
