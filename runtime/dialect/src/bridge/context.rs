@@ -47,22 +47,12 @@ pub struct ToolName {
     pub name: String,
     /// The client's namespace of it (Responses), if it has one.
     pub namespace: Option<String>,
-    /// What it is to the client.
-    pub kind: ToolKind,
-    /// Whether the vendor calls it as a function. Always so, but for custom tools of vendors that have them.
-    pub function: bool,
-}
-
-/// What a tool is to the client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ToolKind {
-    /// A function.
-    Function,
-    /// A custom (free-form) tool. Called as a function, its arguments are an object whose member `input` is the text.
-    Custom,
-    /// The client's own tool search (Responses): a call becomes a `tool_search_call` item with `execution: client`, whose
-    /// `arguments` are the object.
-    Search,
+    /// Whether the client knows it as a custom (free-form) tool: the vendor's arguments are then an object whose
+    /// member `input` is the text, unless the vendor calls it as a custom tool itself.
+    pub custom: bool,
+    /// Whether it is the client's own tool search (Responses): a call becomes a `tool_search_call` item with
+    /// `execution: client`, whose `arguments` are the object itself.
+    pub search: bool,
 }
 
 /// Members that a response object repeats, as the client wrote them, in the order in which they are written:

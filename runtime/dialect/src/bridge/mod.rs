@@ -14,6 +14,6 @@ pub mod opaque;
 mod request;
 mod target;
 
-pub use context::{Context, Echo, ToolKind, ToolName};
+pub use context::{Context, Echo, ToolName};
 pub use request::{Bridged, request};
 pub use target::{Abilities, Target};

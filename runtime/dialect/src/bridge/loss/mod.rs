@@ -67,8 +67,8 @@ pub(crate) fn request_fate(
 pub(crate) fn refusal(from: Dialect, to: Dialect, field: &str, param: String) -> ApiError {
     let why = match request_fate(from, to, field) {
         Some((Fate::Refused(why), _)) => why,
-        // Only for certain values; the row says which.
-        Some((Fate::Converted(why) | Fate::Dropped(why), _)) => why,
+        // Only for certain values or certain vendors; the row says which.
+        Some((Fate::Converted(how) | Fate::Dropped(how), _)) => how,
         _ => "there is no way to say it",
     };
     let message = format!(

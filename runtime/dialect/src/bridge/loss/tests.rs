@@ -5,14 +5,14 @@ use super::*;
 #[test]
 fn the_page_in_docs_is_the_table_in_the_code() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/bridge.md");
-    if std::env::var_os("TOLLGATE_REWRITE").is_some() {
+    if std::env::var_os("TOLLGATE_WRITE_GOLDEN").is_some() {
         std::fs::write(path, markdown()).unwrap();
     }
     let page = std::fs::read_to_string(path).unwrap_or_default();
     assert!(
         page == markdown(),
         "docs/bridge.md is not what the table says; write it again with \
-         `TOLLGATE_REWRITE=1 cargo test -p tollgate-dialect the_page_in_docs`"
+         `TOLLGATE_WRITE_GOLDEN=1 cargo test -p tollgate-dialect the_page_in_docs`"
     );
 }
 
@@ -45,6 +45,14 @@ fn a_refusal_names_the_field_and_says_why() {
     );
     assert_eq!(error.kind, ErrorKind::Unsupported);
     assert_eq!(error.param.as_deref(), Some("top_k"));
-    assert!(error.message.contains("Chat Completions"), "{}", error.message);
-    assert!(!error.message.contains("no way to say it"), "{}", error.message);
+    assert!(
+        error.message.contains("Chat Completions"),
+        "{}",
+        error.message
+    );
+    assert!(
+        !error.message.contains("no way to say it"),
+        "{}",
+        error.message
+    );
 }

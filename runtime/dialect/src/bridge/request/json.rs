@@ -21,6 +21,18 @@ impl Json {
         self.out
     }
 
+    /// How much was written so far.
+    pub(crate) fn len(&self) -> usize {
+        self.out.len()
+    }
+
+    /// Adds a last member to the object that ended at `end` (a length as `len` told it).
+    pub(crate) fn add_member_at(&mut self, end: usize, name: &str, json: &str) {
+        let member = format!(",\"{name}\":{json}");
+        let at = end.saturating_sub(1).min(self.out.len());
+        self.out.splice(at..at, member.into_bytes());
+    }
+
     fn separate(&mut self) {
         if !matches!(self.out.last(), None | Some(b'{' | b'[' | b':')) {
             self.out.push(b',');

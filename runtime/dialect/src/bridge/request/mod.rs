@@ -13,7 +13,7 @@ mod thinking;
 mod turns;
 
 use self::members::invalid;
-use self::model::Conversation;
+use self::model::{Choice, Conversation, Tool, WebSearch};
 use super::loss::{self, Fate};
 use super::{Context, Target, ToolName};
 use crate::{ApiError, Dialect, ErrorKind};
@@ -29,24 +29,56 @@ pub struct Bridged {
 
 /// From where to where.
 #[derive(Debug, Clone, Copy)]
-struct Way {
-    from: Dialect,
-    to: Dialect,
+pub(crate) struct Way {
+    pub(crate) from: Dialect,
+    pub(crate) to: Dialect,
 }
 
 impl Way {
     /// The refusal of `field` (a row of the table), which stands at `param`.
-    fn refuse(self, field: &str, param: String) -> ApiError {
+    pub(crate) fn refuse(self, field: &str, param: String) -> ApiError {
         loss::refusal(self.from, self.to, field, param)
     }
 
     /// Whether the table refuses `field`.
-    fn refuses(self, field: &str) -> bool {
+    pub(crate) fn refuses(self, field: &str) -> bool {
         matches!(
             loss::request_fate(self.from, self.to, field),
             Some((Fate::Refused(_), _))
         )
     }
+}
+
+impl Way {
+    /// A web search, if the vendor is to do it; refused or left out where it cannot.
+    pub(crate) fn web_search<'s, 'a>(
+        self,
+        search: &'s WebSearch<'a>,
+        to: &Target<'_>,
+    ) -> Result<Option<&'s WebSearch<'a>>, ApiError> {
+        if to.abilities.web_search {
+            return Ok(Some(search));
+        }
+        match self.from {
+            Dialect::OpenaiResponses => Ok(None),
+            Dialect::OpenaiChat => {
+                Err(self.refuse("web_search_options", search.place.param(self.from)))
+            }
+            _ => Err(self.refuse("tools[].web_search", search.place.param(self.from))),
+        }
+    }
+}
+
+/// A tool must be called, and the only ones are left out.
+fn demands_what_is_left_out(
+    said: &Conversation<'_>,
+    way: Way,
+    to: &Target<'_>,
+) -> Option<ApiError> {
+    let demanded = matches!(said.choice, Choice::Required);
+    let only_search = said.tools.iter().all(|tool| matches!(tool, Tool::Web(_)));
+    (demanded && only_search && !said.tools.is_empty() && !to.abilities.web_search)
+        .then(|| way.refuse("tools[].web_search", "tools[0]".to_owned()))
 }
 
 /// Writes the request `body` of the dialect `from` in the target's dialect. Equal input gives equal bytes.
@@ -63,6 +95,9 @@ pub fn request(from: Dialect, body: &[u8], to: &Target<'_>) -> Result<Bridged, A
         Dialect::AnthropicMessages => messages::read(body, way)?,
         Dialect::OpenaiEmbeddings => return Err(unbridged()),
     };
+    if let Some(refusal) = demands_what_is_left_out(&said, way, to) {
+        return Err(refusal);
+    }
     let written = match to.dialect {
         Dialect::OpenaiChat => chat::write(&said, to, way, body.len())?,
         Dialect::OpenaiResponses => responses::write(&said, to, way, body.len())?,
@@ -84,12 +119,12 @@ fn unbridged() -> ApiError {
 
 /// What a writer made.
 #[derive(Debug)]
-struct Written {
-    body: Vec<u8>,
+pub(crate) struct Written {
+    pub(crate) body: Vec<u8>,
     /// Tools whose names or kinds differ.
-    tools: Vec<ToolName>,
+    pub(crate) tools: Vec<ToolName>,
     /// The tool that stands in for a schema of the answer.
-    structured_tool: Option<String>,
+    pub(crate) structured_tool: Option<String>,
 }
 
 fn context(

@@ -1,7 +1,11 @@
 //! A request as all three dialects mean it: the model in the middle.
 
-use serde::Deserialize;
+use std::borrow::Cow;
 
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::json::Json;
 use super::text::{Raw, Str};
 use crate::Dialect;
 use crate::bridge::Echo;
@@ -386,6 +390,53 @@ impl<'a> Part<'a> {
             cache: None,
             body: Body::Text(text),
         }
+    }
+}
+
+impl Part<'_> {
+    /// Whether it is something else than text.
+    pub(crate) fn is_media(&self) -> bool {
+        match &self.body {
+            Body::Text(_) | Body::Refusal(_) => false,
+            Body::File { source, .. } => !matches!(source, Source::Text(_)),
+            Body::Image { .. } | Body::Audio { .. } => true,
+        }
+    }
+}
+
+impl Input<'_> {
+    /// As the `arguments` of a function call: a string with a JSON object in it.
+    pub(crate) fn as_arguments(&self) -> Cow<'_, str> {
+        match self {
+            Self::Object(raw) | Self::Search(raw) => Cow::Borrowed(raw.get()),
+            Self::Json(text) if text.trim().is_empty() => Cow::Borrowed("{}"),
+            Self::Json(text) => Cow::Borrowed(text),
+            Self::Free(text) => {
+                let mut json = Json::with_capacity(text.len() + 16);
+                json.open();
+                json.text_member("input", text);
+                json.close();
+                Cow::Owned(String::from_utf8(json.into_bytes()).unwrap_or_default())
+            }
+        }
+    }
+
+    /// As a JSON object. What is no object becomes the member `arguments` of one.
+    pub(crate) fn as_object(&self) -> Cow<'_, str> {
+        let text = self.as_arguments();
+        let is_object =
+            text.trim_start().starts_with('{') && serde_json::from_str::<&RawValue>(&text).is_ok();
+        if is_object {
+            return text;
+        }
+        let mut json = Json::default();
+        json.open();
+        match serde_json::from_str::<&RawValue>(&text) {
+            Ok(raw) => json.raw_member("arguments", raw.get()),
+            Err(_) => json.text_member("arguments", &text),
+        }
+        json.close();
+        Cow::Owned(String::from_utf8(json.into_bytes()).unwrap_or_default())
     }
 }
 

@@ -5,7 +5,7 @@ use crate::ApiError;
 use crate::bridge::request::Way;
 use crate::bridge::request::members::{invalid, missing, parse};
 use crate::bridge::request::model::{
-    Body, Call, Input, Item, Message, Part, Place, Reasoning, Role, ToolResult,
+    Body, Call, Input, Item, Message, Part, Place, Reasoning, Role, Source, ToolResult,
 };
 use crate::bridge::request::shared::{inline, located, not_content};
 use crate::bridge::request::text::{Content, Str};
@@ -85,11 +85,7 @@ pub(super) fn read_message<'a>(
     Ok(())
 }
 
-fn read_call<'a>(
-    call: WireCall<'a>,
-    index: usize,
-    number: usize,
-) -> Result<Call<'a>, ApiError> {
+fn read_call<'a>(call: WireCall<'a>, index: usize, number: usize) -> Result<Call<'a>, ApiError> {
     let at = |member: &str| missing(&format!("messages[{index}].tool_calls[{number}]{member}"));
     let id = call.id.ok_or_else(|| at(".id"))?;
     let (name, input) = match (call.function, call.custom) {
@@ -99,7 +95,8 @@ fn read_call<'a>(
                 // Some clients write the object itself.
                 Some(raw) if raw.get().starts_with('{') => Input::Object(raw),
                 Some(raw) => {
-                    let param = format!("messages[{index}].tool_calls[{number}].function.arguments");
+                    let param =
+                        format!("messages[{index}].tool_calls[{number}].function.arguments");
                     Input::Json(parse(raw, &param)?)
                 }
             };
@@ -145,7 +142,9 @@ fn read_part<'a>(
         "text" => Body::Text(part.text.ok_or_else(|| missing(&param(".text")))?),
         "refusal" => Body::Refusal(part.refusal.ok_or_else(|| missing(&param(".refusal")))?),
         "image_url" => {
-            let raw = part.image_url.ok_or_else(|| missing(&param(".image_url")))?;
+            let raw = part
+                .image_url
+                .ok_or_else(|| missing(&param(".image_url")))?;
             // Some clients write the URL itself.
             let (url, detail) = if raw.get().starts_with('"') {
                 (parse(raw, &param(".image_url"))?, None)
@@ -188,4 +187,3 @@ fn read_part<'a>(
         body,
     })
 }
-

@@ -5,6 +5,7 @@ mod read;
 mod tools;
 mod wire;
 mod write;
+mod write_messages;
 
 pub(super) use read::read;
 pub(super) use wire::{WireMark, WireSchema};

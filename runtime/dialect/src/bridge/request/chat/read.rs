@@ -112,4 +112,3 @@ fn read_settings<'a>(
     }
     Ok(())
 }
-

@@ -13,7 +13,11 @@ use crate::bridge::request::shared::plain_choice;
 use crate::bridge::request::text::{Raw, Str};
 
 /// Reads it.
-pub(super) fn read_tool<'a>(tool: WireTool<'a>, index: usize, way: Way) -> Result<Tool<'a>, ApiError> {
+pub(super) fn read_tool<'a>(
+    tool: WireTool<'a>,
+    index: usize,
+    way: Way,
+) -> Result<Tool<'a>, ApiError> {
     match (tool.function, tool.custom) {
         (Some(function), _) => Ok(Tool::Function(Function {
             name: function.name,
@@ -134,7 +138,9 @@ pub(super) fn read_format<'a>(raw: Raw<'a>, way: Way) -> Result<Format<'a>, ApiE
             .and_then(WireSchema::schema)
             .map(Format::Schema)
             .ok_or_else(|| missing("response_format.json_schema.schema")),
-        _ => Err(way.refuse("response_format of another type", "response_format.type".into())),
+        _ => Err(way.refuse(
+            "response_format of another type",
+            "response_format.type".into(),
+        )),
     }
 }
-

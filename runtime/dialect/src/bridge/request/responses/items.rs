@@ -23,7 +23,12 @@ pub(super) fn read_item<'a>(
     let kind = item.kind.clone().unwrap_or_else(|| {
         // The short form of a message has a role and no type; a reference may have an id and nothing else.
         let is_reference = item.role.is_none() && item.id.is_some();
-        if is_reference { "item_reference" } else { "message" }.into()
+        if is_reference {
+            "item_reference"
+        } else {
+            "message"
+        }
+        .into()
     });
     let server = item.execution.as_deref() != Some("client");
     match &*kind {

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::items::read_item;
-use super::tools::{read_choice, read_format, read_thinking, read_tool};
+use super::tools::{read_choice, read_format, read_thinking, read_tool, without_repeats};
 use super::wire::{WireBody, WireTool};
 use crate::ApiError;
 use crate::bridge::Echo;
@@ -58,6 +58,7 @@ pub(crate) fn read<'a>(body: &'a str, way: Way) -> Result<Conversation<'a>, ApiE
             }
         }
     }
+    without_repeats(&mut said.tools);
     if let Some(choice) = members.raw("tool_choice") {
         said.choice = read_choice(choice, way)?;
     }

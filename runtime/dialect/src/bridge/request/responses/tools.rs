@@ -1,5 +1,7 @@
 //! Reads tools, their choice and the answer's format in Responses.
 
+use std::collections::HashSet;
+
 use serde::Deserialize;
 
 use super::wire::WireTool;
@@ -30,19 +32,13 @@ pub(super) fn additional_tool<'a>(
     way: Way,
     tools: &mut Vec<Tool<'a>>,
 ) -> Result<(), ApiError> {
-    let known = tools.len();
-    one(tool, Place::Item(index), way, None, tools)?;
-    // What was found or announced twice is there once.
-    let mut at = known;
-    while at < tools.len() {
-        let name = tools[at].full_name();
-        if name.is_some() && tools[..at].iter().any(|tool| tool.full_name() == name) {
-            tools.remove(at);
-        } else {
-            at += 1;
-        }
-    }
-    Ok(())
+    one(tool, Place::Item(index), way, None, tools)
+}
+
+/// What was found or announced twice is there once.
+pub(super) fn without_repeats(tools: &mut Vec<Tool<'_>>) {
+    let mut seen = HashSet::with_capacity(tools.len());
+    tools.retain(|tool| tool.full_name().is_none_or(|name| seen.insert(name)));
 }
 
 fn one<'a>(
