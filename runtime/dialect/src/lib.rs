@@ -8,6 +8,7 @@
 )]
 
 mod aggregate;
+pub mod bridge;
 mod document;
 mod edit;
 mod error;

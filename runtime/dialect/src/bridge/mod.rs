@@ -1,0 +1,19 @@
+//! The bridge: a request in one dialect, served by a vendor that speaks another.
+//!
+//! One conversation model stands in the middle. A reader per dialect turns the wire into the model, a writer per dialect
+//! turns the model into the wire: three and three instead of six pairs. The model borrows from the body, and what the
+//! gateway need not understand (schemas, arguments) passes through it as the JSON text it is. Equal input gives equal
+//! bytes, so that the vendors' prefix caches hit. What cannot be said in the target dialect is refused by name, or
+//! dropped where `loss` says so: one table, from which `docs/bridge.md` is made.
+//!
+//! Traffic whose two dialects are the same never comes here.
+
+mod context;
+pub mod loss;
+pub mod opaque;
+mod request;
+mod target;
+
+pub use context::{Context, Echo, ToolName};
+pub use request::{Bridged, request};
+pub use target::{Abilities, Target};
