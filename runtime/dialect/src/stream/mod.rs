@@ -6,6 +6,7 @@ mod first;
 mod tap;
 
 pub use filter::StreamFilter;
+pub(crate) use first::failure;
 pub use first::{Commit, commit_check, first_event_failure, sniff_event_stream};
 pub(crate) use tap::event_type;
 pub use tap::{Ended, StreamSummary, StreamTap};
