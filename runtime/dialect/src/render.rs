@@ -267,6 +267,19 @@ fn responses_events(
     out.extend_from_slice(b"},\"incomplete_details\":null,\"output\":[],\"usage\":null}}\n\n");
 }
 
+/// The error of an `error` event and that of the failed response after it, as JSON.
+pub(crate) fn response_errors(error: &ApiError) -> (Vec<u8>, Vec<u8>) {
+    let row = row(error.kind);
+    let mut told = Vec::with_capacity(128);
+    openai(&mut told, Dialect::OpenaiResponses, &row, error);
+    let mut failed = b"{\"code\":".to_vec();
+    quote(&mut failed, failed_code(&row, error.kind));
+    failed.extend_from_slice(b",\"message\":");
+    quote(&mut failed, &message(Dialect::OpenaiResponses, error));
+    failed.push(b'}');
+    (told, failed)
+}
+
 /// The code of a failed response. Codex sends the whole turn again unless it knows the code as final, so what would fail
 /// again says `invalid_prompt`; the `error` event before it has the true code.
 fn failed_code(row: &Row, kind: ErrorKind) -> &'static str {

@@ -8,12 +8,18 @@
 //!
 //! Traffic whose two dialects are the same never comes here.
 
+mod answer;
 mod context;
 pub mod loss;
 pub mod opaque;
 mod request;
+mod stamp;
+mod stream;
 mod target;
 
+pub use answer::answer;
 pub use context::{Context, Echo, ToolName};
 pub use request::{Bridged, request};
+pub use stamp::Stamp;
+pub use stream::{StreamBridge, Upstream};
 pub use target::{Abilities, Target};

@@ -7,6 +7,7 @@ mod last_response;
 mod tap;
 
 pub use filter::StreamFilter;
+pub(crate) use first::failure;
 pub use first::{Commit, commit_check, first_event_failure, sniff_event_stream};
 pub use last_response::LastResponse;
 pub(crate) use tap::event_type;

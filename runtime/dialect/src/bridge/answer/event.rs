@@ -1,0 +1,175 @@
+//! The answer in the middle: what every reader tells and every writer understands, one thing at a time.
+//!
+//! A whole answer is told in the same words as a stream, only faster: so the two cannot differ in what they keep.
+
+use super::escaped::Escaped;
+use crate::bridge::opaque::OpaqueKind;
+use crate::json::walk::Raw;
+use crate::{ApiError, Usage};
+
+/// One thing told of an answer.
+#[derive(Debug, Clone)]
+pub(crate) enum Event<'a> {
+    /// The answer has begun. Some vendors know the size of the input already.
+    Start { usage: Option<Usage> },
+    /// A part begins. Several can be open at once; `part` tells them apart and grows from one to the next.
+    Open { part: u32, kind: Kind<'a> },
+    /// More of an open part.
+    Piece { part: u32, piece: Piece<'a> },
+    /// A part is whole.
+    Close { part: u32 },
+    /// The vendor has searched the web: whole, at once.
+    Search(Search<'a>),
+    /// Why the answer stops. Comes once, before `End`.
+    Stop(Stop<'a>),
+    /// What it cost; the last one told counts.
+    Usage(Usage),
+    /// The answer is whole. Nothing comes after it.
+    End,
+    /// The answer has failed. Nothing comes after it.
+    Fail(ApiError),
+}
+
+/// What a part is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind<'a> {
+    /// Text for the reader.
+    Text,
+    /// Text that says why there is none.
+    Refusal,
+    /// What the model thought.
+    Reasoning,
+    /// A call of a tool of the client's.
+    Call(Call<'a>),
+}
+
+/// A tool call. Its pieces of text are its input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Call<'a> {
+    /// Empty where the vendor gave none.
+    pub(crate) id: Escaped<'a>,
+    pub(crate) name: Escaped<'a>,
+    /// The client's namespace of the tool.
+    pub(crate) namespace: Option<Escaped<'a>>,
+    pub(crate) tool: Tool,
+}
+
+/// What the client knows a tool as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tool {
+    /// Its input are arguments: JSON.
+    Function,
+    /// Its input is text.
+    Custom,
+    /// The client's own search for tools, told by the arguments of a function.
+    Search,
+}
+
+/// More of a part.
+#[derive(Debug, Clone)]
+pub(crate) enum Piece<'a> {
+    /// Text, with the elements of its token probabilities between their brackets (empty: none).
+    Text(Escaped<'a>, &'a [u8]),
+    /// The next paragraph of a reasoning part begins.
+    Paragraph,
+    /// Where the text comes from.
+    Annotation(Annotation<'a>),
+    /// What the vendor signed or encrypted, as it gave it.
+    Opaque(OpaqueKind, &'a str),
+    /// The same, sealed for a foreign client.
+    Seal(&'a str),
+}
+
+/// A source of a stretch of text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Annotation<'a> {
+    /// The stretch, in characters from the beginning of the part.
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+    pub(crate) origin: Origin<'a>,
+}
+
+/// Where a stretch of text comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin<'a> {
+    /// A page.
+    Page {
+        url: Escaped<'a>,
+        title: Escaped<'a>,
+        /// The passage of the page.
+        passage: Escaped<'a>,
+    },
+    /// A file that the vendor keeps.
+    File {
+        id: Escaped<'a>,
+        name: Escaped<'a>,
+        index: u64,
+    },
+}
+
+/// A search of the web.
+#[derive(Debug, Clone)]
+pub(crate) struct Search<'a> {
+    pub(crate) query: Escaped<'a>,
+    /// Address and title of each page found.
+    pub(crate) pages: Vec<(Escaped<'a>, Escaped<'a>)>,
+}
+
+/// Why an answer stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stop<'a> {
+    /// It is complete, or waits for the results of its tool calls.
+    Turn,
+    /// The cap on output tokens, or the context window, is reached.
+    Length,
+    /// A stop sequence was written: which, where it is known.
+    Sequence(Option<Escaped<'a>>),
+    /// The vendor's filter, or the model by itself, refused to go on.
+    Filter,
+    /// The vendor paused a long turn; the client may let it go on.
+    Pause,
+}
+
+impl<'a> Stop<'a> {
+    /// The meaning of a reason in any vendor's words; nothing where it is the word for a failure.
+    pub(crate) fn from_word(word: Escaped<'a>) -> Option<Self> {
+        Some(match word.bytes() {
+            b"length"
+            | b"max_tokens"
+            | b"max_output_tokens"
+            | b"model_context_window_exceeded"
+            | b"model_length"
+            | b"compaction" => Self::Length,
+            b"content_filter" | b"refusal" | b"sensitive" | b"safety" => Self::Filter,
+            b"stop_sequence" => Self::Sequence(None),
+            b"pause_turn" => Self::Pause,
+            b"error" | b"network_error" => return None,
+            // `stop`, `end_turn`, `tool_calls`, `tool_use`, `function_call` and what vendors make up.
+            _ => Self::Turn,
+        })
+    }
+}
+
+/// Who is told.
+pub(crate) trait Sink {
+    fn event(&mut self, event: Event<'_>);
+}
+
+impl<F: FnMut(Event<'_>)> Sink for F {
+    fn event(&mut self, event: Event<'_>) {
+        self(event);
+    }
+}
+
+/// The member's string; empty where there is none.
+pub(crate) fn word<'a>(object: Raw<'a>, name: &str) -> Escaped<'a> {
+    object.get(name).and_then(Escaped::of).unwrap_or_default()
+}
+
+/// What is between the brackets of an array of objects; empty for anything else.
+pub(crate) fn elements(value: Raw<'_>) -> &[u8] {
+    match value.bytes {
+        [b'[', inner @ .., b']'] => inner.trim_ascii(),
+        _ => b"",
+    }
+}

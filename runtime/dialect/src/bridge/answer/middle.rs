@@ -1,0 +1,261 @@
+//! Between reader and writer: what the request changed on its way there is changed back, and what vendors leave
+//! undone is done.
+
+use super::escaped::{Escaped, escaped, line};
+use super::event::{Annotation, Call, Event, Kind, Origin, Piece, Search, Sink, Stop, Tool};
+use super::mend::{Mender, mended};
+use super::unwrap::Unwrap;
+use crate::Dialect;
+use crate::bridge::Context;
+use crate::bridge::opaque::{OpaqueKind, seal};
+
+/// What must be known of the parts under way.
+#[derive(Debug, Default)]
+pub(crate) struct Middle {
+    open: Vec<Open>,
+    /// Ids given to calls: a vendor may use one twice, a client may not see that.
+    ids: Vec<Vec<u8>>,
+    calls: u64,
+}
+
+#[derive(Debug)]
+struct Open {
+    part: u32,
+    role: Role,
+    told: bool,
+    mender: Mender,
+}
+
+#[derive(Debug)]
+enum Role {
+    Plain,
+    Reasoning {
+        sealed: bool,
+    },
+    Call,
+    /// A function call that is a custom tool's for the client.
+    Unwrapped(Box<Unwrap>),
+}
+
+impl Middle {
+    pub(crate) fn event(
+        &mut self,
+        context: &Context,
+        request_id: &str,
+        event: Event<'_>,
+        sink: &mut dyn Sink,
+    ) {
+        match event {
+            Event::Open { part, kind } => self.open(context, request_id, part, kind, sink),
+            Event::Piece { part, piece } => self.piece(context, part, piece, sink),
+            Event::Close { part } => self.close(context, part, sink),
+            Event::Stop(stop) => sink.event(Event::Stop(known_stop(context, stop))),
+            Event::Search(search) => searched(&search, sink),
+            other => sink.event(other),
+        }
+    }
+
+    /// Bytes of the answer that are held.
+    pub(crate) fn held(&self) -> usize {
+        let held = |open: &Open| match &open.role {
+            Role::Unwrapped(unwrap) => unwrap.held(),
+            _ => 0,
+        };
+        self.open.iter().map(held).sum()
+    }
+
+    fn open(
+        &mut self,
+        context: &Context,
+        request_id: &str,
+        part: u32,
+        kind: Kind<'_>,
+        sink: &mut dyn Sink,
+    ) {
+        let mut role = Role::Plain;
+        match kind {
+            Kind::Call(call) => {
+                let wire = call.name.text();
+                if context.structured_tool.as_deref() == Some(&*wire) {
+                    let kind = Kind::Text;
+                    sink.event(Event::Open { part, kind });
+                } else {
+                    let known = context.tool(&wire);
+                    let custom = known.is_some_and(|tool| tool.custom);
+                    let (tool, plays) = match call.tool {
+                        Tool::Custom => (Tool::Custom, Role::Plain),
+                        _ if custom => (Tool::Custom, Role::Unwrapped(Box::default())),
+                        tool => (tool, Role::Call),
+                    };
+                    role = plays;
+                    self.calls += 1;
+                    let (mut id, mut own) = (Vec::new(), Vec::new());
+                    let id = self.id(mended(call.id, &mut id), request_id);
+                    let name = known.map(|tool| escaped(&tool.name));
+                    let namespace = known.and_then(|tool| tool.namespace.as_deref().map(escaped));
+                    let call = Call {
+                        id: Escaped::trusted(&id),
+                        name: match &name {
+                            Some(name) => Escaped::trusted(name),
+                            None => mended(call.name, &mut own),
+                        },
+                        namespace: namespace
+                            .as_deref()
+                            .map(Escaped::trusted)
+                            .or(call.namespace),
+                        tool,
+                    };
+                    let kind = Kind::Call(call);
+                    sink.event(Event::Open { part, kind });
+                }
+            }
+            Kind::Reasoning => {
+                role = Role::Reasoning { sealed: false };
+                sink.event(Event::Open { part, kind });
+            }
+            Kind::Refusal | Kind::Text => sink.event(Event::Open { part, kind }),
+        }
+        self.open.push(Open {
+            part,
+            role,
+            told: false,
+            mender: Mender::default(),
+        });
+    }
+
+    /// The id the client gets: the vendor's, unless that is missing or was used before.
+    fn id(&mut self, given: Escaped<'_>, request_id: &str) -> Vec<u8> {
+        let mut id = given.bytes().to_vec();
+        if id.is_empty() {
+            id = escaped(&format!("call_{request_id}_{}", self.calls));
+        }
+        while self.ids.contains(&id) {
+            id.extend_from_slice(format!("_{}", self.calls).as_bytes());
+        }
+        self.ids.push(id.clone());
+        id
+    }
+
+    fn piece(&mut self, context: &Context, part: u32, piece: Piece<'_>, sink: &mut dyn Sink) {
+        let Some(open) = self.open.iter_mut().rev().find(|open| open.part == part) else {
+            return;
+        };
+        match piece {
+            Piece::Text(text, logprobs) => {
+                open.told = true;
+                let logprobs = if context.logprobs { logprobs } else { b"" };
+                match &mut open.role {
+                    Role::Unwrapped(unwrap) => {
+                        unwrap.push(text, &mut |input| {
+                            tell(part, Piece::Text(input, b""), sink);
+                        });
+                    }
+                    Role::Reasoning { .. } if !context.readable_reasoning => {}
+                    _ => {
+                        let (mut room, mut flat) = (Vec::new(), Vec::new());
+                        line(&mut flat, logprobs);
+                        let logprobs = flat.as_slice();
+                        let text = open.mender.mend(text, &mut room);
+                        if !text.is_empty() {
+                            tell(part, Piece::Text(text, logprobs), sink);
+                        }
+                    }
+                }
+            }
+            Piece::Paragraph if !context.readable_reasoning => {}
+            Piece::Opaque(kind, payload) => {
+                if let Role::Reasoning { sealed } = &mut open.role {
+                    *sealed = true;
+                }
+                let sealed = seal(&context.family, kind, payload);
+                tell(part, Piece::Seal(&sealed), sink);
+            }
+            Piece::Annotation(annotation) => annotate(part, annotation, sink),
+            other => tell(part, other, sink),
+        }
+    }
+
+    fn close(&mut self, context: &Context, part: u32, sink: &mut dyn Sink) {
+        let Some(at) = self.open.iter().rposition(|open| open.part == part) else {
+            return;
+        };
+        let mut open = self.open.remove(at);
+        if let Some(lost) = open.mender.finish() {
+            tell(part, Piece::Text(lost, b""), sink);
+        }
+        match open.role {
+            Role::Plain => {}
+            // Who wrote it must be known when it comes back.
+            Role::Reasoning { sealed } => {
+                if open.told && !sealed && context.readable_reasoning {
+                    let sealed = seal(&context.family, OpaqueKind::Plain, "");
+                    tell(part, Piece::Seal(&sealed), sink);
+                }
+            }
+            // A call without arguments has none, which is an object too; clients parse it.
+            Role::Call if !open.told => {
+                tell(part, Piece::Text(Escaped::trusted(b"{}"), b""), sink);
+            }
+            Role::Call => {}
+            Role::Unwrapped(mut unwrap) => {
+                unwrap.finish(&mut |input| tell(part, Piece::Text(input, b""), sink));
+            }
+        }
+        sink.event(Event::Close { part });
+    }
+}
+
+fn tell(part: u32, piece: Piece<'_>, sink: &mut dyn Sink) {
+    sink.event(Event::Piece { part, piece });
+}
+
+fn annotate(part: u32, annotation: Annotation<'_>, sink: &mut dyn Sink) {
+    let mut rooms = [Vec::new(), Vec::new(), Vec::new()];
+    let [one, two, three] = &mut rooms;
+    let origin = match annotation.origin {
+        Origin::Page {
+            url,
+            title,
+            passage,
+        } => Origin::Page {
+            url: mended(url, one),
+            title: mended(title, two),
+            passage: mended(passage, three),
+        },
+        Origin::File { id, name, index } => Origin::File {
+            id: mended(id, one),
+            name: mended(name, two),
+            index,
+        },
+    };
+    let annotation = Annotation {
+        origin,
+        ..annotation
+    };
+    tell(part, Piece::Annotation(annotation), sink);
+}
+
+fn searched(search: &Search<'_>, sink: &mut dyn Sink) {
+    let mut query = Vec::new();
+    let mut rooms = vec![(Vec::new(), Vec::new()); search.pages.len()];
+    let pages = search.pages.iter().zip(&mut rooms);
+    sink.event(Event::Search(Search {
+        query: mended(search.query, &mut query),
+        pages: pages
+            .map(|((url, title), (one, two))| (mended(*url, one), mended(*title, two)))
+            .collect(),
+    }));
+}
+
+/// Some servers name a token here that is no stop sequence of the client's.
+fn known_stop<'a>(context: &Context, stop: Stop<'a>) -> Stop<'a> {
+    match stop {
+        Stop::Sequence(Some(sequence))
+            if context.to == Dialect::OpenaiChat
+                && !context.stop.iter().any(|known| sequence.is(known)) =>
+        {
+            Stop::Turn
+        }
+        other => other,
+    }
+}

@@ -1,0 +1,414 @@
+//! Reads Chat Completions. A whole answer is one chunk whose deltas are called messages.
+
+use super::Common;
+use super::arguments::Arguments;
+use crate::bridge::answer::escaped::Escaped;
+use crate::bridge::answer::event::{
+    Annotation, Call, Event, Kind, Origin, Piece, Sink, Stop, Tool, elements, word,
+};
+use crate::bridge::answer::failure;
+use crate::json::walk::{Raw, Shape};
+
+/// What is open, and what has been told.
+#[derive(Debug, Default)]
+pub(super) struct Chat {
+    started: bool,
+    /// Whether this is a whole answer, where each call is told once.
+    whole: bool,
+    /// The open part of text, refusal or reasoning: one at a time.
+    prose: Option<(Prose, u32)>,
+    calls: Vec<Slot>,
+    stopped: bool,
+    /// The last word on why, escaped.
+    reason: Vec<u8>,
+    sequence: Option<Vec<u8>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Prose {
+    Text,
+    Refusal,
+    Reasoning,
+}
+
+/// A tool call.
+#[derive(Debug)]
+struct Slot {
+    index: Option<u64>,
+    id: Vec<u8>,
+    part: u32,
+    custom: bool,
+    arguments: Arguments,
+    open: bool,
+}
+
+impl Chat {
+    pub(super) fn has_stopped(&self) -> bool {
+        self.stopped
+    }
+
+    pub(super) fn event(&mut self, event: Raw<'_>, common: &mut Common, sink: &mut dyn Sink) {
+        let mut error = false;
+        for (key, value) in event.members() {
+            match key.0 {
+                b"choices" => {
+                    for choice in value.items() {
+                        self.choice(choice, common, sink);
+                    }
+                }
+                b"usage" => common.usage(Some(value)),
+                b"error" => error = true,
+                _ => {}
+            }
+        }
+        if !common.hints.stream_pointers.is_empty() {
+            common.hinted(event, |hints| &hints.stream_pointers);
+        }
+        if error && let Some((code, message)) = crate::stream::failure(common.operation, event) {
+            common.fail(failure::told(&code, message), sink);
+        }
+    }
+
+    pub(super) fn whole(&mut self, answer: Raw<'_>, common: &mut Common, sink: &mut dyn Sink) {
+        self.whole = true;
+        if let Some(choices) = answer.get("choices") {
+            for choice in choices.items() {
+                self.choice(choice, common, sink);
+            }
+        }
+        self.done(common, sink);
+    }
+
+    /// The answer is whole.
+    pub(super) fn done(&mut self, common: &mut Common, sink: &mut dyn Sink) {
+        if !self.started {
+            return common.fail(failure::cut(), sink);
+        }
+        let sequence = self.sequence.take();
+        let stop = match (
+            Stop::from_word(Escaped::trusted(&self.reason)),
+            sequence.as_deref(),
+        ) {
+            (None, _) => return common.fail(failure::told("", String::new()), sink),
+            (Some(Stop::Turn), Some(sequence)) => Stop::Sequence(Some(Escaped::trusted(sequence))),
+            (Some(stop), _) => stop,
+        };
+        sink.event(Event::Stop(stop));
+        self.close_prose(sink);
+        for slot in &mut self.calls {
+            if std::mem::take(&mut slot.open) {
+                sink.event(Event::Close { part: slot.part });
+            }
+        }
+        common.end(sink);
+    }
+
+    fn start(&mut self, sink: &mut dyn Sink) {
+        if !std::mem::replace(&mut self.started, true) {
+            sink.event(Event::Start { usage: None });
+        }
+    }
+
+    /// Nobody across the bridge can ask for several choices: the first is the answer.
+    fn choice(&mut self, choice: Raw<'_>, common: &mut Common, sink: &mut dyn Sink) {
+        let (mut delta, mut finish, mut logprobs, mut usage) = (None, None, None, None);
+        let mut sequence = None;
+        for (key, value) in choice.members() {
+            match key.0 {
+                b"index" if value.count().is_some_and(|index| index > 0) => return,
+                b"delta" | b"message" => delta = Some(value),
+                b"finish_reason" => finish = Escaped::some(value),
+                b"stop_reason" => sequence = Escaped::some(value),
+                b"logprobs" => logprobs = Some(value),
+                b"usage" => usage = Some(value),
+                _ => {}
+            }
+        }
+        self.start(sink);
+        if let Some(delta) = delta {
+            self.delta(delta, logprobs, common, sink);
+        }
+        // Some vendors tell it here. Native streams of others finish with the word "null" until they finish.
+        common.usage(usage);
+        if let Some(finish) = finish.filter(|finish| !finish.is("null")) {
+            self.reason.clear();
+            self.reason.extend_from_slice(finish.bytes());
+            self.stopped = true;
+        }
+        if let Some(sequence) = sequence {
+            self.sequence = Some(sequence.bytes().to_vec());
+        }
+    }
+
+    fn delta(
+        &mut self,
+        delta: Raw<'_>,
+        logprobs: Option<Raw<'_>>,
+        common: &mut Common,
+        sink: &mut dyn Sink,
+    ) {
+        let (mut reasoning, mut other_reasoning) = (None, None);
+        let (mut content, mut refusal, mut calls) = (None, None, None);
+        let (mut function, mut annotations) = (None, None);
+        for (key, value) in delta.members() {
+            match key.0 {
+                // What a vendor's own tool said is no part of the answer.
+                b"role" if value.is_word("tool") => return,
+                b"content" => content = Some(value),
+                b"reasoning_content" => reasoning = Escaped::some(value),
+                b"reasoning" => other_reasoning = Escaped::some(value),
+                b"refusal" => refusal = Escaped::some(value),
+                b"tool_calls" => calls = Some(value),
+                b"function_call" => function = Some(value),
+                b"annotations" => annotations = Some(value),
+                _ => {}
+            }
+        }
+        // Some send both names with the same text.
+        if let Some(text) = reasoning.or(other_reasoning) {
+            self.say(Prose::Reasoning, text, b"", common, sink);
+        }
+        if let Some(content) = content {
+            let probabilities = logprobs
+                .and_then(|logprobs| logprobs.get("content"))
+                .map_or(&b""[..], elements);
+            self.content(content, probabilities, common, sink);
+        }
+        if let Some(text) = refusal {
+            let probabilities = logprobs
+                .and_then(|logprobs| logprobs.get("refusal"))
+                .map_or(&b""[..], elements);
+            self.say(Prose::Refusal, text, probabilities, common, sink);
+        }
+        for annotation in annotations.into_iter().flat_map(Raw::items) {
+            self.annotation(annotation, common, sink);
+        }
+        for call in calls.into_iter().flat_map(Raw::items) {
+            self.call(call, common, sink);
+        }
+        if let Some(function) = function.filter(|function| function.shape() == Shape::Object) {
+            // The way calls were told before there were several.
+            self.function(None, Escaped::default(), function, false, common, sink);
+        }
+    }
+
+    fn content(
+        &mut self,
+        content: Raw<'_>,
+        probabilities: &[u8],
+        common: &mut Common,
+        sink: &mut dyn Sink,
+    ) {
+        if let Some(text) = Escaped::some(content) {
+            self.say(Prose::Text, text, probabilities, common, sink);
+            return;
+        }
+        // Some vendors tell text and reasoning as typed parts.
+        for part in content.items() {
+            if let Some(text) = part.get("text").and_then(Escaped::some) {
+                self.say(Prose::Text, text, b"", common, sink);
+            }
+            match part.get("thinking") {
+                Some(thinking) if thinking.shape() == Shape::Array => {
+                    for part in thinking.items() {
+                        self.say(Prose::Reasoning, word(part, "text"), b"", common, sink);
+                    }
+                }
+                Some(thinking) => {
+                    let text = Escaped::of(thinking).unwrap_or_default();
+                    self.say(Prose::Reasoning, text, b"", common, sink);
+                }
+                None => {}
+            }
+        }
+    }
+
+    fn say(
+        &mut self,
+        prose: Prose,
+        text: Escaped<'_>,
+        probabilities: &[u8],
+        common: &mut Common,
+        sink: &mut dyn Sink,
+    ) {
+        if text.is_empty() {
+            return;
+        }
+        let part = self.prose(prose, common, sink);
+        let piece = Piece::Text(text, probabilities);
+        sink.event(Event::Piece { part, piece });
+    }
+
+    /// The open part of this prose; opened, and what is over closed, if it is not yet.
+    fn prose(&mut self, prose: Prose, common: &mut Common, sink: &mut dyn Sink) -> u32 {
+        if let Some((open, part)) = self.prose
+            && open == prose
+        {
+            return part;
+        }
+        self.close_prose(sink);
+        self.close_whole_calls(sink);
+        let kind = match prose {
+            Prose::Text => Kind::Text,
+            Prose::Refusal => Kind::Refusal,
+            Prose::Reasoning => Kind::Reasoning,
+        };
+        let part = common.open(kind, sink);
+        self.prose = Some((prose, part));
+        part
+    }
+
+    fn close_prose(&mut self, sink: &mut dyn Sink) {
+        if let Some((_, part)) = self.prose.take() {
+            sink.event(Event::Close { part });
+        }
+    }
+
+    fn close_whole_calls(&mut self, sink: &mut dyn Sink) {
+        for slot in &mut self.calls {
+            if slot.open && slot.arguments.is_whole() {
+                slot.open = false;
+                sink.event(Event::Close { part: slot.part });
+            }
+        }
+    }
+
+    fn annotation(&mut self, annotation: Raw<'_>, common: &mut Common, sink: &mut dyn Sink) {
+        let Some(page) = annotation.get("url_citation") else {
+            return;
+        };
+        let count = |name: &str| page.get(name).and_then(Raw::count).unwrap_or(0);
+        let (start, end) = (count("start_index"), count("end_index"));
+        let origin = Origin::Page {
+            url: word(page, "url"),
+            title: word(page, "title"),
+            passage: Escaped::default(),
+        };
+        let part = self.prose(Prose::Text, common, sink);
+        let piece = Piece::Annotation(Annotation { start, end, origin });
+        sink.event(Event::Piece { part, piece });
+    }
+
+    fn call(&mut self, call: Raw<'_>, common: &mut Common, sink: &mut dyn Sink) {
+        let (mut index, mut id, mut function, mut custom) = (None, Escaped::default(), None, None);
+        for (key, value) in call.members() {
+            match key.0 {
+                b"index" => index = value.count(),
+                b"id" => id = Escaped::of(value).unwrap_or_default(),
+                b"function" => function = Some(value),
+                b"custom" => custom = Some(value).filter(|custom| !custom.is_null()),
+                _ => {}
+            }
+        }
+        match (function, custom) {
+            (_, Some(custom)) => self.function(index, id, custom, true, common, sink),
+            (Some(function), None) => self.function(index, id, function, false, common, sink),
+            (None, None) => {}
+        }
+    }
+
+    /// The call that this delta continues. An empty id or name is none; what has no index continues the call it names,
+    /// else the last one; and a name that comes with another id under a known index is another call.
+    fn find(&self, index: Option<u64>, id: Escaped<'_>, name: Escaped<'_>) -> Option<usize> {
+        if self.whole {
+            return None;
+        }
+        let named = |slot: &Slot| !id.is_empty() && slot.id == id.bytes();
+        let Some(index) = index else {
+            return match (id.is_empty(), name.is_empty()) {
+                (false, _) => self.calls.iter().rposition(named),
+                (true, false) => None,
+                (true, true) => self.calls.len().checked_sub(1),
+            };
+        };
+        let here = |slot: &Slot| slot.index == Some(index);
+        let exact = self
+            .calls
+            .iter()
+            .rposition(|slot| here(slot) && named(slot));
+        exact.or_else(|| {
+            let at = self.calls.iter().rposition(here)?;
+            (id.is_empty() || name.is_empty()).then_some(at)
+        })
+    }
+
+    /// A call, or more of one.
+    fn function(
+        &mut self,
+        index: Option<u64>,
+        id: Escaped<'_>,
+        function: Raw<'_>,
+        custom: bool,
+        common: &mut Common,
+        sink: &mut dyn Sink,
+    ) {
+        let (mut name, mut arguments) = (Escaped::default(), None);
+        for (key, value) in function.members() {
+            match key.0 {
+                b"name" => name = Escaped::of(value).unwrap_or_default(),
+                b"arguments" | b"input" => arguments = Some(value),
+                _ => {}
+            }
+        }
+        let known = self.find(index, id, name);
+        let at = match known {
+            Some(at) => at,
+            // Arguments of a call that never began have no tool to go to.
+            None if name.is_empty() => return,
+            None => {
+                self.close_prose(sink);
+                self.close_whole_calls(sink);
+                let part = common.part();
+                let tool = if custom { Tool::Custom } else { Tool::Function };
+                let call = Call {
+                    id,
+                    name,
+                    namespace: None,
+                    tool,
+                };
+                let kind = Kind::Call(call);
+                sink.event(Event::Open { part, kind });
+                self.calls.push(Slot {
+                    index,
+                    id: id.bytes().to_vec(),
+                    part,
+                    custom,
+                    arguments: Arguments::default(),
+                    open: true,
+                });
+                self.calls.len() - 1
+            }
+        };
+        let last = at + 1 == self.calls.len();
+        let slot = &mut self.calls[at];
+        // What follows a whole object in a call that made room for the next one is white space or damage.
+        let Some(arguments) = arguments.filter(|_| slot.open) else {
+            return;
+        };
+        let told: Vec<u8>;
+        let text = match arguments.shape() {
+            Shape::String => Escaped::of(arguments).unwrap_or_default(),
+            // Some vendors give the object itself.
+            Shape::Object => {
+                told = super::super::escaped::escaped(&String::from_utf8_lossy(arguments.bytes));
+                Escaped::trusted(&told)
+            }
+            _ => return,
+        };
+        if text.is_empty() {
+            return;
+        }
+        let part = slot.part;
+        sink.event(Event::Piece {
+            part,
+            piece: Piece::Text(text, b""),
+        });
+        if !slot.custom {
+            slot.arguments.push(text);
+        }
+        if !last && slot.arguments.is_whole() {
+            slot.open = false;
+            sink.event(Event::Close { part });
+        }
+    }
+}

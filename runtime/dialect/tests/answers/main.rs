@@ -1,0 +1,12 @@
+//! Answers across the bridge: golden files, every way of cutting a stream, damaged streams, real recordings.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")]
+
+mod cuts;
+mod damage;
+mod golden;
+mod grammar;
+mod grammar_responses;
+mod plain;
+mod recordings;
+mod support;
+mod traps;

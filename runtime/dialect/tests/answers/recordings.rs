@@ -1,0 +1,215 @@
+//! Real exchanges, where they are at hand, through every direction: all text, tool calls, reasoning, usage and stop
+//! reasons survive, the grammar is kept, and the way back leads to the same answer. Looks in `$TOLLGATE_RECORDINGS`,
+//! else in `shared/recordings` beside the checkout.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+use tollgate_dialect::bridge::Context;
+use tollgate_dialect::{Dialect, Usage, first_event_failure};
+
+use super::grammar::{self, End};
+use super::plain::{self, Summary};
+use super::support::*;
+
+struct Exchange {
+    name: String,
+    vendor: Dialect,
+    response: Value,
+}
+
+fn exchanges() -> Vec<Exchange> {
+    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/recordings");
+    let folder = std::env::var_os("TOLLGATE_RECORDINGS")
+        .map_or_else(|| PathBuf::from(beside), PathBuf::from);
+    if !folder.is_dir() {
+        eprintln!("no recordings at hand: nothing replayed");
+        return Vec::new();
+    }
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|file| {
+            file.extension()
+                .is_some_and(|extension| extension == "jsonl")
+        })
+        .collect();
+    files.sort();
+    let mut found = Vec::new();
+    for file in files {
+        for line in std::fs::read_to_string(&file).unwrap().lines() {
+            let line: Value = serde_json::from_str(line).unwrap();
+            let vendor = match line["dialect"].as_str() {
+                Some("openai-chat") => CHAT,
+                Some("openai-responses") => RESPONSES,
+                Some("anthropic-messages") => MESSAGES,
+                _ => continue,
+            };
+            if line["status"].as_u64().unwrap_or(200) == 200 {
+                let file = file.file_name().unwrap().to_string_lossy();
+                found.push(Exchange {
+                    name: format!("{file} {}", line["case"]),
+                    vendor,
+                    response: line["response"].clone(),
+                });
+            }
+        }
+    }
+    found
+}
+
+fn plain_context(client: Dialect, vendor: Dialect) -> Context {
+    Context {
+        tools: Vec::new(),
+        structured_tool: None,
+        ..context(client, vendor)
+    }
+}
+
+/// What of an answer can be said in this dialect.
+fn sayable(mut summary: Summary, dialect: Dialect) -> Summary {
+    if dialect == MESSAGES {
+        // A refusal is text here, and its text does not tell why.
+        summary.text += &summary.refusal;
+        if !summary.refusal.is_empty() && summary.calls.is_empty() && summary.stop == "turn" {
+            summary.stop = "filter";
+        }
+        summary.refusal.clear();
+        // What is no object is kept as a text in one.
+        for (_, _, input) in &mut summary.calls {
+            if !input.is_object() {
+                *input = serde_json::json!({ "input": input.clone() });
+            }
+        }
+    } else if let Some(usage) = &mut summary.usage {
+        usage.cache_write_5m += usage.cache_write_1h;
+        usage.cache_write_1h = 0;
+    }
+    // Zero and nothing told are the same where the dialect wants a number.
+    summary.usage = Some(summary.usage.unwrap_or(Usage::default()));
+    summary
+}
+
+/// Compares what was told with what arrived; both as this dialect can say it.
+fn same(told: &Summary, arrived: &Summary, dialect: Dialect, name: &str) {
+    let (told, mut arrived) = (
+        sayable(told.clone(), dialect),
+        sayable(arrived.clone(), dialect),
+    );
+    for ((told, _, _), (id, _, _)) in told.calls.iter().zip(&mut arrived.calls) {
+        // Ids are the vendor's, but where it gave none.
+        if told.is_empty() && !id.is_empty() {
+            id.clear();
+        }
+    }
+    assert_eq!(told, arrived, "{name}");
+}
+
+/// Compares what was told with what came back over a client's dialect.
+fn returned(told: &Summary, back: Summary, vendor: Dialect, client: Dialect, name: &str) {
+    let name = format!("{name} and back");
+    if client == MESSAGES {
+        // Refusals came back as text, and free-form calls as calls of functions: here nobody knows of a request.
+        let told = sayable(told.clone(), MESSAGES);
+        same(&told, &sayable(back, MESSAGES), vendor, &name);
+    } else {
+        same(told, &back, vendor, &name);
+    }
+}
+
+fn is_answer(vendor: Dialect, body: &Value) -> bool {
+    match vendor {
+        CHAT => body["choices"]
+            .as_array()
+            .is_some_and(|choices| !choices.is_empty()),
+        RESPONSES => body["output"].is_array() && body["status"] != "failed",
+        _ => body["content"].is_array(),
+    }
+}
+
+#[test]
+fn whole_answers_survive_every_direction_there_and_back() {
+    let mut crossed = 0;
+    for exchange in exchanges() {
+        let Some(body) = exchange.response.get("json") else {
+            continue;
+        };
+        if !is_answer(exchange.vendor, body) {
+            continue;
+        }
+        let told = plain::summary(exchange.vendor, body);
+        for client in DIALECTS
+            .into_iter()
+            .filter(|client| *client != exchange.vendor)
+        {
+            let name = format!("{} to {}", exchange.name, short(client));
+            let there = whole(
+                &plain_context(client, exchange.vendor),
+                body.to_string().as_bytes(),
+            );
+            let there = there.unwrap_or_else(|error| panic!("{name}: {error:?}"));
+            let value: Value = serde_json::from_slice(&there).unwrap();
+            grammar::check_whole(client, &value)
+                .unwrap_or_else(|wrong| panic!("{name}: {wrong}\n{value:#}"));
+            same(&told, &plain::summary(client, &value), client, &name);
+            let back = whole(&plain_context(exchange.vendor, client), &there).unwrap();
+            let back: Value = serde_json::from_slice(&back).unwrap();
+            let back = plain::summary(exchange.vendor, &back);
+            returned(&told, back, exchange.vendor, client, &name);
+            crossed += 1;
+        }
+    }
+    println!("{crossed} crossings");
+}
+
+#[test]
+fn streams_survive_every_direction_there_and_back() {
+    let mut crossed = 0;
+    for exchange in exchanges() {
+        let Some(sse) = exchange.response["sse"].as_str() else {
+            continue;
+        };
+        let fails = sse.contains("event: error") || sse.contains("data: {\"error\"");
+        let whole = plain::whole_of_stream(exchange.vendor, sse.as_bytes());
+        for client in DIALECTS
+            .into_iter()
+            .filter(|client| *client != exchange.vendor)
+        {
+            let name = format!("{} to {}", exchange.name, short(client));
+            let context = plain_context(client, exchange.vendor);
+            let there = stream(&context, sse.as_bytes());
+            let end = grammar::check(client, &there)
+                .unwrap_or_else(|wrong| panic!("{name}: {wrong}\n{}", text(&there)));
+            let Ok(whole) = &whole else {
+                assert_eq!(end, End::Failed, "{name}: {whole:?}");
+                continue;
+            };
+            if fails
+                || first_event_failure(
+                    plain::operation(exchange.vendor),
+                    whole.to_string().as_bytes(),
+                )
+                .is_some()
+            {
+                continue;
+            }
+            assert_eq!(end, End::Complete, "{name}");
+            let told = plain::summary(exchange.vendor, whole);
+            let arrived = plain::summary_of_stream(client, &there).unwrap();
+            same(&told, &arrived, client, &name);
+            let back = stream(&plain_context(exchange.vendor, client), &there);
+            assert_eq!(
+                grammar::check(exchange.vendor, &back),
+                Ok(End::Complete),
+                "{name}"
+            );
+            let back = plain::summary_of_stream(exchange.vendor, &back).unwrap();
+            returned(&told, back, exchange.vendor, client, &name);
+            // Any chunking gives the same.
+            let chunked = pieces(&context, sse.as_bytes().chunks(61));
+            assert!(chunked == there, "{name}");
+            crossed += 1;
+        }
+    }
+    println!("{crossed} crossings");
+}
