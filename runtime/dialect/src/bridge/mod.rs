@@ -15,6 +15,7 @@ pub mod opaque;
 mod request;
 mod stamp;
 mod stream;
+mod strip;
 mod target;
 
 pub use answer::answer;
@@ -22,4 +23,5 @@ pub use context::{Context, Echo, ToolName};
 pub use request::{Bridged, request};
 pub use stamp::Stamp;
 pub use stream::{StreamBridge, Upstream};
+pub use strip::{has_sealed, strip_sealed};
 pub use target::{Abilities, Target};
