@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tollgate_tests::endpoints::{ENDPOINTS, Endpoint};
 use tollgate_tests::recordings::events;
-use tollgate_tests::simulator::{Answer, OPENAI, Part, Tokens, anthropic_error, openai_error, spoken};
+use tollgate_tests::simulator::{OPENAI, Part, Tokens, anthropic_error, openai_error, spoken};
 use tollgate_tests::wire::Reply;
 use tollgate_tests::world::{World, model, upstream};
 

@@ -517,14 +517,14 @@ async fn a_guest_that_times_out_again_and_again_is_left_alone() {
 async fn a_plan_that_undoes_the_cap_of_a_strict_budget_is_not_sent() {
     let world = World::with(setup()).await;
     let endpoint = Endpoint::of("chat-completions");
-    let cap = "/max_completion_tokens";
+    const CAP: &str = "/max_completion_tokens";
     let plans: [(&str, &[(u8, &str, &str)], bool); 6] = [
-        ("removes", &[(2, cap, "")], false),
-        ("raises", &[(0, cap, "1000000000")], false),
-        ("hides", &[(3, cap, "max_thoughts")], false),
+        ("removes", &[(2, CAP, "")], false),
+        ("raises", &[(0, CAP, "1000000000")], false),
+        ("hides", &[(3, CAP, "max_thoughts")], false),
         ("multiplies", &[(0, "/n", "64")], false),
-        ("lowers", &[(0, cap, "10")], true),
-        ("renames", &[(3, cap, "max_tokens")], true),
+        ("lowers", &[(0, CAP, "10")], true),
+        ("renames", &[(3, CAP, "max_tokens")], true),
     ];
     for (name, edits, sent) in plans {
         let deed = Deed::Plans("/v1/chat/completions", edits);
