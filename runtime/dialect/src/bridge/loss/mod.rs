@@ -65,14 +65,14 @@ pub(crate) fn request_fate(
 
 /// The refusal of `field`, which the client wrote at `param`.
 pub(crate) fn refusal(from: Dialect, to: Dialect, field: &str, param: String) -> ApiError {
-    let why = match request_fate(from, to, field) {
-        Some((Fate::Refused(why), _)) => why,
+    let (word, why) = match request_fate(from, to, field) {
+        Some((Fate::Refused(why), _)) => (": ", why),
         // Only for certain values or certain vendors; the row says which.
-        Some((Fate::Converted(how) | Fate::Dropped(how), _)) => how,
-        _ => "there is no way to say it",
+        Some((Fate::Converted(how) | Fate::Dropped(how), _)) => (". What becomes of such: ", how),
+        _ => (": ", "there is no way to say it"),
     };
     let message = format!(
-        "`{param}` cannot be sent to this model, which is served in the {} dialect: {why}.",
+        "`{param}` cannot be sent to this model, which is served in the {} dialect{word}{why}.",
         title(to)
     );
     ApiError::new(ErrorKind::Unsupported, message).with_param(param)
