@@ -48,8 +48,11 @@ pub struct ToolName {
     /// The client's namespace of it (Responses), if it has one.
     pub namespace: Option<String>,
     /// Whether the client knows it as a custom (free-form) tool: the vendor's arguments are then an object whose
-    /// member `input` is the text.
+    /// member `input` is the text, unless the vendor calls it as a custom tool itself.
     pub custom: bool,
+    /// Whether it is the client's own tool search (Responses): a call becomes a `tool_search_call` item with
+    /// `execution: client`, whose `arguments` are the object itself.
+    pub search: bool,
 }
 
 /// Members that a response object repeats, as the client wrote them, in the order in which they are written:

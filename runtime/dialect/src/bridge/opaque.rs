@@ -21,10 +21,18 @@ pub enum OpaqueKind {
     Item,
     /// Reasoning text that nobody signed; the payload is empty. It says only who wrote the text.
     Plain,
+    /// The readable summary of a compacted conversation, made by the gateway: anybody's.
+    Summary,
 }
 
 impl OpaqueKind {
-    const ALL: [Self; 4] = [Self::Signature, Self::Redacted, Self::Item, Self::Plain];
+    const ALL: [Self; 5] = [
+        Self::Signature,
+        Self::Redacted,
+        Self::Item,
+        Self::Plain,
+        Self::Summary,
+    ];
 
     /// The kind's name inside a sealed string.
     pub const fn as_str(self) -> &'static str {
@@ -33,6 +41,7 @@ impl OpaqueKind {
             Self::Redacted => "redacted",
             Self::Item => "item",
             Self::Plain => "plain",
+            Self::Summary => "summary",
         }
     }
 }

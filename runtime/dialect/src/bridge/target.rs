@@ -62,6 +62,12 @@ pub struct Abilities {
     pub reasoning_content: bool,
     /// `developer-role` (Chat): instructions have a role `developer`; else they are `system`.
     pub developer_role: bool,
+    /// `string-content` (Chat): contents that are text only must be one string, not parts.
+    pub string_content: bool,
+    /// `max-completion-tokens` (Chat): the output cap has its newer name; else it is `max_tokens`.
+    pub max_completion_tokens: bool,
+    /// `system-messages` (Messages): instructions may stand in the midst of a conversation.
+    pub system_messages: bool,
     /// `cache-control` (Chat): content parts may carry cache marks.
     pub cache_control: bool,
     /// `prompt-cache-key` (Chat, Responses): the vendor takes a key of its prompt cache.
@@ -82,6 +88,9 @@ impl Abilities {
                 "no-sampling" => found.no_sampling = true,
                 "reasoning-content" => found.reasoning_content = true,
                 "developer-role" => found.developer_role = true,
+                "string-content" => found.string_content = true,
+                "max-completion-tokens" => found.max_completion_tokens = true,
+                "system-messages" => found.system_messages = true,
                 "cache-control" => found.cache_control = true,
                 "prompt-cache-key" => found.prompt_cache_key = true,
                 _ => {}

@@ -1,8 +1,22 @@
 //! A request from one dialect to another.
 
-use crate::{ApiError, Dialect};
+mod chat;
+mod json;
+mod members;
+mod messages;
+mod model;
+mod names;
+mod responses;
+mod shared;
+mod text;
+mod thinking;
+mod turns;
 
-use super::{Context, Target};
+use self::members::invalid;
+use self::model::{Choice, Conversation, Tool, WebSearch};
+use super::loss::{self, Fate};
+use super::{Context, Target, ToolName};
+use crate::{ApiError, Dialect, ErrorKind};
 
 /// A request in the vendor's dialect.
 #[derive(Debug)]
@@ -13,8 +27,125 @@ pub struct Bridged {
     pub context: Context,
 }
 
-/// Writes the request `body` of the dialect `from` in the target's dialect.
-pub fn request(from: Dialect, body: &[u8], to: &Target<'_>) -> Result<Bridged, ApiError> {
-    let _ = (from, body, to);
-    Err(ApiError::new(crate::ErrorKind::Unsupported, "not yet"))
+/// From where to where.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Way {
+    pub(crate) from: Dialect,
+    pub(crate) to: Dialect,
 }
+
+impl Way {
+    /// The refusal of `field` (a row of the table), which stands at `param`.
+    pub(crate) fn refuse(self, field: &str, param: String) -> ApiError {
+        loss::refusal(self.from, self.to, field, param)
+    }
+
+    /// Whether the table refuses `field`.
+    pub(crate) fn refuses(self, field: &str) -> bool {
+        matches!(
+            loss::request_fate(self.from, self.to, field),
+            Some((Fate::Refused(_), _))
+        )
+    }
+}
+
+impl Way {
+    /// Whether the vendor is to search the web: else the search is left out. Chat has no words for a search among
+    /// certain domains only.
+    pub(crate) fn searches(self, search: &WebSearch<'_>, to: &Target<'_>) -> bool {
+        let narrowed = search.allowed_domains.is_some() || search.blocked_domains.is_some();
+        to.abilities.web_search && !(narrowed && self.to == Dialect::OpenaiChat)
+    }
+
+    /// Refuses a search that would be left out though the client asked for it: only Responses clients offer it unasked.
+    fn check_searches(self, said: &Conversation<'_>, to: &Target<'_>) -> Result<(), ApiError> {
+        let mut left_out = said.tools.iter().filter_map(|tool| match tool {
+            Tool::Web(search) if !self.searches(search, to) => Some(search),
+            _ => None,
+        });
+        let Some(search) = left_out.next() else {
+            return Ok(());
+        };
+        let param = search.place.param(self.from);
+        let demanded = matches!(said.choice, Choice::Required)
+            && said.tools.iter().all(|tool| matches!(tool, Tool::Web(_)));
+        match self.from {
+            Dialect::OpenaiResponses if !demanded => Ok(()),
+            Dialect::OpenaiChat => Err(self.refuse("web_search_options", param)),
+            _ => Err(self.refuse("tools[].web_search", param)),
+        }
+    }
+}
+
+/// Writes the request `body` of the dialect `from` in the target's dialect. Equal input gives equal bytes.
+pub fn request(from: Dialect, body: &[u8], to: &Target<'_>) -> Result<Bridged, ApiError> {
+    let body = simdutf8::basic::from_utf8(body)
+        .map_err(|_| invalid("The request body is not valid UTF-8."))?;
+    let way = Way {
+        from,
+        to: to.dialect,
+    };
+    let said = match from {
+        Dialect::OpenaiChat => chat::read(body, way)?,
+        Dialect::OpenaiResponses => responses::read(body, way)?,
+        Dialect::AnthropicMessages => messages::read(body, way)?,
+        Dialect::OpenaiEmbeddings => return Err(unbridged()),
+    };
+    way.check_searches(&said, to)?;
+    let written = match to.dialect {
+        Dialect::OpenaiChat => chat::write(&said, to, way, body.len())?,
+        Dialect::OpenaiResponses => responses::write(&said, to, way, body.len())?,
+        Dialect::AnthropicMessages => messages::write(&said, to, way, body.len())?,
+        Dialect::OpenaiEmbeddings => return Err(unbridged()),
+    };
+    Ok(Bridged {
+        context: context(said, way, to, written.tools, written.structured_tool),
+        body: written.body,
+    })
+}
+
+fn unbridged() -> ApiError {
+    ApiError::new(
+        ErrorKind::Unsupported,
+        "Embeddings are served by vendors of their own dialect only.",
+    )
+}
+
+/// What a writer made.
+#[derive(Debug)]
+pub(crate) struct Written {
+    pub(crate) body: Vec<u8>,
+    /// Tools whose names or kinds differ.
+    pub(crate) tools: Vec<ToolName>,
+    /// The tool that stands in for a schema of the answer.
+    pub(crate) structured_tool: Option<String>,
+}
+
+fn context(
+    said: Conversation<'_>,
+    way: Way,
+    to: &Target<'_>,
+    tools: Vec<ToolName>,
+    structured_tool: Option<String>,
+) -> Context {
+    let settings = said.settings;
+    Context {
+        from: way.from,
+        to: way.to,
+        family: to.family.to_owned(),
+        model: said.model.to_string(),
+        stream: said.stream,
+        include_usage: said.include_usage,
+        choices: settings.choices.max(1),
+        tools,
+        structured_tool,
+        stop: settings.stop.iter().map(|stop| stop.to_string()).collect(),
+        encrypted_reasoning: settings.thinking.encrypted,
+        readable_reasoning: settings.thinking.readable != Some(false),
+        logprobs: settings.logprobs,
+        echo: said.echo,
+    }
+}
+
+#[cfg(test)]
+mod tests;

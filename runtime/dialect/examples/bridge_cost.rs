@@ -1,0 +1,98 @@
+//! Prints what bridging a request costs: `cargo run --release -p tollgate-dialect --example bridge_cost`.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use serde_json::{Value, json};
+use tollgate_dialect::Dialect;
+use tollgate_dialect::bridge::{Abilities, Target, request};
+
+/// The size of the conversation that is measured.
+const SIZE: usize = 200 * 1024;
+
+fn main() {
+    let responses = conversation().to_string();
+    println!(
+        "{:<26} {:>9} {:>12} {:>9}",
+        "way", "bytes", "ns a request", "MB/s"
+    );
+    let target = |dialect| Target {
+        dialect,
+        family: "maker",
+        model: "a-model",
+        max_output_tokens: Some(128_000),
+        default_output_tokens: None,
+        abilities: Abilities::from_names(["reasoning", "adaptive-thinking"]),
+    };
+    // The same conversation in each dialect, made by the bridge itself.
+    let bodies = [
+        (Dialect::OpenaiResponses, responses.clone().into_bytes()),
+        (
+            Dialect::OpenaiChat,
+            bridged(&responses, &target(Dialect::OpenaiChat)),
+        ),
+        (
+            Dialect::AnthropicMessages,
+            bridged(&responses, &target(Dialect::AnthropicMessages)),
+        ),
+    ];
+    for (from, body) in &bodies {
+        for (to, _) in &bodies {
+            if from == to {
+                continue;
+            }
+            let target = target(*to);
+            let name = format!("{} to {}", from.as_str(), to.as_str());
+            let nanoseconds = best(|| drop(black_box(request(*from, black_box(body), &target))));
+            let rate = body.len() as f64 * 1_000.0 / nanoseconds;
+            println!(
+                "{name:<44} {:>9} {nanoseconds:>12.0} {rate:>9.0}",
+                body.len()
+            );
+        }
+    }
+}
+
+fn bridged(body: &str, to: &Target<'_>) -> Vec<u8> {
+    request(Dialect::OpenaiResponses, body.as_bytes(), to)
+        .map(|bridged| bridged.body)
+        .unwrap_or_default()
+}
+
+/// Nanoseconds of the fastest of several rounds.
+fn best(mut run: impl FnMut()) -> f64 {
+    let mut best = f64::MAX;
+    for _ in 0..30 {
+        let start = Instant::now();
+        for _ in 0..20 {
+            run();
+        }
+        best = best.min(start.elapsed().as_nanos() as f64 / 20.0);
+    }
+    best
+}
+
+/// A coding agent's conversation: instructions, tools, then rounds of calls and results with source text in them.
+fn conversation() -> Value {
+    let source = "    fn next(&mut self) -> Option<&'a str> {\n        self.lines.next().map(|line| line.trim_end_matches(\"\\r\"))\n    }\n\n".repeat(24);
+    let mut items = vec![
+        json!({"type": "message", "role": "developer", "content": [{"type": "input_text", "text": source}]}),
+        json!({"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Rename it, please."}]}),
+    ];
+    let mut number = 0;
+    while Value::Array(items.clone()).to_string().len() < SIZE - 24 * 1024 {
+        number += 1;
+        let id = format!("call_{number:08}");
+        items.push(json!({"type": "reasoning", "id": format!("rs_{number}"), "summary": [{"type": "summary_text", "text": "**Looking** for it"}], "encrypted_content": "gAAAAA".repeat(40)}));
+        items.push(json!({"type": "function_call", "call_id": id, "name": "exec_command", "arguments": "{\"cmd\": \"sed -n 1,80p src/lib.rs\"}"}));
+        items.push(json!({"type": "function_call_output", "call_id": id, "output": source}));
+    }
+    let tools: Vec<_> = (0..20)
+        .map(|number| {
+            json!({"type": "function", "name": format!("tool_{number}"), "description": "Does one thing and does it well. ".repeat(20), "strict": false,
+                "parameters": {"type": "object", "properties": {"cmd": {"type": "string", "description": "What to run."}}, "required": ["cmd"], "additionalProperties": false}})
+        })
+        .collect();
+    json!({"model": "a-model", "stream": true, "input": items, "tools": tools, "tool_choice": "auto", "parallel_tool_calls": true,
+        "reasoning": {"effort": "medium", "summary": "auto"}, "store": false, "include": ["reasoning.encrypted_content"], "prompt_cache_key": "01a202cb"})
+}

@@ -1,0 +1,134 @@
+//! What becomes of every field on its way to another dialect: one table, which the code consults for what it drops and
+//! refuses, and from which `docs/bridge.md` is made.
+
+mod requests;
+
+use std::fmt::Write;
+
+use crate::{ApiError, Dialect, ErrorKind};
+
+/// What becomes of a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It says the same over there.
+    Kept,
+    /// It is said another way: how.
+    Converted(&'static str),
+    /// It is left out: why that is no harm.
+    Dropped(&'static str),
+    /// The request is refused with a 400 that names the field: why.
+    Refused(&'static str),
+}
+
+/// One field of one dialect.
+#[derive(Debug, Clone, Copy)]
+pub struct Row {
+    /// Its name, in the dialect's own notation.
+    pub field: &'static str,
+    /// Values (as JSON) that say nothing: what is refused or dropped is not, with these.
+    pub neutral: &'static [&'static str],
+    /// What becomes of it in the other two dialects, in the order of [`others`].
+    pub fates: [Fate; 2],
+}
+
+/// The other two of the three dialects, in their fixed order.
+pub const fn others(from: Dialect) -> [Dialect; 2] {
+    match from {
+        Dialect::OpenaiResponses => [Dialect::OpenaiChat, Dialect::AnthropicMessages],
+        Dialect::AnthropicMessages => [Dialect::OpenaiChat, Dialect::OpenaiResponses],
+        Dialect::OpenaiChat | Dialect::OpenaiEmbeddings => {
+            [Dialect::OpenaiResponses, Dialect::AnthropicMessages]
+        }
+    }
+}
+
+/// The rows of a dialect's requests.
+pub const fn request_rows(from: Dialect) -> &'static [Row] {
+    match from {
+        Dialect::OpenaiChat => requests::CHAT,
+        Dialect::OpenaiResponses => requests::RESPONSES,
+        Dialect::AnthropicMessages => requests::MESSAGES,
+        Dialect::OpenaiEmbeddings => &[],
+    }
+}
+
+/// What becomes of a field of a request.
+pub(crate) fn request_fate(
+    from: Dialect,
+    to: Dialect,
+    field: &str,
+) -> Option<(Fate, &'static Row)> {
+    let row = request_rows(from).iter().find(|row| row.field == field)?;
+    let index = others(from).iter().position(|other| *other == to)?;
+    Some((row.fates[index], row))
+}
+
+/// The refusal of `field`, which the client wrote at `param`.
+pub(crate) fn refusal(from: Dialect, to: Dialect, field: &str, param: String) -> ApiError {
+    let (word, why) = match request_fate(from, to, field) {
+        Some((Fate::Refused(why), _)) => (": ", why),
+        // Only for certain values or certain vendors; the row says which.
+        Some((Fate::Converted(how) | Fate::Dropped(how), _)) => (". What becomes of such: ", how),
+        _ => (": ", "there is no way to say it"),
+    };
+    let message = format!(
+        "`{param}` cannot be sent to this model, which is served in the {} dialect{word}{why}.",
+        title(to)
+    );
+    ApiError::new(ErrorKind::Unsupported, message).with_param(param)
+}
+
+/// A dialect's name for people.
+const fn title(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::OpenaiChat => "Chat Completions",
+        Dialect::OpenaiResponses => "Responses",
+        Dialect::OpenaiEmbeddings => "Embeddings",
+        Dialect::AnthropicMessages => "Messages",
+    }
+}
+
+/// The three dialects that are bridged.
+const BRIDGED: [Dialect; 3] = [
+    Dialect::OpenaiChat,
+    Dialect::OpenaiResponses,
+    Dialect::AnthropicMessages,
+];
+
+/// `docs/bridge.md`.
+pub fn markdown() -> String {
+    let mut page = String::from(requests::PREFACE);
+    for from in BRIDGED {
+        let [first, second] = others(from);
+        let _ = write!(
+            page,
+            "\n## Requests in {}\n\n| field | to {} | to {} |\n|---|---|---|\n",
+            title(from),
+            title(first),
+            title(second)
+        );
+        for row in request_rows(from) {
+            let _ = write!(page, "| `{}`", row.field);
+            if !row.neutral.is_empty() {
+                let _ = write!(page, " other than `{}`", row.neutral.join("`, `"));
+            }
+            for fate in row.fates {
+                let _ = write!(page, " | {}", said(fate));
+            }
+            page.push_str(" |\n");
+        }
+    }
+    page
+}
+
+fn said(fate: Fate) -> String {
+    match fate {
+        Fate::Kept => "kept".to_owned(),
+        Fate::Converted(how) => format!("converted: {how}"),
+        Fate::Dropped(why) => format!("dropped: {why}"),
+        Fate::Refused(why) => format!("**refused**: {why}"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

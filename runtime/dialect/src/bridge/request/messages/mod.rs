@@ -1,0 +1,12 @@
+//! Messages.
+
+mod blocks;
+mod read;
+mod tools;
+mod wire;
+mod write;
+mod write_blocks;
+mod write_tools;
+
+pub(super) use read::read;
+pub(super) use write::write;

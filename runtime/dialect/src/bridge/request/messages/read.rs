@@ -1,0 +1,146 @@
+//! Reads a request in Messages.
+
+use serde::Deserialize;
+
+use super::blocks::{read_message, read_part};
+use super::tools::{effort_of, format_of, read_choice, read_thinking, read_tool};
+use super::wire::WireBody;
+use crate::ApiError;
+use crate::bridge::request::Way;
+use crate::bridge::request::members::{self, Members, missing, parse};
+use crate::bridge::request::model::{
+    Body, Conversation, Effort, Item, Message, Part, Place, Role, Thinking,
+};
+use crate::bridge::request::shared::not_content;
+use crate::bridge::request::text::{Content, Str};
+
+/// Reads a request.
+pub(crate) fn read<'a>(body: &'a str, way: Way) -> Result<Conversation<'a>, ApiError> {
+    let mut members: Members<'a, WireBody<'a>> = members::read(body)?;
+    let mut said = Conversation {
+        model: members.required("model")?,
+        stream: members.take("stream")?.unwrap_or(false),
+        ..Conversation::default()
+    };
+    said.settings.choices = 1;
+    if let Some(thinking) = members.raw("thinking") {
+        said.settings.thinking = read_thinking(thinking)?;
+    }
+    let disabled = said.settings.thinking.effort == Some(Effort::None);
+    if let Some(config) = members.raw("output_config") {
+        if let Some(effort) = effort_of(config, "output_config")? {
+            said.settings.thinking.effort = Some(effort);
+        }
+        said.format = format_of(config, way)?;
+    }
+    let system = std::mem::take(&mut members.large.system);
+    said.items.extend(read_system(system, way)?);
+    for (index, tool) in members
+        .large
+        .tools
+        .take()
+        .unwrap_or_default()
+        .into_iter()
+        .enumerate()
+    {
+        said.tools.extend(read_tool(tool, Place::Tool(index), way)?);
+    }
+    let messages = members.large.messages.take();
+    for (index, message) in messages
+        .ok_or_else(|| missing("messages"))?
+        .into_iter()
+        .enumerate()
+    {
+        read_message(message, index, way, &mut said)?;
+    }
+    if disabled {
+        // An effort may stand beside thinking that is off; it then is about the answer's length alone.
+        said.settings.thinking = Thinking {
+            effort: Some(Effort::None),
+            ..Thinking::default()
+        };
+    }
+    if let Some(choice) = members.raw("tool_choice") {
+        (said.choice, said.parallel) = read_choice(choice)?;
+    }
+    read_settings(&mut members, &mut said, way)?;
+    members.finish(way.from, way.to)?;
+    Ok(said)
+}
+
+fn read_system<'a>(
+    system: Content<'a, super::wire::WireBlock<'a>>,
+    way: Way,
+) -> Result<Option<Item<'a>>, ApiError> {
+    let mut parts = Vec::new();
+    match system {
+        Content::None => {}
+        Content::Other => return Err(not_content("system")),
+        Content::Text(text) => parts.push(Part::text(Place::System(0), text)),
+        Content::Parts(blocks) => {
+            for (index, block) in blocks.into_iter().enumerate() {
+                let cache = block.cache_control.as_ref().map(|mark| mark.mark());
+                read_part(block, Place::System(index), cache, way, &mut parts)?;
+            }
+        }
+    }
+    if parts.first().is_some_and(bills) {
+        parts.remove(0);
+    }
+    Ok((!parts.is_empty()).then_some(Item::Message(Message {
+        role: Role::System,
+        parts,
+    })))
+}
+
+/// Whether this is a client's note for the vendor that bills it: `x-…-billing-header: …`.
+fn bills(part: &Part<'_>) -> bool {
+    let Body::Text(text) = &part.body else {
+        return false;
+    };
+    text.split_once(": ").is_some_and(|(name, _)| {
+        name.starts_with("x-")
+            && name.ends_with("-billing-header")
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+    })
+}
+
+fn read_settings<'a>(
+    members: &mut Members<'a, WireBody<'a>>,
+    said: &mut Conversation<'a>,
+    way: Way,
+) -> Result<(), ApiError> {
+    let settings = &mut said.settings;
+    settings.max_output = Some(members.required("max_tokens")?);
+    settings.temperature = members.number("temperature")?;
+    settings.top_p = members.number("top_p")?;
+    settings.stop = members.take("stop_sequences")?.unwrap_or_default();
+    if !settings.stop.is_empty() && way.refuses("stop_sequences") {
+        return Err(way.refuse("stop_sequences", "stop_sequences".into()));
+    }
+    settings.service_tier = members
+        .take::<Str<'a>>("service_tier")?
+        .map(|tier| match &*tier {
+            "standard_only" => "default".into(),
+            _ => tier,
+        });
+    if members
+        .take::<Str<'a>>("speed")?
+        .is_some_and(|speed| &*speed == "fast")
+    {
+        settings.service_tier = Some("priority".into());
+    }
+    if let Some(metadata) = members.raw("metadata") {
+        #[derive(Deserialize)]
+        struct Metadata<'a> {
+            #[serde(borrow)]
+            user_id: Option<Str<'a>>,
+        }
+        let metadata: Metadata<'a> = parse(metadata, "metadata")?;
+        settings.cache_key.clone_from(&metadata.user_id);
+        settings.user = metadata.user_id;
+    }
+    Ok(())
+}

@@ -1,0 +1,142 @@
+//! Reads tools, their choice and what concerns the answer in Messages.
+
+use serde::Deserialize;
+
+use super::wire::WireTool;
+use crate::ApiError;
+use crate::bridge::request::Way;
+use crate::bridge::request::members::{invalid, missing, parse};
+use crate::bridge::request::model::{
+    Choice, Effort, Format, Function, Place, Schema, Thinking, Tool, ToolRef, WebSearch,
+};
+use crate::bridge::request::shared::read_effort;
+use crate::bridge::request::text::{Raw, Str};
+
+/// Reads a tool; nothing for a search among tools that are all offered anyway.
+pub(super) fn read_tool<'a>(
+    tool: WireTool<'a>,
+    place: Place,
+    way: Way,
+) -> Result<Option<Tool<'a>>, ApiError> {
+    let unnamed = || missing(&format!("{}.name", place.param(way.from)));
+    Ok(Some(match tool.kind.as_deref() {
+        None | Some("custom") => Tool::Function(Function {
+            name: tool.name.ok_or_else(unnamed)?,
+            namespace: None,
+            description: tool.description,
+            schema: tool.input_schema,
+            strict: tool.strict,
+            cache: tool.cache_control.map(|mark| mark.mark()),
+        }),
+        Some(kind) if kind.starts_with("web_search_") => Tool::Web(WebSearch {
+            place,
+            context_size: None,
+            location: tool.user_location,
+            allowed_domains: tool.allowed_domains,
+            blocked_domains: tool.blocked_domains,
+            max_uses: tool.max_uses,
+        }),
+        Some(kind) if kind.starts_with("tool_search_tool_") => return Ok(None),
+        Some(_) => return Err(way.refuse("tools[] of another type", place.param(way.from))),
+    }))
+}
+
+/// Reads `tool_choice`: the choice, and whether calls may be parallel.
+pub(super) fn read_choice<'a>(raw: Raw<'a>) -> Result<(Choice<'a>, Option<bool>), ApiError> {
+    #[derive(Deserialize)]
+    struct Wire<'a> {
+        #[serde(borrow, rename = "type")]
+        kind: Str<'a>,
+        #[serde(borrow)]
+        name: Option<Str<'a>>,
+        disable_parallel_tool_use: Option<bool>,
+    }
+    let wire: Wire<'a> = parse(raw, "tool_choice")?;
+    let choice = match &*wire.kind {
+        "auto" => Choice::Auto,
+        "none" => Choice::None,
+        "any" => Choice::Required,
+        "tool" => Choice::Named(ToolRef {
+            name: wire.name.ok_or_else(|| missing("tool_choice.name"))?,
+            namespace: None,
+            custom: false,
+        }),
+        other => {
+            let message = format!("`tool_choice.type` has the unknown value `{other}`.");
+            return Err(invalid(message).with_param("tool_choice.type"));
+        }
+    };
+    Ok((choice, wire.disable_parallel_tool_use.map(|not| !not)))
+}
+
+/// Reads `thinking`.
+pub(super) fn read_thinking(raw: Raw<'_>) -> Result<Thinking, ApiError> {
+    #[derive(Deserialize)]
+    struct Wire<'a> {
+        #[serde(borrow, rename = "type")]
+        kind: Str<'a>,
+        budget_tokens: Option<u64>,
+        #[serde(borrow)]
+        display: Option<Str<'a>>,
+    }
+    let wire: Wire<'_> = parse(raw, "thinking")?;
+    if &*wire.kind == "disabled" {
+        return Ok(Thinking {
+            effort: Some(Effort::None),
+            ..Thinking::default()
+        });
+    }
+    Ok(Thinking {
+        effort: None,
+        budget: wire.budget_tokens,
+        wanted: true,
+        readable: Some(wire.display.as_deref() != Some("omitted")),
+        encrypted: true,
+    })
+}
+
+/// Reads the effort in an `output_config`.
+pub(super) fn effort_of(raw: Raw<'_>, param: &str) -> Result<Option<Effort>, ApiError> {
+    #[derive(Deserialize)]
+    struct Wire<'a> {
+        #[serde(borrow)]
+        effort: Option<Str<'a>>,
+    }
+    let wire: Wire<'_> = parse(raw, param)?;
+    match wire.effort {
+        Some(name) => read_effort(&name, &format!("{param}.effort")),
+        None => Ok(None),
+    }
+}
+
+/// Reads the format in an `output_config`.
+pub(super) fn format_of<'a>(raw: Raw<'a>, way: Way) -> Result<Format<'a>, ApiError> {
+    #[derive(Deserialize)]
+    struct Wire<'a> {
+        #[serde(borrow)]
+        format: Option<Inner<'a>>,
+    }
+    #[derive(Deserialize)]
+    struct Inner<'a> {
+        #[serde(borrow, rename = "type")]
+        kind: Str<'a>,
+        #[serde(borrow)]
+        schema: Option<Raw<'a>>,
+    }
+    let wire: Wire<'a> = parse(raw, "output_config")?;
+    let Some(format) = wire.format else {
+        return Ok(Format::Text);
+    };
+    if &*format.kind != "json_schema" {
+        let param = "output_config.format.type".into();
+        return Err(way.refuse("output_config.format of another type", param));
+    }
+    Ok(Format::Schema(Schema {
+        name: None,
+        description: None,
+        schema: format
+            .schema
+            .ok_or_else(|| missing("output_config.format.schema"))?,
+        strict: None,
+    }))
+}

@@ -1,0 +1,266 @@
+//! Writes tools and their choice in Messages.
+
+use std::collections::HashSet;
+
+use crate::bridge::Target;
+use crate::bridge::request::Way;
+use crate::bridge::request::json::Json;
+use crate::bridge::request::model::{
+    Choice, Conversation, Format, Function, Item, Schema, Tool, ToolRef, WebSearch,
+};
+use crate::bridge::request::names::Names;
+use crate::bridge::request::responses::SEARCH;
+use crate::bridge::request::shared::{
+    EMPTY_SCHEMA, FREE_SCHEMA, grammar_told, object_schema, schema_name,
+};
+
+/// What the request comes to, as far as tools are concerned.
+pub(super) struct Asked<'s, 'a> {
+    choice: &'s Choice<'a>,
+    /// The tool that stands in for a schema of the answer: its name and the schema.
+    structured: Option<(String, &'s Schema<'a>)>,
+    /// Whether the client offers tools of its own.
+    offers: bool,
+}
+
+impl<'s, 'a> Asked<'s, 'a> {
+    pub(super) fn new(said: &'s Conversation<'a>, to: &Target<'_>, names: &Names<'_>) -> Self {
+        let structured = match &said.format {
+            Format::Schema(schema) if !to.abilities.structured_output => {
+                let mut name = schema_name(schema).into_owned();
+                while said
+                    .tools
+                    .iter()
+                    .any(|tool| wire_name(tool, names).as_deref() == Some(&*name))
+                {
+                    name.push_str("_answer");
+                }
+                Some((name, schema))
+            }
+            _ => None,
+        };
+        Self {
+            choice: &said.choice,
+            structured,
+            offers: said
+                .tools
+                .iter()
+                .any(|tool| !matches!(tool, Tool::Web(_)) || to.abilities.web_search),
+        }
+    }
+
+    /// The name of the tool that stands in for a schema of the answer.
+    pub(super) fn structured_name(&self) -> Option<&str> {
+        self.structured.as_ref().map(|(name, _)| &**name)
+    }
+
+    /// Whether some tool must be called: a model that must, may not think.
+    pub(super) fn forced(&self) -> bool {
+        self.structured.is_some()
+            || (self.offers
+                && matches!(
+                    self.choice,
+                    Choice::Required | Choice::Named(_) | Choice::Allowed { required: true, .. }
+                ))
+    }
+
+    /// Whether the choice leaves this tool among those offered.
+    fn allows(&self, tool: &Tool<'_>) -> bool {
+        let Choice::Allowed { tools, .. } = self.choice else {
+            return true;
+        };
+        let (namespace, name) = match tool {
+            Tool::Function(tool) => (&tool.namespace, &tool.name),
+            Tool::Custom(tool) => (&tool.namespace, &tool.name),
+            Tool::Web(_) | Tool::Search { .. } => return false,
+        };
+        tools
+            .iter()
+            .any(|allowed| allowed.name == *name && allowed.namespace == *namespace)
+    }
+}
+
+fn wire_name(tool: &Tool<'_>, names: &Names<'_>) -> Option<String> {
+    let (namespace, name) = match tool {
+        Tool::Function(tool) => (tool.namespace.as_deref(), &*tool.name),
+        Tool::Custom(tool) => (tool.namespace.as_deref(), &*tool.name),
+        Tool::Search { .. } => (None, SEARCH),
+        Tool::Web(_) => return None,
+    };
+    Some(names.wire(namespace, name).into_owned())
+}
+
+/// Writes `tools`.
+pub(super) fn write_tools(
+    said: &Conversation<'_>,
+    to: &Target<'_>,
+    way: Way,
+    names: &Names<'_>,
+    asked: &Asked<'_, '_>,
+    json: &mut Json,
+) {
+    let called = called(said, names, asked);
+    if !asked.offers && asked.structured.is_none() && called.is_empty() {
+        return;
+    }
+    json.key("tools");
+    json.open_list();
+    for tool in said.tools.iter().filter(|tool| asked.allows(tool)) {
+        match tool {
+            Tool::Function(tool) => write_function(tool, to, names, json),
+            Tool::Custom(tool) => {
+                json.open();
+                json.text_member("name", &names.wire(tool.namespace.as_deref(), &tool.name));
+                let description = tool.description.as_deref().unwrap_or_default();
+                json.key("description");
+                json.texts(&[description, &grammar_told(tool.grammar.as_ref())]);
+                json.raw_member("input_schema", FREE_SCHEMA);
+                json.close();
+            }
+            Tool::Search {
+                description,
+                schema,
+            } => {
+                json.open();
+                json.text_member("name", &names.wire(None, SEARCH));
+                if let Some(description) = description {
+                    json.text_member("description", description);
+                }
+                json.raw_member("input_schema", &object_schema(*schema));
+                json.close();
+            }
+            Tool::Web(search) if way.searches(search, to) => write_search(search, json),
+            Tool::Web(_) => {}
+        }
+    }
+    if let Some((name, schema)) = &asked.structured {
+        json.open();
+        json.text_member("name", name);
+        let told = schema.description.as_deref().unwrap_or_default();
+        json.key("description");
+        json.texts(&[
+            "Gives the answer: call it once, when nothing else is left to be done.",
+            if told.is_empty() { "" } else { " " },
+            told,
+        ]);
+        json.raw_member("input_schema", &object_schema(Some(schema.schema)));
+        json.close();
+    }
+    for name in &called {
+        json.open();
+        json.text_member("name", name);
+        json.raw_member("input_schema", EMPTY_SCHEMA);
+        json.close();
+    }
+    json.close_list();
+}
+
+/// Tools that the history calls, where the request offers none: the vendor wants to know them.
+fn called(said: &Conversation<'_>, names: &Names<'_>, asked: &Asked<'_, '_>) -> Vec<String> {
+    if asked.offers {
+        return Vec::new();
+    }
+    let mut seen = HashSet::new();
+    said.items
+        .iter()
+        .filter_map(|item| match item {
+            Item::Call(call) => Some(
+                names
+                    .wire(call.namespace.as_deref(), &call.name)
+                    .into_owned(),
+            ),
+            _ => None,
+        })
+        .filter(|name| asked.structured_name() != Some(name.as_str()) && seen.insert(name.clone()))
+        .collect()
+}
+
+fn write_function(tool: &Function<'_>, to: &Target<'_>, names: &Names<'_>, json: &mut Json) {
+    json.open();
+    json.text_member("name", &names.wire(tool.namespace.as_deref(), &tool.name));
+    if let Some(description) = &tool.description {
+        json.text_member("description", description);
+    }
+    json.raw_member("input_schema", &object_schema(tool.schema));
+    if tool.strict == Some(true) && to.abilities.structured_output {
+        json.bool_member("strict", true);
+    }
+    if let Some(mark) = tool.cache {
+        json.raw_member("cache_control", mark.control());
+    }
+    json.close();
+}
+
+fn write_search(search: &WebSearch<'_>, json: &mut Json) {
+    json.open_typed("web_search_20250305");
+    json.text_member("name", "web_search");
+    if let Some(most) = search.max_uses {
+        json.number_member("max_uses", most);
+    }
+    if let Some(domains) = search.allowed_domains {
+        json.raw_member("allowed_domains", domains.get());
+    }
+    if let Some(domains) = search.blocked_domains {
+        json.raw_member("blocked_domains", domains.get());
+    }
+    if let Some(location) = &search.location {
+        json.key("user_location");
+        json.open_typed("approximate");
+        location.write(json);
+        json.close();
+    }
+    json.close();
+}
+
+/// Writes `tool_choice`.
+pub(super) fn write_choice(
+    said: &Conversation<'_>,
+    names: &Names<'_>,
+    asked: &Asked<'_, '_>,
+    json: &mut Json,
+) {
+    let single = said.parallel == Some(false);
+    let named = |tool: &ToolRef<'_>| {
+        (
+            "tool",
+            Some(
+                names
+                    .wire(tool.namespace.as_deref(), &tool.name)
+                    .into_owned(),
+            ),
+        )
+    };
+    let structured = asked.structured_name().map(str::to_owned);
+    let (kind, name) = match (asked.choice, structured) {
+        (_, Some(name)) if !asked.offers => ("tool", Some(name)),
+        (Choice::None, Some(name)) => ("tool", Some(name)),
+        (Choice::Named(tool), _) if asked.offers => named(tool),
+        (_, Some(_)) => ("any", None),
+        (_, None) if !asked.offers => {
+            if !called(said, names, asked).is_empty() {
+                json.raw_member("tool_choice", r#"{"type":"none"}"#);
+            }
+            return;
+        }
+        (Choice::Unsaid, None) if !single => return,
+        (Choice::Unsaid | Choice::Auto, None)
+        | (
+            Choice::Allowed {
+                required: false, ..
+            },
+            None,
+        ) => ("auto", None),
+        (Choice::None, None) => ("none", None),
+        (Choice::Required | Choice::Allowed { .. }, None) => ("any", None),
+        (Choice::Named(tool), None) => named(tool),
+    };
+    json.key("tool_choice");
+    json.open_typed(kind);
+    if let Some(name) = name {
+        json.text_member("name", &name);
+    }
+    if kind != "none" && (single || (!asked.offers && asked.structured.is_some())) {
+        json.bool_member("disable_parallel_tool_use", true);
+    }
+    json.close();
+}

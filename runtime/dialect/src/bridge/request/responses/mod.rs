@@ -1,0 +1,12 @@
+//! Responses.
+
+mod items;
+mod read;
+mod tools;
+mod wire;
+mod write;
+mod write_items;
+
+pub(super) use items::SEARCH;
+pub(super) use read::read;
+pub(super) use write::write;

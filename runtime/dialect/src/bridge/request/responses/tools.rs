@@ -1,0 +1,225 @@
+//! Reads tools, their choice and the answer's format in Responses.
+
+use std::collections::HashSet;
+
+use serde::Deserialize;
+
+use super::wire::WireTool;
+use crate::ApiError;
+use crate::bridge::request::Way;
+use crate::bridge::request::chat::WireSchema;
+use crate::bridge::request::members::{missing, parse};
+use crate::bridge::request::model::{
+    Choice, Custom, Effort, Format, Function, Grammar, Place, Thinking, Tool, ToolRef, WebSearch,
+};
+use crate::bridge::request::shared::{plain_choice, read_effort};
+use crate::bridge::request::text::{Raw, Str};
+
+/// Reads an element of `tools`.
+pub(super) fn read_tool<'a>(
+    tool: WireTool<'a>,
+    index: usize,
+    way: Way,
+    tools: &mut Vec<Tool<'a>>,
+) -> Result<(), ApiError> {
+    one(tool, Place::Tool(index), way, None, tools)
+}
+
+/// Reads a tool that came in the conversation.
+pub(super) fn additional_tool<'a>(
+    tool: WireTool<'a>,
+    index: usize,
+    way: Way,
+    tools: &mut Vec<Tool<'a>>,
+) -> Result<(), ApiError> {
+    one(tool, Place::Item(index), way, None, tools)
+}
+
+/// What was found or announced twice is there once.
+pub(super) fn without_repeats(tools: &mut Vec<Tool<'_>>) {
+    let mut seen = HashSet::with_capacity(tools.len());
+    let repeated: Vec<bool> = tools
+        .iter()
+        .map(|tool| tool.name().is_some_and(|name| !seen.insert(name)))
+        .collect();
+    let mut repeated = repeated.into_iter();
+    tools.retain(|_| !repeated.next().unwrap_or(false));
+}
+
+fn one<'a>(
+    tool: WireTool<'a>,
+    place: Place,
+    way: Way,
+    namespace: Option<&Str<'a>>,
+    tools: &mut Vec<Tool<'a>>,
+) -> Result<(), ApiError> {
+    let unnamed = || missing(&format!("{}.name", place.param(way.from)));
+    match &*tool.kind {
+        "function" => tools.push(Tool::Function(Function {
+            name: tool.name.ok_or_else(unnamed)?,
+            namespace: namespace.cloned(),
+            description: tool.description,
+            schema: tool.parameters,
+            strict: tool.strict,
+            cache: None,
+        })),
+        "custom" => tools.push(Tool::Custom(Custom {
+            name: tool.name.ok_or_else(unnamed)?,
+            namespace: namespace.cloned(),
+            description: tool.description,
+            grammar: tool.format.and_then(|format| {
+                Some(Grammar {
+                    syntax: format.syntax?,
+                    definition: format.definition?,
+                })
+            }),
+        })),
+        "namespace" if namespace.is_none() => {
+            let name = tool.name.ok_or_else(unnamed)?;
+            for inner in tool.tools.unwrap_or_default() {
+                one(inner, place, way, Some(&name), tools)?;
+            }
+        }
+        "tool_search" if tool.execution.as_deref() == Some("client") => {
+            tools.push(Tool::Search {
+                description: tool.description,
+                schema: tool.parameters,
+            });
+        }
+        "tool_search" => {}
+        kind if kind.starts_with("web_search") => {
+            #[derive(Deserialize)]
+            struct Filters<'a> {
+                #[serde(borrow)]
+                allowed_domains: Option<Raw<'a>>,
+                #[serde(borrow)]
+                blocked_domains: Option<Raw<'a>>,
+            }
+            let filters: Option<Filters<'a>> = match tool.filters {
+                Some(raw) => Some(parse(raw, &format!("{}.filters", place.param(way.from)))?),
+                None => None,
+            };
+            let (allowed_domains, blocked_domains) = filters
+                .map(|filters| (filters.allowed_domains, filters.blocked_domains))
+                .unwrap_or_default();
+            tools.push(Tool::Web(WebSearch {
+                place,
+                context_size: tool.search_context_size,
+                location: tool.user_location,
+                allowed_domains,
+                blocked_domains,
+                max_uses: None,
+            }));
+        }
+        _ => return Err(way.refuse("tools[] of another type", place.param(way.from))),
+    }
+    Ok(())
+}
+
+/// Reads `tool_choice`.
+pub(super) fn read_choice<'a>(raw: Raw<'a>, way: Way) -> Result<Choice<'a>, ApiError> {
+    #[derive(Deserialize)]
+    struct Wire<'a> {
+        #[serde(borrow, rename = "type")]
+        kind: Str<'a>,
+        #[serde(borrow)]
+        name: Option<Str<'a>>,
+        #[serde(borrow)]
+        namespace: Option<Str<'a>>,
+        #[serde(borrow)]
+        mode: Option<Str<'a>>,
+        #[serde(borrow)]
+        tools: Option<Vec<Wire<'a>>>,
+    }
+    fn named<'a>(wire: Wire<'a>, way: Way) -> Result<ToolRef<'a>, ApiError> {
+        if !matches!(&*wire.kind, "function" | "custom") {
+            return Err(way.refuse("tool_choice of a built-in tool", "tool_choice".into()));
+        }
+        Ok(ToolRef {
+            name: wire.name.ok_or_else(|| missing("tool_choice.name"))?,
+            namespace: wire.namespace.filter(|namespace| !namespace.is_empty()),
+            custom: &*wire.kind == "custom",
+        })
+    }
+    if raw.get().starts_with('"') {
+        return plain_choice(parse::<Str<'a>>(raw, "tool_choice")?);
+    }
+    let wire: Wire<'a> = parse(raw, "tool_choice")?;
+    if &*wire.kind != "allowed_tools" {
+        return named(wire, way).map(Choice::Named);
+    }
+    Ok(Choice::Allowed {
+        required: wire.mode.as_deref() == Some("required"),
+        tools: wire
+            .tools
+            .unwrap_or_default()
+            .into_iter()
+            .map(|tool| named(tool, way))
+            .collect::<Result<_, _>>()?,
+    })
+}
+
+/// Reads `text.format`.
+pub(super) fn read_format<'a>(raw: Raw<'a>, way: Way) -> Result<Format<'a>, ApiError> {
+    #[derive(Deserialize)]
+    struct Kind<'a> {
+        #[serde(borrow, rename = "type")]
+        kind: Str<'a>,
+    }
+    let kind: Kind<'a> = parse(raw, "text.format")?;
+    match &*kind.kind {
+        "text" => Ok(Format::Text),
+        "json_object" => Ok(Format::JsonObject),
+        "json_schema" => parse::<WireSchema<'a>>(raw, "text.format")?
+            .schema()
+            .map(Format::Schema)
+            .ok_or_else(|| missing("text.format.schema")),
+        _ => Err(way.refuse("text.format of another type", "text.format.type".into())),
+    }
+}
+
+/// Reads `reasoning`.
+pub(super) fn read_thinking(raw: Raw<'_>) -> Result<Thinking, ApiError> {
+    #[derive(Deserialize)]
+    struct Wire<'a> {
+        #[serde(borrow)]
+        effort: Option<Str<'a>>,
+        #[serde(borrow)]
+        summary: Option<Str<'a>>,
+        #[serde(borrow)]
+        generate_summary: Option<Str<'a>>,
+    }
+    let wire: Wire<'_> = parse(raw, "reasoning")?;
+    let effort = match wire.effort {
+        Some(name) => read_effort(&name, "reasoning.effort")?,
+        None => None,
+    };
+    let readable = wire.summary.is_some() || wire.generate_summary.is_some();
+    Ok(Thinking {
+        effort,
+        budget: None,
+        wanted: effort.map_or(readable, |effort| effort != Effort::None),
+        readable: readable.then_some(true),
+        encrypted: false,
+    })
+}
+
+/// Reads an item that changes the effort from here on.
+pub(super) fn effort_update(
+    raw: Raw<'_>,
+    index: usize,
+    thinking: &mut Thinking,
+) -> Result<(), ApiError> {
+    #[derive(Deserialize)]
+    struct Wire<'a> {
+        #[serde(borrow)]
+        effort: Option<Str<'a>>,
+    }
+    let param = format!("input[{index}].reasoning");
+    let wire: Wire<'_> = parse(raw, &param)?;
+    if let Some(name) = wire.effort {
+        thinking.effort = read_effort(&name, &format!("{param}.effort"))?;
+        thinking.wanted = thinking.effort != Some(Effort::None);
+    }
+    Ok(())
+}

@@ -1,0 +1,311 @@
+//! Writes a request in Responses.
+
+use super::items::SEARCH;
+use super::write_items::Items;
+use crate::bridge::request::json::Json;
+use crate::bridge::request::model::{
+    Choice, Conversation, Custom, Format, Function, Tool, ToolRef, WebSearch,
+};
+use crate::bridge::request::names::{Names, identifier};
+use crate::bridge::request::shared::{
+    FREE_SCHEMA, grammar_told, joined, leading_instructions, schema_name, some_schema,
+    strict_by_itself,
+};
+use crate::bridge::request::turns::turns;
+use crate::bridge::request::{Way, Written, thinking};
+use crate::bridge::{Target, request::model::Effort};
+use crate::{ApiError, Dialect};
+
+/// Tool names are this long at most.
+const LONGEST_NAME: usize = 64;
+
+/// Writes a request.
+pub(crate) fn write(
+    said: &Conversation<'_>,
+    to: &Target<'_>,
+    way: Way,
+    size: usize,
+) -> Result<Written, ApiError> {
+    let customs = to.abilities.custom_tools;
+    let names = Names::new(&said.tools, &said.items, LONGEST_NAME);
+    let mut json = Json::with_capacity(size + size / 8 + 512);
+    json.open();
+    json.text_member("model", to.model);
+    write_settings(said, to, way, &mut json);
+    write_tools(said, to, way, &names, &mut json);
+    write_text(said, &mut json);
+    let (instructions, count) = leading_instructions(&said.items);
+    if count > 0 {
+        json.text_member("instructions", &joined(&instructions));
+    }
+    // Items may stand in any order here, but what has no partner is better refused before it is sent.
+    turns(&said.items, way.from)?;
+    json.key("input");
+    json.open_list();
+    Items {
+        names: &names,
+        to,
+        way,
+        customs,
+    }
+    .write(&said.items, count, &mut json)?;
+    json.close_list();
+    json.close();
+    Ok(Written {
+        body: json.into_bytes(),
+        tools: names.into_tools(),
+        structured_tool: None,
+    })
+}
+
+fn write_settings(said: &Conversation<'_>, to: &Target<'_>, way: Way, json: &mut Json) {
+    let settings = &said.settings;
+    if said.stream {
+        json.bool_member("stream", true);
+    }
+    // Unless told otherwise a vendor keeps every conversation here, which the client's dialect does not mean.
+    json.bool_member("store", settings.store.unwrap_or(false));
+    if let Some(cap) = to.output_cap(settings.max_output) {
+        json.number_member("max_output_tokens", cap);
+    }
+    if !to.abilities.no_sampling {
+        for (name, value) in [
+            ("temperature", settings.temperature),
+            ("top_p", settings.top_p),
+        ] {
+            if let Some(value) = value {
+                json.raw_member(name, value.get());
+            }
+        }
+    }
+    write_reasoning(said, to, way, json);
+    if let Some(number) = settings.top_logprobs {
+        json.number_member("top_logprobs", number);
+    }
+    if let Some(tier) = &settings.service_tier {
+        json.text_member("service_tier", tier);
+    }
+    if let Some(metadata) = settings.metadata {
+        json.raw_member("metadata", metadata.get());
+    }
+    if let Some(user) = &settings.user {
+        json.text_member("safety_identifier", &identifier(user, 64));
+    }
+    if to.abilities.prompt_cache_key
+        && let Some(key) = &settings.cache_key
+    {
+        json.text_member("prompt_cache_key", &identifier(key, 64));
+        if settings.cache_long {
+            json.text_member("prompt_cache_retention", "24h");
+        }
+    }
+}
+
+fn write_reasoning(said: &Conversation<'_>, to: &Target<'_>, way: Way, json: &mut Json) {
+    let thinking = said.settings.thinking;
+    let effort = thinking::effort(thinking, to);
+    // Only a client of Messages can carry opaque reasoning; to one of Chat it would be lost.
+    let carried = way.from == Dialect::AnthropicMessages && to.abilities.reasoning;
+    let summary = carried && thinking.wanted && thinking.readable != Some(false);
+    if effort.is_some() || summary {
+        json.key("reasoning");
+        json.open();
+        if let Some(effort) = effort {
+            json.text_member("effort", effort.as_str());
+        }
+        if summary && effort != Some(Effort::None) {
+            json.text_member("summary", "auto");
+        }
+        json.close();
+    }
+    if carried || said.settings.logprobs {
+        json.key("include");
+        json.open_list();
+        if carried {
+            json.text("reasoning.encrypted_content");
+        }
+        if said.settings.logprobs {
+            json.text("message.output_text.logprobs");
+        }
+        json.close_list();
+    }
+}
+
+fn write_tools(
+    said: &Conversation<'_>,
+    to: &Target<'_>,
+    way: Way,
+    names: &Names<'_>,
+    json: &mut Json,
+) {
+    let mut written = 0;
+    for tool in &said.tools {
+        let search = match tool {
+            Tool::Web(search) if way.searches(search, to) => Some(search),
+            Tool::Web(_) => continue,
+            _ => None,
+        };
+        if written == 0 {
+            json.key("tools");
+            json.open_list();
+        }
+        written += 1;
+        match tool {
+            Tool::Function(tool) => write_function(tool, names, json),
+            Tool::Custom(tool) if to.abilities.custom_tools => write_custom(tool, names, json),
+            Tool::Custom(tool) => write_as_function(tool, names, json),
+            Tool::Search {
+                description,
+                schema,
+            } => {
+                json.open_typed("function");
+                json.text_member("name", &names.wire(None, SEARCH));
+                if let Some(description) = description {
+                    json.text_member("description", description);
+                }
+                json.raw_member("parameters", some_schema(*schema));
+                json.bool_member("strict", false);
+                json.close();
+            }
+            Tool::Web(_) => {
+                if let Some(search) = search {
+                    write_search(search, json);
+                }
+            }
+        }
+    }
+    if written > 0 {
+        json.close_list();
+        write_choice(&said.choice, to, names, json);
+        if let Some(parallel) = said.parallel {
+            json.bool_member("parallel_tool_calls", parallel);
+        }
+    }
+}
+
+fn write_function(tool: &Function<'_>, names: &Names<'_>, json: &mut Json) {
+    json.open_typed("function");
+    json.text_member("name", &names.wire(tool.namespace.as_deref(), &tool.name));
+    if let Some(description) = &tool.description {
+        json.text_member("description", description);
+    }
+    json.raw_member("parameters", some_schema(tool.schema));
+    // Where nothing is said, a schema is made strict here, which changes it.
+    json.bool_member("strict", tool.strict == Some(true));
+    json.close();
+}
+
+fn write_custom(tool: &Custom<'_>, names: &Names<'_>, json: &mut Json) {
+    json.open_typed("custom");
+    json.text_member("name", &names.wire(tool.namespace.as_deref(), &tool.name));
+    if let Some(description) = &tool.description {
+        json.text_member("description", description);
+    }
+    if let Some(grammar) = &tool.grammar {
+        json.key("format");
+        json.open_typed("grammar");
+        json.text_member("syntax", &grammar.syntax);
+        json.text_member("definition", &grammar.definition);
+        json.close();
+    }
+    json.close();
+}
+
+fn write_as_function(tool: &Custom<'_>, names: &Names<'_>, json: &mut Json) {
+    json.open_typed("function");
+    json.text_member("name", &names.wire(tool.namespace.as_deref(), &tool.name));
+    let description = tool.description.as_deref().unwrap_or_default();
+    let told = grammar_told(tool.grammar.as_ref());
+    json.key("description");
+    json.texts(&[description, &told]);
+    json.raw_member("parameters", FREE_SCHEMA);
+    json.bool_member("strict", false);
+    json.close();
+}
+
+fn write_search(search: &WebSearch<'_>, json: &mut Json) {
+    json.open_typed("web_search");
+    if search.allowed_domains.is_some() || search.blocked_domains.is_some() {
+        json.key("filters");
+        json.open();
+        if let Some(domains) = search.allowed_domains {
+            json.raw_member("allowed_domains", domains.get());
+        }
+        if let Some(domains) = search.blocked_domains {
+            json.raw_member("blocked_domains", domains.get());
+        }
+        json.close();
+    }
+    if let Some(size) = &search.context_size {
+        json.text_member("search_context_size", size);
+    }
+    if let Some(location) = &search.location {
+        json.key("user_location");
+        json.open_typed("approximate");
+        location.write(json);
+        json.close();
+    }
+    json.close();
+}
+
+fn write_choice(choice: &Choice<'_>, to: &Target<'_>, names: &Names<'_>, json: &mut Json) {
+    let named = |tool: &ToolRef<'_>, json: &mut Json| {
+        let custom = tool.custom && to.abilities.custom_tools;
+        json.open_typed(if custom { "custom" } else { "function" });
+        json.text_member("name", &names.wire(tool.namespace.as_deref(), &tool.name));
+        json.close();
+    };
+    match choice {
+        Choice::Unsaid => {}
+        Choice::Auto => json.text_member("tool_choice", "auto"),
+        Choice::None => json.text_member("tool_choice", "none"),
+        Choice::Required => json.text_member("tool_choice", "required"),
+        Choice::Named(tool) => {
+            json.key("tool_choice");
+            named(tool, json);
+        }
+        Choice::Allowed { required, tools } => {
+            json.key("tool_choice");
+            json.open_typed("allowed_tools");
+            json.text_member("mode", if *required { "required" } else { "auto" });
+            json.key("tools");
+            json.open_list();
+            for tool in tools {
+                named(tool, json);
+            }
+            json.close_list();
+            json.close();
+        }
+    }
+}
+
+fn write_text(said: &Conversation<'_>, json: &mut Json) {
+    if matches!(said.format, Format::Text) && said.settings.verbosity.is_none() {
+        return;
+    }
+    json.key("text");
+    json.open();
+    match &said.format {
+        Format::Text => {}
+        Format::JsonObject => json.raw_member("format", r#"{"type":"json_object"}"#),
+        Format::Schema(schema) => {
+            json.key("format");
+            json.open_typed("json_schema");
+            json.text_member("name", &schema_name(schema));
+            if let Some(description) = &schema.description {
+                json.text_member("description", description);
+            }
+            json.raw_member("schema", schema.schema.get());
+            let strict = match schema.name {
+                Some(_) => schema.strict.unwrap_or(false),
+                None => strict_by_itself(schema.schema),
+            };
+            json.bool_member("strict", strict);
+            json.close();
+        }
+    }
+    if let Some(verbosity) = &said.settings.verbosity {
+        json.text_member("verbosity", verbosity);
+    }
+    json.close();
+}

@@ -1,0 +1,478 @@
+//! What every request of a dialect keeps to, and what must survive a bridge, both checked the plain way.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
+use tollgate_dialect::Dialect;
+
+/// Whether the dialect's vendors take this request.
+pub(crate) fn valid(dialect: Dialect, body: &Value) -> Result<(), String> {
+    match dialect {
+        Dialect::OpenaiChat => chat(body),
+        Dialect::OpenaiResponses => responses(body),
+        Dialect::AnthropicMessages => messages(body),
+        Dialect::OpenaiEmbeddings => Ok(()),
+    }
+}
+
+fn list<'v>(value: &'v Value, name: &str) -> &'v [Value] {
+    value[name].as_array().map_or(&[], Vec::as_slice)
+}
+
+fn ensure(holds: bool, wrong: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(wrong()) }
+}
+
+fn plain(name: &str) -> bool {
+    !name.is_empty()
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+}
+
+fn only(value: &Value, known: &[&str]) -> Result<(), String> {
+    let object: &Map<String, Value> = value.as_object().ok_or("no object")?;
+    for name in object.keys() {
+        ensure(known.contains(&name.as_str()), || {
+            format!("unknown member {name}")
+        })?;
+    }
+    Ok(())
+}
+
+fn chat(body: &Value) -> Result<(), String> {
+    only(
+        body,
+        &[
+            "model",
+            "messages",
+            "tools",
+            "tool_choice",
+            "parallel_tool_calls",
+            "stream",
+            "stream_options",
+            "max_tokens",
+            "temperature",
+            "top_p",
+            "stop",
+            "logprobs",
+            "top_logprobs",
+            "reasoning_effort",
+            "verbosity",
+            "service_tier",
+            "metadata",
+            "user",
+            "prompt_cache_key",
+            "prompt_cache_retention",
+            "response_format",
+            "web_search_options",
+        ],
+    )?;
+    let messages = list(body, "messages");
+    ensure(!messages.is_empty(), || "no messages".into())?;
+    let mut waiting: BTreeSet<&str> = BTreeSet::new();
+    for message in messages {
+        let role = message["role"].as_str().ok_or("a message without a role")?;
+        ensure(
+            matches!(role, "system" | "developer" | "user" | "assistant" | "tool"),
+            || format!("role {role}"),
+        )?;
+        if role == "tool" {
+            let id = message["tool_call_id"].as_str().unwrap_or_default();
+            ensure(waiting.remove(id), || format!("nobody called {id}"))?;
+            for part in list(message, "content") {
+                ensure(part["type"] == "text", || format!("{part} in a result"))?;
+            }
+            ensure(!message["content"].is_null(), || "a result of null".into())?;
+            continue;
+        }
+        ensure(waiting.is_empty(), || format!("no results of {waiting:?}"))?;
+        let calls = list(message, "tool_calls");
+        ensure(calls.is_empty() || role == "assistant", || {
+            "a call of a user".into()
+        })?;
+        ensure(
+            !message["content"].is_null() || !calls.is_empty() || message["refusal"].is_string(),
+            || format!("says nothing: {message}"),
+        )?;
+        for call in calls {
+            let id = call["id"].as_str().unwrap_or_default();
+            ensure(!id.is_empty() && id.len() <= 40, || format!("id {id}"))?;
+            waiting.insert(id);
+            let inner = &call[call["type"].as_str().unwrap_or_default()];
+            let name = inner["name"].as_str().unwrap_or_default();
+            ensure(plain(name) && name.len() <= 64, || format!("name {name}"))?;
+            ensure(
+                inner["arguments"].is_string() || inner["input"].is_string(),
+                || format!("{call}"),
+            )?;
+        }
+    }
+    ensure(waiting.is_empty(), || format!("no results of {waiting:?}"))?;
+    for tool in list(body, "tools") {
+        let inner = &tool[tool["type"].as_str().unwrap_or_default()];
+        let name = inner["name"].as_str().unwrap_or_default();
+        ensure(plain(name) && name.len() <= 64, || format!("name {name}"))?;
+        ensure(
+            tool["type"] == "custom" || inner["parameters"].is_object(),
+            || format!("no schema: {tool}"),
+        )?;
+    }
+    distinct(list(body, "tools").iter().map(|tool| {
+        tool[tool["type"].as_str().unwrap_or_default()]["name"]
+            .as_str()
+            .unwrap_or_default()
+    }))?;
+    tools_before_choice(body)
+}
+
+fn tools_before_choice(body: &Value) -> Result<(), String> {
+    ensure(
+        !list(body, "tools").is_empty()
+            || (body["tool_choice"].is_null() && body["parallel_tool_calls"].is_null()),
+        || "a choice among no tools".into(),
+    )
+}
+
+fn distinct<'v>(names: impl Iterator<Item = &'v str>) -> Result<(), String> {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        ensure(seen.insert(name), || format!("two tools named {name}"))?;
+    }
+    Ok(())
+}
+
+fn responses(body: &Value) -> Result<(), String> {
+    only(
+        body,
+        &[
+            "model",
+            "input",
+            "instructions",
+            "tools",
+            "tool_choice",
+            "parallel_tool_calls",
+            "stream",
+            "store",
+            "max_output_tokens",
+            "temperature",
+            "top_p",
+            "reasoning",
+            "include",
+            "top_logprobs",
+            "service_tier",
+            "metadata",
+            "safety_identifier",
+            "prompt_cache_key",
+            "prompt_cache_retention",
+            "text",
+        ],
+    )?;
+    ensure(body["store"].is_boolean(), || "store is not said".into())?;
+    let mut called = BTreeSet::new();
+    for item in list(body, "input") {
+        let id = item["call_id"].as_str().unwrap_or_default();
+        match item["type"].as_str().unwrap_or_default() {
+            "message" => {
+                let role = item["role"].as_str().unwrap_or_default();
+                for part in item["content"].as_array().ok_or("content is no list")? {
+                    let kind = part["type"].as_str().unwrap_or_default();
+                    let fits = match role {
+                        "assistant" => matches!(kind, "output_text" | "refusal"),
+                        _ => matches!(kind, "input_text" | "input_image" | "input_file"),
+                    };
+                    ensure(fits, || format!("{kind} of {role}"))?;
+                }
+            }
+            "function_call" => {
+                ensure(!id.is_empty() && id.len() <= 64, || format!("id {id}"))?;
+                ensure(item["arguments"].is_string(), || format!("{item}"))?;
+                called.insert(id);
+            }
+            "custom_tool_call" => {
+                ensure(item["input"].is_string(), || format!("{item}"))?;
+                called.insert(id);
+            }
+            "function_call_output" | "custom_tool_call_output" => {
+                ensure(called.contains(id), || format!("nobody called {id}"))?;
+            }
+            "reasoning" => ensure(item["summary"].is_array(), || format!("{item}"))?,
+            other => return Err(format!("item {other}")),
+        }
+    }
+    for tool in list(body, "tools") {
+        if tool["type"] == "web_search" {
+            continue;
+        }
+        let name = tool["name"].as_str().unwrap_or_default();
+        ensure(plain(name) && name.len() <= 64, || format!("name {name}"))?;
+        ensure(
+            tool["type"] == "custom"
+                || (tool["parameters"].is_object() && tool["strict"].is_boolean()),
+            || format!("{tool}"),
+        )?;
+    }
+    distinct(
+        list(body, "tools")
+            .iter()
+            .filter_map(|tool| tool["name"].as_str()),
+    )?;
+    tools_before_choice(body)
+}
+
+fn messages(body: &Value) -> Result<(), String> {
+    only(
+        body,
+        &[
+            "model",
+            "max_tokens",
+            "stream",
+            "temperature",
+            "top_p",
+            "stop_sequences",
+            "service_tier",
+            "metadata",
+            "thinking",
+            "output_config",
+            "tools",
+            "tool_choice",
+            "system",
+            "messages",
+        ],
+    )?;
+    let cap = body["max_tokens"].as_u64().ok_or("no max_tokens")?;
+    ensure(cap > 0, || "max_tokens of 0".into())?;
+    let thinking = &body["thinking"];
+    if thinking["type"] == "enabled" {
+        let budget = thinking["budget_tokens"].as_u64().unwrap_or(0);
+        ensure((1_024..cap).contains(&budget), || {
+            format!("budget {budget} of {cap}")
+        })?;
+    }
+    if matches!(thinking["type"].as_str(), Some("enabled" | "adaptive")) {
+        ensure(
+            body["temperature"].is_null() && body["top_p"].is_null(),
+            || "sampling while thinking".into(),
+        )?;
+        ensure(
+            !matches!(body["tool_choice"]["type"].as_str(), Some("any" | "tool")),
+            || "a forced tool while thinking".into(),
+        )?;
+    }
+    if let Some(temperature) = body["temperature"].as_f64() {
+        ensure(temperature <= 1.0, || format!("temperature {temperature}"))?;
+    }
+    for block in list(body, "system") {
+        ensure(block["type"] == "text", || format!("{block}"))?;
+        said(block)?;
+    }
+    let mut before = "";
+    let mut waiting: Vec<&str> = Vec::new();
+    let mut uses_tools = false;
+    for message in list(body, "messages") {
+        let role = message["role"].as_str().unwrap_or_default();
+        ensure(role != before, || format!("{role} twice"))?;
+        ensure(!before.is_empty() || role == "user", || {
+            "does not begin with the user".into()
+        })?;
+        before = role;
+        let blocks = message["content"].as_array().ok_or("content is no list")?;
+        ensure(!blocks.is_empty(), || "an empty message".into())?;
+        let results: Vec<&str> = blocks
+            .iter()
+            .take_while(|block| block["type"] == "tool_result")
+            .map(|block| block["tool_use_id"].as_str().unwrap_or_default())
+            .collect();
+        let all = blocks
+            .iter()
+            .filter(|block| block["type"] == "tool_result")
+            .count();
+        ensure(results.len() == all, || {
+            "a result after something else".into()
+        })?;
+        let (mut came, mut called) = (results.clone(), waiting.clone());
+        came.sort_unstable();
+        called.sort_unstable();
+        ensure(came == called, || {
+            format!("calls {called:?}, results {came:?}")
+        })?;
+        waiting.clear();
+        for block in blocks {
+            match block["type"].as_str().unwrap_or_default() {
+                "text" => said(block)?,
+                "tool_use" => {
+                    uses_tools = true;
+                    let id = block["id"].as_str().unwrap_or_default();
+                    ensure(plain(id), || format!("id {id}"))?;
+                    ensure(block["input"].is_object(), || format!("{block}"))?;
+                    waiting.push(id);
+                }
+                "tool_result" => {
+                    for inner in list(block, "content") {
+                        if inner["type"] == "text" {
+                            said(inner)?;
+                        }
+                    }
+                }
+                "thinking" => ensure(block["signature"].is_string(), || format!("{block}"))?,
+                "image" | "document" | "redacted_thinking" => {}
+                other => return Err(format!("block {other}")),
+            }
+        }
+    }
+    ensure(!before.is_empty(), || "no messages".into())?;
+    ensure(waiting.is_empty(), || format!("no results of {waiting:?}"))?;
+    let tools = list(body, "tools");
+    ensure(!uses_tools || !tools.is_empty(), || {
+        "calls without tools".into()
+    })?;
+    for tool in tools {
+        let name = tool["name"].as_str().unwrap_or_default();
+        ensure(plain(name) && name.len() <= 128, || format!("name {name}"))?;
+        ensure(
+            tool["type"].is_string() || tool["input_schema"]["type"].is_string(),
+            || format!("no schema: {tool}"),
+        )?;
+    }
+    distinct(tools.iter().filter_map(|tool| tool["name"].as_str()))?;
+    tools_before_choice(body)
+}
+
+fn said(block: &Value) -> Result<(), String> {
+    let text = block["text"].as_str().unwrap_or_default();
+    ensure(!text.trim().is_empty(), || "a blank text".into())
+}
+
+/// What a request says, whatever its dialect.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Said {
+    /// Every text, of whoever, results included.
+    pub(crate) texts: Vec<String>,
+    /// How often each tool is called with what.
+    pub(crate) calls: BTreeMap<String, usize>,
+    /// Ids of results.
+    pub(crate) results: usize,
+    /// Images and files.
+    pub(crate) media: usize,
+    /// Tools offered.
+    pub(crate) tools: BTreeSet<String>,
+}
+
+/// Reads what a request says.
+pub(crate) fn said_in(dialect: Dialect, body: &Value) -> Said {
+    let mut said = Said::default();
+    match dialect {
+        Dialect::OpenaiResponses => {
+            content(&mut said, &body["instructions"]);
+            content(&mut said, &body["input"]);
+            for item in list(body, "input") {
+                match item["type"].as_str().unwrap_or("message") {
+                    "message" => content(&mut said, &item["content"]),
+                    "function_call" => said.call(&item["arguments"]),
+                    "custom_tool_call" => said.call(&item["input"]),
+                    "tool_search_call" if item["execution"] == "client" => {
+                        said.call(&item["arguments"]);
+                    }
+                    "function_call_output" | "custom_tool_call_output" => {
+                        said.results += 1;
+                        content(&mut said, &item["output"]);
+                    }
+                    "tool_search_output" if item["execution"] == "client" => said.results += 1,
+                    _ => {}
+                }
+            }
+        }
+        Dialect::AnthropicMessages => {
+            content(&mut said, &body["system"]);
+            for message in list(body, "messages") {
+                content(&mut said, &message["content"]);
+            }
+        }
+        _ => {
+            for message in list(body, "messages") {
+                content(&mut said, &message["content"]);
+                said.results += usize::from(message["role"] == "tool");
+                for call in list(message, "tool_calls") {
+                    let inner = &call[call["type"].as_str().unwrap_or("function")];
+                    let called = if inner["arguments"].is_null() {
+                        "input"
+                    } else {
+                        "arguments"
+                    };
+                    said.call(&inner[called]);
+                }
+            }
+        }
+    }
+    for tool in list(body, "tools") {
+        let name = tool["name"].as_str().or(tool["function"]["name"].as_str());
+        said.tools.extend(name.map(str::to_owned));
+    }
+    said
+}
+
+impl Said {
+    /// A call, by what it is called with; a custom tool's text is as good as an object with that text as its `input`.
+    fn call(&mut self, arguments: &Value) {
+        let value = match arguments {
+            Value::String(text) if text.is_empty() => Value::Object(Map::new()),
+            Value::String(text) => {
+                serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.clone()))
+            }
+            other => other.clone(),
+        };
+        let value = match value {
+            Value::Object(object) if object.len() == 1 && object.contains_key("input") => {
+                object["input"].clone()
+            }
+            other => other,
+        };
+        *self.calls.entry(value.to_string()).or_default() += 1;
+    }
+}
+
+fn content(said: &mut Said, value: &Value) {
+    match value {
+        Value::String(text) => said.texts.push(text.clone()),
+        Value::Array(parts) => parts.iter().for_each(|part| gather_part(said, part)),
+        _ => {}
+    }
+}
+
+fn gather_part(said: &mut Said, part: &Value) {
+    match part["type"].as_str().unwrap_or_default() {
+        "text" | "input_text" | "output_text" => {
+            said.texts
+                .push(part["text"].as_str().unwrap_or_default().to_owned());
+        }
+        "refusal" => said
+            .texts
+            .push(part["refusal"].as_str().unwrap_or_default().to_owned()),
+        "image" | "image_url" | "input_image" | "document" | "file" | "input_file" => {
+            said.media += 1;
+        }
+        "tool_use" => said.call(&part["input"]),
+        "tool_result" => {
+            said.results += 1;
+            content(said, &part["content"]);
+        }
+        _ => {}
+    }
+}
+
+/// Whether everything that was said before is said after.
+pub(crate) fn kept(before: &Said, after: &Said) -> Result<(), String> {
+    let whole = after.texts.join("\n");
+    for text in &before.texts {
+        let bills = text.starts_with("x-") && text.contains("-billing-header: ");
+        ensure(bills || whole.contains(text.trim()), || {
+            format!("lost text: {text}")
+        })?;
+    }
+    ensure(before.calls == after.calls, || {
+        format!("calls: {:?}\nnow: {:?}", before.calls, after.calls)
+    })?;
+    ensure(before.results == after.results, || {
+        format!("{} results, now {}", before.results, after.results)
+    })
+}

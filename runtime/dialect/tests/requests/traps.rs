@@ -1,0 +1,386 @@
+//! What went wrong elsewhere, one test each.
+
+use serde_json::{Value, json};
+use tollgate_dialect::bridge::opaque::{self, OpaqueKind};
+use tollgate_dialect::bridge::{Abilities, Target};
+use tollgate_dialect::{Dialect, ErrorKind};
+
+use super::support::*;
+
+const CHAT: Dialect = Dialect::OpenaiChat;
+const RESPONSES: Dialect = Dialect::OpenaiResponses;
+const MESSAGES: Dialect = Dialect::AnthropicMessages;
+
+fn codex(items: Value, tools: Value) -> Value {
+    json!({"model": "asked", "input": items, "tools": tools})
+}
+
+fn with(names: &[&'static str], dialect: Dialect) -> Target<'static> {
+    Target {
+        abilities: Abilities::from_names(names.iter().copied()),
+        ..able(dialect)
+    }
+}
+
+#[test]
+fn custom_tools_become_functions_whose_input_is_the_text_and_whose_grammar_is_told() {
+    let body = codex(
+        json!([{"role": "user", "content": "Go"},
+            {"type": "custom_tool_call", "call_id": "call_1", "name": "apply_patch", "input": "*** Begin \"x\"\n"},
+            {"type": "custom_tool_call_output", "call_id": "call_1", "output": "done"}]),
+        json!([{"type": "custom", "name": "apply_patch", "description": "Edits.",
+            "format": {"type": "grammar", "syntax": "lark", "definition": "start: X"}}]),
+    );
+    let made = value(RESPONSES, &body, &bare(CHAT));
+    let function = &made["tools"][0]["function"];
+    assert!(
+        function["description"]
+            .as_str()
+            .unwrap()
+            .contains("lark grammar:\nstart: X")
+    );
+    assert_eq!(function["parameters"]["required"], json!(["input"]));
+    let arguments = made["messages"][1]["tool_calls"][0]["function"]["arguments"]
+        .as_str()
+        .unwrap();
+    let arguments: Value = serde_json::from_str(arguments).unwrap();
+    assert_eq!(arguments, json!({"input": "*** Begin \"x\"\n"}));
+    let context = bridged(RESPONSES, &body.to_string(), &bare(CHAT))
+        .unwrap()
+        .context;
+    assert!(context.tool("apply_patch").unwrap().custom);
+
+    let made = value(RESPONSES, &body, &able(MESSAGES));
+    assert_eq!(
+        made["messages"][1]["content"][0]["input"]["input"],
+        "*** Begin \"x\"\n"
+    );
+}
+
+#[test]
+fn tools_in_a_namespace_keep_it_in_their_name_and_lose_it_again_in_the_answer() {
+    let tool = json!({"type": "namespace", "name": "clock", "description": "Time.", "tools": [
+        {"type": "function", "name": "sleep", "parameters": {"type": "object"}, "strict": false}]});
+    let body = codex(
+        json!([{"role": "user", "content": "Go"},
+        {"type": "additional_tools", "role": "developer", "tools": [tool]}]),
+        json!([]),
+    );
+    for to in [CHAT, MESSAGES] {
+        let bridged = bridged(RESPONSES, &body.to_string(), &able(to)).unwrap();
+        let tool = bridged.context.tool("clock__sleep").unwrap();
+        assert_eq!(
+            (&*tool.name, tool.namespace.as_deref()),
+            ("sleep", Some("clock"))
+        );
+        assert!(
+            String::from_utf8(bridged.body)
+                .unwrap()
+                .contains("\"clock__sleep\"")
+        );
+    }
+}
+
+#[test]
+fn a_web_search_that_was_offered_unasked_is_left_out_and_one_that_is_demanded_is_refused() {
+    let mut body = json!({"model": "asked", "input": "Go", "tools": [{"type": "web_search"}]});
+    for to in [CHAT, MESSAGES] {
+        let made = value(RESPONSES, &body, &bare(to));
+        assert!(
+            made["tools"].is_null() && made["tool_choice"].is_null(),
+            "{made}"
+        );
+    }
+    for choice in [json!("required"), json!({"type": "web_search_preview"})] {
+        body["tool_choice"] = choice;
+        for to in [CHAT, MESSAGES] {
+            let error = bridged(RESPONSES, &body.to_string(), &bare(to)).unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Unsupported);
+        }
+    }
+}
+
+#[test]
+fn a_thinking_budget_below_the_smallest_is_not_sent() {
+    for cap in [1, 1_000, 1_364, 1_365, 1_366, 3_000] {
+        let body = json!({"model": "asked", "messages": [{"role": "user", "content": "Go"}],
+            "max_completion_tokens": cap, "reasoning_effort": "high"});
+        let made = value(CHAT, &body, &bare(MESSAGES));
+        let budget = made["thinking"]["budget_tokens"].as_u64();
+        assert!(
+            budget.is_none_or(|budget| budget >= 1_024 && budget < cap),
+            "{cap}: {budget:?}"
+        );
+        assert_eq!(budget.is_some(), cap > 1_366, "{cap}");
+    }
+}
+
+#[test]
+fn a_turn_whose_thinking_was_lost_does_not_go_on_thinking_with_a_budget() {
+    let body = json!({"model": "asked", "reasoning_effort": "high", "tools": [
+            {"type": "function", "function": {"name": "f"}}],
+        "messages": [{"role": "user", "content": "Go"},
+            {"role": "assistant", "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
+            {"role": "tool", "tool_call_id": "c", "content": "ok"}]});
+    assert!(value(CHAT, &body, &with(&["reasoning"], MESSAGES))["thinking"].is_null());
+    // The next turn of the user may.
+    let mut next = body.clone();
+    let messages = next["messages"].as_array_mut().unwrap();
+    messages.push(json!({"role": "assistant", "content": "Done."}));
+    messages.push(json!({"role": "user", "content": "More"}));
+    let made = value(CHAT, &next, &with(&["reasoning"], MESSAGES));
+    assert_eq!(made["thinking"]["type"], "enabled");
+    // Adaptive thinking does not mind.
+    let made = value(
+        CHAT,
+        &body,
+        &with(&["reasoning", "adaptive-thinking"], MESSAGES),
+    );
+    assert_eq!(made["thinking"]["type"], "adaptive");
+}
+
+#[test]
+fn signatures_go_back_to_the_family_that_made_them_and_to_no_other() {
+    let sealed = opaque::seal(FAMILY, OpaqueKind::Signature, "SIG==");
+    let ask = |encrypted: &str| {
+        codex(
+            json!([{"role": "user", "content": "Go"},
+                {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "Hm."}], "encrypted_content": encrypted},
+                {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Yes."}]},
+                {"role": "user", "content": "More"}]),
+            json!([]),
+        )
+    };
+    let own = value(RESPONSES, &ask(&sealed), &able(MESSAGES));
+    assert_eq!(
+        own["messages"][1]["content"][0],
+        json!({"type": "thinking", "thinking": "Hm.", "signature": "SIG=="})
+    );
+    for foreign in [
+        opaque::seal("another", OpaqueKind::Signature, "SIG=="),
+        opaque::seal_item(FAMILY, "rs_1", "gAAA"),
+        "gAAAAABnative".to_owned(),
+        "tg1.maker.signature.!!!".to_owned(),
+    ] {
+        let made = value(RESPONSES, &ask(&foreign), &able(MESSAGES));
+        assert_eq!(
+            made["messages"][1]["content"],
+            json!([{"type": "text", "text": "Yes."}]),
+            "{foreign}"
+        );
+    }
+}
+
+#[test]
+fn an_encrypted_reasoning_item_survives_a_client_of_messages() {
+    let signature = opaque::seal_item(FAMILY, "rs_1", "gAAA=");
+    let body = json!({"model": "asked", "max_tokens": 100, "messages": [
+        {"role": "user", "content": "Go"},
+        {"role": "assistant", "content": [{"type": "thinking", "thinking": "Hm.", "signature": signature},
+            {"type": "text", "text": "Yes."}]},
+        {"role": "user", "content": "More"}]});
+    let made = value(MESSAGES, &body, &able(RESPONSES));
+    assert_eq!(
+        made["input"][1],
+        json!({"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "Hm."}],
+            "encrypted_content": "gAAA="})
+    );
+    let other = Target {
+        family: "another",
+        ..able(RESPONSES)
+    };
+    assert_eq!(
+        value(MESSAGES, &body, &other)["input"][1]["type"],
+        "message"
+    );
+}
+
+#[test]
+fn unsigned_reasoning_goes_back_beside_its_calls_as_some_vendors_demand() {
+    let signature = opaque::seal(FAMILY, OpaqueKind::Plain, "");
+    let body = json!({"model": "asked", "max_tokens": 100, "messages": [
+        {"role": "user", "content": "Go"},
+        {"role": "assistant", "content": [{"type": "thinking", "thinking": "Hm.", "signature": signature},
+            {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}}]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "content": "ok"}]}]});
+    // The family's own, though it does not say that it takes any.
+    let made = value(MESSAGES, &body, &bare(CHAT));
+    assert_eq!(made["messages"][1]["reasoning_content"], "Hm.");
+    assert_eq!(made["messages"][1]["content"], Value::Null);
+    let other = Target {
+        family: "another",
+        ..bare(CHAT)
+    };
+    assert!(value(MESSAGES, &body, &other)["messages"][1]["reasoning_content"].is_null());
+}
+
+#[test]
+fn content_of_null_beside_calls_is_no_text() {
+    let body = json!({"model": "asked", "tools": [{"type": "function", "function": {"name": "f"}}], "messages": [
+        {"role": "user", "content": "Go"},
+        {"role": "assistant", "content": null, "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": ""}}]},
+        {"role": "tool", "tool_call_id": "c", "content": "ok"}]});
+    let made = value(CHAT, &body, &able(MESSAGES));
+    assert_eq!(
+        made["messages"][1]["content"],
+        json!([{"type": "tool_use", "id": "c", "name": "f", "input": {}}])
+    );
+    let made = value(CHAT, &body, &able(RESPONSES));
+    assert_eq!(made["input"].as_array().unwrap().len(), 3, "{made}");
+}
+
+#[test]
+fn nothing_of_the_clients_own_leaks_to_the_vendor() {
+    let body = json!({"model": "asked", "input": "Go", "client_metadata": {"thread_id": "t"},
+        "include": ["reasoning.encrypted_content"], "prompt_cache_key": "k", "unheard_of": 1});
+    for to in [CHAT, MESSAGES] {
+        let made = value(RESPONSES, &body, &bare(to));
+        for member in [
+            "client_metadata",
+            "include",
+            "prompt_cache_key",
+            "unheard_of",
+            "store",
+        ] {
+            assert!(made[member].is_null(), "{member} in {made}");
+        }
+    }
+    let body = json!({"model": "asked", "max_tokens": 9, "messages": [{"role": "user", "content": "Go"}],
+        "context_management": {"edits": []}, "anthropic_beta": ["x"], "safeguards": {}, "thinking": {"type": "adaptive"}});
+    for to in [CHAT, RESPONSES] {
+        let made = value(MESSAGES, &body, &with(&[], to));
+        for member in [
+            "context_management",
+            "anthropic_beta",
+            "safeguards",
+            "thinking",
+            "max_tokens_",
+        ] {
+            assert!(made[member].is_null(), "{member} in {made}");
+        }
+    }
+}
+
+#[test]
+fn usage_is_asked_for_whether_or_not_the_client_did() {
+    let body = json!({"model": "asked", "input": "Go", "stream": true});
+    assert_eq!(
+        value(RESPONSES, &body, &able(CHAT))["stream_options"]["include_usage"],
+        true
+    );
+}
+
+#[test]
+fn the_first_system_block_that_changes_with_every_version_does_not_spoil_the_prompt_cache() {
+    let ask = |version: &str| {
+        json!({"model": "asked", "max_tokens": 9, "messages": [{"role": "user", "content": "Go"}],
+            "system": [{"type": "text", "text": format!("x-anthropic-billing-header: cc_version={version};")},
+                {"type": "text", "text": "You are an agent."}]})
+    };
+    for to in [CHAT, RESPONSES] {
+        assert_eq!(
+            value(MESSAGES, &ask("1"), &able(to)),
+            value(MESSAGES, &ask("2"), &able(to))
+        );
+    }
+}
+
+#[test]
+fn temperature_and_top_p_of_one_are_left_out_for_models_that_take_only_one_of_them() {
+    let body = json!({"model": "asked", "messages": [{"role": "user", "content": "Go"}],
+        "temperature": 1, "top_p": 1.0});
+    let made = value(CHAT, &body, &able(MESSAGES));
+    assert!(
+        made["temperature"].is_null() && made["top_p"].is_null(),
+        "{made}"
+    );
+}
+
+#[test]
+fn a_schema_that_was_not_strict_is_not_made_strict_on_the_way() {
+    let body = json!({"model": "asked", "messages": [{"role": "user", "content": "Go"}],
+        "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {"a": {}}}}}]});
+    assert_eq!(
+        value(CHAT, &body, &able(RESPONSES))["tools"][0]["strict"],
+        false
+    );
+}
+
+#[test]
+fn a_conversation_is_not_kept_at_the_vendor_unless_the_client_said_so() {
+    let mut body = json!({"model": "asked", "messages": [{"role": "user", "content": "Go"}]});
+    assert_eq!(value(CHAT, &body, &able(RESPONSES))["store"], false);
+    body["store"] = json!(true);
+    assert_eq!(value(CHAT, &body, &able(RESPONSES))["store"], true);
+}
+
+#[test]
+fn an_output_cap_is_never_above_the_models_and_always_there_where_it_must_be() {
+    let mut body = json!({"model": "asked", "input": "Go", "max_output_tokens": 1_000_000});
+    assert_eq!(
+        value(RESPONSES, &body, &bare(MESSAGES))["max_tokens"],
+        16_000
+    );
+    assert_eq!(value(RESPONSES, &body, &bare(CHAT))["max_tokens"], 16_000);
+    body["max_output_tokens"] = Value::Null;
+    assert_eq!(
+        value(RESPONSES, &body, &able(MESSAGES))["max_tokens"],
+        32_000
+    );
+    assert!(value(RESPONSES, &body, &bare(CHAT))["max_tokens"].is_null());
+}
+
+#[test]
+fn images_in_results_reach_a_vendor_whose_results_are_text_after_all_of_them() {
+    let image = json!({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}});
+    let body = json!({"model": "asked", "max_tokens": 9, "messages": [
+        {"role": "user", "content": "Go"},
+        {"role": "assistant", "content": [
+            {"type": "tool_use", "id": "a", "name": "f", "input": {}},
+            {"type": "tool_use", "id": "b", "name": "f", "input": {}}]},
+        {"role": "user", "content": [
+            {"type": "tool_result", "tool_use_id": "a", "content": [image]},
+            {"type": "tool_result", "tool_use_id": "b", "content": "text"}]}]});
+    let made = value(MESSAGES, &body, &able(CHAT));
+    let roles: Vec<_> = made["messages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|message| message["role"].as_str().unwrap())
+        .collect();
+    assert_eq!(roles, ["user", "assistant", "tool", "tool", "user"]);
+    assert_eq!(
+        made["messages"][4]["content"][1]["image_url"]["url"],
+        "data:image/png;base64,AAAA"
+    );
+}
+
+#[test]
+fn a_call_that_a_vendor_made_twice_under_one_id_keeps_both_results() {
+    let call =
+        json!({"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "{}"});
+    let came =
+        |text: &str| json!({"type": "function_call_output", "call_id": "call_1", "output": text});
+    let body = codex(
+        json!([{"role": "user", "content": "Go"}, call, came("one"), call, came("two")]),
+        json!([]),
+    );
+    let made = value(RESPONSES, &body, &able(CHAT));
+    assert_eq!(made["messages"][2]["content"], "one");
+    assert_eq!(made["messages"][4]["content"], "two");
+}
+
+#[test]
+fn deep_nesting_is_refused_not_overflowed() {
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    for from in DIALECTS {
+        for to in others(from) {
+            let body =
+                format!(r#"{{"model":"asked","max_tokens":1,"messages":{deep},"input":{deep}}}"#);
+            assert_eq!(
+                bridged(from, &body, &able(to)).unwrap_err().kind,
+                ErrorKind::InvalidRequest
+            );
+        }
+    }
+}
