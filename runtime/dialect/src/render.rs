@@ -273,7 +273,12 @@ pub(crate) fn response_errors(error: &ApiError) -> (Vec<u8>, Vec<u8>) {
     let mut told = Vec::with_capacity(128);
     openai(&mut told, Dialect::OpenaiResponses, &row, error);
     let mut failed = b"{\"code\":".to_vec();
-    quote(&mut failed, failed_code(&row, error.kind));
+    let code = match failed_code(&row, error.kind) {
+        // The dialect's own word for a failure that is nobody's fault; the `error` event has the true code.
+        "upstream_error" | "upstream_timeout" | "internal_error" => "server_error",
+        code => code,
+    };
+    quote(&mut failed, code);
     failed.extend_from_slice(b",\"message\":");
     quote(&mut failed, &message(Dialect::OpenaiResponses, error));
     failed.push(b'}');

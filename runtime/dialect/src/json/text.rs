@@ -80,22 +80,23 @@ pub(crate) fn quote(out: &mut Vec<u8>, text: &str) {
 /// Appends `text` escaped, without quotes.
 pub(crate) fn escape(out: &mut Vec<u8>, text: &str) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
-    out.reserve(text.len());
+    // Room for some escapes too, so that a long text is not moved half written.
+    out.reserve(text.len() + text.len() / 16);
     let bytes = text.as_bytes();
     let mut from = 0;
-    for (at, &byte) in bytes.iter().enumerate() {
+    loop {
+        let at = next_special(bytes, from);
+        out.extend_from_slice(&bytes[from..at]);
+        let Some(&byte) = bytes.get(at) else { return };
         let short = match byte {
-            b'"' => b'"',
-            b'\\' => b'\\',
             b'\n' => b'n',
             b'\r' => b'r',
             b'\t' => b't',
             0x8 => b'b',
             0xC => b'f',
             0..0x20 => 0,
-            _ => continue,
+            same => same,
         };
-        out.extend_from_slice(&bytes[from..at]);
         if short == 0 {
             out.extend_from_slice(b"\\u00");
             out.push(HEX[usize::from(byte >> 4)]);
@@ -105,7 +106,30 @@ pub(crate) fn escape(out: &mut Vec<u8>, text: &str) {
         }
         from = at + 1;
     }
-    out.extend_from_slice(&bytes[from..]);
+}
+
+/// Where the next byte is that must be escaped, from `at` on; the end if there is none. Eight bytes at a time.
+fn next_special(bytes: &[u8], mut at: usize) -> usize {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGHS: u64 = ONES << 7;
+    while let Some(Ok(eight)) = bytes.get(at..at + 8).map(<[u8; 8]>::try_from) {
+        let eight = u64::from_le_bytes(eight);
+        let quote = eight ^ (ONES * u64::from(b'"'));
+        let backslash = eight ^ (ONES * u64::from(b'\\'));
+        // A byte below 32, or one that became zero, borrows into its high bit; only the lowest such bit is sure.
+        let found = (eight.wrapping_sub(ONES * 0x20) & !eight)
+            | (quote.wrapping_sub(ONES) & !quote)
+            | (backslash.wrapping_sub(ONES) & !backslash);
+        let found = found & HIGHS;
+        if found != 0 {
+            return at + found.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    bytes[at..]
+        .iter()
+        .position(|byte| matches!(byte, 0..0x20 | b'"' | b'\\'))
+        .map_or(bytes.len(), |further| at + further)
 }
 
 #[cfg(test)]
@@ -121,6 +145,13 @@ mod tests {
             quote(&mut quoted, &text);
             prop_assert_eq!(&serde_json::from_slice::<String>(&quoted).unwrap(), &text);
             prop_assert_eq!(unescape(&quoted[1..quoted.len() - 1]), text);
+        }
+
+        #[test]
+        fn quoting_agrees_with_serde_json(text in "[a-zé𝄞\"\\\\\u{0}-\u{20}\u{7f}\u{80}\u{ff}]{0,40}") {
+            let mut quoted = Vec::new();
+            quote(&mut quoted, &text);
+            prop_assert_eq!(quoted, serde_json::to_vec(&text).unwrap());
         }
 
         #[test]

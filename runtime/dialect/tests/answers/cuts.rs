@@ -40,7 +40,7 @@ fn byte_by_byte_gives_the_same_output() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(16))]
     #[test]
     fn random_cuts_give_the_same_output(sizes in proptest::collection::vec(1usize..200, 1..40)) {
         for fixture in fixtures().iter().filter(|fixture| fixture.streams) {

@@ -66,6 +66,11 @@ pub(crate) fn item(item: &Value, whole: bool) -> Checked<()> {
         Some("reasoning") => members(item, &["summary"]),
         Some("function_call") => members(item, &["status", "call_id", "name", "arguments"]),
         Some("custom_tool_call") => members(item, &["call_id", "name", "input"]),
+        Some("tool_search_call") => {
+            members(item, &["status", "call_id", "execution"])?;
+            need!(item["arguments"].is_object(), "{item}");
+            Ok(())
+        }
         Some("web_search_call") => members(item, &["status", "action"]),
         _ => Err(format!("a strange item: {item}")),
     }

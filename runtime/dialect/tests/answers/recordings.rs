@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 use tollgate_dialect::bridge::Context;
-use tollgate_dialect::{Dialect, Usage, first_event_failure};
+use tollgate_dialect::{Dialect, first_event_failure};
 
 use super::grammar::{self, End};
 use super::plain::{self, Summary};
@@ -86,7 +86,7 @@ fn sayable(mut summary: Summary, dialect: Dialect) -> Summary {
         usage.cache_write_1h = 0;
     }
     // Zero and nothing told are the same where the dialect wants a number.
-    summary.usage = Some(summary.usage.unwrap_or(Usage::default()));
+    summary.usage = Some(summary.usage.unwrap_or_default());
     summary
 }
 

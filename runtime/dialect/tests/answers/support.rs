@@ -45,6 +45,7 @@ pub(crate) fn context(client: Dialect, vendor: Dialect) -> Context {
             name: "apply_patch".into(),
             namespace: None,
             custom: client != MESSAGES,
+            search: false,
         }],
         structured_tool: Some("answer_schema".into()),
         stop: vec!["END".into()],

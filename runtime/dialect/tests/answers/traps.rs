@@ -287,18 +287,29 @@ fn custom_and_namespaced_tools_come_back_as_the_client_knows_them() {
             name: "exec".into(),
             namespace: Some("functions".into()),
             custom: true,
+            search: false,
         },
         ToolName {
             wire: "crm__find".into(),
             name: "find".into(),
             namespace: Some("crm".into()),
             custom: false,
+            search: false,
+        },
+        ToolName {
+            wire: "tool_search".into(),
+            name: "tool_search".into(),
+            namespace: None,
+            custom: false,
+            search: true,
         },
     ];
     let sent = chunk(
         r#"{"tool_calls":[{"index":0,"id":"c","function":{"name":"functions__exec","arguments":"{\"input\":\"1+1\\n\"}"}}]}"#,
     ) + &chunk(
         r#"{"tool_calls":[{"index":1,"id":"d","function":{"name":"crm__find","arguments":"{\"a\":1}"}}]}"#,
+    ) + &chunk(
+        r#"{"tool_calls":[{"index":2,"id":"e","function":{"name":"tool_search","arguments":"{\"query\":\"mail\"}"}}]}"#,
     ) + &finish("tool_calls");
     let out = stream(&context, sent.as_bytes());
     assert_eq!(grammar::check(RESPONSES, &out), Ok(End::Complete));
@@ -312,6 +323,15 @@ fn custom_and_namespaced_tools_come_back_as_the_client_knows_them() {
             &output[0]["input"]
         ),
         (&json!("exec"), &json!("functions"), &json!("1+1\n"))
+    );
+    assert_eq!(output[2]["type"], "tool_search_call");
+    assert_eq!(
+        (
+            &output[2]["call_id"],
+            &output[2]["execution"],
+            &output[2]["arguments"]
+        ),
+        (&json!("e"), &json!("client"), &json!({"query": "mail"}))
     );
     assert_eq!(output[1]["type"], "function_call");
     assert_eq!(
@@ -477,5 +497,72 @@ fn a_response_repeats_its_request_as_the_client_wrote_it() {
             3,
             "{told}: at the beginning twice, and at the end"
         );
+    }
+}
+
+/// A request's own context leads its answer back: a coding agent's request of Responses at a vendor of each other
+/// dialect, whose free-form tool is a function there.
+#[test]
+fn the_answer_to_a_bridged_request_is_the_one_its_client_waits_for() {
+    let body = json!({
+        "model": "asked-model", "stream": true, "store": false, "include": ["reasoning.encrypted_content"],
+        "input": [{"type": "message", "role": "user", "content": [{"type": "input_text", "text": "fix it"}]}],
+        "tools": [
+            {"type": "custom", "name": "apply_patch", "description": "edits files", "format": {"type": "text"}},
+            {"type": "function", "name": "exec", "parameters": {"type": "object", "properties": {}}, "strict": false},
+        ],
+        "parallel_tool_calls": true, "prompt_cache_key": "k",
+    });
+    let calls = [
+        (
+            CHAT,
+            chunk(r#"{"reasoning_content":"hm"}"#)
+                + &chunk(
+                    r#"{"tool_calls":[{"index":0,"id":"c","function":{"name":"apply_patch","arguments":"{\"input\":\"*** Begin\\n\"}"}}]}"#,
+                )
+                + &finish("tool_calls"),
+        ),
+        (
+            MESSAGES,
+            message(
+                &[
+                    &block(
+                        0,
+                        r#"{"type":"thinking","thinking":"hm","signature":"c2ln"}"#,
+                    ),
+                    &block(
+                        1,
+                        r#"{"type":"tool_use","id":"c","name":"apply_patch","input":{}}"#,
+                    ),
+                    &delta(
+                        1,
+                        r#"{"type":"input_json_delta","partial_json":"{\"input\":\"*** Begin\\n\"}"}"#,
+                    ),
+                ],
+                "tool_use",
+            ),
+        ),
+    ];
+    for (vendor, sent) in calls {
+        let target = tollgate_dialect::bridge::Target {
+            dialect: vendor,
+            family: "maker",
+            model: "vendor-model",
+            max_output_tokens: None,
+            default_output_tokens: None,
+            abilities: tollgate_dialect::bridge::Abilities::default(),
+        };
+        let bridged =
+            tollgate_dialect::bridge::request(RESPONSES, body.to_string().as_bytes(), &target);
+        let out = stream(&bridged.unwrap().context, sent.as_bytes());
+        assert_eq!(grammar::check(RESPONSES, &out), Ok(End::Complete));
+        let answer = plain::whole_of_stream(RESPONSES, &out).unwrap();
+        assert_eq!(answer["model"], "asked-model");
+        assert_eq!(answer["store"], false);
+        assert_eq!(answer["tools"], body["tools"]);
+        assert_eq!(answer["output"][0]["type"], "reasoning");
+        assert!(answer["output"][0]["encrypted_content"].is_string());
+        assert_eq!(answer["output"][1]["type"], "custom_tool_call");
+        assert_eq!(answer["output"][1]["input"], "*** Begin\n");
     }
 }

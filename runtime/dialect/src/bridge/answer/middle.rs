@@ -85,6 +85,7 @@ impl Middle {
                     let (tool, plays) = match call.tool {
                         Tool::Custom => (Tool::Custom, Role::Plain),
                         _ if custom => (Tool::Custom, Role::Unwrapped(Box::default())),
+                        _ if known.is_some_and(|tool| tool.search) => (Tool::Search, Role::Call),
                         tool => (tool, Role::Call),
                     };
                     role = plays;

@@ -1,6 +1,7 @@
 //! What becomes of every field on its way to another dialect: one table, which the code consults for what it drops and
 //! refuses, and from which `docs/bridge.md` is made.
 
+mod answers;
 mod requests;
 
 use std::fmt::Write;
@@ -52,6 +53,16 @@ pub const fn request_rows(from: Dialect) -> &'static [Row] {
     }
 }
 
+/// The rows of a dialect's answers, whole and streamed.
+pub const fn answer_rows(from: Dialect) -> &'static [Row] {
+    match from {
+        Dialect::OpenaiChat => answers::CHAT,
+        Dialect::OpenaiResponses => answers::RESPONSES,
+        Dialect::AnthropicMessages => answers::MESSAGES,
+        Dialect::OpenaiEmbeddings => &[],
+    }
+}
+
 /// What becomes of a field of a request.
 pub(crate) fn request_fate(
     from: Dialect,
@@ -65,14 +76,14 @@ pub(crate) fn request_fate(
 
 /// The refusal of `field`, which the client wrote at `param`.
 pub(crate) fn refusal(from: Dialect, to: Dialect, field: &str, param: String) -> ApiError {
-    let why = match request_fate(from, to, field) {
-        Some((Fate::Refused(why), _)) => why,
+    let (word, why) = match request_fate(from, to, field) {
+        Some((Fate::Refused(why), _)) => (": ", why),
         // Only for certain values or certain vendors; the row says which.
-        Some((Fate::Converted(how) | Fate::Dropped(how), _)) => how,
-        _ => "there is no way to say it",
+        Some((Fate::Converted(how) | Fate::Dropped(how), _)) => (". What becomes of such: ", how),
+        _ => (": ", "there is no way to say it"),
     };
     let message = format!(
-        "`{param}` cannot be sent to this model, which is served in the {} dialect: {why}.",
+        "`{param}` cannot be sent to this model, which is served in the {} dialect{word}{why}.",
         title(to)
     );
     ApiError::new(ErrorKind::Unsupported, message).with_param(param)
@@ -99,26 +110,34 @@ const BRIDGED: [Dialect; 3] = [
 pub fn markdown() -> String {
     let mut page = String::from(requests::PREFACE);
     for from in BRIDGED {
-        let [first, second] = others(from);
-        let _ = write!(
-            page,
-            "\n## Requests in {}\n\n| field | to {} | to {} |\n|---|---|---|\n",
-            title(from),
-            title(first),
-            title(second)
-        );
-        for row in request_rows(from) {
-            let _ = write!(page, "| `{}`", row.field);
-            if !row.neutral.is_empty() {
-                let _ = write!(page, " other than `{}`", row.neutral.join("`, `"));
-            }
-            for fate in row.fates {
-                let _ = write!(page, " | {}", said(fate));
-            }
-            page.push_str(" |\n");
-        }
+        table(&mut page, "Requests in", from, request_rows(from));
+    }
+    page.push_str(answers::PREFACE);
+    for from in BRIDGED {
+        table(&mut page, "Answers in", from, answer_rows(from));
     }
     page
+}
+
+fn table(page: &mut String, what: &str, from: Dialect, rows: &[Row]) {
+    let [first, second] = others(from);
+    let _ = write!(
+        page,
+        "\n## {what} {}\n\n| field | to {} | to {} |\n|---|---|---|\n",
+        title(from),
+        title(first),
+        title(second)
+    );
+    for row in rows {
+        let _ = write!(page, "| `{}`", row.field);
+        if !row.neutral.is_empty() {
+            let _ = write!(page, " other than `{}`", row.neutral.join("`, `"));
+        }
+        for fate in row.fates {
+            let _ = write!(page, " | {}", said(fate));
+        }
+        page.push_str(" |\n");
+    }
 }
 
 fn said(fate: Fate) -> String {

@@ -20,8 +20,16 @@ fn the_page_in_docs_is_the_table_in_the_code() {
 fn every_field_has_one_row_and_every_reason_is_a_phrase() {
     for from in BRIDGED {
         let mut seen = BTreeSet::new();
-        for row in request_rows(from) {
-            assert!(seen.insert(row.field), "{} twice in {from:?}", row.field);
+        for (answers, row) in request_rows(from)
+            .iter()
+            .map(|row| (false, row))
+            .chain(answer_rows(from).iter().map(|row| (true, row)))
+        {
+            assert!(
+                seen.insert((answers, row.field)),
+                "{} twice in {from:?}",
+                row.field
+            );
             for fate in row.fates {
                 if let Fate::Converted(text) | Fate::Dropped(text) | Fate::Refused(text) = fate {
                     assert!(

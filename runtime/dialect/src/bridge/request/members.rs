@@ -62,11 +62,10 @@ fn locate<'a, T: Deserialize<'a>>(text: &'a str, error: &serde_json::Error) -> A
         Err(traced) => traced.path().to_string(),
         Ok(_) => String::new(),
     };
-    let invalid = invalid(format!("The request is not valid: {}.", plain(error)));
     if path.is_empty() || path == "." {
-        invalid
+        invalid(format!("The request is not valid: {}.", plain(error)))
     } else {
-        invalid.with_param(path)
+        invalid(format!("`{path}` is not valid: {}.", plain(error))).with_param(path)
     }
 }
 

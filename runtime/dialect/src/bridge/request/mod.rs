@@ -50,35 +50,31 @@ impl Way {
 }
 
 impl Way {
-    /// A web search, if the vendor is to do it; refused or left out where it cannot.
-    pub(crate) fn web_search<'s, 'a>(
-        self,
-        search: &'s WebSearch<'a>,
-        to: &Target<'_>,
-    ) -> Result<Option<&'s WebSearch<'a>>, ApiError> {
-        if to.abilities.web_search {
-            return Ok(Some(search));
-        }
+    /// Whether the vendor is to search the web: else the search is left out. Chat has no words for a search among
+    /// certain domains only.
+    pub(crate) fn searches(self, search: &WebSearch<'_>, to: &Target<'_>) -> bool {
+        let narrowed = search.allowed_domains.is_some() || search.blocked_domains.is_some();
+        to.abilities.web_search && !(narrowed && self.to == Dialect::OpenaiChat)
+    }
+
+    /// Refuses a search that would be left out though the client asked for it: only Responses clients offer it unasked.
+    fn check_searches(self, said: &Conversation<'_>, to: &Target<'_>) -> Result<(), ApiError> {
+        let mut left_out = said.tools.iter().filter_map(|tool| match tool {
+            Tool::Web(search) if !self.searches(search, to) => Some(search),
+            _ => None,
+        });
+        let Some(search) = left_out.next() else {
+            return Ok(());
+        };
+        let param = search.place.param(self.from);
+        let demanded = matches!(said.choice, Choice::Required)
+            && said.tools.iter().all(|tool| matches!(tool, Tool::Web(_)));
         match self.from {
-            Dialect::OpenaiResponses => Ok(None),
-            Dialect::OpenaiChat => {
-                Err(self.refuse("web_search_options", search.place.param(self.from)))
-            }
-            _ => Err(self.refuse("tools[].web_search", search.place.param(self.from))),
+            Dialect::OpenaiResponses if !demanded => Ok(()),
+            Dialect::OpenaiChat => Err(self.refuse("web_search_options", param)),
+            _ => Err(self.refuse("tools[].web_search", param)),
         }
     }
-}
-
-/// A tool must be called, and the only ones are left out.
-fn demands_what_is_left_out(
-    said: &Conversation<'_>,
-    way: Way,
-    to: &Target<'_>,
-) -> Option<ApiError> {
-    let demanded = matches!(said.choice, Choice::Required);
-    let only_search = said.tools.iter().all(|tool| matches!(tool, Tool::Web(_)));
-    (demanded && only_search && !said.tools.is_empty() && !to.abilities.web_search)
-        .then(|| way.refuse("tools[].web_search", "tools[0]".to_owned()))
 }
 
 /// Writes the request `body` of the dialect `from` in the target's dialect. Equal input gives equal bytes.
@@ -95,9 +91,7 @@ pub fn request(from: Dialect, body: &[u8], to: &Target<'_>) -> Result<Bridged, A
         Dialect::AnthropicMessages => messages::read(body, way)?,
         Dialect::OpenaiEmbeddings => return Err(unbridged()),
     };
-    if let Some(refusal) = demands_what_is_left_out(&said, way, to) {
-        return Err(refusal);
-    }
+    way.check_searches(&said, to)?;
     let written = match to.dialect {
         Dialect::OpenaiChat => chat::write(&said, to, way, body.len())?,
         Dialect::OpenaiResponses => responses::write(&said, to, way, body.len())?,

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::json::Json;
+use super::shared::compact;
 use super::text::{Raw, Str};
 use crate::Dialect;
 use crate::bridge::Echo;
@@ -368,17 +369,13 @@ impl Effort {
 }
 
 impl Tool<'_> {
-    /// Its name, with its namespace; nothing for the vendor's own tools.
-    pub(crate) fn full_name(&self) -> Option<String> {
-        let (namespace, name) = match self {
-            Self::Function(tool) => (&tool.namespace, &tool.name),
-            Self::Custom(tool) => (&tool.namespace, &tool.name),
-            Self::Web(_) | Self::Search { .. } => return None,
-        };
-        Some(match namespace {
-            Some(namespace) => format!("{}__{}", &**namespace, &**name),
-            None => name.to_string(),
-        })
+    /// Its namespace and its name; nothing for the vendor's own tools and for the search among tools.
+    pub(crate) fn name(&self) -> Option<(Option<&str>, &str)> {
+        match self {
+            Self::Function(tool) => Some((tool.namespace.as_deref(), &tool.name)),
+            Self::Custom(tool) => Some((tool.namespace.as_deref(), &tool.name)),
+            Self::Web(_) | Self::Search { .. } => None,
+        }
     }
 }
 
@@ -408,7 +405,7 @@ impl Input<'_> {
     /// As the `arguments` of a function call: a string with a JSON object in it.
     pub(crate) fn as_arguments(&self) -> Cow<'_, str> {
         match self {
-            Self::Object(raw) | Self::Search(raw) => Cow::Borrowed(raw.get()),
+            Self::Object(raw) | Self::Search(raw) => compact(raw.get()),
             Self::Json(text) if text.trim().is_empty() => Cow::Borrowed("{}"),
             Self::Json(text) => Cow::Borrowed(text),
             Self::Free(text) => {

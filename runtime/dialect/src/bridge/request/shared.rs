@@ -15,13 +15,15 @@ use super::names::fitting;
 use super::text::{Raw, Str};
 use crate::ApiError;
 
-/// An effort by its name.
-pub(crate) fn read_effort(name: &str, param: &str) -> Result<Effort, ApiError> {
-    Effort::from_name(name).ok_or_else(|| {
-        invalid(format!(
-            "`{param}` must be one of none, minimal, low, medium, high, xhigh, max."
-        ))
-        .with_param(param)
+/// An effort by its name; nothing where the vendor is to choose.
+pub(crate) fn read_effort(name: &str, param: &str) -> Result<Option<Effort>, ApiError> {
+    if matches!(name, "default" | "auto") {
+        return Ok(None);
+    }
+    Effort::from_name(name).map(Some).ok_or_else(|| {
+        let message =
+            format!("`{param}` must be one of none, minimal, low, medium, high, xhigh, max.");
+        invalid(message).with_param(param)
     })
 }
 
@@ -94,20 +96,28 @@ pub(crate) fn grammar_told(grammar: Option<&Grammar<'_>>) -> String {
     })
 }
 
-/// Whether the schema is one of an object, as Messages wants it.
-pub(crate) fn object_schema<'a>(schema: Option<Raw<'a>>) -> &'a str {
+/// The schema of a function's arguments.
+pub(crate) fn some_schema<'a>(schema: Option<Raw<'a>>) -> &'a str {
+    match schema.map(RawValue::get) {
+        None => EMPTY_SCHEMA,
+        Some(json) if json[1..].trim_start() == "}" => EMPTY_SCHEMA,
+        Some(json) => json,
+    }
+}
+
+/// The same, and it says that they are an object, as Messages wants it.
+pub(crate) fn object_schema<'a>(schema: Option<Raw<'a>>) -> Cow<'a, str> {
     #[derive(Deserialize)]
     struct Kind<'a> {
         #[serde(borrow, rename = "type")]
         kind: Option<&'a RawValue>,
     }
-    match schema {
-        Some(raw)
-            if serde_json::from_str::<Kind<'_>>(raw.get()).is_ok_and(|of| of.kind.is_some()) =>
-        {
-            raw.get()
+    let json = some_schema(schema);
+    match serde_json::from_str::<Kind<'_>>(json) {
+        Ok(Kind { kind: None }) if json.starts_with('{') => {
+            Cow::Owned(format!("{{\"type\":\"object\",{}", &json[1..]))
         }
-        _ => EMPTY_SCHEMA,
+        _ => Cow::Borrowed(json),
     }
 }
 
@@ -215,4 +225,32 @@ pub(crate) fn leading_instructions<'c>(items: &'c [Item<'_>]) -> (Vec<&'c str>, 
         count += 1;
     }
     (texts, count)
+}
+
+/// JSON without the white space between its tokens: a client's indentation is nothing to a model.
+pub(crate) fn compact(json: &str) -> Cow<'_, str> {
+    let mut kept: Option<String> = None;
+    let mut from = 0;
+    let mut quoted = false;
+    let mut escaped = false;
+    for (at, byte) in json.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b' ' | b'\n' | b'\r' | b'\t' if !quoted => {
+                kept.get_or_insert_with(|| String::with_capacity(json.len()))
+                    .push_str(&json[from..at]);
+                from = at + 1;
+            }
+            _ => {}
+        }
+    }
+    match kept {
+        None => Cow::Borrowed(json),
+        Some(mut kept) => {
+            kept.push_str(&json[from..]);
+            Cow::Owned(kept)
+        }
+    }
 }

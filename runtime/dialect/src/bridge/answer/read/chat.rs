@@ -2,6 +2,7 @@
 
 use super::Common;
 use super::arguments::Arguments;
+use super::envelope::Envelope;
 use crate::bridge::answer::escaped::Escaped;
 use crate::bridge::answer::event::{
     Annotation, Call, Event, Kind, Origin, Piece, Sink, Stop, Tool, elements, word,
@@ -18,6 +19,7 @@ pub(super) struct Chat {
     /// The open part of text, refusal or reasoning: one at a time.
     prose: Option<(Prose, u32)>,
     calls: Vec<Slot>,
+    envelope: Envelope,
     stopped: bool,
     /// The last word on why, escaped.
     reason: Vec<u8>,
@@ -47,19 +49,46 @@ impl Chat {
         self.stopped
     }
 
+    /// Takes an event that is like the one before but for its delta; whether it was one.
+    pub(super) fn told_delta(
+        &mut self,
+        data: &[u8],
+        common: &mut Common,
+        sink: &mut dyn Sink,
+    ) -> bool {
+        let Some(delta) = self.envelope.delta(data) else {
+            return false;
+        };
+        self.delta(delta, None, common, sink);
+        true
+    }
+
     pub(super) fn event(&mut self, event: Raw<'_>, common: &mut Common, sink: &mut dyn Sink) {
         let mut error = false;
+        // The delta, as long as there is nothing beside it.
+        let mut alone = None;
+        let mut beside = !common.hints.stream_pointers.is_empty();
         for (key, value) in event.members() {
             match key.0 {
                 b"choices" => {
                     for choice in value.items() {
-                        self.choice(choice, common, sink);
+                        beside |= alone.is_some();
+                        alone = self.choice(choice, common, sink);
                     }
                 }
-                b"usage" => common.usage(Some(value)),
+                b"usage" => {
+                    beside |= !value.is_null();
+                    common.usage(Some(value));
+                }
                 b"error" => error = true,
                 _ => {}
             }
+        }
+        if let Some(delta) = alone
+            && !beside
+            && !error
+        {
+            self.envelope.remember(event.bytes, delta);
         }
         if !common.hints.stream_pointers.is_empty() {
             common.hinted(event, |hints| &hints.stream_pointers);
@@ -109,13 +138,19 @@ impl Chat {
         }
     }
 
-    /// Nobody across the bridge can ask for several choices: the first is the answer.
-    fn choice(&mut self, choice: Raw<'_>, common: &mut Common, sink: &mut dyn Sink) {
+    /// Nobody across the bridge can ask for several choices: the first is the answer. Returns its delta if that is all
+    /// it has.
+    fn choice<'a>(
+        &mut self,
+        choice: Raw<'a>,
+        common: &mut Common,
+        sink: &mut dyn Sink,
+    ) -> Option<Raw<'a>> {
         let (mut delta, mut finish, mut logprobs, mut usage) = (None, None, None, None);
         let mut sequence = None;
         for (key, value) in choice.members() {
             match key.0 {
-                b"index" if value.count().is_some_and(|index| index > 0) => return,
+                b"index" if value.count().is_some_and(|index| index > 0) => return None,
                 b"delta" | b"message" => delta = Some(value),
                 b"finish_reason" => finish = Escaped::some(value),
                 b"stop_reason" => sequence = Escaped::some(value),
@@ -125,6 +160,8 @@ impl Chat {
             }
         }
         self.start(sink);
+        let alone = [finish.is_some(), sequence.is_some(), usage.is_some()] == [false; 3]
+            && logprobs.is_none_or(Raw::is_null);
         if let Some(delta) = delta {
             self.delta(delta, logprobs, common, sink);
         }
@@ -138,6 +175,7 @@ impl Chat {
         if let Some(sequence) = sequence {
             self.sequence = Some(sequence.bytes().to_vec());
         }
+        delta.filter(|_| alone)
     }
 
     fn delta(

@@ -3,6 +3,7 @@
 mod arguments;
 mod chat;
 mod cited;
+mod envelope;
 mod items;
 mod messages;
 mod responses;
@@ -135,6 +136,11 @@ impl Reader {
                 // Some send it behind the terminal event of these dialects; by itself it ends nothing.
                 Dialects::Responses(_) | Dialects::Messages(_) => {}
             }
+            return;
+        }
+        if let Dialects::Chat(chat) = &mut self.dialect
+            && chat.told_delta(data, common, sink)
+        {
             return;
         }
         if !crate::json::scan::is_value(data) {

@@ -75,7 +75,10 @@ pub(super) fn read_message<'a>(
         });
     }
     let calls = message.tool_calls.unwrap_or_default();
-    // `content: null` beside calls is no message.
+    if !calls.is_empty() {
+        // `content: null` and `content: ""` beside calls are no message.
+        parts.retain(|part| !matches!(&part.body, Body::Text(text) if text.is_empty()));
+    }
     if !parts.is_empty() || (calls.is_empty() && role != Role::Assistant) {
         items.push(Item::Message(Message { role, parts }));
     }

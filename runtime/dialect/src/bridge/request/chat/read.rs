@@ -89,7 +89,7 @@ fn read_settings<'a>(
     settings.cache_long = retention.is_some_and(|kept| &*kept == "24h");
     if let Some(effort) = members.take::<Str<'a>>("reasoning_effort")? {
         settings.thinking = Thinking {
-            effort: Some(read_effort(&effort, "reasoning_effort")?),
+            effort: read_effort(&effort, "reasoning_effort")?,
             wanted: true,
             ..Thinking::default()
         };

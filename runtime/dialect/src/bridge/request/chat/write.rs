@@ -9,7 +9,7 @@ use crate::bridge::request::model::{
 };
 use crate::bridge::request::names::{Names, identifier};
 use crate::bridge::request::shared::{
-    EMPTY_SCHEMA, FREE_SCHEMA, grammar_told, schema_name, strict_by_itself,
+    FREE_SCHEMA, grammar_told, schema_name, some_schema, strict_by_itself,
 };
 use crate::bridge::request::{Way, Written, thinking};
 
@@ -29,7 +29,7 @@ pub(crate) fn write(
     json.open();
     json.text_member("model", to.model);
     write_settings(said, to, &mut json);
-    write_tools(said, to, way, &names, &mut json)?;
+    write_tools(said, to, way, &names, &mut json);
     write_format(&said.format, &mut json);
     json.key("messages");
     json.open_list();
@@ -120,12 +120,12 @@ fn write_tools(
     way: Way,
     names: &Names<'_>,
     json: &mut Json,
-) -> Result<(), ApiError> {
+) {
     let mut written = 0;
     let mut web = None;
     for tool in &said.tools {
         if let Tool::Web(search) = tool {
-            web = way.web_search(search, to)?.or(web);
+            web = way.searches(search, to).then_some(search).or(web);
             continue;
         }
         if written == 0 {
@@ -151,7 +151,7 @@ fn write_tools(
                 if let Some(description) = description {
                     json.text_member("description", description);
                 }
-                json.raw_member("parameters", schema.map_or(EMPTY_SCHEMA, |raw| raw.get()));
+                json.raw_member("parameters", some_schema(*schema));
                 json.close();
                 json.close();
             }
@@ -168,7 +168,6 @@ fn write_tools(
     if let Some(search) = web {
         write_search(search, json);
     }
-    Ok(())
 }
 
 fn write_function(tool: &Function<'_>, to: &Target<'_>, names: &Names<'_>, json: &mut Json) {
@@ -179,10 +178,7 @@ fn write_function(tool: &Function<'_>, to: &Target<'_>, names: &Names<'_>, json:
     if let Some(description) = &tool.description {
         json.text_member("description", description);
     }
-    json.raw_member(
-        "parameters",
-        tool.schema.map_or(EMPTY_SCHEMA, |raw| raw.get()),
-    );
+    json.raw_member("parameters", some_schema(tool.schema));
     if tool.strict == Some(true) {
         json.bool_member("strict", true);
     }

@@ -103,9 +103,10 @@ pub(super) fn effort_of(raw: Raw<'_>, param: &str) -> Result<Option<Effort>, Api
         effort: Option<Str<'a>>,
     }
     let wire: Wire<'_> = parse(raw, param)?;
-    wire.effort
-        .map(|name| read_effort(&name, &format!("{param}.effort")))
-        .transpose()
+    match wire.effort {
+        Some(name) => read_effort(&name, &format!("{param}.effort")),
+        None => Ok(None),
+    }
 }
 
 /// Reads the format in an `output_config`.

@@ -43,7 +43,7 @@ pub(crate) fn write(
     json.number_member("max_tokens", cap);
     write_settings(said, to, way, plan, &mut json)?;
     write_thinking(said, to, plan, &mut json);
-    write_tools(said, to, way, &names, &asked, &mut json)?;
+    write_tools(said, to, way, &names, &asked, &mut json);
     write_choice(said, &names, &asked, &mut json);
     let mut blocks = Blocks::new(&names, to, way);
     blocks.own_marks =

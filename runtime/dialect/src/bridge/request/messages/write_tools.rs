@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use crate::ApiError;
 use crate::bridge::Target;
 use crate::bridge::request::Way;
 use crate::bridge::request::json::Json;
@@ -99,10 +98,10 @@ pub(super) fn write_tools(
     names: &Names<'_>,
     asked: &Asked<'_, '_>,
     json: &mut Json,
-) -> Result<(), ApiError> {
+) {
     let called = called(said, names, asked);
     if !asked.offers && asked.structured.is_none() && called.is_empty() {
-        return Ok(());
+        return;
     }
     json.key("tools");
     json.open_list();
@@ -127,14 +126,11 @@ pub(super) fn write_tools(
                 if let Some(description) = description {
                     json.text_member("description", description);
                 }
-                json.raw_member("input_schema", object_schema(*schema));
+                json.raw_member("input_schema", &object_schema(*schema));
                 json.close();
             }
-            Tool::Web(search) => {
-                if let Some(search) = way.web_search(search, to)? {
-                    write_search(search, json);
-                }
-            }
+            Tool::Web(search) if way.searches(search, to) => write_search(search, json),
+            Tool::Web(_) => {}
         }
     }
     if let Some((name, schema)) = &asked.structured {
@@ -147,7 +143,7 @@ pub(super) fn write_tools(
             if told.is_empty() { "" } else { " " },
             told,
         ]);
-        json.raw_member("input_schema", object_schema(Some(schema.schema)));
+        json.raw_member("input_schema", &object_schema(Some(schema.schema)));
         json.close();
     }
     for name in &called {
@@ -157,7 +153,6 @@ pub(super) fn write_tools(
         json.close();
     }
     json.close_list();
-    Ok(())
 }
 
 /// Tools that the history calls, where the request offers none: the vendor wants to know them.
@@ -186,7 +181,7 @@ fn write_function(tool: &Function<'_>, to: &Target<'_>, names: &Names<'_>, json:
     if let Some(description) = &tool.description {
         json.text_member("description", description);
     }
-    json.raw_member("input_schema", object_schema(tool.schema));
+    json.raw_member("input_schema", &object_schema(tool.schema));
     if tool.strict == Some(true) && to.abilities.structured_output {
         json.bool_member("strict", true);
     }

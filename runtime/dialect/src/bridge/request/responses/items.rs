@@ -65,7 +65,11 @@ pub(super) fn read_item<'a>(
             }
             let names: Vec<_> = said.tools[before..]
                 .iter()
-                .filter_map(|tool| tool.full_name())
+                .filter_map(|tool| tool.name())
+                .map(|(namespace, name)| match namespace {
+                    Some(namespace) => format!("{namespace}__{name}"),
+                    None => name.to_owned(),
+                })
                 .collect();
             let text = if names.is_empty() {
                 "No tools were found.".to_owned()

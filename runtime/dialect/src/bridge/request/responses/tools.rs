@@ -38,7 +38,12 @@ pub(super) fn additional_tool<'a>(
 /// What was found or announced twice is there once.
 pub(super) fn without_repeats(tools: &mut Vec<Tool<'_>>) {
     let mut seen = HashSet::with_capacity(tools.len());
-    tools.retain(|tool| tool.full_name().is_none_or(|name| seen.insert(name)));
+    let repeated: Vec<bool> = tools
+        .iter()
+        .map(|tool| tool.name().is_some_and(|name| !seen.insert(name)))
+        .collect();
+    let mut repeated = repeated.into_iter();
+    tools.retain(|_| !repeated.next().unwrap_or(false));
 }
 
 fn one<'a>(
@@ -186,7 +191,7 @@ pub(super) fn read_thinking(raw: Raw<'_>) -> Result<Thinking, ApiError> {
     }
     let wire: Wire<'_> = parse(raw, "reasoning")?;
     let effort = match wire.effort {
-        Some(name) => Some(read_effort(&name, "reasoning.effort")?),
+        Some(name) => read_effort(&name, "reasoning.effort")?,
         None => None,
     };
     let readable = wire.summary.is_some() || wire.generate_summary.is_some();
@@ -213,9 +218,8 @@ pub(super) fn effort_update(
     let param = format!("input[{index}].reasoning");
     let wire: Wire<'_> = parse(raw, &param)?;
     if let Some(name) = wire.effort {
-        let effort = read_effort(&name, &format!("{param}.effort"))?;
-        thinking.effort = Some(effort);
-        thinking.wanted = effort != Effort::None;
+        thinking.effort = read_effort(&name, &format!("{param}.effort"))?;
+        thinking.wanted = thinking.effort != Some(Effort::None);
     }
     Ok(())
 }

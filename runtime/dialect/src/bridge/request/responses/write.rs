@@ -8,9 +8,10 @@ use crate::bridge::request::model::{
 };
 use crate::bridge::request::names::{Names, identifier};
 use crate::bridge::request::shared::{
-    EMPTY_SCHEMA, FREE_SCHEMA, grammar_told, joined, leading_instructions, schema_name,
+    FREE_SCHEMA, grammar_told, joined, leading_instructions, schema_name, some_schema,
     strict_by_itself,
 };
+use crate::bridge::request::turns::turns;
 use crate::bridge::request::{Way, Written, thinking};
 use crate::bridge::{Target, request::model::Effort};
 use crate::{ApiError, Dialect};
@@ -31,12 +32,14 @@ pub(crate) fn write(
     json.open();
     json.text_member("model", to.model);
     write_settings(said, to, way, &mut json);
-    write_tools(said, to, way, &names, &mut json)?;
+    write_tools(said, to, way, &names, &mut json);
     write_text(said, &mut json);
     let (instructions, count) = leading_instructions(&said.items);
     if count > 0 {
         json.text_member("instructions", &joined(&instructions));
     }
+    // Items may stand in any order here, but what has no partner is better refused before it is sent.
+    turns(&said.items, way.from)?;
     json.key("input");
     json.open_list();
     Items {
@@ -134,14 +137,12 @@ fn write_tools(
     way: Way,
     names: &Names<'_>,
     json: &mut Json,
-) -> Result<(), ApiError> {
+) {
     let mut written = 0;
     for tool in &said.tools {
         let search = match tool {
-            Tool::Web(search) => match way.web_search(search, to)? {
-                Some(search) => Some(search),
-                None => continue,
-            },
+            Tool::Web(search) if way.searches(search, to) => Some(search),
+            Tool::Web(_) => continue,
             _ => None,
         };
         if written == 0 {
@@ -162,7 +163,7 @@ fn write_tools(
                 if let Some(description) = description {
                     json.text_member("description", description);
                 }
-                json.raw_member("parameters", schema.map_or(EMPTY_SCHEMA, |raw| raw.get()));
+                json.raw_member("parameters", some_schema(*schema));
                 json.bool_member("strict", false);
                 json.close();
             }
@@ -180,7 +181,6 @@ fn write_tools(
             json.bool_member("parallel_tool_calls", parallel);
         }
     }
-    Ok(())
 }
 
 fn write_function(tool: &Function<'_>, names: &Names<'_>, json: &mut Json) {
@@ -189,10 +189,7 @@ fn write_function(tool: &Function<'_>, names: &Names<'_>, json: &mut Json) {
     if let Some(description) = &tool.description {
         json.text_member("description", description);
     }
-    json.raw_member(
-        "parameters",
-        tool.schema.map_or(EMPTY_SCHEMA, |raw| raw.get()),
-    );
+    json.raw_member("parameters", some_schema(tool.schema));
     // Where nothing is said, a schema is made strict here, which changes it.
     json.bool_member("strict", tool.strict == Some(true));
     json.close();

@@ -1,0 +1,285 @@
+//! The table for answers, whole and streamed: a row a field of the vendor's dialect.
+
+use super::Fate::{Converted, Dropped, Kept};
+use super::{Fate, Row};
+
+pub(super) const PREFACE: &str = "
+# Answers
+
+Whole answers and streams alike; of a stream each event is bridged as it comes. What no table lists is not passed on: fields
+of answers that only one vendor knows are no part of another dialect.
+";
+
+const fn row(field: &'static str, first: Fate, second: Fate) -> Row {
+    Row {
+        field,
+        neutral: &[],
+        fates: [first, second],
+    }
+}
+
+const fn both(field: &'static str, fate: Fate) -> Row {
+    row(field, fate, fate)
+}
+
+const OWN_ID: Fate =
+    Converted("an id made of the gateway's request id, which is also what the logs know it by");
+const ASKED: Fate = Converted("the model as the client named it");
+const VENDORS: Fate = Dropped("it says something of the vendor's servers, not of the answer");
+const NO_PLACE: Fate = Dropped("the dialect has no place for it");
+const SEALED: Fate =
+    Converted("sealed as one string that goes back to the same vendor family only");
+const CHAT_SEAL: Fate =
+    Dropped("the dialect has no place for it; the text of the reasoning is kept");
+const SUMMARY: Fate = Converted("`reasoning_content`; several texts are joined by an empty line");
+const OTHER_TOOLS: Fate =
+    Dropped("the vendor's own tool has done its work; what came of it is in the text");
+const CALL_ID: Fate = Converted(
+    "kept; one that is missing is made, and one used twice in an answer gets a number behind it",
+);
+const NO_ARGUMENTS: &str = "kept as text, streamed; none become `{}`";
+const ARGUMENTS_OBJECT: Fate = Converted(
+    "streamed as text; in a whole answer the object, and what is no object comes as the member `arguments` of one",
+);
+const REFUSAL_TEXT: Fate = Converted("text, and the stop reason is `refusal`");
+const USAGE_IN: Fate = Converted(
+    "input without what was read from and written to the cache, these apart; reasoning within output",
+);
+const USAGE_OUT: Fate = Converted(
+    "input with what was read from and written to the cache; reasoning within output; writes for five minutes and one hour added",
+);
+const SOURCES: Fate = Converted(
+    "web sources, with the stretch of text in characters; passages of documents are dropped: they have no address there",
+);
+const SOURCES_TO_BLOCKS: Fate = Converted(
+    "web sources as `web_search_result_location` without `encrypted_index`; files are dropped: the dialect knows no file that the client did not send",
+);
+
+/// Answers of Chat Completions vendors: in Responses, in Messages.
+pub(super) const CHAT: &[Row] = &[
+    both("id", OWN_ID),
+    row(
+        "created",
+        Converted("`created_at`, the gateway's own time"),
+        NO_PLACE,
+    ),
+    both("model", ASKED),
+    both(
+        "choices[1..]",
+        Dropped("no client across the bridge can ask for several"),
+    ),
+    both("service_tier", VENDORS),
+    both("system_fingerprint", VENDORS),
+    row(
+        "message.content",
+        Converted("a `message` item with one `output_text`"),
+        Converted("a `text` block"),
+    ),
+    row(
+        "message.refusal",
+        Converted("a `message` item with one `refusal`"),
+        REFUSAL_TEXT,
+    ),
+    row(
+        "message.reasoning_content",
+        Converted("a `reasoning` item with one `summary_text`"),
+        Converted("a `thinking` block, signed by the gateway as what its vendor did not sign"),
+    ),
+    row(
+        "message.reasoning",
+        Converted("as `reasoning_content`, if that is not there"),
+        Converted("as `reasoning_content`, if that is not there"),
+    ),
+    both(
+        "message.reasoning_details",
+        Dropped("the text is told beside it; its encrypted parts are not carried"),
+    ),
+    row("message.tool_calls[].id", CALL_ID, CALL_ID),
+    row(
+        "message.tool_calls[].function.arguments",
+        Converted(NO_ARGUMENTS),
+        ARGUMENTS_OBJECT,
+    ),
+    row(
+        "message.tool_calls[].custom.input",
+        Kept,
+        Converted("an object whose one member `input` is the text"),
+    ),
+    row(
+        "message.tool_calls[], intertwined in a stream",
+        Kept,
+        Converted(
+            "one block after the other: a later call waits until the earlier one's arguments are whole",
+        ),
+    ),
+    both("message.function_call", Converted("a tool call")),
+    row(
+        "message.annotations",
+        Converted("`url_citation`"),
+        SOURCES_TO_BLOCKS,
+    ),
+    both("message.audio", NO_PLACE),
+    row(
+        "logprobs",
+        Converted("in the `output_text`, if the client asked"),
+        NO_PLACE,
+    ),
+    row(
+        "finish_reason",
+        Converted(
+            "`stop`, `tool_calls`: `completed`; `length`: `incomplete` with `max_output_tokens`; `content_filter`: `incomplete` with `content_filter`",
+        ),
+        Converted(
+            "`stop`: `end_turn`; `length`: `max_tokens`; `tool_calls`: `tool_use`; `content_filter`: `refusal`; calls make it `tool_use` whatever the vendor said",
+        ),
+    ),
+    row(
+        "stop_reason",
+        NO_PLACE,
+        Converted("`stop_sequence`, if it is one of the client's"),
+    ),
+    row("usage", Kept, USAGE_IN),
+    both(
+        "error",
+        Converted("the failure in the dialect's own words; a stream ends with its event"),
+    ),
+];
+
+/// Answers of Responses vendors: in Chat Completions, in Messages.
+pub(super) const RESPONSES: &[Row] = &[
+    both("id", OWN_ID),
+    row(
+        "created_at",
+        Converted("`created`, the gateway's own time"),
+        NO_PLACE,
+    ),
+    both("model", ASKED),
+    both(
+        "instructions, tools, temperature and all that repeats the request",
+        NO_PLACE,
+    ),
+    row(
+        "output[].message",
+        Converted("`content`, the texts of several joined"),
+        Converted("a `text` block for each part"),
+    ),
+    row(
+        "output[].message.content[].refusal",
+        Converted("`refusal`"),
+        REFUSAL_TEXT,
+    ),
+    row(
+        "output[].message.content[].annotations",
+        Converted("`url_citation`; files are dropped: the dialect has no place for them"),
+        SOURCES_TO_BLOCKS,
+    ),
+    row(
+        "output[].message.content[].logprobs",
+        Converted("`logprobs.content`, if the client asked"),
+        NO_PLACE,
+    ),
+    row(
+        "output[].reasoning.summary, .content",
+        SUMMARY,
+        Converted(
+            "a `thinking` block; several texts are joined by an empty line; without text a `redacted_thinking` block",
+        ),
+    ),
+    row("output[].reasoning.encrypted_content", CHAT_SEAL, SEALED),
+    row("output[].function_call.call_id", CALL_ID, CALL_ID),
+    row(
+        "output[].function_call.arguments",
+        Converted(NO_ARGUMENTS),
+        ARGUMENTS_OBJECT,
+    ),
+    row(
+        "output[].custom_tool_call",
+        Converted("a tool call of type `custom`"),
+        Converted("an object whose one member `input` is the text"),
+    ),
+    row(
+        "output[].web_search_call",
+        OTHER_TOOLS,
+        Converted(
+            "`server_tool_use` and `web_search_tool_result`, without the pages' encrypted content",
+        ),
+    ),
+    both("output[], other types", OTHER_TOOLS),
+    row(
+        "status, incomplete_details",
+        Converted(
+            "`completed`: `stop`, or `tool_calls` if there are any; `max_output_tokens`: `length`; `content_filter` the same; any other reason: `length`",
+        ),
+        Converted(
+            "`completed`: `end_turn`, or `tool_use` if there are calls; `max_output_tokens`: `max_tokens`; `content_filter`: `refusal`; any other reason: `max_tokens`",
+        ),
+    ),
+    row("usage", Kept, USAGE_IN),
+    both(
+        "error",
+        Converted("the failure in the dialect's own words; a stream ends with its event"),
+    ),
+];
+
+/// Answers of Messages vendors: in Chat Completions, in Responses.
+pub(super) const MESSAGES: &[Row] = &[
+    both("id", OWN_ID),
+    both("model", ASKED),
+    row(
+        "content[].text",
+        Converted("`content`; all texts are joined"),
+        Converted("a `message` item; neighbouring blocks are one text"),
+    ),
+    both("content[].text.citations", SOURCES),
+    row(
+        "content[].thinking",
+        SUMMARY,
+        Converted("a `reasoning` item with one `summary_text`"),
+    ),
+    row(
+        "content[].thinking.signature",
+        CHAT_SEAL,
+        Converted(
+            "`encrypted_content`, sealed as one string that goes back to the same vendor family only; left out if the client did not ask for it",
+        ),
+    ),
+    row(
+        "content[].redacted_thinking",
+        CHAT_SEAL,
+        Converted("a `reasoning` item without text, its data sealed as the signature is"),
+    ),
+    row("content[].tool_use.id", CALL_ID, CALL_ID),
+    both(
+        "content[].tool_use.input",
+        Converted("`arguments`: the object as text, as the vendor wrote it; streamed"),
+    ),
+    row(
+        "content[].server_tool_use, web_search_tool_result",
+        OTHER_TOOLS,
+        Converted("a search is a `web_search_call` with its query and the addresses it found"),
+    ),
+    both("content[], other types", OTHER_TOOLS),
+    row(
+        "stop_reason",
+        Converted(
+            "`end_turn`, `stop_sequence`: `stop`; `tool_use`: `tool_calls`; `max_tokens`, `model_context_window_exceeded`, `pause_turn`: `length`; `refusal`: `content_filter`",
+        ),
+        Converted(
+            "`end_turn`, `stop_sequence`, `tool_use`: `completed`; `max_tokens`, `model_context_window_exceeded`, `pause_turn`: `incomplete` with `max_output_tokens`; `refusal`: `incomplete` with `content_filter`",
+        ),
+    ),
+    both("stop_sequence", NO_PLACE),
+    row(
+        "stop_details.explanation",
+        Converted("`refusal`"),
+        Converted("a `message` item with one `refusal`"),
+    ),
+    both("container, context_management", NO_PLACE),
+    both("usage", USAGE_OUT),
+    both("usage.server_tool_use, service_tier", NO_PLACE),
+    both("ping", Dropped("the gateway sends its own signs of life")),
+    both(
+        "error",
+        Converted("the failure in the dialect's own words; a stream ends with its event"),
+    ),
+];

@@ -1,0 +1,257 @@
+//! What becomes of requests in Chat Completions.
+
+use super::{
+    ARGUMENTS, AS_FUNCTION, AT_ITS_VENDOR, EFFORT, FOREIGN_REASONING, NAMES, NO_REASONING, NO_STOP,
+    NO_STORE, NOT_SAMPLED, OUTPUT_CAP, SERVER_TOOL, TEMPERATURE, TIERS, TOOLS_FROM_HISTORY, WEB,
+    both, row, unless,
+};
+use crate::bridge::loss::Fate::{Converted, Dropped, Kept, Refused};
+use crate::bridge::loss::Row;
+
+pub(in crate::bridge::loss) const CHAT: &[Row] = &[
+    both("model", Converted("the name at the vendor")),
+    row(
+        "messages[].role = system, developer",
+        Converted(
+            "those at the beginning become `instructions`, joined by an empty line; later ones `developer` messages in their place",
+        ),
+        Converted(
+            "those at the beginning become `system`; later ones `system` messages where the vendor has them, else user text in `<system-message>` tags, in their place, after the results of tools under way",
+        ),
+    ),
+    row(
+        "messages[].role = user, assistant",
+        Kept,
+        Converted(
+            "neighbours of one role become one message; blank texts are left out; a conversation that does not begin with the user begins with a user message `…`",
+        ),
+    ),
+    row(
+        "messages[].role = tool",
+        Kept,
+        Converted(
+            "`tool_result` blocks, all of them first in the user message right after the calls, whatever order they came in",
+        ),
+    ),
+    both(
+        "messages[].role = function",
+        Refused("functions are the old form of tools; use `tools`"),
+    ),
+    both(
+        "messages[].name",
+        Dropped("a participant's name is only a hint"),
+    ),
+    both(
+        "messages[].tool_calls[].id",
+        Converted("kept; ids that the dialect would not take are replaced by a hash of themselves"),
+    ),
+    row(
+        "messages[].tool_calls[].function.arguments",
+        Kept,
+        Converted(ARGUMENTS),
+    ),
+    both("messages[].tool_calls[].custom", Converted(AS_FUNCTION)),
+    both(
+        "messages[].audio",
+        Refused("audio answers have no place in the dialect"),
+    ),
+    both(
+        "messages[].function_call",
+        Refused("functions are the old form of tools; use `tools`"),
+    ),
+    row(
+        "messages[].refusal",
+        Kept,
+        Converted("a text of the assistant"),
+    ),
+    both("messages[].reasoning_content", Converted(FOREIGN_REASONING)),
+    row("content[].text", Kept, Kept),
+    row(
+        "content[].image_url",
+        Kept,
+        Converted(
+            "a URL, or a base64 source of JPEG, PNG, GIF or WebP; other types are refused; `detail` is dropped: the vendor chooses",
+        ),
+    ),
+    row(
+        "content[].file.file_data",
+        Kept,
+        Converted("a document of PDF or plain text; other types are refused"),
+    ),
+    row("content[].file.file_id", Kept, Refused(AT_ITS_VENDOR)),
+    both(
+        "content[].input_audio",
+        Refused("the dialect has no audio input"),
+    ),
+    both(
+        "content[] of another type",
+        Refused("the dialect has no such content"),
+    ),
+    row(
+        "content[].cache_control",
+        Converted(
+            "`prompt_cache_breakpoint` where the vendor takes a key of its prompt cache; else dropped: it only improves caching",
+        ),
+        Kept,
+    ),
+    row(
+        "content[].prompt_cache_breakpoint",
+        Converted(
+            "kept where the vendor takes a key of its prompt cache; else dropped: it only improves caching",
+        ),
+        Converted("`cache_control`"),
+    ),
+    both("audio", Refused("the dialect has no audio answers")),
+    both("frequency_penalty", Refused(NOT_SAMPLED)),
+    both(
+        "function_call",
+        Refused("functions are the old form of tools; use `tool_choice`"),
+    ),
+    both(
+        "functions",
+        Refused("functions are the old form of tools; use `tools`"),
+    ),
+    both("logit_bias", Refused(NOT_SAMPLED)),
+    row(
+        "logprobs",
+        Converted("`include: [\"message.output_text.logprobs\"]`"),
+        Refused("the dialect has no token probabilities"),
+    ),
+    row(
+        "top_logprobs",
+        Kept,
+        Refused("the dialect has no token probabilities"),
+    ),
+    both("max_completion_tokens", Converted(OUTPUT_CAP)),
+    both("max_tokens", Converted(OUTPUT_CAP)),
+    row(
+        "metadata",
+        Kept,
+        Dropped("labels for the vendor's own console; the dialect has none"),
+    ),
+    unless(
+        &["[\"text\"]"],
+        "modalities",
+        Refused("the dialect answers with text only"),
+        Refused("the dialect answers with text only"),
+    ),
+    both(
+        "moderation",
+        Refused(
+            "the dialect has no moderation of its own; leaving it out would leave the answer unmoderated",
+        ),
+    ),
+    unless(
+        &["1"],
+        "n",
+        Refused("the dialect gives one answer"),
+        Refused("the dialect gives one answer"),
+    ),
+    row(
+        "parallel_tool_calls",
+        Kept,
+        Converted("`tool_choice.disable_parallel_tool_use`"),
+    ),
+    both("prediction", Dropped("it only makes the answer faster")),
+    both("presence_penalty", Refused(NOT_SAMPLED)),
+    row(
+        "prompt_cache_key",
+        Converted("kept where the vendor takes one; else dropped: it only improves caching"),
+        Converted(
+            "cache marks at the end of the instructions and of the conversation, where the client set none",
+        ),
+    ),
+    row(
+        "prompt_cache_options",
+        Dropped("it only improves caching"),
+        Dropped("it only improves caching"),
+    ),
+    row(
+        "prompt_cache_retention",
+        Kept,
+        Converted("`24h` makes the cache marks last an hour"),
+    ),
+    row(
+        "reasoning_effort",
+        Converted(NO_REASONING),
+        Converted(EFFORT),
+    ),
+    row(
+        "response_format = json_object",
+        Kept,
+        Converted("an instruction to answer with one JSON object and nothing else"),
+    ),
+    row(
+        "response_format = json_schema",
+        Kept,
+        Converted(
+            "`output_config.format` where the vendor enforces schemas; else a tool that the model must call, whose arguments become the text of the answer",
+        ),
+    ),
+    both(
+        "safety_identifier",
+        Converted("the user's id over there (`safety_identifier`, `metadata.user_id`)"),
+    ),
+    both("seed", Dropped("it never promised anything")),
+    row("service_tier", Kept, Converted(TIERS)),
+    row(
+        "stop",
+        Refused(NO_STOP),
+        Converted("`stop_sequences`; blank ones are refused"),
+    ),
+    row(
+        "store",
+        Converted("as it is; `false` where nothing is said, for that is what it means here"),
+        Dropped(NO_STORE),
+    ),
+    both("stream", Kept),
+    both("stream_options", Converted("the gateway's own affair")),
+    row(
+        "temperature",
+        Converted("kept, unless the model takes no sampling parameters"),
+        Converted(TEMPERATURE),
+    ),
+    row(
+        "top_p",
+        Converted("kept, unless the model takes no sampling parameters"),
+        Converted(
+            "left out while the model thinks, and where the model takes no sampling parameters",
+        ),
+    ),
+    row(
+        "tool_choice",
+        Kept,
+        Converted("`required` becomes `any`; `allowed_tools` narrows the tools"),
+    ),
+    row(
+        "tools[].function",
+        Converted(NAMES),
+        Converted(
+            "`input_schema`; names likewise as in Responses; a missing schema is that of no arguments",
+        ),
+    ),
+    row(
+        "tools[].function.strict",
+        Kept,
+        Converted("kept where the vendor enforces schemas; else dropped: the schema is still told"),
+    ),
+    both("tools[].custom", Converted(AS_FUNCTION)),
+    both("tools[] of another type", Refused(SERVER_TOOL)),
+    row(
+        "tools (none) with calls in the history",
+        Kept,
+        Converted(TOOLS_FROM_HISTORY),
+    ),
+    both(
+        "user",
+        Converted(
+            "the user's id over there (`safety_identifier`, `metadata.user_id`); `safety_identifier` goes before it",
+        ),
+    ),
+    row(
+        "verbosity",
+        Kept,
+        Dropped("how long an answer is, is the model's own habit there"),
+    ),
+    both("web_search_options", Converted(WEB)),
+];

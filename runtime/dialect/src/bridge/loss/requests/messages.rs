@@ -1,0 +1,192 @@
+//! What becomes of requests in Messages.
+
+use super::{
+    AT_ITS_VENDOR, FOREIGN_REASONING, NAMES, NO_REASONING, NO_STOP, NOT_SAMPLED, OUTPUT_CAP,
+    SERVER_TOOL, WEB, both, row,
+};
+use crate::bridge::loss::Fate::{Converted, Dropped, Kept, Refused};
+use crate::bridge::loss::Row;
+
+pub(in crate::bridge::loss) const MESSAGES: &[Row] = &[
+    both("model", Converted("the name at the vendor")),
+    both("max_tokens", Converted(OUTPUT_CAP)),
+    row(
+        "system",
+        Converted("the first message, as `system` or, where the vendor knows it, `developer`"),
+        Converted("`instructions`, its blocks joined by an empty line"),
+    ),
+    both(
+        "system[] that a client bills by",
+        Dropped(
+            "a first block `x-…-billing-header: …` is meant for one vendor and changes with every version, so that no prompt cache would hit",
+        ),
+    ),
+    both("messages[].role = user, assistant", Kept),
+    row(
+        "messages[].role = system",
+        Converted("a message of the same role in its place, after the results of tools under way"),
+        Converted("a `developer` message in its place, after the results of tools under way"),
+    ),
+    both(
+        "messages[].output_config",
+        Converted("the effort of the last one holds for the request"),
+    ),
+    both("content[].text", Kept),
+    both(
+        "content[].text.citations",
+        Dropped("they describe a text that is kept"),
+    ),
+    both("content[].image (base64, url)", Kept),
+    both("content[].image, document (file)", Refused(AT_ITS_VENDOR)),
+    both(
+        "content[].document (base64)",
+        Converted("a file; without a title it is named `document.pdf`"),
+    ),
+    row(
+        "content[].document (url)",
+        Refused("the dialect takes files only inline"),
+        Kept,
+    ),
+    both(
+        "content[].document (text, content)",
+        Converted("texts (and images) in their place, the title before them"),
+    ),
+    both(
+        "content[].document.citations",
+        Dropped("the dialect cites only what a search found"),
+    ),
+    both(
+        "content[].search_result",
+        Converted("a text with its title and source before it"),
+    ),
+    both(
+        "content[].tool_use",
+        Converted("the input as a string of JSON"),
+    ),
+    both(
+        "content[].tool_use.id",
+        Converted("kept; ids that the dialect would not take are replaced by a hash of themselves"),
+    ),
+    row(
+        "content[].tool_result",
+        Converted(
+            "a `tool` message; its images and files follow in a user message, for a result is text only",
+        ),
+        Converted("`function_call_output` with text, images and files"),
+    ),
+    both(
+        "content[].tool_result.is_error",
+        Converted("the text begins with `Error: `"),
+    ),
+    both(
+        "content[].tool_result.tool_reference",
+        Converted("a text that names the tool; all tools are offered at once"),
+    ),
+    both(
+        "content[].thinking, redacted_thinking",
+        Converted(FOREIGN_REASONING),
+    ),
+    both(
+        "content[].server_tool_use and results",
+        Dropped(
+            "what a vendor's tool found is in the text that follows, and only that vendor can read the rest",
+        ),
+    ),
+    both(
+        "content[].tool_addition",
+        Converted("the tool joins the tools of the request"),
+    ),
+    both("content[].compaction", Converted("a text of the assistant")),
+    both(
+        "content[] of another type",
+        Refused("the dialect has no such content"),
+    ),
+    both(
+        "cache_control",
+        Converted(
+            "kept on the content parts of a vendor that takes marks; else dropped: the vendor caches equal beginnings by itself",
+        ),
+    ),
+    both("container", Refused(SERVER_TOOL)),
+    both(
+        "context_management",
+        Dropped("the conversation is sent whole; the client compacts it when it no longer fits"),
+    ),
+    both(
+        "inference_geo",
+        Refused("the dialect cannot say where a request is to be served"),
+    ),
+    both("mcp_servers", Refused(SERVER_TOOL)),
+    row(
+        "metadata.user_id",
+        Converted(
+            "`user`, by its hash where longer than 64 letters; and the key of the prompt cache where the vendor takes one",
+        ),
+        Converted(
+            "`safety_identifier`, by its hash where longer than 64 letters; and the key of the prompt cache where the vendor takes one",
+        ),
+    ),
+    both("output_config.effort", Converted(NO_REASONING)),
+    both(
+        "output_config.format",
+        Converted(
+            "a JSON schema named `answer`; strict where every member of it is required and no other allowed",
+        ),
+    ),
+    both(
+        "output_config.task_budget",
+        Dropped("it only tells the model how much work is meant"),
+    ),
+    both(
+        "service_tier",
+        Converted("`standard_only` becomes `default`"),
+    ),
+    both(
+        "speed",
+        Converted("`fast` becomes the service tier `priority`"),
+    ),
+    row("stop_sequences", Kept, Refused(NO_STOP)),
+    both("stream", Kept),
+    both(
+        "temperature",
+        Converted("kept, unless the model takes no sampling parameters"),
+    ),
+    both("top_k", Refused(NOT_SAMPLED)),
+    both(
+        "top_p",
+        Converted("kept, unless the model takes no sampling parameters"),
+    ),
+    both(
+        "thinking",
+        Converted(
+            "adaptive: the effort of `output_config`; a budget up to 4096 tokens: low, up to 10240: medium, up to 32000: high, up to 48000: xhigh, above: max; disabled: none; nothing at all where the model does not reason",
+        ),
+    ),
+    row(
+        "thinking.display",
+        Dropped("the vendor shows its reasoning or does not; `omitted` is kept towards the client"),
+        Converted("a summary is asked for, unless `omitted`"),
+    ),
+    both(
+        "tool_choice",
+        Converted(
+            "`any` becomes `required`; `disable_parallel_tool_use` becomes `parallel_tool_calls: false`",
+        ),
+    ),
+    both("tools[]", Converted(NAMES)),
+    both("tools[].strict", Kept),
+    both(
+        "tools[].defer_loading",
+        Dropped("all tools are offered at once"),
+    ),
+    both(
+        "tools[].eager_input_streaming, input_examples, allowed_callers",
+        Dropped("they steer one vendor's own models"),
+    ),
+    both(
+        "tools[].tool_search_tool",
+        Dropped("all tools are offered at once"),
+    ),
+    both("tools[].web_search", Converted(WEB)),
+    both("tools[] of another type", Refused(SERVER_TOOL)),
+];

@@ -1,0 +1,71 @@
+//! The table for requests: a row a field, a file a dialect.
+
+mod chat;
+mod messages;
+mod responses;
+
+pub(super) use chat::CHAT;
+pub(super) use messages::MESSAGES;
+pub(super) use responses::RESPONSES;
+
+use super::{Fate, Row};
+
+pub(in crate::bridge::loss) const PREFACE: &str = "\
+# The bridge: what becomes of every field
+
+A request in one dialect can be served by a vendor that speaks another. This page says, field by field, what then becomes
+of it. It is generated from the table in `runtime/dialect/src/bridge/loss/`, which the code itself consults for what it
+drops and refuses. Requests whose two dialects are the same do not come here: they go through byte for byte.
+
+*Kept*: it says the same over there. *Converted*: it is said another way. *Dropped*: it is left out, for the reason given.
+*Refused*: the request gets a 400 that names the field. A field that no table lists is dropped: what it means to another
+dialect is not known. Content (messages, content parts, items, blocks, tools) of a kind that no table lists is refused.
+";
+
+pub(super) const fn row(field: &'static str, first: Fate, second: Fate) -> Row {
+    Row {
+        field,
+        neutral: &[],
+        fates: [first, second],
+    }
+}
+
+pub(super) const fn both(field: &'static str, fate: Fate) -> Row {
+    row(field, fate, fate)
+}
+
+/// Refused or dropped, unless it has one of these values.
+pub(super) const fn unless(
+    neutral: &'static [&'static str],
+    field: &'static str,
+    first: Fate,
+    second: Fate,
+) -> Row {
+    Row {
+        field,
+        neutral,
+        fates: [first, second],
+    }
+}
+
+pub(super) const AT_ITS_VENDOR: &str =
+    "the file lies at one vendor under an id that no other knows";
+pub(super) const NO_STORE: &str = "the vendor keeps no conversation; the gateway resolves it before the bridge where it keeps state";
+pub(super) const NOT_SAMPLED: &str = "the dialect has no such parameter";
+pub(super) const NO_STOP: &str = "the dialect has no stop sequences";
+pub(super) const SERVER_TOOL: &str = "the tool runs at a vendor of the other dialect only";
+pub(super) const OUTPUT_CAP: &str = "as the dialect's own cap, lowered to the model's maximum";
+pub(super) const NAMES: &str = "names longer than the dialect allows, or with letters it does not, are shortened with a hash, and are the client's own again in the answer";
+pub(super) const AS_FUNCTION: &str = "kept where the vendor has free-form tools; else a function whose one argument `input` is the text, its grammar told in the description, and a custom call again in the answer";
+pub(super) const NO_REASONING: &str =
+    "kept where the model reasons; else dropped: it does not think";
+pub(super) const FOREIGN_REASONING: &str = "opaque reasoning goes back only to the vendor family that made it; of any other it is dropped, and its readable text is kept only where the vendor takes unsigned reasoning";
+pub(super) const WEB: &str = "as the vendor's own search where it has one; else refused";
+pub(super) const WEB_UNASKED: &str = "as the vendor's own search where it has one; else dropped, as clients offer it unasked: the model is not offered a search (refused if `tool_choice` demands it)";
+pub(super) const TIERS: &str =
+    "`auto`, `priority`, `scale` and `fast` become `auto`; all others `standard_only`";
+pub(super) const EFFORT: &str = "a model with adaptive thinking gets the effort; any other a budget: minimal 1024, low 4096, medium 10240, high 32000, xhigh 48000, max 64000, never more than three quarters of the output cap; left out under a forced tool, and where the cap or the history allows no thinking";
+pub(super) const TEMPERATURE: &str = "lowered to 1 where above it; left out while the model thinks, and where the model takes no sampling parameters";
+pub(super) const ARGUMENTS: &str =
+    "the JSON object in the string; what is no object comes as the member `arguments` of one";
+pub(super) const TOOLS_FROM_HISTORY: &str = "and where the history has calls but the request no tools, tools of their names are declared and none may be called";

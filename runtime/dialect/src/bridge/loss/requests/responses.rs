@@ -1,0 +1,303 @@
+//! What becomes of requests in Responses.
+
+use super::{
+    ARGUMENTS, AS_FUNCTION, AT_ITS_VENDOR, EFFORT, FOREIGN_REASONING, NAMES, NO_REASONING,
+    NO_STORE, OUTPUT_CAP, SERVER_TOOL, TEMPERATURE, TIERS, TOOLS_FROM_HISTORY, WEB_UNASKED, both,
+    row, unless,
+};
+use crate::bridge::loss::Fate::{Converted, Dropped, Kept, Refused};
+use crate::bridge::loss::Row;
+
+pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
+    both("model", Converted("the name at the vendor")),
+    row(
+        "instructions",
+        Converted("the first message, as `system` or, where the vendor knows it, `developer`"),
+        Converted("`system`"),
+    ),
+    row(
+        "input[].message (system, developer)",
+        Kept,
+        Converted(
+            "those at the beginning become `system`; later ones `system` messages where the vendor has them, else user text in `<system-message>` tags, in their place, after the results of tools under way",
+        ),
+    ),
+    row(
+        "input[].message (user, assistant)",
+        Converted("neighbouring texts of the assistant and its calls become one message"),
+        Converted(
+            "neighbours of one role become one message; blank texts are left out; a conversation that does not begin with the user begins with a user message `…`",
+        ),
+    ),
+    both(
+        "input[].message.phase",
+        Dropped("it only says where an app shows the text"),
+    ),
+    row("content[].input_text, output_text", Kept, Kept),
+    row(
+        "content[].refusal",
+        Kept,
+        Converted("a text of the assistant"),
+    ),
+    both(
+        "content[].annotations, logprobs",
+        Dropped("they describe a text that is kept"),
+    ),
+    row(
+        "content[].input_image.image_url",
+        Kept,
+        Converted(
+            "a URL, or a base64 source of JPEG, PNG, GIF or WebP; other types are refused; `detail` is dropped: the vendor chooses",
+        ),
+    ),
+    both("content[].input_image.file_id", Refused(AT_ITS_VENDOR)),
+    row(
+        "content[].input_file.file_data",
+        Kept,
+        Converted("a document of PDF or plain text; other types are refused"),
+    ),
+    row(
+        "content[].input_file.file_url",
+        Refused("the dialect takes files only inline"),
+        Converted("a document by URL"),
+    ),
+    row("content[].input_file.file_id", Kept, Refused(AT_ITS_VENDOR)),
+    both(
+        "content[] of another type",
+        Refused("the dialect has no such content"),
+    ),
+    row(
+        "content[].prompt_cache_breakpoint",
+        Converted(
+            "kept where the vendor takes a key of its prompt cache; else dropped: it only improves caching",
+        ),
+        Converted("`cache_control`"),
+    ),
+    row("input[].function_call", Kept, Converted(ARGUMENTS)),
+    both(
+        "input[].function_call.namespace",
+        Converted("`namespace__name`, and apart again in the answer"),
+    ),
+    row(
+        "input[].function_call_output",
+        Converted(
+            "a `tool` message; its images and files follow in a user message, for a result is text only",
+        ),
+        Converted(
+            "`tool_result` blocks, all of them first in the user message right after the calls, whatever order they came in",
+        ),
+    ),
+    both(
+        "input[].custom_tool_call, custom_tool_call_output",
+        Converted(AS_FUNCTION),
+    ),
+    both(
+        "input[].tool_search_call, tool_search_output (client)",
+        Converted(
+            "calls of a function `tool_search`; the tools that were found join the tools of the request",
+        ),
+    ),
+    both(
+        "input[].tool_search_call, tool_search_output (server)",
+        Dropped("all tools are offered at once"),
+    ),
+    both(
+        "input[].additional_tools",
+        Converted("they join the tools of the request"),
+    ),
+    both("input[].reasoning", Converted(FOREIGN_REASONING)),
+    both(
+        "input[].web_search_call, file_search_call",
+        Dropped("what the search found is in the text that follows"),
+    ),
+    both(
+        "input[].configuration_update",
+        Converted("the effort of the last one holds for the request"),
+    ),
+    both(
+        "input[].item_reference",
+        Refused("the vendor keeps no items; send the item itself"),
+    ),
+    both(
+        "input[].compaction",
+        Converted(
+            "a user message with the summary, if this gateway made it; else refused: what it holds is encrypted by one vendor for itself",
+        ),
+    ),
+    both("input[] of another type", Refused(SERVER_TOOL)),
+    both(
+        "background",
+        Refused("the vendor answers at once or not at all"),
+    ),
+    both("client_metadata", Dropped("the client's own notes")),
+    both(
+        "context_management",
+        Dropped("the conversation is sent whole; the client compacts it when it no longer fits"),
+    ),
+    both("conversation", Refused(NO_STORE)),
+    both(
+        "include = reasoning.encrypted_content",
+        Converted("reasoning that can be given back comes as `encrypted_content`"),
+    ),
+    row(
+        "include = message.output_text.logprobs",
+        Converted("`logprobs`"),
+        Refused("the dialect has no token probabilities"),
+    ),
+    both(
+        "include of another value",
+        Dropped("it asks for details of tools that are not there"),
+    ),
+    both("max_output_tokens", Converted(OUTPUT_CAP)),
+    row(
+        "max_tool_calls",
+        Dropped("it counts calls of tools that the vendor itself runs, and it runs none"),
+        Converted("`max_uses` of the web search"),
+    ),
+    row(
+        "metadata",
+        Kept,
+        Dropped("labels for the vendor's own console; the dialect has none"),
+    ),
+    both(
+        "moderation",
+        Refused(
+            "the dialect has no moderation of its own; leaving it out would leave the answer unmoderated",
+        ),
+    ),
+    row(
+        "parallel_tool_calls",
+        Kept,
+        Converted("`tool_choice.disable_parallel_tool_use`"),
+    ),
+    both("previous_response_id", Refused(NO_STORE)),
+    both(
+        "prompt",
+        Refused("the prompt lies at one vendor under an id that no other knows"),
+    ),
+    row(
+        "prompt_cache_key",
+        Converted("kept where the vendor takes one; else dropped: it only improves caching"),
+        Converted(
+            "cache marks at the end of the instructions and of the conversation, where the client set none",
+        ),
+    ),
+    both("prompt_cache_options", Dropped("it only improves caching")),
+    row(
+        "prompt_cache_retention",
+        Kept,
+        Converted("`24h` makes the cache marks last an hour"),
+    ),
+    row(
+        "reasoning.effort",
+        Converted(NO_REASONING),
+        Converted(EFFORT),
+    ),
+    row(
+        "reasoning.summary",
+        Dropped("the vendor shows its reasoning or does not"),
+        Converted(
+            "`thinking.display: summarized` of a model with adaptive thinking; readable thinking becomes the summary",
+        ),
+    ),
+    both(
+        "reasoning.context, mode",
+        Dropped("they steer one vendor's own models"),
+    ),
+    both(
+        "safety_identifier",
+        Converted("the user's id over there (`user`, `metadata.user_id`)"),
+    ),
+    row("service_tier", Kept, Converted(TIERS)),
+    both("store", Dropped(NO_STORE)),
+    both("stream", Kept),
+    both("stream_options", Dropped("the gateway's own affair")),
+    row(
+        "temperature",
+        Converted("kept, unless the model takes no sampling parameters"),
+        Converted(TEMPERATURE),
+    ),
+    row(
+        "top_p",
+        Converted("kept, unless the model takes no sampling parameters"),
+        Converted(
+            "left out while the model thinks, and where the model takes no sampling parameters",
+        ),
+    ),
+    row(
+        "text.format = json_object",
+        Kept,
+        Converted("an instruction to answer with one JSON object and nothing else"),
+    ),
+    row(
+        "text.format = json_schema",
+        Kept,
+        Converted(
+            "`output_config.format` where the vendor enforces schemas; else a tool that the model must call, whose arguments become the text of the answer",
+        ),
+    ),
+    row(
+        "text.verbosity",
+        Kept,
+        Dropped("how long an answer is, is the model's own habit there"),
+    ),
+    row(
+        "tool_choice",
+        Kept,
+        Converted("`required` becomes `any`; `allowed_tools` narrows the tools"),
+    ),
+    both("tool_choice of a built-in tool", Refused(SERVER_TOOL)),
+    row(
+        "tools[].function",
+        Converted(NAMES),
+        Converted(
+            "`input_schema`; names likewise as in Chat Completions; a missing schema is that of no arguments",
+        ),
+    ),
+    row(
+        "tools[].function.strict",
+        Kept,
+        Converted("kept where the vendor enforces schemas; else dropped: the schema is still told"),
+    ),
+    both(
+        "tools[].function.defer_loading",
+        Dropped("all tools are offered at once"),
+    ),
+    both("tools[].custom", Converted(AS_FUNCTION)),
+    both(
+        "tools[].namespace",
+        Converted("each of its tools as `namespace__name`, and apart again in the answer"),
+    ),
+    both(
+        "tools[].tool_search (client)",
+        Converted("a function `tool_search`, and a tool search call again in the answer"),
+    ),
+    both(
+        "tools[].tool_search (server)",
+        Dropped("all tools are offered at once"),
+    ),
+    both("tools[].web_search", Converted(WEB_UNASKED)),
+    both("tools[] of another type", Refused(SERVER_TOOL)),
+    row(
+        "tools (none) with calls in the history",
+        Kept,
+        Converted(TOOLS_FROM_HISTORY),
+    ),
+    row(
+        "top_logprobs",
+        Kept,
+        Refused("the dialect has no token probabilities"),
+    ),
+    unless(
+        &["\"disabled\""],
+        "truncation",
+        Refused("the dialect cannot leave out the middle of a conversation"),
+        Refused("the dialect cannot leave out the middle of a conversation"),
+    ),
+    both(
+        "user",
+        Converted(
+            "the user's id over there (`user`, `metadata.user_id`); `safety_identifier` goes before it",
+        ),
+    ),
+];
