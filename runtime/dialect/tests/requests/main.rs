@@ -5,5 +5,6 @@ mod golden;
 mod invariants;
 mod recordings;
 mod support;
+mod table;
 mod there_and_back;
 mod traps;

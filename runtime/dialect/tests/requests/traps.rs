@@ -11,7 +11,7 @@ const CHAT: Dialect = Dialect::OpenaiChat;
 const RESPONSES: Dialect = Dialect::OpenaiResponses;
 const MESSAGES: Dialect = Dialect::AnthropicMessages;
 
-fn codex(items: Value, tools: Value) -> Value {
+fn agent(items: Value, tools: Value) -> Value {
     json!({"model": "asked", "input": items, "tools": tools})
 }
 
@@ -24,7 +24,7 @@ fn with(names: &[&'static str], dialect: Dialect) -> Target<'static> {
 
 #[test]
 fn custom_tools_become_functions_whose_input_is_the_text_and_whose_grammar_is_told() {
-    let body = codex(
+    let body = agent(
         json!([{"role": "user", "content": "Go"},
             {"type": "custom_tool_call", "call_id": "call_1", "name": "apply_patch", "input": "*** Begin \"x\"\n"},
             {"type": "custom_tool_call_output", "call_id": "call_1", "output": "done"}]),
@@ -61,7 +61,7 @@ fn custom_tools_become_functions_whose_input_is_the_text_and_whose_grammar_is_to
 fn tools_in_a_namespace_keep_it_in_their_name_and_lose_it_again_in_the_answer() {
     let tool = json!({"type": "namespace", "name": "clock", "description": "Time.", "tools": [
         {"type": "function", "name": "sleep", "parameters": {"type": "object"}, "strict": false}]});
-    let body = codex(
+    let body = agent(
         json!([{"role": "user", "content": "Go"},
         {"type": "additional_tools", "role": "developer", "tools": [tool]}]),
         json!([]),
@@ -143,7 +143,7 @@ fn a_turn_whose_thinking_was_lost_does_not_go_on_thinking_with_a_budget() {
 fn signatures_go_back_to_the_family_that_made_them_and_to_no_other() {
     let sealed = opaque::seal(FAMILY, OpaqueKind::Signature, "SIG==");
     let ask = |encrypted: &str| {
-        codex(
+        agent(
             json!([{"role": "user", "content": "Go"},
                 {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "Hm."}], "encrypted_content": encrypted},
                 {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Yes."}]},
@@ -246,12 +246,12 @@ fn nothing_of_the_clients_own_leaks_to_the_vendor() {
         }
     }
     let body = json!({"model": "asked", "max_tokens": 9, "messages": [{"role": "user", "content": "Go"}],
-        "context_management": {"edits": []}, "anthropic_beta": ["x"], "safeguards": {}, "thinking": {"type": "adaptive"}});
+        "context_management": {"edits": []}, "some_beta": ["x"], "safeguards": {}, "thinking": {"type": "adaptive"}});
     for to in [CHAT, RESPONSES] {
         let made = value(MESSAGES, &body, &with(&[], to));
         for member in [
             "context_management",
-            "anthropic_beta",
+            "some_beta",
             "safeguards",
             "thinking",
             "max_tokens_",
@@ -274,7 +274,7 @@ fn usage_is_asked_for_whether_or_not_the_client_did() {
 fn the_first_system_block_that_changes_with_every_version_does_not_spoil_the_prompt_cache() {
     let ask = |version: &str| {
         json!({"model": "asked", "max_tokens": 9, "messages": [{"role": "user", "content": "Go"}],
-            "system": [{"type": "text", "text": format!("x-anthropic-billing-header: cc_version={version};")},
+            "system": [{"type": "text", "text": format!("x-vendor-billing-header: cc_version={version};")},
                 {"type": "text", "text": "You are an agent."}]})
     };
     for to in [CHAT, RESPONSES] {
@@ -361,7 +361,7 @@ fn a_call_that_a_vendor_made_twice_under_one_id_keeps_both_results() {
         json!({"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "{}"});
     let came =
         |text: &str| json!({"type": "function_call_output", "call_id": "call_1", "output": text});
-    let body = codex(
+    let body = agent(
         json!([{"role": "user", "content": "Go"}, call, came("one"), call, came("two")]),
         json!([]),
     );

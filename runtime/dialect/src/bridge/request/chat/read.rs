@@ -9,7 +9,7 @@ use crate::ApiError;
 use crate::bridge::request::Way;
 use crate::bridge::request::members::{self, Members, missing, parse};
 use crate::bridge::request::model::{Conversation, Thinking, Tool};
-use crate::bridge::request::shared::read_effort;
+use crate::bridge::request::shared::{not_content, read_effort};
 use crate::bridge::request::text::{Content, Str};
 
 /// Reads a request.
@@ -74,7 +74,8 @@ fn read_settings<'a>(
     settings.top_p = members.number("top_p")?;
     if let Some(stop) = members.take::<Content<'a, Str<'a>>>("stop")? {
         settings.stop = match stop {
-            Content::None | Content::Other => Vec::new(),
+            Content::None => Vec::new(),
+            Content::Other => return Err(not_content("stop")),
             Content::Text(one) => vec![one],
             Content::Parts(many) => many,
         };
