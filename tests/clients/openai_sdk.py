@@ -53,7 +53,7 @@ question = [{"role": "user", "content": "TOOL_PLEASE: what is the weather?"}]
 functions = [{"type": "function", "name": "get_weather", "parameters": schema, "strict": False}]
 with client.responses.stream(model=chat_model, input=question, tools=functions) as stream:
     first = stream.get_final_response()
-call = first.output[0]
+call = next(item for item in first.output if item.type == "function_call")
 question += [
     {"type": "function_call", "call_id": call.call_id, "name": call.name, "arguments": call.arguments},
     {"type": "function_call_output", "call_id": call.call_id, "output": weather(call.arguments)},

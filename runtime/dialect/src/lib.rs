@@ -37,7 +37,7 @@ pub use segments::{
     replace_answer, segments,
 };
 pub use stream::{
-    Commit, Ended, LastResponse, StreamFilter, StreamSummary, StreamTap, commit_check, first_event_failure,
-    sniff_event_stream,
+    Commit, Ended, LastResponse, StreamFilter, StreamSummary, StreamTap, commit_check,
+    first_event_failure, sniff_event_stream,
 };
 pub use usage::{Usage, UsageHints, read_usage};

@@ -22,6 +22,9 @@ use crate::silence::Silence;
 use crate::time_text;
 use crate::turns::Keeper;
 
+/// Marks an answer that is the gateway's estimate, not a vendor's count.
+const ESTIMATED: HeaderName = HeaderName::from_static("x-tollgate-estimated");
+
 /// Turns an answer into the response. The settlement goes with the body.
 pub(crate) fn deliver(
     request: &Request,
@@ -31,6 +34,9 @@ pub(crate) fn deliver(
     mut keeper: Option<Keeper>,
 ) -> Response<Reply> {
     let mut headers = passed_on(&answer.headers);
+    if answer.estimated {
+        headers.insert(ESTIMATED, HeaderValue::from_static("input_tokens"));
+    }
     let mut id = [0; 36];
     let id = &*request.id.hyphenated().encode_lower(&mut id);
     reply::identify(&mut headers, id);

@@ -19,9 +19,9 @@ use tollgate_upstream::{Coalesce, UpstreamBody};
 use crate::filters::{self, Filters};
 use crate::reply;
 use crate::request::error_word;
+use crate::settle::{Outcome, Progress, Settlement};
 use crate::silence::Silence;
 use crate::turns::Keeper;
-use crate::settle::{Outcome, Progress, Settlement};
 
 /// A stream under way.
 pub(crate) struct Relay {
@@ -140,7 +140,8 @@ impl Relay {
                 let mut bridged = Vec::with_capacity(chunk.len() + 256);
                 bridge.push(&chunk, &mut bridged);
                 // It told its client of a failure that is not the vendor's last word.
-                given_up = bridge.is_ended() && self.tap.as_ref().is_some_and(|tap| !tap.is_ended());
+                given_up =
+                    bridge.is_ended() && self.tap.as_ref().is_some_and(|tap| !tap.is_ended());
                 Bytes::from(bridged)
             }
         };

@@ -53,7 +53,9 @@ pub(crate) fn candidates(
         if found.is_empty() {
             return Err(ApiError::new(
                 ErrorKind::TurnNotFound,
-                format!("the vendor that holds the previous response does not serve the model `{model}`"),
+                format!(
+                    "the vendor that holds the previous response does not serve the model `{model}`"
+                ),
             )
             .with_param("previous_response_id")
             .into());

@@ -15,14 +15,22 @@ use crate::stream_failures::assert_terminal_error;
 const VENDORS: [(&str, &str, Tokens); 3] = [
     ("chat-completions", "chat-only", OPENAI),
     ("responses", "responses-only", OPENAI),
-    ("messages", "messages-only", tollgate_tests::simulator::ANTHROPIC),
+    (
+        "messages",
+        "messages-only",
+        tollgate_tests::simulator::ANTHROPIC,
+    ),
 ];
 
 /// A world whose vendors speak one dialect each.
 pub(crate) async fn foreign() -> World {
     let world = World::new().await;
     for (operation, name, _) in VENDORS {
-        let provider = if operation == "messages" { "anthropic" } else { "openai" };
+        let provider = if operation == "messages" {
+            "anthropic"
+        } else {
+            "openai"
+        };
         let mut record = upstream(&world.simulator, provider, &[]);
         let mut only = model(name);
         only["operations"] = json!([operation]);
@@ -83,43 +91,64 @@ fn parts(list: &Value) -> Vec<Value> {
 /// The answer's one tool call: id, name, arguments.
 fn call(client: &Endpoint, reply: &Reply) -> (String, String, Value) {
     let body = reply.json();
-    let string = |value: &Value| value.as_str().unwrap_or_else(|| panic!("{body}")).to_owned();
+    let string = |value: &Value| {
+        value
+            .as_str()
+            .unwrap_or_else(|| panic!("{body}"))
+            .to_owned()
+    };
     let parsed = |value: &Value| serde_json::from_str(&string(value)).unwrap();
     match client.operation {
         "chat-completions" => {
             let call = &body["choices"][0]["message"]["tool_calls"][0];
             assert_eq!(body["choices"][0]["finish_reason"], "tool_calls", "{body}");
             let function = &call["function"];
-            (string(&call["id"]), string(&function["name"]), parsed(&function["arguments"]))
+            (
+                string(&call["id"]),
+                string(&function["name"]),
+                parsed(&function["arguments"]),
+            )
         }
         "responses" => {
             let output = parts(&body["output"]);
             let call = output.iter().find(|item| item["type"] == "function_call");
             let call = call.unwrap_or_else(|| panic!("{body}"));
-            (string(&call["call_id"]), string(&call["name"]), parsed(&call["arguments"]))
+            (
+                string(&call["call_id"]),
+                string(&call["name"]),
+                parsed(&call["arguments"]),
+            )
         }
         _ => {
             assert_eq!(body["stop_reason"], "tool_use", "{body}");
             let content = parts(&body["content"]);
             let call = content.iter().find(|part| part["type"] == "tool_use");
             let call = call.unwrap_or_else(|| panic!("{body}"));
-            (string(&call["id"]), string(&call["name"]), call["input"].clone())
+            (
+                string(&call["id"]),
+                string(&call["name"]),
+                call["input"].clone(),
+            )
         }
     }
 }
 
-/// A request that offers a shell, and after a call the one that brings its output.
-fn with_shell(client: &Endpoint, model: &str, made: Option<(&str, &str, &Value, &str)>) -> Vec<u8> {
+/// A request that offers a tool, and after a call the one that brings its output.
+fn with_tool(client: &Endpoint, model: &str, made: Option<(&str, &str, &Value, &str)>) -> Vec<u8> {
     let schema = json!({
-        "type": "object", "required": ["command"],
-        "properties": { "command": { "type": "string" } },
+        "type": "object", "required": ["city"],
+        "properties": { "city": { "type": "string" } },
     });
     let please = "TOOL_PLEASE";
     let mut body: Value = serde_json::from_slice(&client.body_with(model, false, please)).unwrap();
     body["tools"] = match client.operation {
-        "chat-completions" => json!([{ "type": "function", "function": { "name": "shell", "parameters": schema } }]),
-        "responses" => json!([{ "type": "function", "name": "shell", "parameters": schema, "strict": false }]),
-        _ => json!([{ "name": "shell", "input_schema": schema }]),
+        "chat-completions" => {
+            json!([{ "type": "function", "function": { "name": "get_weather", "parameters": schema } }])
+        }
+        "responses" => {
+            json!([{ "type": "function", "name": "get_weather", "parameters": schema, "strict": false }])
+        }
+        _ => json!([{ "name": "get_weather", "input_schema": schema }]),
     };
     if let Some((id, name, arguments, output)) = made {
         let said = match client.operation {
@@ -158,14 +187,30 @@ async fn every_dialect_is_served_by_vendors_of_every_other_and_charged_what_they
             assert_eq!(reply.status(), 200, "{what}: {}", reply.text());
             assert!(reply.complete, "{what}");
             let kind = reply.header("content-type").unwrap_or_default();
-            assert_eq!(kind.starts_with("text/event-stream"), stream, "{what}: {kind}");
-            assert_eq!(text(client, stream, &reply), said, "{what}: {}", reply.text());
+            assert_eq!(
+                kind.starts_with("text/event-stream"),
+                stream,
+                "{what}: {kind}"
+            );
+            assert_eq!(
+                text(client, stream, &reply),
+                said,
+                "{what}: {}",
+                reply.text()
+            );
             let received = world.simulator.last();
             let path = Endpoint::of(operation).path;
-            assert!(received.path().ends_with(path), "{what}: {}", received.path());
+            assert!(
+                received.path().ends_with(path),
+                "{what}: {}",
+                received.path()
+            );
             let sent: Value = serde_json::from_slice(&received.body).unwrap();
             assert_eq!(sent["model"], name, "{what}");
-            let row = world.management().row_of(reply.header("x-request-id").unwrap()).await;
+            let row = world
+                .management()
+                .row_of(reply.header("x-request-id").unwrap())
+                .await;
             assert_eq!(row.tokens(), tokens, "{what}");
             assert!(!row.estimated(), "{what}");
             let dialects = [client.operation, operation].map(|operation| match operation {
@@ -173,7 +218,11 @@ async fn every_dialect_is_served_by_vendors_of_every_other_and_charged_what_they
                 "responses" => "openai-responses",
                 _ => "anthropic-messages",
             });
-            assert_eq!([row.text("dialect"), row.text("dialect_out")], dialects, "{what}");
+            assert_eq!(
+                [row.text("dialect"), row.text("dialect_out")],
+                dialects,
+                "{what}"
+            );
         }
     }
 }
@@ -183,13 +232,13 @@ async fn a_tool_is_called_and_its_output_comes_back_over_every_bridge() {
     let world = foreign().await;
     for (client, (operation, name, _)) in pairs() {
         let what = format!("{} on {operation}", client.operation);
-        let reply = world.post(client.path, with_shell(client, name, None)).await;
+        let reply = world.post(client.path, with_tool(client, name, None)).await;
         assert_eq!(reply.status(), 200, "{what}: {}", reply.text());
         let (id, tool, arguments) = call(client, &reply);
-        assert_eq!(tool, "shell", "{what}");
-        assert!(arguments["command"].is_string(), "{what}: {arguments}");
+        assert_eq!(tool, "get_weather", "{what}");
+        assert!(arguments["city"].is_string(), "{what}: {arguments}");
         let output = "the answer is 42";
-        let next = with_shell(client, name, Some((&id, &tool, &arguments, output)));
+        let next = with_tool(client, name, Some((&id, &tool, &arguments, output)));
         let reply = world.post(client.path, next).await;
         assert_eq!(reply.status(), 200, "{what}: {}", reply.text());
         let said = text(client, false, &reply);
@@ -204,7 +253,11 @@ async fn failures_of_foreign_vendors_are_told_in_the_clients_dialect() {
         let what = format!("{} on {operation}", client.operation);
         let too_long = "This model's maximum context length is 200000 tokens.";
         let refusal = match operation {
-            "messages" => anthropic_error(400, "invalid_request_error", "prompt is too long: 210000 tokens > 200000 maximum"),
+            "messages" => anthropic_error(
+                400,
+                "invalid_request_error",
+                "prompt is too long: 210000 tokens > 200000 maximum",
+            ),
             _ => openai_error(400, "context_length_exceeded", too_long),
         };
         world.simulator.script(refusal);
@@ -214,7 +267,8 @@ async fn failures_of_foreign_vendors_are_told_in_the_clients_dialect() {
         assert_eq!(body["type"] == "error", client.anthropic, "{what}: {body}");
         assert!(body["error"]["message"].is_string(), "{what}: {body}");
         // Cut in the middle: the client's own terminal error.
-        let answer = spoken(operation, true, &"many words, ".repeat(20)).dripping(Duration::from_millis(1));
+        let answer =
+            spoken(operation, true, &"many words, ".repeat(20)).dripping(Duration::from_millis(1));
         let count = 12;
         world.simulator.script(answer.then(count, Part::Cut));
         let reply = world.post(client.path, client.body_for(name, true)).await;

@@ -403,8 +403,9 @@ async fn codex_works_on_vendors_that_speak_only_chat_completions_or_only_message
     assert_no_credential_of_the_caller(&world);
     let rows = world.management().wait_for_rows(6).await;
     assert!(
-        rows.iter()
-            .all(|row| row.status() == 200 && !row.estimated() && row.text("operation") == "responses"),
+        rows.iter().all(|row| row.status() == 200
+            && !row.estimated()
+            && row.text("operation") == "responses"),
         "{rows:?}"
     );
 }
@@ -447,7 +448,10 @@ async fn claude_code_works_on_vendors_that_speak_only_responses_or_only_chat_com
         );
         let bodies = sent(&world.simulator.received(), path);
         assert!(bodies.len() >= 3, "{model}: {bodies:?}");
-        assert!(bodies[bodies.len() - 1].to_string().contains(ANSWER), "{model}");
+        assert!(
+            bodies[bodies.len() - 1].to_string().contains(ANSWER),
+            "{model}"
+        );
     }
     assert_no_credential_of_the_caller(&world);
 }

@@ -36,14 +36,20 @@ fn id_of(reply: &Reply, stream: bool) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_conversation_goes_on_by_the_id_of_its_last_answer_on_vendors_that_keep_nothing_across_kill_9() {
+async fn a_conversation_goes_on_by_the_id_of_its_last_answer_on_vendors_that_keep_nothing_across_kill_9()
+ {
     let mut world = foreign().await;
-    for (operation, name) in [("chat-completions", "chat-only"), ("messages", "messages-only")] {
+    for (operation, name) in [
+        ("chat-completions", "chat-only"),
+        ("messages", "messages-only"),
+    ] {
         for stream in [false, true] {
             let what = format!("{operation}, stream: {stream}");
             let mut previous: Option<String> = None;
             for (turn, text) in ["alpha one", "beta two", "gamma three"].iter().enumerate() {
-                world.simulator.script(spoken(operation, stream, &format!("answer to {text}")));
+                world
+                    .simulator
+                    .script(spoken(operation, stream, &format!("answer to {text}")));
                 let mut body = json!({ "model": name, "input": text, "stream": stream });
                 if let Some(previous) = &previous {
                     body["previous_response_id"] = json!(previous);
@@ -52,11 +58,17 @@ async fn a_conversation_goes_on_by_the_id_of_its_last_answer_on_vendors_that_kee
                 previous = Some(id_of(&reply, stream));
                 let sent = world.simulator.last().text();
                 for before in &["alpha one", "beta two", "gamma three"][..=turn] {
-                    assert!(sent.contains(before), "{what}: {before} is missing in {sent}");
+                    assert!(
+                        sent.contains(before),
+                        "{what}: {before} is missing in {sent}"
+                    );
                 }
                 for before in &["alpha one", "beta two", "gamma three"][..turn] {
                     let answer = format!("answer to {before}");
-                    assert!(sent.contains(&answer), "{what}: {answer} is missing in {sent}");
+                    assert!(
+                        sent.contains(&answer),
+                        "{what}: {answer} is missing in {sent}"
+                    );
                 }
                 assert!(!sent.contains("previous_response_id"), "{what}");
                 if turn == 1 && stream {
@@ -75,10 +87,17 @@ async fn a_conversation_goes_on_by_the_id_of_its_last_answer_on_vendors_that_kee
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kept_answer_is_shown_listed_and_deleted_for_its_own_account_only() {
     let world = foreign().await;
-    world.management().account("root/research", "bob", json!({})).await;
+    world
+        .management()
+        .account("root/research", "bob", json!({}))
+        .await;
     let bob = world.management().key("root/research/bob").await;
     world.gateway.keep_secret(&bob.secret);
-    let reply = ask(&world, json!({ "model": "chat-only", "input": "remember me" })).await;
+    let reply = ask(
+        &world,
+        json!({ "model": "chat-only", "input": "remember me" }),
+    )
+    .await;
     let answer = reply.json();
     let id = id_of(&reply, false);
     let own = world.key.secret.clone();
@@ -86,10 +105,19 @@ async fn a_kept_answer_is_shown_listed_and_deleted_for_its_own_account_only() {
         let shown = call(&world, &own, "GET", &format!("{prefix}/responses/{id}")).await;
         assert_eq!(shown.status(), 200, "{}", shown.text());
         assert_eq!(shown.json(), answer);
-        let items = call(&world, &own, "GET", &format!("{prefix}/responses/{id}/input_items")).await;
+        let items = call(
+            &world,
+            &own,
+            "GET",
+            &format!("{prefix}/responses/{id}/input_items"),
+        )
+        .await;
         assert_eq!(items.json()["data"][0]["content"][0]["text"], "remember me");
     }
-    for path in [format!("/v1/responses/{id}"), format!("/v1/responses/{id}/input_items")] {
+    for path in [
+        format!("/v1/responses/{id}"),
+        format!("/v1/responses/{id}/input_items"),
+    ] {
         let foreign = call(&world, &bob.secret, "GET", &path).await;
         assert_eq!(foreign.status(), 404);
         let never = call(&world, &bob.secret, "GET", &path.replace(&id, "resp_0")).await;
@@ -102,9 +130,15 @@ async fn a_kept_answer_is_shown_listed_and_deleted_for_its_own_account_only() {
     let error = Endpoint::of("responses").assert_error(&reply, 400, "previous_response_not_found");
     assert_eq!(error["param"], "previous_response_id");
     let path = format!("/v1/responses/{id}");
-    assert_eq!(call(&world, &bob.secret, "DELETE", &path).await.status(), 404);
+    assert_eq!(
+        call(&world, &bob.secret, "DELETE", &path).await.status(),
+        404
+    );
     let deleted = call(&world, &own, "DELETE", &path).await;
-    assert_eq!((deleted.status(), &deleted.json()["deleted"]), (200, &json!(true)));
+    assert_eq!(
+        (deleted.status(), &deleted.json()["deleted"]),
+        (200, &json!(true))
+    );
     assert_eq!(call(&world, &own, "GET", &path).await.status(), 404);
     assert_eq!(ask(&world, body).await.status(), 400);
     assert_eq!(call(&world, &own, "PUT", &path).await.status(), 405);
@@ -113,10 +147,19 @@ async fn a_kept_answer_is_shown_listed_and_deleted_for_its_own_account_only() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_client_does_not_want_kept_is_not() {
     let world = foreign().await;
-    let reply = ask(&world, json!({ "model": "chat-only", "input": "forget me", "store": false })).await;
+    let reply = ask(
+        &world,
+        json!({ "model": "chat-only", "input": "forget me", "store": false }),
+    )
+    .await;
     let id = id_of(&reply, false);
     let own = world.key.secret.clone();
-    assert_eq!(call(&world, &own, "GET", &format!("/v1/responses/{id}")).await.status(), 404);
+    assert_eq!(
+        call(&world, &own, "GET", &format!("/v1/responses/{id}"))
+            .await
+            .status(),
+        404
+    );
     let body = json!({ "model": "chat-only", "input": "x", "previous_response_id": id });
     assert_eq!(ask(&world, body).await.status(), 400);
 }
@@ -129,7 +172,11 @@ async fn a_conversation_object_grows_with_each_answer() {
     assert_eq!(made.status(), 200, "{}", made.text());
     let id = made.json()["id"].as_str().unwrap().to_owned();
     for text in ["first question", "second question"] {
-        let reply = ask(&world, json!({ "model": "messages-only", "input": text, "conversation": id })).await;
+        let reply = ask(
+            &world,
+            json!({ "model": "messages-only", "input": text, "conversation": id }),
+        )
+        .await;
         id_of(&reply, false);
     }
     let sent = world.simulator.last().text();
@@ -138,9 +185,16 @@ async fn a_conversation_object_grows_with_each_answer() {
     }
     let own = world.key.secret.clone();
     let path = format!("/v1/conversations/{id}");
-    assert_eq!(call(&world, &own, "GET", &path).await.json()["metadata"]["k"], "v");
+    assert_eq!(
+        call(&world, &own, "GET", &path).await.json()["metadata"]["k"],
+        "v"
+    );
     assert_eq!(call(&world, &own, "DELETE", &path).await.status(), 200);
-    let gone = ask(&world, json!({ "model": "messages-only", "input": "x", "conversation": id })).await;
+    let gone = ask(
+        &world,
+        json!({ "model": "messages-only", "input": "x", "conversation": id }),
+    )
+    .await;
     assert_eq!(gone.status(), 400, "{}", gone.text());
 }
 
@@ -160,9 +214,19 @@ async fn what_a_vendor_keeps_goes_back_to_that_vendor_and_for_its_own_account_on
     let next = json!({ "model": GPT, "input": "and then?", "previous_response_id": id });
     let reply = ask(&world, next.clone()).await;
     assert_eq!(reply.status(), 200, "{}", reply.text());
-    assert!(other.received().is_empty(), "a vendor was asked that does not have the answer");
-    assert_eq!(world.simulator.last().json(), next, "it goes through as it came");
-    world.management().account("root/research", "bob", json!({})).await;
+    assert!(
+        other.received().is_empty(),
+        "a vendor was asked that does not have the answer"
+    );
+    assert_eq!(
+        world.simulator.last().json(),
+        next,
+        "it goes through as it came"
+    );
+    world
+        .management()
+        .account("root/research", "bob", json!({}))
+        .await;
     let bob = world.management().key("root/research/bob").await;
     world.gateway.keep_secret(&bob.secret);
     let request = Request::post("/v1/responses", next.to_string()).bearer(&bob.secret);
@@ -171,10 +235,19 @@ async fn what_a_vendor_keeps_goes_back_to_that_vendor_and_for_its_own_account_on
     let body = json!({ "id": id, "object": "response" }).to_string();
     world.simulator.script(Answer::json(200, body.clone()));
     let own = world.key.secret.clone();
-    let shown = call(&world, &own, "GET", &format!("/v1/responses/{id}?include=x")).await;
+    let shown = call(
+        &world,
+        &own,
+        "GET",
+        &format!("/v1/responses/{id}?include=x"),
+    )
+    .await;
     assert_eq!((shown.status(), shown.text()), (200, body));
     let asked = world.simulator.last();
-    assert_eq!((&*asked.method, asked.path()), ("GET", &*format!("/v1/responses/{id}")));
+    assert_eq!(
+        (&*asked.method, asked.path()),
+        ("GET", &*format!("/v1/responses/{id}"))
+    );
     let before = world.simulator.received().len();
     let foreign = call(&world, &bob.secret, "GET", &format!("/v1/responses/{id}")).await;
     assert_eq!(foreign.status(), 404);

@@ -532,7 +532,7 @@ async fn a_plan_that_undoes_the_cap_of_a_strict_budget_is_not_sent() {
         register(&world, name, name, 0).await;
         let limits = |limits: Value| json!({ "limits": limits });
         for (change, served) in [
-            (limits(json!({})), true),
+            (limits(json!({ "monthly_limit": null })), true),
             (limits(json!({ "monthly_limit": 900_000_000 })), sent),
         ] {
             world.management().change("root", change).await;

@@ -58,7 +58,9 @@ impl Mode {
                 "tollgate + provider + 2 policies (as shipped: pure plans remembered)"
             }
             Self::Strict => "tollgate + provider + 2 policies, all called each time",
-            Self::Bridge => "tollgate + provider + 2 policies, Messages bridged onto Chat Completions",
+            Self::Bridge => {
+                "tollgate + provider + 2 policies, Messages bridged onto Chat Completions"
+            }
         }
     }
 }

@@ -127,7 +127,10 @@ impl Target {
                     false => ("A gateway adds nothing", "\"stop_reason\":\"end_turn\""),
                     true => (" token19", "event: message_stop"),
                 };
-                ensure!(text.contains(said) && text.contains(end), "answered `{text}`");
+                ensure!(
+                    text.contains(said) && text.contains(end),
+                    "answered `{text}`"
+                );
                 continue;
             }
             let same = got.iter().zip(expected).take_while(|(a, b)| a == b).count();
@@ -170,15 +173,7 @@ pub(crate) fn all(
     machine.look_at_programs();
     let driver = Driver::new(&programs.load, scratch)?;
     let expected = [false, true]
-        .map(|stream| {
-            api::call(
-                upstream.parse()?,
-                "POST",
-                CHAT,
-                "",
-                &body(CHAT, stream),
-            )
-        })
+        .map(|stream| api::call(upstream.parse()?, "POST", CHAT, "", &body(CHAT, stream)))
         .into_iter()
         .collect::<Result<Vec<_>>>()?;
     let mut rows = Vec::new();

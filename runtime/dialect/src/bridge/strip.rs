@@ -136,7 +136,8 @@ mod tests {
             json!({ "model": "m", "input": [own, said] })
         );
         let own = json!({ "type": "thinking", "thinking": "hm", "signature": "c2ln" });
-        let sealed = json!({ "type": "thinking", "thinking": "hm", "signature": "tg1.a.signature.eA" });
+        let sealed =
+            json!({ "type": "thinking", "thinking": "hm", "signature": "tg1.a.signature.eA" });
         let redacted = json!({ "type": "redacted_thinking", "data": "tg1.a.redacted.eA" });
         let text = json!({ "type": "text", "text": "tg1." });
         let body = json!({ "model": "m", "max_tokens": 1, "messages": [

@@ -21,10 +21,10 @@ use super::data_dir::{DataDir, SECRET_MODE, check_mode};
 use super::error::StartError;
 use super::token::{self, Gate};
 use super::{Control, State, now_ms};
-use crate::turns::Turns;
 use crate::config::{self, Config};
 use crate::kills::Kills;
 use crate::snapshot::Problem;
+use crate::turns::Turns;
 
 /// Where the store keeps the sealed pepper of key hashes.
 const PEPPER: &[u8] = b"pepper";

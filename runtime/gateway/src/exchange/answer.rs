@@ -79,9 +79,7 @@ pub(super) async fn accept(
     }
     let mut body = Coalesce::new(body);
     let first = match prepared.commit_after {
-        CommitAfter::FirstEvent => {
-            first_event(&attempt, &mut body, translator.as_mut()).await?
-        }
+        CommitAfter::FirstEvent => first_event(&attempt, &mut body, translator.as_mut()).await?,
         CommitAfter::Status | CommitAfter::Body => Bytes::new(),
     };
     Ok(Answer {
@@ -92,6 +90,7 @@ pub(super) async fn accept(
         translator,
         spoken: attempt.spoken,
         bridge: attempt.bridge,
+        estimated: false,
     })
 }
 
@@ -136,6 +135,7 @@ fn settle_whole(
         translator: None,
         spoken: attempt.spoken,
         bridge: attempt.bridge,
+        estimated: false,
     })
 }
 
@@ -196,6 +196,7 @@ async fn aggregate(
         translator: None,
         spoken: attempt.spoken,
         bridge: attempt.bridge,
+        estimated: false,
     })
 }
 

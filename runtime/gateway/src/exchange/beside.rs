@@ -33,7 +33,9 @@ pub(crate) async fn beside(
     snapshot: &Snapshot,
     asked: Beside<'_>,
 ) -> Result<Response<Reply>, ApiError> {
-    let failed = |kind: ErrorKind| move || ApiError::new(kind, "the vendor that keeps it cannot be asked now");
+    let failed = |kind: ErrorKind| {
+        move || ApiError::new(kind, "the vendor that keeps it cannot be asked now")
+    };
     let upstream = snapshot
         .upstream(asked.upstream)
         .ok_or_else(failed(ErrorKind::TurnNotFound))?;

@@ -2,20 +2,16 @@
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::{Answer, Content};
 use crate::request::Request;
-
-/// Marks an answer that is the gateway's estimate, not a vendor's count.
-const ESTIMATED: HeaderName = HeaderName::from_static("x-tollgate-estimated");
 
 /// The estimated input of a request: its text at four characters a token, as holds are estimated.
 pub(super) fn tokens(request: &Request) -> Answer {
     let tokens = request.facts.input_chars_estimate.div_ceil(4).max(1);
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(ESTIMATED, HeaderValue::from_static("input_tokens"));
     Answer {
         status: StatusCode::OK,
         headers,
@@ -24,5 +20,6 @@ pub(super) fn tokens(request: &Request) -> Answer {
         translator: None,
         spoken: request.operation,
         bridge: None,
+        estimated: true,
     }
 }

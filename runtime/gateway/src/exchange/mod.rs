@@ -27,9 +27,9 @@ use crate::request::Request;
 use crate::route::Candidate;
 use crate::settle::Settlement;
 use crate::snapshot::Snapshot;
-use crate::{turn, turns};
 use crate::views::{AnswerHead, CallFacts};
 use crate::worker::Worker;
+use crate::{turn, turns};
 
 /// A vendor's answer, up to where it is committed to the client.
 pub(crate) struct Answer {
@@ -43,6 +43,8 @@ pub(crate) struct Answer {
     pub(crate) spoken: Operation,
     /// The way back over the bridge.
     pub(crate) bridge: Option<WayBack>,
+    /// Nobody was asked: it is the gateway's estimate.
+    pub(crate) estimated: bool,
 }
 
 /// The body of an answer.
@@ -150,8 +152,8 @@ async fn attempt(
         Way::Bridged(_) => {
             let created = worker.now_ms() / 1_000;
             let keeps = turns::is_wanted(&worker.control, request);
-            let (document, back) = bridge::request(request, route, spoken, created, keeps)
-                .map_err(Miss::unsaid)?;
+            let (document, back) =
+                bridge::request(request, route, spoken, created, keeps).map_err(Miss::unsaid)?;
             (Cow::Owned(document), Some(back))
         }
         Way::Native | Way::Estimated => (Cow::Borrowed(&*request.document), None),
@@ -380,5 +382,6 @@ fn respond(
         translator: None,
         spoken: attempt.spoken,
         bridge: attempt.bridge,
+        estimated: false,
     })
 }

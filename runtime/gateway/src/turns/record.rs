@@ -115,7 +115,10 @@ mod tests {
         assert_eq!(expires_ms(&stored), Some(123_456));
         assert!(!stored.windows(6).any(|part| part == b"secret"));
         assert_eq!(sealer.open(b"resp_2", &stored), None);
-        assert_eq!(Sealer::new(&[2; 32]).unwrap().open(b"resp_1", &stored), None);
+        assert_eq!(
+            Sealer::new(&[2; 32]).unwrap().open(b"resp_1", &stored),
+            None
+        );
         for at in 0..stored.len() {
             let mut changed = stored.clone();
             changed[at] ^= 1;

@@ -147,10 +147,6 @@ fn joined(input: &str, response: &str, own: Option<&[u8]>) -> Option<String> {
     let answered: Output<'_> = serde_json::from_str(response).ok()?;
     let own = items(own);
     let own: Vec<&RawValue> = serde_json::from_str(&own).ok()?;
-    let all: Vec<&RawValue> = said
-        .into_iter()
-        .chain(answered.output)
-        .chain(own)
-        .collect();
+    let all: Vec<&RawValue> = said.into_iter().chain(answered.output).chain(own).collect();
     serde_json::to_string(&all).ok()
 }

@@ -42,7 +42,8 @@ fn input_of(document: &Document) -> Value {
 }
 
 #[test]
-fn a_turn_is_found_by_its_own_account_until_it_expires_before_and_after_it_was_written_and_a_restart() {
+fn a_turn_is_found_by_its_own_account_until_it_expires_before_and_after_it_was_written_and_a_restart()
+ {
     let folder = tempfile::tempdir().unwrap();
     let open = || {
         let store = SledStore::open(folder.path(), Durability::Process).unwrap();
@@ -88,16 +89,23 @@ fn a_request_gets_what_came_before_in_front_of_its_own_input() {
     let answer = json!({ "id": "resp_1", "output": [{ "type": "message", "role": "assistant", "content": [] }] });
     kept.keep(
         "resp_1",
-        here(r#"[{"role":"user","content":"first"}]"#, &answer.to_string()),
+        here(
+            r#"[{"role":"user","content":"first"}]"#,
+            &answer.to_string(),
+        ),
     );
     for (own, items) in [
-        (json!("second"), vec![json!({ "type": "message", "role": "user", "content": "second" })]),
+        (
+            json!("second"),
+            vec![json!({ "type": "message", "role": "user", "content": "second" })],
+        ),
         (
             json!([{ "type": "function_call_output", "call_id": "c", "output": "x" }]),
             vec![json!({ "type": "function_call_output", "call_id": "c", "output": "x" })],
         ),
     ] {
-        let body = json!({ "model": "m", "input": own, "previous_response_id": "resp_1", "store": true });
+        let body =
+            json!({ "model": "m", "input": own, "previous_response_id": "resp_1", "store": true });
         let mut document = document(&body);
         let thread = resume(&kept, account(1), &mut document, NOW).unwrap();
         assert_eq!(thread, Some(Thread::default()));
@@ -134,7 +142,10 @@ fn another_accounts_answer_and_one_that_never_was_are_equally_not_found() {
         let error = serve(&kept, account(2), &id, &method, "", NOW).unwrap_err();
         assert_eq!(error.kind, ErrorKind::NotFound);
     }
-    assert!(kept.find("resp_1", account(1), NOW).is_some(), "deleted by another");
+    assert!(
+        kept.find("resp_1", account(1), NOW).is_some(),
+        "deleted by another"
+    );
 }
 
 #[test]
@@ -149,7 +160,9 @@ fn what_the_vendor_keeps_stays_named_and_binds_to_its_upstream() {
     kept.keep("resp_1", there);
     let body = json!({ "model": "m", "input": "x", "previous_response_id": "resp_1" });
     let mut document = document(&body);
-    let thread = resume(&kept, account(1), &mut document, NOW).unwrap().unwrap();
+    let thread = resume(&kept, account(1), &mut document, NOW)
+        .unwrap()
+        .unwrap();
     assert_eq!(thread.upstream.as_deref(), Some("main"));
     assert_eq!(thread.tokens, 12);
     assert!(!document.is_modified());
@@ -159,18 +172,28 @@ fn what_the_vendor_keeps_stays_named_and_binds_to_its_upstream() {
 fn a_conversation_begins_with_its_items_and_both_names_at_once_are_refused() {
     let kept = turns();
     let items = json!({ "items": [{ "role": "user", "content": "hi" }], "metadata": { "a": "b" } });
-    let made = begin(&kept, account(1), Uuid::from_u128(5), items.to_string().as_bytes(), NOW, LATER);
+    let made = begin(
+        &kept,
+        account(1),
+        Uuid::from_u128(5),
+        items.to_string().as_bytes(),
+        NOW,
+        LATER,
+    );
     let made: Value = serde_json::from_slice(&made.unwrap()).unwrap();
     assert_eq!(made["metadata"]["a"], "b");
     let id = made["id"].as_str().unwrap().to_owned();
     for named in [json!(id), json!({ "id": id })] {
         let mut document = document(&json!({ "model": "m", "input": "x", "conversation": named }));
-        let thread = resume(&kept, account(1), &mut document, NOW).unwrap().unwrap();
+        let thread = resume(&kept, account(1), &mut document, NOW)
+            .unwrap()
+            .unwrap();
         assert_eq!(thread.conversation.as_deref(), Some(&*id));
         assert_eq!(input_of(&document)[0]["content"], "hi");
         assert!(document.get("conversation").is_none());
     }
-    let both = json!({ "model": "m", "input": "x", "conversation": id, "previous_response_id": "y" });
+    let both =
+        json!({ "model": "m", "input": "x", "conversation": id, "previous_response_id": "y" });
     let error = resume(&kept, account(1), &mut document(&both), NOW).unwrap_err();
     assert_eq!(error.kind, ErrorKind::InvalidRequest);
     let unknown = json!({ "model": "m", "input": "x", "conversation": "conv_9" });
@@ -201,8 +224,15 @@ fn input_items_are_listed_in_pages() {
     let second = page(&format!("after={last}&limit=100")).unwrap();
     assert_eq!(second["data"].as_array().unwrap().len(), 10);
     assert_eq!(second["has_more"], false);
-    assert_eq!(page("order=asc&limit=1").unwrap()["data"][0]["content"][0]["text"], "0");
+    assert_eq!(
+        page("order=asc&limit=1").unwrap()["data"][0]["content"][0]["text"],
+        "0"
+    );
     for wrong in ["limit=0", "limit=x", "order=up", "after=nobody"] {
-        assert_eq!(page(wrong).unwrap_err().kind, ErrorKind::InvalidRequest, "{wrong}");
+        assert_eq!(
+            page(wrong).unwrap_err().kind,
+            ErrorKind::InvalidRequest,
+            "{wrong}"
+        );
     }
 }
