@@ -34,11 +34,7 @@ impl Silence {
     /// Ready whenever another stretch of silence has passed.
     pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         while self.timer.as_mut().poll(context).is_ready() {
-            let now = Instant::now();
-            let silent = now.duration_since(self.heard) >= SILENCE;
-            if silent {
-                self.heard = now;
-            }
+            let silent = self.passed(Instant::now());
             self.timer.as_mut().reset(self.heard + SILENCE);
             if silent {
                 return Poll::Ready(());
@@ -46,25 +42,33 @@ impl Silence {
         }
         Poll::Pending
     }
+
+    /// Whether a stretch of silence has passed; if so, the next begins.
+    fn passed(&mut self, now: Instant) -> bool {
+        let silent = now.saturating_duration_since(self.heard) >= SILENCE;
+        if silent {
+            self.heard = now;
+        }
+        silent
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::future::poll_fn;
-
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn each_stretch_of_silence_is_told_once_and_words_begin_it_anew() {
         let mut silence = Silence::new();
-        let start = Instant::now();
-        poll_fn(|context| silence.poll(context)).await;
-        assert_eq!(start.elapsed().as_secs(), 15);
-        tokio::time::advance(Duration::from_secs(10)).await;
-        silence.heard();
-        poll_fn(|context| silence.poll(context)).await;
-        assert_eq!(start.elapsed().as_secs(), 40);
-        poll_fn(|context| silence.poll(context)).await;
-        assert_eq!(start.elapsed().as_secs(), 55);
+        let start = silence.heard;
+        let after = |seconds| start + Duration::from_secs(seconds);
+        assert!(!silence.passed(after(14)));
+        assert!(silence.passed(after(15)));
+        assert!(!silence.passed(after(29)));
+        silence.heard = after(29);
+        assert!(!silence.passed(after(43)));
+        assert!(silence.passed(after(44)));
+        assert!(silence.passed(after(59)));
+        assert!(!silence.passed(start), "a clock that runs backwards");
     }
 }

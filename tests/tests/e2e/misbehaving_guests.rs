@@ -518,7 +518,8 @@ async fn a_plan_that_undoes_the_cap_of_a_strict_budget_is_not_sent() {
     let world = World::with(setup()).await;
     let endpoint = Endpoint::of("chat-completions");
     const CAP: &str = "/max_completion_tokens";
-    let plans: [(&str, &[(u8, &str, &str)], bool); 6] = [
+    type Edits = &'static [(u8, &'static str, &'static str)];
+    let plans: [(&str, Edits, bool); 6] = [
         ("removes", &[(2, CAP, "")], false),
         ("raises", &[(0, CAP, "1000000000")], false),
         ("hides", &[(3, CAP, "max_thoughts")], false),

@@ -21,7 +21,7 @@ pub(super) struct Miss {
     pub(super) told: Option<Told>,
     pub(super) cause: Cause,
     /// What the vendor's dialect cannot say, in our words.
-    pub(super) unsaid: Option<ApiError>,
+    pub(super) unsaid: Option<Box<ApiError>>,
 }
 
 /// Where an attempt failed.
@@ -59,7 +59,7 @@ pub(super) fn for_the_client(
     mut miss: Miss,
 ) -> Unanswered {
     if let Some(error) = miss.unsaid {
-        return Unanswered::Error(error);
+        return Unanswered::Error(*error);
     }
     let repeats = |bytes: &[u8]| {
         route
@@ -261,7 +261,7 @@ impl Miss {
             message: None,
         };
         Self {
-            unsaid: Some(error),
+            unsaid: Some(Box::new(error)),
             ..Self::from(failure)
         }
     }
