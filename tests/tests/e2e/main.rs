@@ -17,6 +17,7 @@ mod crash;
 mod custody;
 mod drop_in;
 mod durability;
+mod failed_requests;
 mod failover;
 mod framing;
 mod identity;
