@@ -24,6 +24,7 @@ mod identity;
 mod keys;
 mod limits;
 mod misbehaving_guests;
+mod misbehaving_translators;
 mod models;
 mod money;
 mod policies;
