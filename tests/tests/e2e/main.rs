@@ -22,6 +22,7 @@ mod failover;
 mod framing;
 mod identity;
 mod keys;
+mod limit_headers;
 mod limits;
 mod misbehaving_guests;
 mod misbehaving_translators;
