@@ -46,6 +46,22 @@ impl Setup {
         self
     }
 
+    /// Without a setting that tests have by default: what is shipped holds.
+    #[must_use]
+    pub fn shipped(mut self, section: &str, key: &str) -> Self {
+        if let Some(keys) = self.settings.get_mut(section) {
+            keys.remove(key);
+        }
+        self
+    }
+
+    /// Durable as it is shipped: what was answered outlives a power failure. By default tests are content with what
+    /// outlives the process, which costs no waiting for the disk.
+    #[must_use]
+    pub fn durable_as_shipped(self) -> Self {
+        self.shipped("data", "durable")
+    }
+
     /// A further argument of `serve`.
     #[must_use]
     pub fn argument(mut self, argument: &str) -> Self {
@@ -85,11 +101,6 @@ impl Gateway {
             )
             .unwrap();
         }
-        fs::write(
-            folder.path().join("tollgate.toml"),
-            config(setup, folder.path()),
-        )
-        .unwrap();
         let mut gateway = Self {
             child: None,
             folder,
@@ -99,8 +110,15 @@ impl Gateway {
             management: Management::new(SocketAddr::from(([127, 0, 0, 1], 0)), String::new()),
             secrets: Mutex::default(),
         };
+        gateway.configure(setup);
         gateway.launch(&binary).await;
         gateway
+    }
+
+    /// Writes another configuration, which holds from the next start on. Arguments and components stay.
+    pub fn configure(&self, setup: &Setup) {
+        let text = config(setup, self.folder.path());
+        fs::write(self.folder.path().join("tollgate.toml"), text).unwrap();
     }
 
     async fn launch(&mut self, binary: &Path) {

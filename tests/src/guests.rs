@@ -5,7 +5,10 @@ use std::path::Path;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
+use self::vendor::{Optional, Translation};
 use crate::places;
+
+mod vendor;
 
 /// What a guest does when it is called.
 #[derive(Clone, Debug)]
@@ -41,6 +44,14 @@ pub enum Place {
     Classify,
     /// In `responder.respond`.
     Respond,
+    /// In `signing.sign`.
+    Sign,
+    /// In `translation`, of the request.
+    TranslateRequest,
+    /// In `translation`, of a whole answer.
+    TranslateResponse,
+    /// In `translation`, in the middle of a stream: from its second piece on.
+    TranslateStream,
 }
 
 /// Where a policy does its deed.
@@ -114,26 +125,50 @@ pub fn provider_at(id: &str, place: Place, deed: &Deed) -> Vec<u8> {
         true => done(""),
         false => format!("(i32.const {described})"),
     };
-    let (mut optional, mut exports) = (String::new(), String::new());
-    if here(Place::Configure) {
-        let body = done("");
-        optional.push_str(&format!(
-            r#"(func (export "tollgate:extension/configuration@0.1.0#configure") (param i32 i32) (result i32) {body})"#
-        ));
-        exports.push_str("export tollgate:extension/configuration@0.1.0;");
-    }
-    if here(Place::Respond) {
-        let body = done(drop);
-        optional.push_str(&format!(
-            r#"(func (export "tollgate:extension/responder@0.1.0#respond") (param i32 i32 i32) (result i32) {body})"#
-        ));
-        exports.push_str("export tollgate:extension/responder@0.1.0;");
-    }
+    let optional = match place {
+        Place::Configure => Some(Optional {
+            imports: String::new(),
+            functions: format!(
+                r#"(func (export "tollgate:extension/configuration@0.1.0#configure") (param i32 i32) (result i32) {})"#,
+                done("")
+            ),
+            name: "configuration",
+        }),
+        Place::Respond => Some(Optional {
+            imports: String::new(),
+            functions: format!(
+                r#"(func (export "tollgate:extension/responder@0.1.0#respond") (param i32 i32 i32) (result i32) {})"#,
+                done(drop)
+            ),
+            name: "responder",
+        }),
+        Place::Sign => Some(vendor::signing(&done(vendor::SIGN_DROPS))),
+        Place::TranslateRequest | Place::TranslateResponse | Place::TranslateStream => {
+            let body = done("");
+            let mut instead = Translation::default();
+            *match place {
+                Place::TranslateRequest => &mut instead.request,
+                Place::TranslateResponse => &mut instead.response,
+                _ => &mut instead.push,
+            } = Some(body);
+            Some(vendor::translation(instead, &mut memory))
+        }
+        _ => None,
+    };
+    let (imports, optional, exports) = match optional {
+        Some(optional) => (
+            optional.imports,
+            optional.functions,
+            format!("export tollgate:extension/{}@0.1.0;", optional.name),
+        ),
+        None => <_>::default(),
+    };
     let text = format!(
         r#"(module
             (import "tollgate:extension/call@0.1.0" "[method]call.streaming" (func $streaming (param i32) (result i32)))
             (import "tollgate:extension/call@0.1.0" "[resource-drop]call" (func $drop (param i32)))
             (import "tollgate:extension/call@0.1.0" "[resource-drop]failed-answer" (func $drop-answer (param i32)))
+            {imports}
             {}
             (func (export "tollgate:extension/manifest@0.1.0#describe") (result i32) {describe})
             (func (export "tollgate:extension/exchange@0.1.0#prepare") (param i32) (result i32) {prepare})
@@ -422,6 +457,10 @@ mod tests {
                 Place::Prepare,
                 Place::Classify,
                 Place::Respond,
+                Place::Sign,
+                Place::TranslateRequest,
+                Place::TranslateResponse,
+                Place::TranslateStream,
             ] {
                 assert!(provider_at("p", place, &deed).len() > 100);
             }

@@ -1,7 +1,8 @@
 //! End-to-end tests on the real binary, with an upstream simulator and real clients.
 //!
 //! `simulator` plays the vendor, `gateway` runs the binary under test, `wire` is a client that shows every byte,
-//! `guests` builds components that misbehave, `clients` installs and runs the real ones.
+//! `crowd` sends a thousand requests at once, `guests` builds components that misbehave, `clients` installs and runs the
+//! real ones.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -9,6 +10,7 @@
 )]
 
 pub mod clients;
+pub mod crowd;
 pub mod endpoints;
 pub mod gateway;
 pub mod guests;

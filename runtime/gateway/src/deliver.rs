@@ -40,10 +40,8 @@ pub(crate) fn deliver(
     let mut id = [0; 36];
     let id = &*request.id.hyphenated().encode_lower(&mut id);
     reply::identify(&mut headers, id);
-    if let Some((admitted_ms, headroom)) = settlement.headroom() {
-        let dialect = request.operation.dialect();
-        rate_limits(&mut headers, dialect, &headroom, admitted_ms);
-    }
+    let dialect = request.operation.dialect();
+    tell_limits(&mut headers, dialect, &settlement);
     let filters = Filters::new(request);
     let (status, body) = match answer.content {
         Content::Whole(body) => {
@@ -65,8 +63,8 @@ pub(crate) fn deliver(
                     (answer.status, Reply::whole(body))
                 }
                 Err(refusal) => {
-                    let response =
-                        reply::error(request.operation.dialect(), &refusal.error, request.id);
+                    let mut response = reply::error(dialect, &refusal.error, request.id);
+                    tell_limits(response.headers_mut(), dialect, &settlement);
                     let status = response.status().as_u16();
                     settlement.close(Outcome {
                         usage,
@@ -188,6 +186,13 @@ fn usage_of(
         })
     };
     tollgate_dialect::read_usage(operation, body, hints).unwrap_or_else(estimate)
+}
+
+/// The caller's own limits as they were right after its request had been admitted.
+fn tell_limits(headers: &mut HeaderMap, dialect: Dialect, settlement: &Settlement) {
+    if let Some((admitted_ms, headroom)) = settlement.headroom() {
+        rate_limits(headers, dialect, &headroom, admitted_ms);
+    }
 }
 
 /// The caller's own limits, in the words of its dialect. What is not limited is not told.

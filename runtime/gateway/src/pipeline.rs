@@ -119,7 +119,7 @@ fn client(worker: &Worker, peer: Option<SocketAddr>, headers: &HeaderMap) -> Opt
 }
 
 /// A defect of ours fails the one request, in its dialect; what it held is settled as its stack unwinds.
-async fn guarded(
+pub(crate) async fn guarded(
     dialect: Dialect,
     id: Uuid,
     answer: impl Future<Output = Response<Reply>>,

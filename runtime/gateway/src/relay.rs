@@ -328,7 +328,7 @@ impl Relay {
 }
 
 impl Drop for Relay {
-    /// The client went away: what was streamed by then is charged.
+    /// The client went away, or a defect of ours ends its connection: what was streamed by then is charged.
     fn drop(&mut self) {
         if let (Some(settlement), Some(tap)) = (self.settlement.take(), self.tap.take()) {
             let complete = tap.is_ended();
@@ -338,10 +338,10 @@ impl Drop for Relay {
                 (_, told) => settlement.part_way(told, summary.output_bytes_estimate),
             };
             // A client may close as soon as it has seen the last event, without waiting for the end of the body.
-            settlement.close(if complete {
-                Outcome::complete(200, usage)
-            } else {
-                Outcome::cancelled(usage)
+            settlement.close(match complete {
+                true => Outcome::complete(200, usage),
+                false if std::thread::panicking() => Outcome::defect(usage),
+                false => Outcome::cancelled(usage),
             });
         }
     }

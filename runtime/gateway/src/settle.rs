@@ -28,6 +28,9 @@ use crate::underway::Place;
 use crate::views::OutcomeFacts;
 use crate::worker::Worker;
 
+#[cfg(test)]
+mod tests;
+
 /// What the status of a request is whose client went away, as nginx has it.
 const CLIENT_CLOSED: u16 = 499;
 
@@ -292,13 +295,9 @@ impl Drop for Settlement {
         if let Some(place) = &self.open {
             let streamed = place.open.borrow().streamed;
             let usage = self.estimate(streamed);
-            self.settle(if std::thread::panicking() {
-                Outcome {
-                    usage,
-                    ..Outcome::failed(500, "internal")
-                }
-            } else {
-                Outcome::cancelled(usage)
+            self.settle(match std::thread::panicking() {
+                true => Outcome::defect(usage),
+                false => Outcome::cancelled(usage),
             });
         }
     }
@@ -321,6 +320,14 @@ impl Outcome {
         Self {
             error: error.into(),
             ..Self::complete(status, Usage::default())
+        }
+    }
+
+    /// A defect of ours ended it.
+    pub(crate) fn defect(usage: Usage) -> Self {
+        Self {
+            usage,
+            ..Self::failed(500, "internal")
         }
     }
 

@@ -36,8 +36,8 @@ use crate::wire::PATIENCE;
 enum Next {
     /// This answer, whatever was asked.
     Scripted(Answer),
-    /// What a vendor would say, its body after a pause.
-    Slow(Duration),
+    /// What a vendor would say, with a pause after so many parts of its body.
+    Slow(usize, Duration),
 }
 
 /// What the simulator's connections share.
@@ -58,8 +58,8 @@ impl Shared {
     fn answer(&self, received: &Received) -> Answer {
         match self.queue.lock().unwrap().pop_front() {
             Some(Next::Scripted(answer)) => return answer,
-            Some(Next::Slow(pause)) => {
-                return dialogue::answer(received).with_part(0, Part::Pause(pause));
+            Some(Next::Slow(after, pause)) => {
+                return dialogue::answer(received).with_part(after, Part::Pause(pause));
             }
             None => {}
         }
@@ -156,13 +156,13 @@ impl Simulator {
         queue.push_back(Next::Scripted(answer));
     }
 
-    /// The next request that has no answer yet gets a vendor's own, its body after a pause.
-    pub fn slow(&self, pause: Duration) {
+    /// The next request that has no answer yet gets a vendor's own, with a pause after so many parts of its body.
+    pub fn slow(&self, after: usize, pause: Duration) {
         self.shared
             .queue
             .lock()
             .unwrap()
-            .push_back(Next::Slow(pause));
+            .push_back(Next::Slow(after, pause));
     }
 
     /// Every request gets this answer from now on (scripted ones first); `None`: a vendor's own again.

@@ -105,6 +105,47 @@ async fn each_kind_of_limit_that_is_set_is_felt_on_every_endpoint_and_for_all_mo
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tokens_of_a_stream_count_as_the_vendor_told_them_once_it_has_ended() {
+    let world = World::new().await;
+    let management = world.management();
+    for endpoint in ENDPOINTS.iter().filter(|endpoint| endpoint.streams) {
+        for (limit, word) in [
+            ("tpm", "rate_limit_exceeded"),
+            ("tpd", "insufficient_quota"),
+        ] {
+            // Enough for two such streams, to the token, and for what a third one would count as to begin with.
+            let mut body: Value = serde_json::from_slice(&endpoint.body(true)).unwrap();
+            let cap = match endpoint.operation {
+                "chat-completions" => "max_completion_tokens",
+                "responses" => "max_output_tokens",
+                _ => "max_tokens",
+            };
+            body[cap] = json!(20);
+            let body = body.to_string();
+            let held = crate::money::input_estimate(body.as_bytes()) + 20;
+            let used = crate::money::tokens(endpoint.tokens);
+            for (room, passes) in [(2 * used + held, 3), (2 * used + held - 1, 2)] {
+                let name = format!("{}-{limit}-{room}", endpoint.operation);
+                let boundaries = json!({ "limits": { limit: room } });
+                management.account("root/research", &name, boundaries).await;
+                let key = management.key(&format!("root/research/{name}")).await;
+                world.gateway.keep_secret(&key.secret);
+                let request = Request::post(endpoint.path, body.clone()).bearer(&key.secret);
+                for number in 1..=passes {
+                    let reply = world.gateway.send(&request).await;
+                    assert_eq!(reply.status(), 200, "{name}, {number}: {}", reply.text());
+                }
+                if passes == 2 {
+                    let reply = world.gateway.send(&request).await;
+                    let row = (limit, word, "rate_limit_error");
+                    endpoint.assert_error(&reply, 429, self::word(endpoint, &row));
+                }
+            }
+        }
+    }
+}
+
 /// What the simulator would answer by itself.
 fn answer(endpoint: &Endpoint) -> Vec<u8> {
     tollgate_tests::places::fixture(&format!("answers/{}.json", endpoint.operation))

@@ -1,9 +1,10 @@
 //! Budgets of money: kept to the micro-unit under concurrency, by output caps that the vendor is told, or softly.
 
 use serde_json::{Value, json};
+use tollgate_tests::crowd::{self, THOUSAND};
 use tollgate_tests::endpoints::{ENDPOINTS, Endpoint};
-use tollgate_tests::simulator::{Answer, Part};
-use tollgate_tests::wire::{Request, send};
+use tollgate_tests::simulator::{Answer, Gate, Part, Tokens};
+use tollgate_tests::wire::{Reply, Request};
 use tollgate_tests::world::{ALICE, World};
 
 /// What the tests' small requests cost at most for each token of output, and what is left for their input. Micro-units.
@@ -97,12 +98,21 @@ async fn a_large_cap_on_a_small_budget_is_lowered_to_what_is_left_rather_than_re
     // Less than the thinking needs would be refused by the vendor: then it is refused here.
     body["thinking"] = json!({ "type": "enabled", "budget_tokens": 30_000 });
     let reply = world.post(endpoint.path, body.to_string()).await;
-    assert!([413, 429].contains(&reply.status()), "{}", reply.text());
+    endpoint.assert_error(&reply, 413, "request_too_large");
+    // What the whole budget would have been enough for is refused until the day ends.
+    for _ in 0..4 {
+        assert_eq!(world.ask(endpoint, false).await.status(), 200);
+    }
+    body["thinking"] = json!({ "type": "enabled", "budget_tokens": 2_000 });
+    let reply = world.post(endpoint.path, body.to_string()).await;
+    let error = endpoint.assert_error(&reply, 429, "rate_limit_error");
+    assert!(error.to_string().contains("daily"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_at_once_reach_a_limit_and_never_pass_it_on_any_account_of_the_path() {
     const LIMIT: u64 = 400;
+    crowd::open_files();
     let world = World::new().await;
     world
         .management()
@@ -123,19 +133,10 @@ async fn a_thousand_at_once_reach_a_limit_and_never_pass_it_on_any_account_of_th
         keys.push(key.secret);
     }
     let endpoint = Endpoint::of("chat-completions");
-    let mut tasks = tokio::task::JoinSet::new();
-    let places = std::sync::Arc::new(tokio::sync::Semaphore::new(128));
-    for number in 0..1_000 {
-        let request =
-            Request::post(endpoint.path, endpoint.body(number % 3 == 0)).bearer(&keys[number % 4]);
-        let (address, places) = (world.gateway.address(), std::sync::Arc::clone(&places));
-        tasks.spawn(async move {
-            // As many sockets as a machine gives without being asked for more.
-            let _place = places.acquire().await;
-            send(address, &request).await.status()
-        });
-    }
-    let statuses = tasks.join_all().await;
+    let all = (0..THOUSAND).map(|number| {
+        Request::post(endpoint.path, endpoint.body(number % 3 == 0)).bearer(&keys[number % 4])
+    });
+    let statuses = crowd::statuses(world.gateway.address(), all).await;
     let passed = statuses.iter().filter(|status| **status == 200).count() as u64;
     assert!(
         statuses.iter().all(|status| [200, 429].contains(status)),
@@ -149,6 +150,7 @@ async fn a_thousand_at_once_reach_a_limit_and_never_pass_it_on_any_account_of_th
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn parallel_requests_on_a_budget_never_charge_more_than_it_and_leave_less_than_one_request() {
+    crowd::open_files();
     let world = World::new().await;
     let limit = 60_000;
     world
@@ -161,23 +163,22 @@ async fn parallel_requests_on_a_budget_never_charge_more_than_it_and_leave_less_
     let endpoint = Endpoint::of("messages");
     let mut body: Value = serde_json::from_slice(&endpoint.body(false)).unwrap();
     body["max_tokens"] = json!(200);
-    let mut refused = 0;
-    for _ in 0..40 {
-        let mut tasks = tokio::task::JoinSet::new();
-        for _ in 0..32 {
-            let (address, request) = (
-                world.gateway.address(),
-                world.request(endpoint.path, body.to_string()),
-            );
-            tasks.spawn(async move { send(address, &request).await.status() });
-        }
-        let statuses = tasks.join_all().await;
-        refused = statuses.iter().filter(|status| **status == 429).count();
-        if refused == statuses.len() {
+    let request = world.request(endpoint.path, body.to_string());
+    let mut ended = false;
+    // All at once, then as long as there is something left.
+    for wave in std::iter::once(THOUSAND).chain([32; 40]) {
+        let all = std::iter::repeat_n(request.clone(), wave);
+        let statuses = crowd::statuses(world.gateway.address(), all).await;
+        assert!(
+            statuses.iter().all(|status| [200, 429].contains(status)),
+            "{statuses:?}"
+        );
+        ended = !statuses.contains(&200);
+        if ended {
             break;
         }
     }
-    assert_eq!(refused, 32, "the budget never ends");
+    assert!(ended, "the budget never ends");
     let rows = world.management().rows().await;
     let charged: u64 = rows.iter().map(|row| row.charged()).sum();
     let hold = rows
@@ -201,26 +202,57 @@ async fn parallel_requests_on_a_budget_never_charge_more_than_it_and_leave_less_
     );
 }
 
-/// A stream whose text grows for longer than a small budget pays for.
-fn long_stream() -> Answer {
+/// What each event of a long stream says, tokens.
+const EVENT: u64 = 250;
+
+/// The events of a stream whose text grows for longer than a small budget pays for, and its end.
+fn long_stream() -> (Vec<Part>, Part) {
     let delta = |text: &str| {
         let delta = json!({ "id": "c", "object": "chat.completion.chunk", "created": 1, "model": "gpt-simulated",
             "choices": [{ "index": 0, "delta": { "content": text }, "finish_reason": null }] });
         Part::Bytes(format!("data: {delta}\n\n").into_bytes())
     };
-    // 250 tokens an event, and time to look at each.
-    let events = (0..40).flat_map(|_| {
-        let pause = Part::Pause(std::time::Duration::from_millis(10));
-        [delta(&"word ".repeat(200)), pause]
-    });
-    let mut parts: Vec<Part> = events.collect();
+    let events = vec![delta(&"four".repeat(250)); 40];
     let end = json!({ "id": "c", "object": "chat.completion.chunk", "created": 1, "model": "gpt-simulated",
         "choices": [{ "index": 0, "delta": {}, "finish_reason": "stop" }],
         "usage": { "prompt_tokens": 10, "completion_tokens": 10_000, "total_tokens": 10_010 } });
-    parts.push(Part::Bytes(
-        format!("data: {end}\n\ndata: [DONE]\n\n").into_bytes(),
-    ));
-    Answer::stream(parts)
+    let end = Part::Bytes(format!("data: {end}\n\ndata: [DONE]\n\n").into_bytes());
+    (events, end)
+}
+
+/// Reads a stream of which each event waits for the one before it to have arrived, so that the gateway looks at each.
+async fn read_event_by_event(world: &World, request: &Request) -> Reply {
+    let (events, end) = long_stream();
+    let gates: Vec<Gate> = events.iter().map(|_| Gate::default()).collect();
+    let waits = gates.iter().map(|gate| Part::Wait(gate.clone()));
+    let mut parts: Vec<Part> = events
+        .into_iter()
+        .zip(waits)
+        .flat_map(<[Part; 2]>::from)
+        .collect();
+    parts.push(end);
+    world.simulator.script(Answer::stream(parts));
+    let mut connection = world.gateway.connect().await;
+    let head = connection.send(request).await.unwrap();
+    let (mut body, mut complete) = (Vec::new(), false);
+    let mut passed = 0;
+    while let Ok(piece) = connection.piece().await {
+        let Some(piece) = piece else {
+            complete = true;
+            break;
+        };
+        body.extend(piece);
+        let arrived = body.windows(2).filter(|two| two == b"\n\n").count();
+        for gate in gates.iter().take(arrived).skip(passed) {
+            gate.open();
+        }
+        passed = arrived;
+    }
+    Reply {
+        head,
+        body,
+        complete,
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -231,8 +263,9 @@ async fn a_soft_budget_extends_the_hold_of_a_long_stream_and_ends_it_only_where_
     for (on_exhaust, cut) in [("finish", false), ("cut", true)] {
         let name = format!("soft-{on_exhaust}");
         // A slice of 500 tokens at a time, and money for about 4,000.
-        let boundaries = json!({ "budget_mode": "soft", "on_exhaust": on_exhaust, "default_output": 500,
-            "limits": { "daily_limit": 4_000 * OUTPUT } });
+        let (slice, limit) = (500, 4_000 * OUTPUT);
+        let boundaries = json!({ "budget_mode": "soft", "on_exhaust": on_exhaust, "default_output": slice,
+            "limits": { "daily_limit": limit } });
         world
             .management()
             .account("root/research", &name, boundaries)
@@ -242,10 +275,10 @@ async fn a_soft_budget_extends_the_hold_of_a_long_stream_and_ends_it_only_where_
             .key(&format!("root/research/{name}"))
             .await;
         world.gateway.keep_secret(&key.secret);
-        world.simulator.script(long_stream());
         let request = Request::post(endpoint.path, endpoint.body(true)).bearer(&key.secret);
-        let reply = world.gateway.send(&request).await;
+        let reply = read_event_by_event(&world, &request).await;
         assert_eq!(reply.status(), 200);
+        assert!(reply.complete);
         assert!(
             world
                 .simulator
@@ -262,7 +295,10 @@ async fn a_soft_budget_extends_the_hold_of_a_long_stream_and_ends_it_only_where_
             .await;
         let (hold, charged) = (row.0["hold"].as_u64().unwrap(), row.charged());
         // It began with 500 tokens and was extended as far as the budget goes.
-        assert!(hold > 2_000 * OUTPUT && hold <= 4_000 * OUTPUT, "{hold}");
+        assert!(
+            hold <= limit && hold + slice * OUTPUT > limit,
+            "{hold} of {limit}"
+        );
         let text = reply.text();
         if cut {
             assert!(
@@ -271,10 +307,17 @@ async fn a_soft_budget_extends_the_hold_of_a_long_stream_and_ends_it_only_where_
                 &text[text.len() - 400..]
             );
             assert_eq!(row.text("error"), "budget-exhausted");
-            assert!(charged < 6_000 * OUTPUT, "{charged}");
+            // It ends where what is held is used up: with the event that used it up, and no later.
+            assert!(charged <= hold + EVENT * OUTPUT, "{charged} of {hold}");
+            assert!(charged + slice * OUTPUT > limit, "{charged} of {limit}");
         } else {
             assert!(text.ends_with("data: [DONE]\n\n"));
-            assert!(charged >= 10_000 * OUTPUT, "{charged}");
+            let told = Tokens {
+                input: 10,
+                output: 10_000,
+                ..Tokens::default()
+            };
+            assert_eq!(charged, crate::money::cost(told));
         }
         if !cut {
             // What running answers cost can exceed a soft budget; nothing new is sent then.
@@ -322,8 +365,8 @@ async fn an_answer_that_is_held_for_in_full_is_never_cut() {
     world.management().change(ALICE, boundaries).await;
     let mut body: Value = serde_json::from_slice(&endpoint.body(true)).unwrap();
     body["max_completion_tokens"] = json!(10_000);
-    world.simulator.script(long_stream());
-    let reply = world.post(endpoint.path, body.to_string()).await;
+    let request = world.request(endpoint.path, body.to_string());
+    let reply = read_event_by_event(&world, &request).await;
     assert_eq!(reply.status(), 200);
     assert!(reply.text().ends_with("data: [DONE]\n\n"));
 }

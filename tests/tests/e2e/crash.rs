@@ -2,7 +2,7 @@
 //! balance, and what was under way is resolved and flagged.
 
 use std::collections::{HashMap, HashSet};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use tollgate_tests::endpoints::{ENDPOINTS, Endpoint};
@@ -13,16 +13,31 @@ use tollgate_tests::world::World;
 const KILLS: u64 = 100;
 const CREDIT: i64 = 900_000_000_000;
 
-/// A small generator: the moments of the kills are random, and the same in every run.
+/// A small generator: the moments of the kills are random, and others in every run.
 struct Random(u64);
 
 impl Random {
+    /// Of the seed that is asked for, else of the time. Told, so that a run can be repeated as far as clocks allow.
+    fn new() -> Self {
+        let asked = std::env::var("TOLLGATE_SEED").ok();
+        let seed = asked.map_or_else(now_nanoseconds, |seed| seed.parse().expect("a number"));
+        println!("TOLLGATE_SEED={seed}");
+        // Nothing ever comes of 0.
+        Self(seed.max(1))
+    }
+
     fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         self.0 % limit
     }
+}
+
+fn now_nanoseconds() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    // What does not fit is centuries.
+    since.as_nanos() as u64
 }
 
 /// What was seen of the traffic so far.
@@ -33,6 +48,8 @@ struct Seen {
     /// Rows by request: what was once there stays as it was.
     rows: HashMap<String, u64>,
     recovered: usize,
+    /// Of them, what was charged to the soft budget.
+    soft: u64,
     /// The newest row that was looked at.
     since: u64,
 }
@@ -40,8 +57,9 @@ struct Seen {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_kills_under_load_lose_no_charge_double_none_and_leave_the_books_balanced() {
     let began = Instant::now();
-    let setup = Setup::new(&["openai", "anthropic"]).set("data", "durable", "\"process\"");
-    let mut world = World::with(setup).await;
+    let mut random = Random::new();
+    let setup = Setup::new(&["openai", "anthropic"]);
+    let mut world = World::with(setup.clone()).await;
     let limits =
         json!({ "billing": "prepaid", "limits": { "rpd": 10_000_000, "monthly_limit": CREDIT } });
     world.management().change("root/research", limits).await;
@@ -50,19 +68,28 @@ async fn a_hundred_kills_under_load_lose_no_charge_double_none_and_leave_the_boo
         .management()
         .done("POST", "/api/grants", Some(&grant))
         .await;
-    let requests = traffic(&world);
-    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let soft = softly_kept(&world).await;
+    let requests = traffic(&[&world.key.secret, &soft]);
     let mut seen = Seen::default();
     for kill in 0..KILLS {
+        // Every second time durable as it is shipped: from the next start on.
+        world.gateway.configure(&match kill % 2 {
+            0 => setup.clone().durable_as_shipped(),
+            _ => setup.clone(),
+        });
         // Some answers take long enough for the journal to hear of their requests before the kill.
         for _ in 0..random.below(6) {
             let pause = Duration::from_millis(random.below(120));
-            world.simulator.slow(pause);
+            // Before the first part of an answer, or in the middle of a stream.
+            let after = usize::try_from(random.below(6)).unwrap();
+            world.simulator.slow(after, pause);
         }
         let mut tasks = tokio::task::JoinSet::new();
         for worker in 0..4 {
             let (address, requests) = (world.gateway.address(), requests.clone());
-            tasks.spawn(async move { send_until_killed(address, &requests, worker).await });
+            // Wherever the last round began.
+            let first = usize::try_from(random.below(requests.len() as u64)).unwrap() + worker;
+            tasks.spawn(async move { send_until_killed(address, &requests, first).await });
         }
         tokio::time::sleep(Duration::from_micros(5_000 + random.below(250_000))).await;
         world.gateway.kill();
@@ -82,6 +109,10 @@ async fn a_hundred_kills_under_load_lose_no_charge_double_none_and_leave_the_boo
         seen.recovered,
     );
     assert!(
+        seen.soft > 0,
+        "nothing was asked for on the soft budget: the test shows less than it should"
+    );
+    assert!(
         seen.recovered > 0,
         "no kill ever met a request under way: the test shows less than it should"
     );
@@ -92,15 +123,30 @@ async fn a_hundred_kills_under_load_lose_no_charge_double_none_and_leave_the_boo
     );
 }
 
-/// Whole answers and streams of each kind.
-fn traffic(world: &World) -> Vec<Request> {
+/// An account whose budget is kept softly: holds are a few tokens and are extended as streams grow. Its key.
+async fn softly_kept(world: &World) -> String {
+    let management = world.management();
+    let boundaries = json!({ "budget_mode": "soft", "default_output": 4, "limits": { "monthly_limit": CREDIT } });
+    management
+        .account("root/research", "soft", boundaries)
+        .await;
+    let key = management.key("root/research/soft").await;
+    world.gateway.keep_secret(&key.secret);
+    key.secret
+}
+
+/// Whole answers and streams of each kind, for each key.
+fn traffic(keys: &[&str]) -> Vec<Request> {
     let kinds = ENDPOINTS
         .iter()
         .filter(|endpoint| endpoint.operation != "count-tokens");
-    kinds
-        .flat_map(|endpoint| {
-            [false, endpoint.streams]
-                .map(|stream| world.request(endpoint.path, endpoint.body(stream)))
+    let bodies = kinds.flat_map(|endpoint| {
+        [false, endpoint.streams].map(|stream| (endpoint.path, endpoint.body(stream)))
+    });
+    bodies
+        .flat_map(|(path, body)| {
+            keys.iter()
+                .map(move |key| Request::post(path, body.clone()).bearer(key))
         })
         .collect()
 }
@@ -158,7 +204,11 @@ async fn check(world: &World, seen: &mut Seen, kill: u64) {
             );
         }
         seen.since = seen.since.max(row["admitted_ms"].as_u64().unwrap());
-        match seen.rows.insert(id.to_owned(), charged) {
+        let before = seen.rows.insert(id.to_owned(), charged);
+        if before.is_none() && text(row, "account") == "root/research/soft" {
+            seen.soft += charged;
+        }
+        match before {
             None if row["recovered"] == true => {
                 seen.recovered += 1;
                 let hold = row["hold"].as_u64().unwrap();
@@ -206,6 +256,11 @@ async fn check(world: &World, seen: &mut Seen, kill: u64) {
         "kill {kill}: counters and rows differ"
     );
     assert_eq!(account["effective"]["running"], 0, "kill {kill}");
+    let soft = management.get("/api/accounts/root/research/soft").await;
+    assert_eq!(
+        soft["effective"]["spent_month"], seen.soft,
+        "kill {kill}: counters and rows of the soft budget differ"
+    );
 }
 
 /// The totals of all rows there are.

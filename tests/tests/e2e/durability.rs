@@ -6,13 +6,25 @@ use serde_json::json;
 use tollgate_tests::endpoints::{ENDPOINTS, Endpoint};
 use tollgate_tests::gateway::Setup;
 use tollgate_tests::places::fixture;
-use tollgate_tests::simulator::{Answer, Gate, Part};
+use tollgate_tests::simulator::{Answer, Gate, Part, Tokens, spoken};
 use tollgate_tests::wire::{Connection, Request};
 use tollgate_tests::world::{ALICE, World};
 
+/// Durable against the death of the process, and as it is shipped: against that of the machine, too.
+fn both_ways() -> [Setup; 2] {
+    let usual = Setup::new(&["openai", "anthropic"]);
+    [usual.clone(), usual.durable_as_shipped()]
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kill_9_loses_no_account_key_credential_or_usage_row() {
-    let mut world = World::new().await;
+    for setup in both_ways() {
+        loses_nothing(setup).await;
+    }
+}
+
+async fn loses_nothing(setup: Setup) {
+    let mut world = World::with(setup).await;
     world
         .management()
         .change(
@@ -65,7 +77,13 @@ async fn kill_9_loses_no_account_key_credential_or_usage_row() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_limit_used_up_before_kill_9_is_used_up_after_it() {
-    let mut world = World::new().await;
+    for setup in both_ways() {
+        stays_used_up(setup).await;
+    }
+}
+
+async fn stays_used_up(setup: Setup) {
+    let mut world = World::with(setup).await;
     world
         .management()
         .change("root/research", json!({ "limits": { "rpm": 3 } }))
@@ -86,8 +104,13 @@ async fn a_limit_used_up_before_kill_9_is_used_up_after_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kill_9_in_the_middle_of_traffic_loses_no_charge_and_charges_nothing_twice() {
+    for setup in both_ways() {
+        charges_once(setup).await;
+    }
+}
+
+async fn charges_once(setup: Setup) {
     const KILLS: u32 = 12;
-    let setup = Setup::new(&["openai", "anthropic"]).set("data", "durable", "\"process\"");
     let mut world = World::with(setup).await;
     let endpoint = &ENDPOINTS[0];
     let requests = [false, true].map(|stream| world.request(endpoint.path, endpoint.body(stream)));
@@ -139,7 +162,12 @@ async fn kill_9_in_the_middle_of_traffic_loses_no_charge_and_charges_nothing_twi
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_under_way_at_kill_9_is_charged_its_hold_and_flagged() {
-    let setup = Setup::new(&["openai", "anthropic"]).set("data", "durable", "\"process\"");
+    for setup in both_ways() {
+        charges_its_hold(setup).await;
+    }
+}
+
+async fn charges_its_hold(setup: Setup) {
     let mut world = World::with(setup).await;
     let endpoint = Endpoint::of("chat-completions");
     let gate = Gate::default();
@@ -160,6 +188,82 @@ async fn a_request_under_way_at_kill_9_is_charged_its_hold_and_flagged() {
     assert_eq!(row.0["recovered"], true, "{}", row.0);
     assert_eq!(row.charged(), row.0["hold"].as_u64().unwrap(), "{}", row.0);
     assert!(row.charged() > 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_cut_by_kill_9_is_charged_what_was_streamed_by_its_last_checkpoint() {
+    let text = "Some bytes of text, all of them. ".repeat(15);
+    for setup in both_ways() {
+        let mut world = World::with(setup).await;
+        // Held for: what is charged otherwise.
+        let budget = json!({ "limits": { "daily_limit": 900_000_000 } });
+        world.management().change("root/research", budget).await;
+        let mut before = 0;
+        for endpoint in ENDPOINTS.iter().filter(|endpoint| endpoint.streams) {
+            let gate = Gate::default();
+            let answer = spoken(endpoint.operation, true, &text);
+            // All that is text, and nothing that tells the end or the usage.
+            let whole = String::from_utf8(answer.body()).unwrap();
+            let delta = match endpoint.operation {
+                "chat-completions" => "\"delta\":{\"content\":\"",
+                "responses" => "\"response.output_text.delta\"",
+                _ => "\"text_delta\"",
+            };
+            let events: Vec<&str> = whole.split_inclusive("\n\n").collect();
+            let last = events.iter().rposition(|event| event.contains(delta));
+            let last = last.unwrap();
+            let answer = answer
+                .then(last + 1, Part::Wait(gate.clone()))
+                // The journal hears of the request before there is anything to charge but its hold.
+                .with_part(0, Part::Pause(Duration::from_millis(200)));
+            world.simulator.script(answer);
+            let body = endpoint.body(true);
+            let input = crate::money::input_estimate(&body);
+            let mut connection = world.gateway.connect().await;
+            let request = world.request(endpoint.path, body);
+            let head = connection.send(&request).await.unwrap();
+            let id = head.header("x-request-id").unwrap().to_owned();
+            let sent = events[..=last].concat();
+            // All text that has gone to the client when the process dies; four bytes count as a token.
+            let streamed: usize = tollgate_tests::recordings::events(&sent)
+                .iter()
+                .flat_map(|event| {
+                    let (choice, delta) = (&event["choices"][0]["delta"], &event["delta"]);
+                    let places = [
+                        &choice["content"],
+                        delta,
+                        &delta["text"],
+                        &delta["thinking"],
+                    ];
+                    places.map(|text| text.as_str().map_or(0, str::len))
+                })
+                .sum();
+            assert!(streamed >= text.len());
+            let mut got = 0;
+            while got < sent.len() {
+                got += connection.piece().await.unwrap().unwrap().len();
+            }
+            // A checkpoint comes each second.
+            tokio::time::sleep(Duration::from_millis(1_500)).await;
+            world.gateway.kill();
+            gate.open();
+            world.gateway.restart().await;
+            let row = world.management().row_of(&id).await;
+            assert_eq!(row.0["recovered"], true, "{}", row.0);
+            let reckoned = Tokens {
+                input,
+                output: (streamed as u64).div_ceil(4),
+                ..Tokens::default()
+            };
+            assert_eq!(row.tokens(), reckoned, "{}", row.0);
+            assert!(row.estimated(), "{}", row.0);
+            assert_eq!(row.charged(), crate::money::cost(reckoned), "{}", row.0);
+            assert!(row.0["hold"].as_u64().unwrap() > row.charged(), "{}", row.0);
+            before += row.charged();
+            let account = world.management().get("/api/accounts/root/research").await;
+            assert_eq!(account["effective"]["spent_today"], before, "{account}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,7 +3,7 @@
 use serde_json::json;
 use tollgate_tests::endpoints::{ENDPOINTS, Endpoint};
 use tollgate_tests::gateway::Setup;
-use tollgate_tests::simulator::{Answer, Simulator, anthropic_error, openai_error};
+use tollgate_tests::simulator::{Answer, Simulator, Tokens, anthropic_error, openai_error};
 use tollgate_tests::world::{World, upstream};
 
 use crate::byte_identity::request_id;
@@ -152,6 +152,85 @@ async fn over_after_silence() {
         |_| Answer::silence(),
     )
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_to_another_price_holds_for_the_dearest_and_charges_what_served() {
+    const DEARER: u64 = 3;
+    for operation in [
+        "chat-completions",
+        "responses",
+        "messages",
+        "embeddings",
+        "count-tokens",
+    ] {
+        let endpoint = Endpoint::of(operation);
+        for second_times in [DEARER, 1] {
+            let what = format!("{operation}, the second one at {second_times} x the price");
+            let world = World::new().await;
+            let management = world.management();
+            let second = Simulator::start().await;
+            for (simulator, times, name, priority) in [
+                (
+                    &world.simulator,
+                    DEARER + 1 - second_times,
+                    endpoint.upstream,
+                    0,
+                ),
+                (&second, second_times, "second", -10),
+            ] {
+                let mut record = upstream(simulator, endpoint.upstream, &[endpoint.model]);
+                record["priority"] = json!(priority);
+                let price = record["models"][0]["price"].as_object_mut().unwrap();
+                for value in price.values_mut().filter(|value| value.is_u64()) {
+                    *value = json!(value.as_u64().unwrap() * times);
+                }
+                management.upstream(name, record).await;
+            }
+            // Where money is limited its hold is on the row.
+            let budget = json!({ "limits": { "monthly_limit": 900_000_000 } });
+            management.change("root/research", budget).await;
+            world.simulator.always(Some(failure(endpoint, 500)));
+            let mut body: serde_json::Value =
+                serde_json::from_slice(&endpoint.body(endpoint.streams)).unwrap();
+            let cap = match operation {
+                "chat-completions" => "max_completion_tokens",
+                "responses" => "max_output_tokens",
+                _ => "max_tokens",
+            };
+            let output = match endpoint.streams {
+                true => 777,
+                false => 0,
+            };
+            if endpoint.streams {
+                body[cap] = json!(output);
+            }
+            let body = body.to_string();
+            let input = crate::money::input_estimate(body.as_bytes());
+            let reply = world.post(endpoint.path, body).await;
+            assert_eq!(reply.status(), 200, "{what}: {}", reply.text());
+            assert_eq!(second.received().len(), 1, "{what}");
+            let row = management.row_of(&request_id(&reply)).await;
+            let hold = row.0["hold"].as_u64().unwrap();
+            let counts = operation == "count-tokens";
+            let dearest = Tokens {
+                input,
+                output,
+                ..Tokens::default()
+            };
+            let (dearest, charged) = match counts {
+                true => (0, 0),
+                false => (
+                    crate::money::cost_at(dearest, DEARER),
+                    crate::money::cost_at(endpoint.tokens, second_times),
+                ),
+            };
+            assert!(hold >= dearest, "{what}: {hold} for {dearest}");
+            assert_eq!(row.charged(), charged, "{what}: {}", row.0);
+            let account = management.get("/api/accounts/root/research").await;
+            assert_eq!(account["effective"]["spent_month"], charged, "{what}");
+        }
+    }
 }
 
 /// Vendors tell overload in the first event of a stream that began with a 200.

@@ -1,6 +1,7 @@
 //! Limits over the path: requests a minute, money a day, on every endpoint, exact under concurrency.
 
 use serde_json::{Value, json};
+use tollgate_tests::crowd::{self, THOUSAND};
 use tollgate_tests::endpoints::{ENDPOINTS, Endpoint};
 use tollgate_tests::places::fixture;
 use tollgate_tests::simulator::{Answer, Gate, Part};
@@ -96,13 +97,10 @@ async fn a_siblings_limit_is_not_mine_and_a_refusal_costs_nothing() {
     );
 }
 
-/// Requests at once, each on a connection of its own.
-const MANY: usize = 1_000;
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_a_thousand_at_once_exactly_as_many_run_as_concurrency_allows_and_each_gives_its_place_back()
  {
-    open_files();
+    crowd::open_files();
     let world = World::new().await;
     world
         .management()
@@ -116,15 +114,11 @@ async fn of_a_thousand_at_once_exactly_as_many_run_as_concurrency_allows_and_eac
         world
             .simulator
             .always(Some(Answer::json(200, answer).after(&gate)));
-        let mut tasks = tokio::task::JoinSet::new();
-        for _ in 0..MANY {
-            let (address, request) = (world.gateway.address(), request.clone());
-            tasks
-                .spawn(async move { tollgate_tests::wire::send(address, &request).await.status() });
-        }
+        let all = std::iter::repeat_n(request.clone(), THOUSAND);
+        let mut tasks = crowd::send(world.gateway.address(), all);
         // Whoever is let in waits at the gate: until it opens all others must have been refused.
         let mut statuses = Vec::new();
-        while statuses.len() < MANY - 23 {
+        while statuses.len() < THOUSAND - 23 {
             statuses.push(tasks.join_next().await.unwrap().unwrap());
         }
         assert!(statuses.iter().all(|status| *status == 429), "{statuses:?}");
@@ -132,17 +126,6 @@ async fn of_a_thousand_at_once_exactly_as_many_run_as_concurrency_allows_and_eac
         gate.open();
         assert!(tasks.join_all().await.iter().all(|status| *status == 200));
     }
-}
-
-/// A thousand connections have two ends in this process and one in the gateway, which inherits the limit.
-fn open_files() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    let all = Rlimit {
-        current: limit.maximum,
-        ..limit
-    };
-    setrlimit(Resource::Nofile, all).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -217,7 +200,7 @@ async fn a_place_is_taken_until_the_client_has_the_last_byte_of_a_whole_answer_o
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_a_thousand_at_once_exactly_as_many_pass_as_the_limit_says() {
-    open_files();
+    crowd::open_files();
     let world = World::new().await;
     world
         .management()
@@ -229,15 +212,11 @@ async fn of_a_thousand_at_once_exactly_as_many_pass_as_the_limit_says() {
         .await;
     let endpoint = &ENDPOINTS[0];
     let request = world.request(endpoint.path, endpoint.body(false));
-    let mut tasks = tokio::task::JoinSet::new();
-    for _ in 0..MANY {
-        let (address, request) = (world.gateway.address(), request.clone());
-        tasks.spawn(async move { tollgate_tests::wire::send(address, &request).await.status() });
-    }
-    let mut statuses = tasks.join_all().await;
+    let all = std::iter::repeat_n(request, THOUSAND);
+    let mut statuses = crowd::statuses(world.gateway.address(), all).await;
     statuses.sort_unstable();
     let passed = statuses.iter().filter(|status| **status == 200).count();
-    assert_eq!((passed, statuses.len()), (170, MANY), "{statuses:?}");
+    assert_eq!((passed, statuses.len()), (170, THOUSAND), "{statuses:?}");
     assert!(
         statuses[170..].iter().all(|status| *status == 429),
         "{statuses:?}"
@@ -298,15 +277,9 @@ async fn an_ancestors_money_for_the_day_is_never_overdrawn_and_ends_every_endpoi
         )
         .await;
     let endpoint = Endpoint::of("chat-completions");
-    let mut tasks = tokio::task::JoinSet::new();
-    for _ in 0..30 {
-        let (address, request) = (
-            world.gateway.address(),
-            world.request(endpoint.path, capped(endpoint)),
-        );
-        tasks.spawn(async move { tollgate_tests::wire::send(address, &request).await.status() });
-    }
-    let statuses = tasks.join_all().await;
+    let request = world.request(endpoint.path, capped(endpoint));
+    let all = std::iter::repeat_n(request, 30);
+    let statuses = crowd::statuses(world.gateway.address(), all).await;
     assert!(
         statuses.contains(&200) && statuses.contains(&429),
         "{statuses:?}"
@@ -379,35 +352,116 @@ async fn a_request_larger_than_the_whole_limit_is_refused_for_good() {
     let world = World::new().await;
     world
         .management()
-        .change("root/research", json!({ "limits": { "daily_limit": 10 } }))
+        .change("root/research", json!({ "limits": { "daily_limit": 1 } }))
         .await;
-    let endpoint = Endpoint::of("messages");
-    let reply = world.post(endpoint.path, endpoint.body(false)).await;
-    assert!(
-        (400..500).contains(&reply.status()) && reply.status() != 404,
-        "{}",
-        reply.text()
-    );
-    assert_eq!(
-        reply.header("x-should-retry"),
-        Some("false"),
-        "{:?}",
-        reply.head.headers
-    );
+    for endpoint in ENDPOINTS
+        .iter()
+        .filter(|endpoint| endpoint.operation != "count-tokens")
+    {
+        let reply = world.ask(endpoint, endpoint.streams).await;
+        endpoint.assert_error(&reply, 413, "request_too_large");
+        assert_eq!(
+            reply.header("x-should-retry"),
+            Some("false"),
+            "{:?}",
+            reply.head.headers
+        );
+    }
     assert!(world.simulator.received().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_model_without_a_price_is_refused_rather_than_given_away() {
     let world = World::new().await;
-    let mut record = tollgate_tests::world::upstream(&world.simulator, "openai", &[]);
-    record["models"] = json!([{ "id": "priceless" }]);
-    world.management().upstream("unpriced", record).await;
-    let endpoint = Endpoint::of("chat-completions");
-    let reply = world
-        .post(endpoint.path, endpoint.body_for("priceless", false))
-        .await;
-    assert!((400..=503).contains(&reply.status()), "{}", reply.text());
-    assert!(reply.text().contains("price"), "{}", reply.text());
+    for provider in ["openai", "anthropic"] {
+        let mut record = tollgate_tests::world::upstream(&world.simulator, provider, &[]);
+        record["models"] = json!([{ "id": format!("priceless-{provider}") }]);
+        let name = format!("unpriced-{provider}");
+        world.management().upstream(&name, record).await;
+    }
+    for endpoint in &ENDPOINTS {
+        let model = format!("priceless-{}", endpoint.upstream);
+        let body = endpoint.body_for(&model, endpoint.streams);
+        let reply = world.post(endpoint.path, body).await;
+        let word = match endpoint.anthropic {
+            true => "not_found_error",
+            false => "model_not_found",
+        };
+        let error = endpoint.assert_error(&reply, 404, word);
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains("has no price here"), "{message}");
+    }
     assert!(world.simulator.received().is_empty());
+}
+
+/// One key's requests of so many tokens of output each, and what each of them counts as when it is let in.
+fn of_a_thousand_tokens(endpoint: &Endpoint) -> (Vec<u8>, u64) {
+    let mut body: Value = serde_json::from_slice(&endpoint.body(false)).unwrap();
+    body["max_tokens"] = json!(1_000);
+    let body = body.to_string().into_bytes();
+    let counted = 1_000 + crate::money::input_estimate(&body);
+    (body, counted)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_thousand_at_once_as_many_pass_as_the_tokens_of_two_accounts_of_the_path_are_enough_for()
+ {
+    crowd::open_files();
+    let world = World::new().await;
+    let management = world.management();
+    management.account("root/research", "bob", json!({})).await;
+    let bob = management.key("root/research/bob").await;
+    world.gateway.keep_secret(&bob.secret);
+    let endpoint = Endpoint::of("messages");
+    let (body, counted) = of_a_thousand_tokens(endpoint);
+    // One token less than one more request needs.
+    let room_for = |requests: u64| json!({ "limits": { "tpm": (requests + 1) * counted - 1 } });
+    management.change("root/research", room_for(50)).await;
+    management.change(ALICE, room_for(20)).await;
+    let gate = Gate::default();
+    let answer = Answer::json(200, fixture("answers/messages.json")).after(&gate);
+    world.simulator.always(Some(answer));
+    // First Alice alone reaches her own limit, then she and Bob what they share.
+    let mut sent = 0;
+    for (keys, passes) in [
+        (vec![&world.key.secret], 20),
+        (vec![&world.key.secret, &bob.secret], 30),
+    ] {
+        let all = (0..THOUSAND).map(|number| {
+            let key = keys[number % keys.len()];
+            Request::post(endpoint.path, body.clone()).bearer(key)
+        });
+        let mut tasks = crowd::send(world.gateway.address(), all);
+        // Whoever is let in waits at the gate: nobody's estimate becomes less meanwhile.
+        for _ in 0..THOUSAND - passes {
+            assert_eq!(tasks.join_next().await.unwrap().unwrap(), 429);
+        }
+        sent += passes;
+        assert_eq!(world.simulator.wait_for(sent).await.len(), sent);
+        tasks.detach_all();
+    }
+    gate.open();
+    // Their answers were shorter than what was held for: there is room again, and not for more than there is.
+    let rows = || async {
+        let rows = management.rows().await;
+        rows.into_iter().filter(|row| row.status() == 200).count()
+    };
+    let began = std::time::Instant::now();
+    while rows().await < sent {
+        assert!(began.elapsed().as_secs() < 60, "{} of {sent}", rows().await);
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let used = 50 * crate::money::tokens(endpoint.tokens);
+    let after = Request::post(endpoint.path, body.clone()).bearer(&bob.secret);
+    let left = (51 * counted - 1 - used) / counted;
+    let hold = Gate::default();
+    let answer = Answer::json(200, fixture("answers/messages.json")).after(&hold);
+    world.simulator.always(Some(answer));
+    let all = std::iter::repeat_n(after, THOUSAND);
+    let mut tasks = crowd::send(world.gateway.address(), all);
+    for _ in 0..THOUSAND - usize::try_from(left).unwrap() {
+        assert_eq!(tasks.join_next().await.unwrap().unwrap(), 429);
+    }
+    hold.open();
+    assert!(tasks.join_all().await.iter().all(|status| *status == 200));
 }

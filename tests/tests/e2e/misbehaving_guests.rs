@@ -6,15 +6,15 @@ use tollgate_tests::gateway::Setup;
 use tollgate_tests::guests::{self, Deed, Place, Rule};
 use tollgate_tests::world::{ALICE, World};
 
-fn setup() -> Setup {
+pub(crate) fn setup() -> Setup {
     Setup::new(&["openai", "anthropic"])
         .set("components", "call_timeout_ms", "200")
         .set("components", "max_memory_bytes", "16777216")
 }
 
-const BAD: [Deed; 4] = [Deed::Loops, Deed::Allocates, Deed::Traps, Deed::Garbles];
+pub(crate) const BAD: [Deed; 4] = [Deed::Loops, Deed::Allocates, Deed::Traps, Deed::Garbles];
 
-async fn load(world: &World, name: &str, bytes: &[u8]) {
+pub(crate) async fn load(world: &World, name: &str, bytes: &[u8]) {
     world.gateway.drop_in(name, bytes);
     world
         .management()
@@ -29,7 +29,7 @@ async fn load(world: &World, name: &str, bytes: &[u8]) {
         .await;
 }
 
-async fn others_are_served(world: &World) {
+pub(crate) async fn others_are_served(world: &World) {
     for endpoint in &ENDPOINTS {
         let reply = world.ask(endpoint, endpoint.streams).await;
         assert_eq!(reply.status(), 200, "{}: {}", endpoint.path, reply.text());
@@ -37,7 +37,7 @@ async fn others_are_served(world: &World) {
 }
 
 /// Registers an upstream of a guest for a model.
-async fn register(world: &World, id: &str, model: &str, priority: i64) {
+pub(crate) async fn register(world: &World, id: &str, model: &str, priority: i64) {
     let record = json!({
         "provider": id, "base_url": world.simulator.base_url(), "credential": "openai", "priority": priority,
         "models": [tollgate_tests::world::model(model)],

@@ -1,10 +1,10 @@
 //! Prepaid credit: without it nothing is sent, what is charged leaves the wallet, and the books always sum to zero.
 
 use serde_json::{Value, json};
+use tollgate_tests::crowd::{self, THOUSAND};
 use tollgate_tests::endpoints::{ENDPOINTS, Endpoint};
 use tollgate_tests::management::Management;
 use tollgate_tests::simulator::{Answer, Gate};
-use tollgate_tests::wire::send;
 use tollgate_tests::world::{ALICE, World};
 
 /// New credit for an account.
@@ -84,6 +84,7 @@ async fn an_empty_wallet_ends_every_endpoint_in_its_dialect_and_credit_opens_it_
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn parallel_requests_on_a_wallet_never_spend_more_than_is_in_it() {
+    crowd::open_files();
     let world = World::new().await;
     let management = world.management();
     management
@@ -94,16 +95,11 @@ async fn parallel_requests_on_a_wallet_never_spend_more_than_is_in_it() {
     let endpoint = Endpoint::of("messages");
     let mut body: Value = serde_json::from_slice(&endpoint.body(false)).unwrap();
     body["max_tokens"] = json!(150);
-    for _ in 0..40 {
-        let mut tasks = tokio::task::JoinSet::new();
-        for _ in 0..24 {
-            let (address, request) = (
-                world.gateway.address(),
-                world.request(endpoint.path, body.to_string()),
-            );
-            tasks.spawn(async move { send(address, &request).await.status() });
-        }
-        let statuses = tasks.join_all().await;
+    let request = world.request(endpoint.path, body.to_string());
+    // All at once, then as long as there is something left.
+    for wave in std::iter::once(THOUSAND).chain([24; 40]) {
+        let all = std::iter::repeat_n(request.clone(), wave);
+        let statuses = crowd::statuses(world.gateway.address(), all).await;
         assert!(
             statuses.iter().all(|status| [200, 402].contains(status)),
             "{statuses:?}"

@@ -70,6 +70,30 @@ impl Place {
         String::from_utf8(output.stderr).unwrap()
     }
 
+    /// Starts a gateway that must end by itself, and not well, before it serves; its standard error.
+    pub(crate) fn fails_to_serve(&self) -> String {
+        let _ = std::fs::remove_file(self.data("addresses.json"));
+        let mut command = self.command(&["serve"]);
+        let child = command
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut server = Server(child);
+        let began = Instant::now();
+        loop {
+            if let Some(status) = server.0.try_wait().unwrap() {
+                assert!(!status.success());
+                let mut text = String::new();
+                let mut said = server.0.stderr.take().unwrap();
+                said.read_to_string(&mut text).unwrap();
+                return text;
+            }
+            assert!(began.elapsed() < PATIENCE, "it goes on");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     pub(crate) fn serve(&self, arguments: &[&str]) -> Server {
         let _ = std::fs::remove_file(self.data("addresses.json"));
         let mut child = self
