@@ -138,6 +138,8 @@ fn a_panic_in_a_stream_gives_back_what_is_held_and_charges_what_was_streamed() {
         rewriter: None,
         settlement: Some(under_way(&worker, &caller)),
         running: None,
+        bridge: None,
+        keeper: None,
         ready: VecDeque::new(),
     };
     let defect = catch_unwind(AssertUnwindSafe(|| {
