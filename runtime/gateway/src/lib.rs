@@ -38,6 +38,7 @@ mod time_text;
 mod turn;
 mod underway;
 mod views;
+mod websocket;
 mod worker;
 
 pub use config::{Config, ConfigError};

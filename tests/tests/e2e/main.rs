@@ -34,3 +34,4 @@ mod simulator;
 mod stream_failures;
 mod tls;
 mod wallets;
+mod websocket;
