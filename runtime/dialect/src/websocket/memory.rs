@@ -110,7 +110,7 @@ impl Memory {
         self.kept.iter().find(|kept| kept.id == id)
     }
 
-    fn size(&self) -> usize {
+    pub(super) fn size(&self) -> usize {
         self.kept.iter().map(|kept| kept.items.len()).sum()
     }
 }

@@ -157,7 +157,7 @@ fn a_request_that_goes_on_is_made_whole_with_the_bytes_of_what_was_before() {
 #[test]
 fn what_is_not_remembered_is_not_found_under_the_code_that_clients_know() {
     let mut memory = Memory::new(1 << 20);
-    let mut ask = |memory: &mut Memory, previous: &str, lane: &str| {
+    let ask = |memory: &mut Memory, previous: &str, lane: &str| {
         let body = json!({
             "type": "response.create", "model": "m", "previous_response_id": previous, "stream_id": lane, "input": [1],
         });
@@ -437,7 +437,8 @@ proptest! {
             from = cut;
         }
         prop_assert_eq!(out, whole);
-        prop_assert_eq!(messages.id().as_deref(), Some("r"));
+        let id = messages.id();
+        prop_assert_eq!(id.as_deref(), Some("r"));
     }
 
     #[test]
