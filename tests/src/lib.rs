@@ -18,5 +18,6 @@ pub mod management;
 pub mod places;
 pub mod recordings;
 pub mod simulator;
+pub mod socket;
 pub mod wire;
 pub mod world;

@@ -22,6 +22,7 @@ mod segments;
 mod sse;
 mod stream;
 mod usage;
+pub mod websocket;
 
 pub use aggregate::{Aggregator, Incomplete};
 pub use document::Document;

@@ -65,6 +65,12 @@ pub struct Server {
     pub write_timeout_ms: u64,
     /// How long open requests may go on after a stop signal. Milliseconds.
     pub drain_timeout_ms: u64,
+    /// Whether responses are served over a WebSocket too. If not, clients that try one are sent back to HTTP.
+    pub websocket: bool,
+    /// A WebSocket whose client has not been heard of for so long between two answers is closed. Milliseconds.
+    pub websocket_idle_timeout_ms: u64,
+    /// No WebSocket becomes older; an answer under way is finished. Milliseconds.
+    pub websocket_max_age_ms: u64,
     /// Networks of proxies in front, whose `X-Forwarded-For` is believed where keys and accounts are bound to networks.
     pub trusted_proxies: Vec<IpNet>,
 }
@@ -79,6 +85,9 @@ impl Default for Server {
             body_timeout_ms: 60_000,
             write_timeout_ms: 120_000,
             drain_timeout_ms: 30_000,
+            websocket: true,
+            websocket_idle_timeout_ms: 600_000,
+            websocket_max_age_ms: 3_600_000,
             trusted_proxies: Vec::new(),
         }
     }

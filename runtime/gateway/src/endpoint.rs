@@ -24,7 +24,9 @@ pub(crate) enum Endpoint {
     Metrics,
     /// A client's look whether somebody is there.
     Probe,
-    /// A WebSocket on an inference path, which is refused in the one way after which clients fall back silently.
+    /// A WebSocket for responses.
+    WebSocket,
+    /// A WebSocket on another inference path, which is refused in the one way after which clients fall back silently.
     Upgrade,
     /// The path exists, the method does not. Carries what is allowed.
     WrongMethod(&'static str),
@@ -38,8 +40,9 @@ pub(crate) fn resolve(method: &Method, path: &str, upgrade: bool) -> Endpoint {
     if let Some(operation) = Operation::from_path(path) {
         return match *method {
             Method::POST => Endpoint::Inference(operation),
-            // Codex tries a WebSocket first; 426 makes it fall back to HTTP at once and silently,
-            // 400 fails the turn, anything else shows a warning (measured with 0.169).
+            Method::GET if upgrade && operation == Operation::Responses => Endpoint::WebSocket,
+            // Where clients try a WebSocket first, 426 makes them fall back to HTTP at once and silently; 400 fails the
+            // turn, anything else shows a warning (measured with Codex 0.169).
             Method::GET if upgrade => Endpoint::Upgrade,
             _ => Endpoint::WrongMethod("POST"),
         };
@@ -153,11 +156,11 @@ mod tests {
                     Endpoint::WrongMethod("POST"),
                     "{path}"
                 );
-                assert_eq!(
-                    resolve(&Method::GET, path, true),
-                    Endpoint::Upgrade,
-                    "{path}"
-                );
+                let upgraded = match operation {
+                    Operation::Responses => Endpoint::WebSocket,
+                    _ => Endpoint::Upgrade,
+                };
+                assert_eq!(resolve(&Method::GET, path, true), upgraded, "{path}");
                 assert_eq!(error_dialect(path, false), operation.dialect(), "{path}");
             }
         }

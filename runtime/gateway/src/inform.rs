@@ -114,7 +114,7 @@ pub(crate) fn probe() -> Response<Reply> {
     reply::own(StatusCode::OK, "text/plain", "tollgate\n")
 }
 
-/// A WebSocket is not spoken here yet; 426 sends Codex to HTTP at once and silently.
+/// A WebSocket is not spoken here; 426 sends Codex to HTTP at once and silently.
 pub(crate) fn upgrade(dialect: Dialect, id: Uuid) -> Response<Reply> {
     let error = ApiError::new(
         ErrorKind::Unsupported,

@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use http::{Method, Request as HttpRequest, Response, StatusCode};
 use hyper::body::Incoming;
-use tollgate_dialect::{ApiError, ErrorKind, Operation};
-use tollgate_governance::Caller;
+use tollgate_dialect::{ApiError, Operation};
 use uuid::Uuid;
 
 use crate::reply::{self, Reply};
 use crate::turns::{self, Asked, Kept};
 use crate::worker::Worker;
-use crate::{exchange, identify, receive};
+use crate::{exchange, identify, pipeline, receive};
 
 const DAY_MS: u64 = 86_400_000;
 
@@ -32,14 +31,20 @@ pub(crate) async fn answer(
     let (parts, incoming) = http.into_parts();
     let hasher = worker.control.hasher();
     let caller = identify::caller(&snapshot, hasher, &parts.headers, client, now_ms)?;
-    permitted(&caller)?;
+    pipeline::permitted(&caller, Operation::Responses)?;
     let (turns, account) = (worker.control.turns(), caller.path.account());
     let query = parts.uri.query().unwrap_or_default();
     if *asked == Asked::Conversations {
         let server = &worker.config().server;
         let patience = Duration::from_millis(server.body_timeout_ms);
         let limit = server.max_body_bytes;
-        let body = receive::body(&parts.headers, incoming, limit, patience).await?;
+        let body = receive::body(
+            &parts.headers,
+            receive::Source::Http(incoming),
+            limit,
+            patience,
+        )
+        .await?;
         let days = worker.config().responses.keep_days;
         let expires_ms = now_ms.saturating_add(days.saturating_mul(DAY_MS));
         let made = turns::begin(turns, account, id, &body, now_ms, expires_ms)?;
@@ -72,15 +77,4 @@ pub(crate) async fn answer(
     }
     let (status, body) = turns::serve(turns, account, asked, &parts.method, query, now_ms)?;
     Ok(reply::own(status, "application/json", body))
-}
-
-fn permitted(caller: &Caller) -> Result<(), ApiError> {
-    let operation = Operation::Responses;
-    match caller.allows_endpoint(operation.as_str()) {
-        true => Ok(()),
-        false => {
-            let message = format!("this key may not use {}", operation.path());
-            Err(ApiError::new(ErrorKind::EndpointForbidden, message))
-        }
-    }
 }

@@ -42,6 +42,7 @@ mod turn;
 mod turns;
 mod underway;
 mod views;
+mod websocket;
 mod worker;
 
 pub use config::{Config, ConfigError};

@@ -21,6 +21,7 @@ use crate::metrics::Shard;
 use crate::patience::Patience;
 use crate::pipeline;
 use crate::underway;
+use crate::websocket;
 use crate::worker::Worker;
 
 /// A running data plane.
@@ -183,25 +184,34 @@ async fn accept(
         let seat = Drain::seat(&drain);
         let open = open.clone();
         tokio::task::spawn_local(async move {
-            let service = service_fn(|request| pipeline::handle(Rc::clone(&worker), peer, request));
-            let mut connection = std::pin::pin!(
-                http1::Builder::new()
-                    .timer(TokioTimer::new())
-                    .header_read_timeout(header_timeout)
-                    .max_buf_size(256 << 10)
-                    .serve_connection(Patience::new(stream, write_timeout), service)
-            );
-            let mut told = false;
-            let ended = std::future::poll_fn(|context| {
-                if seat.is_over(context) && !told {
-                    told = true;
-                    connection.as_mut().graceful_shutdown();
-                }
-                connection.as_mut().poll(context)
-            })
-            .await;
+            let slot = websocket::Slot::default();
+            let ended = {
+                let service = service_fn(|request| {
+                    pipeline::handle(Rc::clone(&worker), peer, request, &slot)
+                });
+                let mut connection = std::pin::pin!(
+                    http1::Builder::new()
+                        .timer(TokioTimer::new())
+                        .header_read_timeout(header_timeout)
+                        .max_buf_size(256 << 10)
+                        .serve_connection(Patience::new(stream, write_timeout), service)
+                        .with_upgrades()
+                );
+                let mut told = false;
+                std::future::poll_fn(|context| {
+                    if seat.is_over(context) && !told {
+                        told = true;
+                        connection.as_mut().graceful_shutdown();
+                    }
+                    connection.as_mut().poll(context)
+                })
+                .await
+            };
             if let Err(error) = ended {
                 tracing::debug!(%error, "a client connection ended early");
+            } else if let Some(accepted) = slot.take() {
+                // Boxed, so that connections that never become one do not carry its size.
+                Box::pin(websocket::serve(worker, accepted, &seat)).await;
             }
             drop(open);
         });

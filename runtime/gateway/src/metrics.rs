@@ -39,6 +39,8 @@ pub(crate) struct Shard {
     closed: AtomicU64,
     failovers: AtomicU64,
     late_rows: AtomicU64,
+    sockets: AtomicU64,
+    sockets_closed: AtomicU64,
 }
 
 #[derive(Default)]
@@ -71,6 +73,14 @@ pub(crate) struct Finished {
 impl Shard {
     pub(crate) fn opened(&self) {
         self.open.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn socket_opened(&self) {
+        self.sockets.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn socket_closed(&self) {
+        self.sockets_closed.fetch_add(1, Relaxed);
     }
 
     pub(crate) fn failed_over(&self) {
@@ -168,7 +178,7 @@ pub(crate) fn render<'a>(shards: impl Iterator<Item = &'a Shard> + Clone) -> Str
             }
         }
     }
-    let plain: [(&str, &str, &str, u64); 4] = [
+    let plain: [(&str, &str, &str, u64); 6] = [
         (
             "tollgate_charged_micro_units_total",
             "counter",
@@ -192,6 +202,19 @@ pub(crate) fn render<'a>(shards: impl Iterator<Item = &'a Shard> + Clone) -> Str
             "gauge",
             "Requests under way.",
             sum(&|s| s.open.load(Relaxed)).saturating_sub(sum(&|s| s.closed.load(Relaxed))),
+        ),
+        (
+            "tollgate_websockets_total",
+            "counter",
+            "WebSockets opened.",
+            sum(&|s| s.sockets.load(Relaxed)),
+        ),
+        (
+            "tollgate_websockets_open",
+            "gauge",
+            "WebSockets open.",
+            sum(&|s| s.sockets.load(Relaxed))
+                .saturating_sub(sum(&|s| s.sockets_closed.load(Relaxed))),
         ),
     ];
     for (name, kind, help, value) in plain {

@@ -27,13 +27,16 @@ use crate::settle::{self, Outcome, Settlement};
 use crate::snapshot::Snapshot;
 use crate::turns::{self, Keeper, Thread};
 use crate::worker::Worker;
-use crate::{admit, deliver, hold, identify, inform, kept, metrics, receive, route, turn};
+use crate::{
+    admit, deliver, hold, identify, inform, kept, metrics, receive, route, turn, websocket,
+};
 
-/// Answers one HTTP request. It always answers.
+/// Answers one HTTP request. It always answers. A WebSocket that it grants is left in the slot.
 pub(crate) async fn handle(
     worker: Rc<Worker>,
     peer: Option<SocketAddr>,
     request: HttpRequest<Incoming>,
+    slot: &websocket::Slot,
 ) -> Result<Response<Reply>, Infallible> {
     let started = Instant::now();
     let now_ms = worker.now_ms();
@@ -50,10 +53,16 @@ pub(crate) async fn handle(
             client: client(&worker, peer, request.headers()),
             started,
         };
-        let answer = inference(&worker, operation, request, &origin);
+        let (parts, body) = request.into_parts();
+        let source = receive::Source::Http(body);
+        let answer = inference(&worker, operation, parts.headers, source, &origin);
         let answer = guarded(operation.dialect(), id, answer).await;
         turn::pass().await;
         return Ok(answer);
+    }
+    if endpoint == Endpoint::WebSocket && worker.config().server.websocket {
+        let client = client(&worker, peer, request.headers());
+        return Ok(websocket::accept(&worker, request, client, id, slot));
     }
     let dialect = endpoint::error_dialect(path, inform::is_anthropic(request.headers()));
     if let Endpoint::Kept(asked) = endpoint {
@@ -88,7 +97,7 @@ pub(crate) async fn handle(
             metrics::render(worker.shards().iter()),
         ),
         Endpoint::Probe => inform::probe(),
-        Endpoint::Upgrade => inform::upgrade(dialect, id),
+        Endpoint::WebSocket | Endpoint::Upgrade => inform::upgrade(dialect, id),
         Endpoint::WrongMethod(allowed) => inform::wrong_method(dialect, allowed, id),
         Endpoint::Unknown | Endpoint::Inference(_) | Endpoint::Kept(_) => {
             inform::unknown(dialect, path, id)
@@ -104,6 +113,24 @@ fn identified(response: &mut Response<Reply>, id: Uuid) {
         response.headers_mut(),
         id.hyphenated().encode_lower(&mut text),
     );
+}
+
+/// Answers a message that stands for a request: the way of every request, from who asks to what it costs.
+pub(crate) async fn message(
+    worker: &Rc<Worker>,
+    operation: Operation,
+    headers: HeaderMap,
+    client: Option<IpAddr>,
+    body: Bytes,
+) -> Response<Reply> {
+    let origin = Origin {
+        id: worker.next_id(worker.now_ms()),
+        client,
+        started: Instant::now(),
+    };
+    let source = receive::Source::Message(body);
+    let answer = inference(worker, operation, headers, source, &origin);
+    guarded(operation.dialect(), origin.id, answer).await
 }
 
 /// Where a request comes from, and when.
@@ -138,12 +165,14 @@ pub(crate) async fn guarded(
 async fn inference(
     worker: &Rc<Worker>,
     operation: Operation,
-    http: HttpRequest<Incoming>,
+    headers: HeaderMap,
+    source: receive::Source,
     origin: &Origin,
 ) -> Response<Reply> {
     let (id, started) = (origin.id, origin.started);
     let mut snapshot = worker.control.snapshot();
-    let (mut request, early) = match receive(worker, &snapshot, operation, http, origin).await {
+    let received = receive(worker, &snapshot, operation, headers, source, origin).await;
+    let (mut request, early) = match received {
         Ok((request, fresh)) => {
             snapshot = fresh;
             (request, None)
@@ -248,34 +277,27 @@ async fn receive(
     worker: &Worker,
     snapshot: &Snapshot,
     operation: Operation,
-    http: HttpRequest<Incoming>,
+    headers: HeaderMap,
+    source: receive::Source,
     origin: &Origin,
 ) -> Result<(Request, Guard<Arc<Snapshot>>), Early> {
     let id = origin.id;
-    let (parts, incoming) = http.into_parts();
     let identify = |snapshot: &Snapshot, headers: &HeaderMap| {
         let hasher = worker.control.hasher();
         identify::caller(snapshot, hasher, headers, origin.client, worker.now_ms())
     };
-    let caller = identify(snapshot, &parts.headers)?;
+    let caller = identify(snapshot, &headers)?;
     let known = |error: ApiError, caller: Arc<Caller>, headers| Early {
         error,
         caller: Request::unparsed(id, operation, headers, caller).map(Box::new),
     };
-    let permitted = |caller: &Caller| match caller.allows_endpoint(operation.as_str()) {
-        true => Ok(()),
-        false => {
-            let message = format!("this key may not use {}", operation.path());
-            Err(ApiError::new(ErrorKind::EndpointForbidden, message))
-        }
-    };
-    if let Err(error) = permitted(&caller) {
-        return Err(known(error, caller, Arc::new(parts.headers)));
+    if let Err(error) = permitted(&caller, operation) {
+        return Err(known(error, caller, Arc::new(headers)));
     }
     let server = &worker.config().server;
     let patience = Duration::from_millis(server.body_timeout_ms);
-    let body = receive::body(&parts.headers, incoming, server.max_body_bytes, patience).await;
-    let headers = Arc::new(parts.headers);
+    let body = receive::body(&headers, source, server.max_body_bytes, patience).await;
+    let headers = Arc::new(headers);
     let body = match body {
         Ok(body) => body,
         Err(error) => return Err(known(error, caller, headers)),
@@ -286,7 +308,7 @@ async fn receive(
         true => caller,
         false => identify(&fresh, &headers)?,
     };
-    if let Err(error) = permitted(&caller) {
+    if let Err(error) = permitted(&caller, operation) {
         return Err(known(error, caller, headers));
     }
     let body_size = body.len() as u64;
@@ -341,6 +363,28 @@ fn parse(
     Ok((document, facts, thread))
 }
 
+/// Whether whoever sends these headers is known and may use the endpoint.
+pub(crate) fn known(
+    worker: &Worker,
+    operation: Operation,
+    headers: &HeaderMap,
+    client: Option<IpAddr>,
+) -> Result<(), ApiError> {
+    let (snapshot, hasher) = (worker.control.snapshot(), worker.control.hasher());
+    let caller = identify::caller(&snapshot, hasher, headers, client, worker.now_ms())?;
+    permitted(&caller, operation)
+}
+
+pub(crate) fn permitted(caller: &Caller, operation: Operation) -> Result<(), ApiError> {
+    match caller.allows_endpoint(operation.as_str()) {
+        true => Ok(()),
+        false => {
+            let message = format!("this key may not use {}", operation.path());
+            Err(ApiError::new(ErrorKind::EndpointForbidden, message))
+        }
+    }
+}
+
 /// Policies, candidates, limits: everything that may still say no before anything is sent.
 fn admitted(
     worker: &Worker,
@@ -363,7 +407,13 @@ fn admitted(
     Ok((candidates, admission))
 }
 
-fn refuse(worker: &Worker, operation: Operation, error: &ApiError, id: Uuid) -> Response<Reply> {
+/// The answer to whom nothing is held for.
+pub(crate) fn refuse(
+    worker: &Worker,
+    operation: Operation,
+    error: &ApiError,
+    id: Uuid,
+) -> Response<Reply> {
     let response = reply::error(operation.dialect(), error, id);
     worker
         .shard()

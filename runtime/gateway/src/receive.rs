@@ -9,13 +9,27 @@ use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use tollgate_dialect::{ApiError, ErrorKind};
 
+/// Where a body comes from.
+pub(crate) enum Source {
+    /// It follows a request's head.
+    Http(Incoming),
+    /// It came whole, in a message.
+    Message(Bytes),
+}
+
 /// Reads the whole body.
 pub(crate) async fn body(
     headers: &HeaderMap,
-    incoming: Incoming,
+    source: Source,
     limit: usize,
     patience: Duration,
 ) -> Result<Bytes, ApiError> {
+    let incoming = match source {
+        Source::Http(incoming) => incoming,
+        // The message was bounded as it came; what it goes on from is in it now.
+        Source::Message(body) if body.len() > limit => return Err(too_large(limit)),
+        Source::Message(body) => return Ok(body),
+    };
     let declared = headers
         .get(CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());

@@ -92,12 +92,20 @@ async fn what_real_clients_send_is_accepted_and_forwarded_byte_for_byte() {
             request = request.body(body);
         }
         sent += 1;
+        if line.ws {
+            let mut connection = world.gateway.connect().await;
+            connection.write(&request.to_bytes("x")).await.unwrap();
+            let status = connection.raw_status_line().await;
+            if !status.contains(" 101 ") {
+                wrong.push(format!("{}: {status}", line.case));
+            }
+            continue;
+        }
         world.simulator.forget();
         let reply = world.gateway.send(&request).await;
-        let wanted = match (line.ws, path.starts_with("/v1/models/")) {
-            (true, _) => 426,
+        let wanted = match path.starts_with("/v1/models/") {
             // Whether a model of that name is there is the manifests' business.
-            (_, true) if reply.status() == 404 => 404,
+            true if reply.status() == 404 => 404,
             _ => 200,
         };
         if reply.status() != wanted {

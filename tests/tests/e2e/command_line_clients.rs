@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tollgate_tests::clients::{Clients, Outcome, run, skipped};
 use tollgate_tests::endpoints::{CLAUDE, GPT};
 use tollgate_tests::simulator::{ANTHROPIC, OPENAI, Received};
+use tollgate_tests::wire::Request;
 use tollgate_tests::world::World;
 
 use crate::bridge::foreign;
@@ -14,7 +15,7 @@ const HELLO: &str = "Hello from the simulator, all is well.";
 const TOLD: &str = "The tool said: ";
 const ANSWER: &str = "the answer is 42";
 
-async fn codex(world: &World, model: &str, prompt: &str) -> Outcome {
+async fn codex(world: &World, model: &str, prompt: &str, websocket: bool) -> Outcome {
     let clients = Clients::ensure().unwrap();
     let home = tempfile::tempdir().unwrap();
     let config = format!(
@@ -32,6 +33,7 @@ env_key = "GATEWAY_KEY"
 wire_api = "responses"
 request_max_retries = 0
 stream_max_retries = 0
+supports_websockets = {websocket}
 "#,
         world.gateway.base_url()
     );
@@ -223,7 +225,7 @@ async fn codex_gets_text() {
         return;
     }
     let world = World::new().await;
-    let outcome = codex(&world, GPT, "Say hello.").await;
+    let outcome = codex(&world, GPT, "Say hello.", false).await;
     assert!(
         outcome.output.contains(HELLO),
         "{}\n{}",
@@ -253,7 +255,34 @@ async fn codex_runs_a_tool_and_reports_its_output() {
         return;
     }
     let world = World::new().await;
-    let outcome = codex(&world, GPT, "TOOL_PLEASE compute the answer").await;
+    let outcome = codex(&world, GPT, "TOOL_PLEASE compute the answer", false).await;
+    assert_round_trip(&world, &outcome).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn codex_runs_a_tool_over_a_websocket() {
+    if skipped() {
+        return;
+    }
+    let world = World::new().await;
+    let outcome = codex(&world, GPT, "TOOL_PLEASE compute the answer", true).await;
+    assert_round_trip(&world, &outcome).await;
+    // One connection, and nothing beside it: the warm-up and each request with only what is new were understood.
+    let metrics = world.gateway.send(&Request::get("/metrics")).await.text();
+    assert!(
+        metrics.contains("\ntollgate_websockets_total 1\n"),
+        "{metrics}"
+    );
+    assert!(
+        !outcome.errors.contains("websocket") && !outcome.errors.contains("WebSocket"),
+        "{}",
+        outcome.errors
+    );
+    assert_no_credential_of_the_caller(&world);
+}
+
+/// The client ran the tool and showed its output; the vendor saw the whole conversation, twice, and was paid for both.
+async fn assert_round_trip(world: &World, outcome: &Outcome) {
     assert!(
         outcome.output.contains(TOLD) && outcome.output.contains(ANSWER),
         "{}",
@@ -261,6 +290,9 @@ async fn codex_runs_a_tool_and_reports_its_output() {
     );
     let bodies = sent(&world.simulator.received(), "/v1/responses");
     assert_eq!(bodies.len(), 2, "{bodies:?}");
+    let before = bodies[0]["input"].as_array().unwrap();
+    let items = bodies[1]["input"].as_array().unwrap();
+    assert_eq!(items[..before.len()], before[..]);
     let items = bodies[1]["input"].as_array().unwrap();
     let call = items
         .iter()
@@ -376,7 +408,7 @@ async fn codex_works_on_vendors_that_speak_only_chat_completions_or_only_message
         ("messages-only", "/v1/messages"),
     ] {
         world.simulator.forget();
-        let outcome = codex(&world, model, "Say hello.").await;
+        let outcome = codex(&world, model, "Say hello.", false).await;
         assert!(
             outcome.output.contains(HELLO),
             "{model}: {}\n{}",
@@ -389,7 +421,7 @@ async fn codex_works_on_vendors_that_speak_only_chat_completions_or_only_message
             outcome.output
         );
         assert_eq!(sent(&world.simulator.received(), path).len(), 1, "{model}");
-        let outcome = codex(&world, model, "TOOL_PLEASE compute the answer").await;
+        let outcome = codex(&world, model, "TOOL_PLEASE compute the answer", false).await;
         assert!(
             outcome.output.contains(TOLD) && outcome.output.contains(ANSWER),
             "{model}: {}\n{}",

@@ -39,3 +39,4 @@ mod simulator;
 mod stream_failures;
 mod tls;
 mod wallets;
+mod websocket;

@@ -1,4 +1,4 @@
-//! What is there besides model traffic: probes, health, metrics, the refused WebSocket.
+//! What is there besides model traffic: probes, health, metrics.
 
 use tollgate_tests::endpoints::ENDPOINTS;
 use tollgate_tests::gateway::{Gateway, Setup};
@@ -33,23 +33,6 @@ async fn a_bare_gateway_is_alive_and_ready_to_be_configured() {
         world.gateway.send(&Request::get("/readyz")).await.status(),
         200
     );
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_websocket_is_refused_so_that_codex_falls_back_at_once() {
-    let world = World::new().await;
-    for path in ["/v1/responses", "/responses"] {
-        let request = Request::get(path)
-            .bearer(&world.key.secret)
-            .header("connection", "Upgrade")
-            .header("upgrade", "websocket")
-            .header("sec-websocket-version", "13")
-            .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
-            .header("openai-beta", "responses_websockets=2026-02-06");
-        let reply = world.gateway.send(&request).await;
-        assert_eq!(reply.status(), 426, "{}", reply.text());
-    }
-    assert!(world.simulator.received().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
