@@ -309,7 +309,11 @@ fn each_event_is_one_message_and_one_message_ends_the_answer() {
             "error": { "type": "server_error", "code": "server_is_overloaded", "message": "busy", "param": null },
         })
     );
-    let (out, _) = answer(&mut memory, &mut turn(None), &sse(&[failed.clone()]));
+    let (out, _) = answer(
+        &mut memory,
+        &mut turn(None),
+        &sse(std::slice::from_ref(&failed)),
+    );
     assert_eq!(json_of(&out[0]), failed);
     // A stream that just stops is ended all the same.
     let (out, id) = answer(&mut memory, &mut turn(None), &sse(&[created]));
