@@ -1,6 +1,7 @@
 //! Takes out of a request what was sealed on another bridge: a client that changed its model sends it along, and no
 //! vendor but its maker can read it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
@@ -44,13 +45,22 @@ pub fn strip_sealed(document: &mut Document, operation: Operation) -> Result<(),
     let Ok(all) = serde_json::from_slice::<Vec<&RawValue>>(content) else {
         return Ok(());
     };
-    let kept: Vec<Box<RawValue>> = all
+    let mut touched = false;
+    let kept: Vec<Cow<'_, RawValue>> = all
         .into_iter()
-        .filter_map(|item| match operation {
-            Operation::Responses => (!is_sealed(item)).then(|| item.to_owned()),
-            _ => stripped(item),
+        .filter_map(|item| {
+            let left = match operation {
+                Operation::Responses => (!is_sealed(item)).then_some(Cow::Borrowed(item)),
+                _ => stripped(item),
+            };
+            touched |= !matches!(left, Some(Cow::Borrowed(_)));
+            left
         })
         .collect();
+    // What looked sealed is something that somebody said.
+    if !touched {
+        return Ok(());
+    }
     let value = serde_json::to_string(&kept).unwrap_or_else(|_| "[]".to_owned());
     let pointer = format!("/{member}");
     document.apply(&Edit::Set { pointer, value })
@@ -82,8 +92,8 @@ fn is_sealed(item: &RawValue) -> bool {
 }
 
 /// A message without its sealed blocks; none if nothing is left of it.
-fn stripped(message: &RawValue) -> Option<Box<RawValue>> {
-    let whole = || Some(message.to_owned());
+fn stripped(message: &RawValue) -> Option<Cow<'_, RawValue>> {
+    let whole = || Some(Cow::Borrowed(message));
     if memchr::memmem::find(message.get().as_bytes(), SEALED).is_none() {
         return whole();
     }
@@ -110,7 +120,7 @@ fn stripped(message: &RawValue) -> Option<Box<RawValue>> {
     }
     let content = to_raw_value(&kept).ok()?;
     members.insert("content".to_owned(), content);
-    to_raw_value(&members).ok()
+    to_raw_value(&members).ok().map(Cow::Owned)
 }
 
 #[cfg(test)]

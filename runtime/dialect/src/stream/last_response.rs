@@ -84,7 +84,7 @@ mod tests {
         let mut last = LastResponse::new(1 << 20);
         last.push(&STREAM.as_bytes()[..STREAM.len() - 1]);
         assert_eq!(last.take(), None);
-        let mut last = LastResponse::new(100);
+        let mut last = LastResponse::new(40);
         for chunk in STREAM.as_bytes().chunks(10) {
             last.push(chunk);
         }
