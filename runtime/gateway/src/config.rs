@@ -38,6 +38,14 @@ pub struct Responses {
     pub max_kept_bytes: usize,
 }
 
+impl Responses {
+    /// Until when something is kept that is kept from `now_ms` on. Unix milliseconds.
+    pub(crate) fn expires_ms(&self, now_ms: u64) -> u64 {
+        const DAY_MS: u64 = 86_400_000;
+        now_ms.saturating_add(self.keep_days.saturating_mul(DAY_MS))
+    }
+}
+
 impl Default for Responses {
     fn default() -> Self {
         Self {

@@ -13,8 +13,6 @@ use crate::turns::{self, Asked, Kept};
 use crate::worker::Worker;
 use crate::{exchange, identify, pipeline, receive};
 
-const DAY_MS: u64 = 86_400_000;
-
 /// Answers a request about something kept.
 ///
 /// # Errors
@@ -45,8 +43,7 @@ pub(crate) async fn answer(
             patience,
         )
         .await?;
-        let days = worker.config().responses.keep_days;
-        let expires_ms = now_ms.saturating_add(days.saturating_mul(DAY_MS));
+        let expires_ms = worker.config().responses.expires_ms(now_ms);
         let made = turns::begin(turns, account, id, &body, now_ms, expires_ms)?;
         return Ok(reply::own(StatusCode::OK, "application/json", made));
     }

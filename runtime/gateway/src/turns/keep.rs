@@ -13,8 +13,6 @@ use crate::control::Control;
 use crate::request::Request;
 use crate::route::Candidate;
 
-const DAY_MS: u64 = 86_400_000;
-
 /// Keeps one answer.
 pub(crate) struct Keeper {
     control: Arc<Control>,
@@ -132,9 +130,7 @@ impl Keeper {
         };
         let record = Record {
             account: self.account,
-            expires_ms: self
-                .now_ms
-                .saturating_add(settings.keep_days.saturating_mul(DAY_MS)),
+            expires_ms: settings.expires_ms(self.now_ms),
             tokens,
             kept,
         };
