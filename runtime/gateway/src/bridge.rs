@@ -102,6 +102,17 @@ impl WayBack {
         bridge::answer(&self.context, &self.stamp, &route.upstream.hints, body).map(Bytes::from)
     }
 
+    /// A vendor's whole answer, as the stream that the client has asked for. What is no answer is an error, not a stream
+    /// that begins with one.
+    pub(crate) fn told(self, route: &Candidate, body: &[u8]) -> Result<Bytes, ApiError> {
+        let mut out = self.whole(route, body)?.to_vec();
+        out.clear();
+        let mut stream = self.stream(route);
+        stream.whole(body, &mut out);
+        stream.finish(&bridge::Upstream::Closed, &mut out);
+        Ok(out.into())
+    }
+
     /// What turns the vendor's stream into the client's.
     pub(crate) fn stream(self, route: &Candidate) -> StreamBridge {
         let hints = Arc::clone(&route.upstream.hints);
