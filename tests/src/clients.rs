@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::places;
 
@@ -108,21 +109,23 @@ impl Clients {
         command
     }
 
-    /// A Python script of `tests/clients` with the SDKs on its path.
-    pub fn python(&self, script: &str) -> Command {
-        let mut command = Command::new("python3");
+    /// A script of `tests/clients` with the SDKs on its path: Python, or JavaScript if its name ends so.
+    pub fn script(&self, name: &str) -> Command {
+        let javascript = name.ends_with(".mjs");
+        let mut command = Command::new(if javascript { "node" } else { "python3" });
         command.arg(
             Path::new(env!("CARGO_MANIFEST_DIR"))
                 .join("clients")
-                .join(script),
+                .join(name),
         );
         clean(&mut command)
+            .env("NODE_PATH", self.node.join("node_modules"))
             .env("PYTHONPATH", &self.python)
             .env("PYTHONDONTWRITEBYTECODE", "1");
         command
     }
 
-    /// A command-line client by name (`codex`, `claude`).
+    /// A command-line client by name (`codex`, `claude`, `opencode`).
     pub fn node(&self, name: &str) -> Command {
         let mut command = Command::new(self.node.join("node_modules/.bin").join(name));
         clean(&mut command);
@@ -142,35 +145,76 @@ fn clean(command: &mut Command) -> &mut Command {
 /// # Errors
 /// When it cannot be started or does not end in three minutes (it is killed then).
 pub fn run(command: &mut Command, home: &Path) -> Result<Outcome> {
-    let file = |name: &str| home.join(format!("client-{name}.txt"));
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(fs::File::create(file("output"))?)
-        .stderr(fs::File::create(file("errors"))?)
-        .spawn()
-        .with_context(|| format!("cannot start {command:?}"))?;
-    let began = Instant::now();
-    let status = loop {
-        if let Some(status) = child.try_wait()? {
-            break Some(status);
-        }
-        if began.elapsed() > Duration::from_secs(180) {
-            child.kill()?;
-            child.wait()?;
-            break None;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    };
-    let read = |name| -> Result<String> {
-        Ok(String::from_utf8_lossy(&fs::read(file(name))?).into_owned())
-    };
-    let outcome = Outcome {
-        success: status.is_some_and(|status| status.success()),
-        output: read("output")?,
-        errors: read("errors")?,
-    };
-    ensure!(status.is_some(), "it did not end: {outcome:?}");
-    Ok(outcome)
+    Running::start(command, home)?.finish()
+}
+
+/// A client under way.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+    home: PathBuf,
+}
+
+impl Running {
+    /// Starts a command; what it writes goes into files in `home`.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start(command: &mut Command, home: &Path) -> Result<Self> {
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(fs::File::create(file(home, "output"))?)
+            .stderr(fs::File::create(file(home, "errors"))?)
+            .spawn()
+            .with_context(|| format!("cannot start {command:?}"))?;
+        Ok(Self {
+            child,
+            home: home.to_owned(),
+        })
+    }
+
+    /// Does what Ctrl-C does.
+    ///
+    /// # Errors
+    /// When it is no longer there.
+    pub fn interrupt(&self) -> Result<()> {
+        let pid = i32::try_from(self.child.id())?;
+        let pid = Pid::from_raw(pid).context("a process has a number")?;
+        Ok(kill_process(pid, Signal::INT)?)
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// When that does not come in three minutes (it is killed then).
+    pub fn finish(mut self) -> Result<Outcome> {
+        let began = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait()? {
+                break Some(status);
+            }
+            if began.elapsed() > Duration::from_secs(180) {
+                self.child.kill()?;
+                self.child.wait()?;
+                break None;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        let read = |name| -> Result<String> {
+            Ok(String::from_utf8_lossy(&fs::read(file(&self.home, name))?).into_owned())
+        };
+        let outcome = Outcome {
+            success: status.is_some_and(|status| status.success()),
+            output: read("output")?,
+            errors: read("errors")?,
+        };
+        ensure!(status.is_some(), "it did not end: {outcome:?}");
+        Ok(outcome)
+    }
+}
+
+fn file(home: &Path, name: &str) -> PathBuf {
+    home.join(format!("client-{name}.txt"))
 }
 
 fn stale(folder: &Path, wanted: &str) -> bool {

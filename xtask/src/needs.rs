@@ -13,8 +13,8 @@ use crate::tools::{self, output, say};
 const NEXTEST: &str = "0.9.143";
 /// The same for cargo-deny.
 const DENY: &str = "0.20.2";
-/// Codex's launcher asks for 16, the installer of Claude Code runs on 18, which is what Debian 12 has. The clients
-/// themselves are programs of their own that come with the packages.
+/// Codex's launcher asks for 16, the installer of Claude Code runs on 18, which is what Debian 12 has, and so does the
+/// Vercel AI SDK. The command-line clients themselves are programs of their own that come with the packages.
 const OLDEST_NODE: u32 = 18;
 
 /// Something that a step needs.

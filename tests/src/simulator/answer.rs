@@ -52,6 +52,8 @@ pub struct Answer {
     pub(super) parts: Vec<Part>,
     pub(super) chunked: bool,
     pub(super) close: bool,
+    /// Opened once the exchange has ended, however it did.
+    pub(super) ended: Option<Gate>,
 }
 
 impl Answer {
@@ -64,6 +66,7 @@ impl Answer {
             parts: vec![Part::Bytes(body.into())],
             chunked: false,
             close: false,
+            ended: None,
         }
     }
 
@@ -91,6 +94,7 @@ impl Answer {
             parts,
             chunked: true,
             close: false,
+            ended: None,
         }
     }
 
@@ -133,6 +137,18 @@ impl Answer {
     #[must_use]
     pub fn after(mut self, gate: &Gate) -> Self {
         self.before.push(Part::Wait(gate.clone()));
+        self
+    }
+
+    /// Whether it never ends by itself.
+    pub(super) fn hangs(&self) -> bool {
+        let mut parts = self.before.iter().chain(&self.parts);
+        parts.any(|part| matches!(part, Part::Hang))
+    }
+
+    /// The gate opens once the exchange has ended, however it did.
+    pub(super) fn opening(mut self, gate: Gate) -> Self {
+        self.ended = Some(gate);
         self
     }
 

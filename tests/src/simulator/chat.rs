@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::answer::Answer;
-use super::dialogue::{Conversation, Say, pieces};
+use super::dialogue::{Conversation, REASONING_CONTENT, Say, ToolCall, pieces};
 use super::tokens::OPENAI;
 
 pub(super) fn answer(conversation: &Conversation) -> Answer {
@@ -26,20 +26,25 @@ fn usage() -> Value {
 }
 
 fn whole(conversation: &Conversation) -> Answer {
-    let (message, reason) = match &conversation.say {
+    let (mut message, reason) = match &conversation.say {
         Say::Text(text) => (
             json!({ "role": "assistant", "content": text, "refusal": null }),
             "stop",
         ),
-        Say::Call(call) => {
-            let function = json!({ "name": call.name, "arguments": call.arguments });
-            let calls = json!([{ "id": "call_1", "type": "function", "function": function }]);
+        Say::Calls(calls) => {
+            let calls: Vec<Value> = calls
+                .iter()
+                .map(|call| tool_call(call, &call.arguments))
+                .collect();
             (
                 json!({ "role": "assistant", "content": null, "tool_calls": calls }),
                 "tool_calls",
             )
         }
     };
+    if conversation.reasons {
+        message["reasoning_content"] = json!(REASONING_CONTENT);
+    }
     let body = json!({
         "id": "chatcmpl-simulated",
         "object": "chat.completion",
@@ -50,6 +55,11 @@ fn whole(conversation: &Conversation) -> Answer {
         "system_fingerprint": "fp_simulated",
     });
     Answer::json(200, body.to_string())
+}
+
+fn tool_call(call: &ToolCall, arguments: &str) -> Value {
+    let function = json!({ "name": call.name, "arguments": arguments });
+    json!({ "id": format!("call_{}", call.number), "type": "function", "function": function })
 }
 
 fn stream(conversation: &Conversation) -> Answer {
@@ -75,6 +85,14 @@ fn stream(conversation: &Conversation) -> Answer {
         ),
         Value::Null,
     );
+    if conversation.reasons {
+        for piece in pieces(REASONING_CONTENT) {
+            chunk(
+                choice(json!({ "reasoning_content": piece }), Value::Null),
+                Value::Null,
+            );
+        }
+    }
     let reason = match &conversation.say {
         Say::Text(text) => {
             for piece in pieces(text) {
@@ -85,20 +103,21 @@ fn stream(conversation: &Conversation) -> Answer {
             }
             "stop"
         }
-        Say::Call(call) => {
-            let function = json!({ "name": call.name, "arguments": "" });
-            let first =
-                json!([{ "index": 0, "id": "call_1", "type": "function", "function": function }]);
-            chunk(
-                choice(json!({ "tool_calls": first }), Value::Null),
-                Value::Null,
-            );
-            for piece in pieces(&call.arguments) {
-                let more = json!([{ "index": 0, "function": { "arguments": piece } }]);
+        Say::Calls(calls) => {
+            for (index, call) in calls.iter().enumerate() {
+                let mut first = tool_call(call, "");
+                first["index"] = json!(index);
                 chunk(
-                    choice(json!({ "tool_calls": more }), Value::Null),
+                    choice(json!({ "tool_calls": [first] }), Value::Null),
                     Value::Null,
                 );
+                for piece in pieces(&call.arguments) {
+                    let more = json!([{ "index": index, "function": { "arguments": piece } }]);
+                    chunk(
+                        choice(json!({ "tool_calls": more }), Value::Null),
+                        Value::Null,
+                    );
+                }
             }
             "tool_calls"
         }

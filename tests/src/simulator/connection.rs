@@ -26,7 +26,7 @@ pub(super) async fn serve(stream: impl AsyncRead + AsyncWrite, shared: Arc<Share
         let answer = shared.answer(&received);
         shared.received.lock().unwrap().push(Arc::clone(&received));
         shared.changed();
-        let close = answer.close;
+        let (close, ended) = (answer.close, answer.ended.clone());
         let result = tokio::select! {
             biased;
             result = write(&mut writer, answer) => result,
@@ -37,6 +37,9 @@ pub(super) async fn serve(stream: impl AsyncRead + AsyncWrite, shared: Arc<Share
         } else {
             Ending::CallerLeft
         });
+        if let Some(gate) = ended {
+            gate.open();
+        }
         shared.changed();
         if result.is_err() || close {
             return;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::answer::Answer;
-use super::dialogue::{Conversation, Say, pieces};
+use super::dialogue::{Conversation, SIGNATURE, Say, pieces};
 use super::tokens::ANTHROPIC;
 
 pub(super) fn answer(conversation: &Conversation) -> Answer {
@@ -36,21 +36,31 @@ fn message(conversation: &Conversation, content: Value, reason: Value, usage: Va
 }
 
 fn whole(conversation: &Conversation) -> Answer {
-    let (content, reason) = match &conversation.say {
-        Say::Text(text) => (json!([{ "type": "text", "text": text }]), "end_turn"),
-        Say::Call(call) => {
-            let input: Value = serde_json::from_str(&call.arguments).unwrap();
-            let block =
-                json!({ "type": "tool_use", "id": "toolu_1", "name": call.name, "input": input });
-            (
-                json!([{ "type": "text", "text": "Let me look." }, block]),
-                "tool_use",
-            )
+    let mut content = Vec::new();
+    if conversation.reasons {
+        content.push(
+            json!({ "type": "thinking", "thinking": "A tool is needed.", "signature": SIGNATURE }),
+        );
+    }
+    let reason = match &conversation.say {
+        Say::Text(text) => {
+            content.push(json!({ "type": "text", "text": text }));
+            "end_turn"
+        }
+        Say::Calls(calls) => {
+            content.push(json!({ "type": "text", "text": "Let me look." }));
+            for call in calls {
+                let input: Value = serde_json::from_str(&call.arguments).unwrap();
+                content.push(json!({
+                    "type": "tool_use", "id": format!("toolu_{}", call.number), "name": call.name, "input": input,
+                }));
+            }
+            "tool_use"
         }
     };
     let body = message(
         conversation,
-        content,
+        json!(content),
         json!(reason),
         usage(ANTHROPIC.output),
     );
@@ -65,9 +75,9 @@ fn stream(conversation: &Conversation) -> Answer {
     };
     let start = message(conversation, json!([]), Value::Null, usage(1));
     add("message_start", json!({ "message": start }));
-    let (first, said) = match &conversation.say {
-        Say::Text(text) => ("Hmm, let me think.", Some(text)),
-        Say::Call(_) => ("A tool is needed.", None),
+    let first = match &conversation.say {
+        Say::Text(_) => "Hmm, let me think.",
+        Say::Calls(_) => "A tool is needed.",
     };
     add(
         "content_block_start",
@@ -80,15 +90,14 @@ fn stream(conversation: &Conversation) -> Answer {
             json!({ "index": 0, "delta": { "type": "thinking_delta", "thinking": piece } }),
         );
     }
-    let signature =
-        json!({ "type": "signature_delta", "signature": "c2lnbmVkIGJ5IHRoZSBzaW11bGF0b3I=" });
+    let signature = json!({ "type": "signature_delta", "signature": SIGNATURE });
     add(
         "content_block_delta",
         json!({ "index": 0, "delta": signature }),
     );
     add("content_block_stop", json!({ "index": 0 }));
-    let reason = match (said, &conversation.say) {
-        (Some(said), _) => {
+    let reason = match &conversation.say {
+        Say::Text(said) => {
             add(
                 "content_block_start",
                 json!({ "index": 1, "content_block": { "type": "text", "text": "" } }),
@@ -99,28 +108,29 @@ fn stream(conversation: &Conversation) -> Answer {
                     json!({ "index": 1, "delta": { "type": "text_delta", "text": piece } }),
                 );
             }
+            add("content_block_stop", json!({ "index": 1 }));
             "end_turn"
         }
-        (None, Say::Call(call)) => {
-            let block =
-                json!({ "type": "tool_use", "id": "toolu_1", "name": call.name, "input": {} });
-            add(
-                "content_block_start",
-                json!({ "index": 1, "content_block": block }),
-            );
-            add(
-                "content_block_delta",
-                json!({ "index": 1, "delta": { "type": "input_json_delta", "partial_json": "" } }),
-            );
-            for piece in pieces(&call.arguments) {
-                let delta = json!({ "type": "input_json_delta", "partial_json": piece });
-                add("content_block_delta", json!({ "index": 1, "delta": delta }));
+        Say::Calls(calls) => {
+            for (call, index) in calls.iter().zip(1..) {
+                let id = format!("toolu_{}", call.number);
+                let block = json!({ "type": "tool_use", "id": id, "name": call.name, "input": {} });
+                add(
+                    "content_block_start",
+                    json!({ "index": index, "content_block": block }),
+                );
+                for piece in std::iter::once("").chain(pieces(&call.arguments)) {
+                    let delta = json!({ "type": "input_json_delta", "partial_json": piece });
+                    add(
+                        "content_block_delta",
+                        json!({ "index": index, "delta": delta }),
+                    );
+                }
+                add("content_block_stop", json!({ "index": index }));
             }
             "tool_use"
         }
-        (None, Say::Text(_)) => unreachable!("text is said"),
     };
-    add("content_block_stop", json!({ "index": 1 }));
     let delta = json!({ "stop_reason": reason, "stop_sequence": null });
     add(
         "message_delta",

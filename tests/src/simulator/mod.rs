@@ -14,14 +14,15 @@ mod received;
 mod responses;
 mod tls;
 mod tokens;
+mod trouble;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 pub use answer::{Answer, Gate, Part};
-pub use dialogue::{called, spoken};
+pub use dialogue::{ENCRYPTED_CONTENT, REASONING_CONTENT, SIGNATURE, called, spoken};
 pub use failures::{anthropic_error, openai_error};
 pub use received::{Ending, Received};
 pub use tokens::{ANTHROPIC, EMBEDDING, OPENAI, Tokens};
@@ -45,6 +46,8 @@ struct Shared {
     queue: Mutex<VecDeque<Next>>,
     fallback: Mutex<Option<Answer>>,
     received: Mutex<Vec<Arc<Received>>>,
+    /// For each path the end of the last answer there that hangs.
+    hanging: Mutex<HashMap<String, Gate>>,
     /// Counts every change worth waiting for.
     changes: watch::Sender<u64>,
 }
@@ -66,7 +69,19 @@ impl Shared {
         if let Some(answer) = self.fallback.lock().unwrap().clone() {
             return answer;
         }
-        dialogue::answer(received)
+        let answer = dialogue::answer(received);
+        let path = received.path().to_owned();
+        let mut hanging = self.hanging.lock().unwrap();
+        if answer.hangs() {
+            let gate = Gate::default();
+            hanging.insert(path, gate.clone());
+            return answer.opening(gate);
+        }
+        // A client that has left asks whether it was noticed: it is answered once it was.
+        match hanging.get(&path) {
+            Some(gate) if received.text().contains("LEFT_PLEASE") => answer.after(gate),
+            _ => answer,
+        }
     }
 }
 
@@ -109,6 +124,7 @@ impl Simulator {
             queue: Mutex::default(),
             fallback: Mutex::default(),
             received: Mutex::default(),
+            hanging: Mutex::default(),
             changes: watch::Sender::new(0),
         });
         let scheme = if tls.is_some() { "https" } else { "http" };

@@ -3,12 +3,21 @@
 use serde_json::{Value, json};
 
 use super::answer::Answer;
-use super::dialogue::{Conversation, Say, pieces};
+use super::dialogue::{Conversation, ENCRYPTED_CONTENT, Say, ToolCall, pieces};
 use super::tokens::OPENAI;
 
+const SUMMARY: &str = "The vendor of responses weighs it.";
+
 pub(super) fn answer(conversation: &Conversation) -> Answer {
-    let item = item(&conversation.say, "completed");
-    let done = response(conversation, "completed", json!([item]), usage());
+    let mut output = Vec::new();
+    if conversation.reasons {
+        output.push(reasoning(conversation.encrypted));
+    }
+    match &conversation.say {
+        Say::Text(text) => output.push(message(text)),
+        Say::Calls(calls) => output.extend(calls.iter().map(call)),
+    }
+    let done = response(conversation, "completed", json!(output), usage());
     if !conversation.stream {
         return Answer::json(200, done.to_string());
     }
@@ -16,43 +25,77 @@ pub(super) fn answer(conversation: &Conversation) -> Answer {
     let started = response(conversation, "in_progress", json!([]), Value::Null);
     events.add("response.created", json!({ "response": started }));
     events.add("response.in_progress", json!({ "response": started }));
-    match &conversation.say {
-        Say::Text(text) => message(&mut events, text),
-        Say::Call(call) => {
-            let mut empty = item.clone();
-            empty["arguments"] = json!("");
-            empty["status"] = json!("in_progress");
-            events.add(
-                "response.output_item.added",
-                json!({ "output_index": 0, "item": empty }),
-            );
-            let place = json!({ "item_id": "fc_1", "output_index": 0 });
-            for piece in pieces(&call.arguments) {
-                events.add(
-                    "response.function_call_arguments.delta",
-                    with(&place, "delta", json!(piece)),
-                );
-            }
-            let whole = with(&place, "arguments", json!(call.arguments));
-            events.add("response.function_call_arguments.done", whole);
+    for (index, item) in output.iter().enumerate() {
+        let place = json!({ "item_id": item["id"], "output_index": index });
+        let mut begun = item.clone();
+        if item.get("status").is_some() {
+            begun["status"] = json!("in_progress");
         }
+        for (member, empty) in [
+            ("arguments", json!("")),
+            ("content", json!([])),
+            ("summary", json!([])),
+        ] {
+            if item.get(member).is_some() {
+                begun[member] = empty;
+            }
+        }
+        events.add(
+            "response.output_item.added",
+            json!({ "output_index": index, "item": begun }),
+        );
+        match item["type"].as_str() {
+            Some("message") => stream_message(&mut events, &place, &item["content"][0]["text"]),
+            Some("reasoning") => stream_summary(&mut events, &place),
+            _ => stream_call(&mut events, &place, &item["arguments"]),
+        }
+        events.add(
+            "response.output_item.done",
+            json!({ "output_index": index, "item": item }),
+        );
     }
-    events.add(
-        "response.output_item.done",
-        json!({ "output_index": 0, "item": item }),
-    );
     events.add("response.completed", json!({ "response": done }));
     Answer::events(events.text)
 }
 
-fn message(events: &mut Events, text: &str) {
-    let place = json!({ "item_id": "msg_1", "output_index": 0, "content_index": 0 });
-    let part = |text: &str| json!({ "type": "output_text", "text": text, "annotations": [], "logprobs": [] });
-    let empty = json!({ "type": "message", "id": "msg_1", "role": "assistant", "status": "in_progress", "content": [] });
+fn stream_call(events: &mut Events, place: &Value, arguments: &Value) {
+    for piece in pieces(arguments.as_str().unwrap_or_default()) {
+        events.add(
+            "response.function_call_arguments.delta",
+            with(place, "delta", json!(piece)),
+        );
+    }
+    let whole = with(place, "arguments", arguments.clone());
+    events.add("response.function_call_arguments.done", whole);
+}
+
+fn stream_summary(events: &mut Events, place: &Value) {
+    let place = with(place, "summary_index", json!(0));
+    let part = |text: &str| json!({ "type": "summary_text", "text": text });
     events.add(
-        "response.output_item.added",
-        json!({ "output_index": 0, "item": empty }),
+        "response.reasoning_summary_part.added",
+        with(&place, "part", part("")),
     );
+    for piece in pieces(SUMMARY) {
+        events.add(
+            "response.reasoning_summary_text.delta",
+            with(&place, "delta", json!(piece)),
+        );
+    }
+    events.add(
+        "response.reasoning_summary_text.done",
+        with(&place, "text", json!(SUMMARY)),
+    );
+    events.add(
+        "response.reasoning_summary_part.done",
+        with(&place, "part", part(SUMMARY)),
+    );
+}
+
+fn stream_message(events: &mut Events, place: &Value, text: &Value) {
+    let text = text.as_str().unwrap_or_default();
+    let place = with(place, "content_index", json!(0));
+    let part = |text: &str| json!({ "type": "output_text", "text": text, "annotations": [], "logprobs": [] });
     events.add(
         "response.content_part.added",
         with(&place, "part", part("")),
@@ -80,17 +123,28 @@ fn with(object: &Value, name: &str, value: Value) -> Value {
     object
 }
 
-fn item(say: &Say, status: &str) -> Value {
-    match say {
-        Say::Text(text) => json!({
-            "type": "message", "id": "msg_1", "role": "assistant", "status": status,
-            "content": [{ "type": "output_text", "text": text, "annotations": [], "logprobs": [] }],
-        }),
-        Say::Call(call) => json!({
-            "type": "function_call", "id": "fc_1", "call_id": "call_1", "status": status,
-            "name": call.name, "arguments": call.arguments,
-        }),
+fn message(text: &str) -> Value {
+    json!({
+        "type": "message", "id": "msg_1", "role": "assistant", "status": "completed",
+        "content": [{ "type": "output_text", "text": text, "annotations": [], "logprobs": [] }],
+    })
+}
+
+fn call(call: &ToolCall) -> Value {
+    json!({
+        "type": "function_call", "id": format!("fc_{}", call.number), "call_id": format!("call_{}", call.number),
+        "status": "completed", "name": call.name, "arguments": call.arguments,
+    })
+}
+
+fn reasoning(encrypted: bool) -> Value {
+    let mut item = json!({
+        "type": "reasoning", "id": "rs_1", "summary": [{ "type": "summary_text", "text": SUMMARY }],
+    });
+    if encrypted {
+        item["encrypted_content"] = json!(ENCRYPTED_CONTENT);
     }
+    item
 }
 
 fn usage() -> Value {

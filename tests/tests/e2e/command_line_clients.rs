@@ -1,5 +1,7 @@
 //! Codex and Claude Code through the gateway, headless, with a home of their own.
 
+use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 
 use tollgate_tests::clients::{Clients, Outcome, run, skipped};
@@ -15,9 +17,8 @@ const HELLO: &str = "Hello from the simulator, all is well.";
 const TOLD: &str = "The tool said: ";
 const ANSWER: &str = "the answer is 42";
 
-async fn codex(world: &World, model: &str, prompt: &str, websocket: bool) -> Outcome {
-    let clients = Clients::ensure().unwrap();
-    let home = tempfile::tempdir().unwrap();
+/// Codex with a home of its own; what it is to do comes behind.
+pub(crate) fn codex_in(home: &Path, world: &World, model: &str, websocket: bool) -> Command {
     let config = format!(
         r#"model = "{model}"
 model_provider = "gateway"
@@ -37,14 +38,21 @@ supports_websockets = {websocket}
 "#,
         world.gateway.base_url()
     );
-    std::fs::write(home.path().join("config.toml"), config).unwrap();
-    let mut command = clients.node("codex");
+    std::fs::write(home.join("config.toml"), config).unwrap();
+    let mut command = Clients::ensure().unwrap().node("codex");
     command
-        .env("HOME", home.path())
-        .env("CODEX_HOME", home.path())
+        .env("HOME", home)
+        .env("CODEX_HOME", home)
         .env("GATEWAY_KEY", &world.key.secret)
-        .current_dir(home.path())
-        .args(["exec", "--skip-git-repo-check", "--json", prompt]);
+        .current_dir(home)
+        .args(["exec", "--skip-git-repo-check", "--json"]);
+    command
+}
+
+async fn codex(world: &World, model: &str, prompt: &str, websocket: bool) -> Outcome {
+    let home = tempfile::tempdir().unwrap();
+    let mut command = codex_in(home.path(), world, model, websocket);
+    command.arg(prompt);
     let outcome = tokio::task::spawn_blocking(move || run(&mut command, home.path()))
         .await
         .unwrap()
@@ -57,12 +65,11 @@ supports_websockets = {websocket}
     outcome
 }
 
-async fn claude(world: &World, model: &str, prompt: &str, further: &[&str]) -> Outcome {
-    let clients = Clients::ensure().unwrap();
-    let home = tempfile::tempdir().unwrap();
-    let mut command = clients.node("claude");
+/// Claude Code with a home of its own; what it is to do comes behind.
+pub(crate) fn claude_in(home: &Path, world: &World, model: &str) -> Command {
+    let mut command = Clients::ensure().unwrap().node("claude");
     command
-        .env("HOME", home.path())
+        .env("HOME", home)
         .env("TERM", "dumb")
         .env("IS_SANDBOX", "1")
         .env("DISABLE_TELEMETRY", "1")
@@ -72,15 +79,15 @@ async fn claude(world: &World, model: &str, prompt: &str, further: &[&str]) -> O
         .env("CLAUDE_CODE_MAX_RETRIES", "0")
         .env("ANTHROPIC_BASE_URL", world.gateway.base_url())
         .env("ANTHROPIC_AUTH_TOKEN", &world.key.secret)
-        .current_dir(home.path())
-        .args([
-            "-p",
-            prompt,
-            "--model",
-            model,
-            "--dangerously-skip-permissions",
-        ])
-        .args(further);
+        .current_dir(home)
+        .args(["--model", model, "--dangerously-skip-permissions"]);
+    command
+}
+
+async fn claude(world: &World, model: &str, prompt: &str, further: &[&str]) -> Outcome {
+    let home = tempfile::tempdir().unwrap();
+    let mut command = claude_in(home.path(), world, model);
+    command.args(["-p", prompt]).args(further);
     let outcome = tokio::task::spawn_blocking(move || run(&mut command, home.path()))
         .await
         .unwrap()

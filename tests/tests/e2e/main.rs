@@ -20,6 +20,7 @@ mod drop_in;
 mod durability;
 mod failed_requests;
 mod failover;
+mod foreign_vendors;
 mod framing;
 mod identity;
 mod kept;

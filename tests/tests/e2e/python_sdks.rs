@@ -20,7 +20,7 @@ async fn findings(script: &str) -> (World, Value) {
 async fn findings_in(world: &World, script: &str, openai: &str, anthropic: &str) -> Value {
     let clients = Clients::ensure().unwrap();
     let home = tempfile::tempdir().unwrap();
-    let mut command = clients.python(script);
+    let mut command = clients.script(script);
     command.env("HOME", home.path()).args([
         &world.gateway.base_url(),
         world.key.secret.as_str(),

@@ -19,7 +19,8 @@ pub enum OpaqueKind {
     Redacted,
     /// A Responses reasoning item: its id, a line feed, its encrypted content (either may be empty).
     Item,
-    /// Reasoning text that nobody signed; the payload is empty. It says only who wrote the text.
+    /// Reasoning text that nobody signed: says who wrote it. The payload is empty where the text travels beside it, and
+    /// the text itself where the client did not want to read it.
     Plain,
     /// The readable summary of a compacted conversation, made by the gateway: anybody's.
     Summary,

@@ -112,6 +112,29 @@ fn reasoning_that_nobody_may_read_is_carried_without_its_text() {
     assert!(!text(&out).contains("think.") && text(&out).contains("redacted_thinking"));
 }
 
+/// Agents ask for `display: omitted`, and vendors of chat completions that reason want their words back.
+#[test]
+fn reasoning_that_nobody_may_read_and_nobody_encrypted_is_sealed_with_its_text() {
+    use tollgate_dialect::bridge::opaque::{OpaqueKind, open};
+    let mut context = context(MESSAGES, CHAT);
+    context.readable_reasoning = false;
+    let sent = chunk(r#"{"reasoning_content":"h\u00e4 \ud83e"}"#)
+        + &chunk(r#"{"reasoning_content":"\udd80\nm"}"#)
+        + &chunk(r#"{"content":"ok"}"#)
+        + &finish("stop");
+    let out = stream(&context, sent.as_bytes());
+    assert_eq!(grammar::check(MESSAGES, &out), Ok(End::Complete));
+    let out = text(&out);
+    assert!(!out.contains("thinking_delta"), "{out}");
+    let (_, data) = out.split_once(r#""redacted_thinking","data":""#).unwrap();
+    let sealed = open(data.split('"').next().unwrap()).unwrap();
+    assert_eq!(
+        (sealed.kind, &*sealed.payload),
+        (OpaqueKind::Plain, "h\u{e4} \u{1f980}\nm")
+    );
+    assert!(sealed.is_from("maker"));
+}
+
 #[test]
 fn reasoning_content_is_not_dropped_under_either_name() {
     for name in ["reasoning_content", "reasoning"] {

@@ -214,6 +214,31 @@ fn unsigned_reasoning_goes_back_beside_its_calls_as_some_vendors_demand() {
     assert!(value(MESSAGES, &body, &other)["messages"][1]["reasoning_content"].is_null());
 }
 
+/// The other half of `reasoning_that_nobody_may_read_and_nobody_encrypted_is_sealed_with_its_text`.
+#[test]
+fn reasoning_that_was_sealed_with_its_text_comes_back_as_text() {
+    let body = |family: &str| {
+        let data = opaque::seal(family, OpaqueKind::Plain, "Hm.");
+        json!({"model": "asked", "max_tokens": 9, "messages": [
+            {"role": "user", "content": "Go"},
+            {"role": "assistant", "content": [
+                {"type": "redacted_thinking", "data": data}, {"type": "text", "text": "On it."},
+            ]},
+            {"role": "user", "content": "On"},
+        ]})
+    };
+    let made = value(MESSAGES, &body(FAMILY), &bare(CHAT));
+    assert_eq!(made["messages"][1]["reasoning_content"], "Hm.");
+    let made = value(MESSAGES, &body("another"), &bare(CHAT));
+    assert!(made["messages"][1]["reasoning_content"].is_null(), "{made}");
+    let made = value(
+        MESSAGES,
+        &body("another"),
+        &with(&["reasoning-content"], CHAT),
+    );
+    assert_eq!(made["messages"][1]["reasoning_content"], "Hm.");
+}
+
 #[test]
 fn content_of_null_beside_calls_is_no_text() {
     let body = json!({"model": "asked", "tools": [{"type": "function", "function": {"name": "f"}}], "messages": [

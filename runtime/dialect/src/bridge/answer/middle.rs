@@ -31,6 +31,8 @@ enum Role {
     Plain,
     Reasoning {
         sealed: bool,
+        /// The text, where the client does not want to read it: its vendor may want it back all the same.
+        hidden: String,
     },
     Call,
     /// A function call that is a custom tool's for the client.
@@ -59,6 +61,7 @@ impl Middle {
     pub(crate) fn held(&self) -> usize {
         let held = |open: &Open| match &open.role {
             Role::Unwrapped(unwrap) => unwrap.held(),
+            Role::Reasoning { hidden, .. } => hidden.len(),
             _ => 0,
         };
         self.open.iter().map(held).sum()
@@ -111,7 +114,10 @@ impl Middle {
                 }
             }
             Kind::Reasoning => {
-                role = Role::Reasoning { sealed: false };
+                role = Role::Reasoning {
+                    sealed: false,
+                    hidden: String::new(),
+                };
                 sink.event(Event::Open { part, kind });
             }
             Kind::Refusal | Kind::Text => sink.event(Event::Open { part, kind }),
@@ -151,7 +157,10 @@ impl Middle {
                             tell(part, Piece::Text(input, b""), sink);
                         });
                     }
-                    Role::Reasoning { .. } if !context.readable_reasoning => {}
+                    Role::Reasoning { hidden, .. } if !context.readable_reasoning => {
+                        let mut room = Vec::new();
+                        hidden.push_str(&open.mender.mend(text, &mut room).text());
+                    }
                     _ => {
                         let (mut room, mut flat) = (Vec::new(), Vec::new());
                         line(&mut flat, logprobs);
@@ -163,9 +172,13 @@ impl Middle {
                     }
                 }
             }
-            Piece::Paragraph if !context.readable_reasoning => {}
+            Piece::Paragraph if !context.readable_reasoning => {
+                if let Role::Reasoning { hidden, .. } = &mut open.role {
+                    hidden.push_str(&Escaped::PARAGRAPH.text());
+                }
+            }
             Piece::Opaque(kind, payload) => {
-                if let Role::Reasoning { sealed } = &mut open.role {
+                if let Role::Reasoning { sealed, .. } = &mut open.role {
                     *sealed = true;
                 }
                 let sealed = seal(&context.family, kind, payload);
@@ -182,14 +195,19 @@ impl Middle {
         };
         let mut open = self.open.remove(at);
         if let Some(lost) = open.mender.finish() {
-            tell(part, Piece::Text(lost, b""), sink);
+            match &mut open.role {
+                Role::Reasoning { hidden, .. } if !context.readable_reasoning => {
+                    hidden.push_str(&lost.text());
+                }
+                _ => tell(part, Piece::Text(lost, b""), sink),
+            }
         }
         match open.role {
             Role::Plain => {}
-            // Who wrote it must be known when it comes back.
-            Role::Reasoning { sealed } => {
-                if open.told && !sealed && context.readable_reasoning {
-                    let sealed = seal(&context.family, OpaqueKind::Plain, "");
+            // Who wrote it must be known when it comes back; and what, where the client got nothing that it could read.
+            Role::Reasoning { sealed, hidden } => {
+                if open.told && !sealed {
+                    let sealed = seal(&context.family, OpaqueKind::Plain, &hidden);
                     tell(part, Piece::Seal(&sealed), sink);
                 }
             }

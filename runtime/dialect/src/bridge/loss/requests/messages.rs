@@ -164,7 +164,9 @@ pub(in crate::bridge::loss) const MESSAGES: &[Row] = &[
     ),
     row(
         "thinking.display",
-        Dropped("the vendor shows its reasoning or does not; `omitted` is kept towards the client"),
+        Dropped(
+            "the vendor shows its reasoning or does not; `omitted` is kept towards the client, who then gets it sealed, as `redacted_thinking`",
+        ),
         Converted("a summary is asked for, unless `omitted`"),
     ),
     both(

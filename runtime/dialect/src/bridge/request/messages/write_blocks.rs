@@ -228,7 +228,8 @@ impl<'m> Blocks<'m> {
         } else {
             json.open_typed("thinking");
             json.text_member("thinking", &reasoning_text(reasoning));
-            json.text_member("signature", &opened.payload);
+            let signed = opened.kind == OpaqueKind::Signature;
+            json.text_member("signature", if signed { &opened.payload } else { "" });
         }
         json.close();
     }
