@@ -102,5 +102,9 @@ fn accepted(target: &Target<'_>, written: &mut Value) -> Result<(), String> {
             }
         }
     }
-    invariants::valid(target.dialect, written)
+    match invariants::valid(target.dialect, written) {
+        // Who says nothing is told so by the vendor.
+        Err(wrong) if wrong == "no messages" => Ok(()),
+        verdict => verdict,
+    }
 }
