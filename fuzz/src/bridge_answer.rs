@@ -12,7 +12,7 @@ use tollgate_dialect::{
 use crate::bridge_stream::chosen;
 use crate::grammar::{self, End};
 use crate::input::Input;
-use crate::stream::{is_json, shown};
+use crate::stream::{is_json, is_legible, shown};
 use crate::support::{LIMIT, stamp};
 
 /// See the module.
@@ -50,6 +50,14 @@ fn bridged(input: &Input<'_>) {
         Err(_) => End::Failed,
     };
     let sent = || shown(input.payload);
+    if !is_legible(&events) {
+        assert!(
+            told.is_ok_and(|told| is_json(&told)) || end == End::Failed,
+            "{}",
+            sent()
+        );
+        return;
+    }
     assert_eq!(
         grammar::check(context.from, &events),
         Ok(end),

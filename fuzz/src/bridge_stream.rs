@@ -8,7 +8,7 @@ use tollgate_dialect::{ApiError, Dialect, ErrorKind, UsageHints};
 
 use crate::grammar::{self, End};
 use crate::input::Input;
-use crate::stream::shown;
+use crate::stream::{is_legible, shown};
 use crate::support::{DIALECTS, LIMIT, context, stamp};
 
 /// See the module.
@@ -42,6 +42,9 @@ fn tight(input: &Input<'_>) -> usize {
 }
 
 fn verdict(context: &Context, sent: &[u8], out: &[u8]) {
+    if !is_legible(out) {
+        return;
+    }
     let Err(wrong) = grammar::check(context.from, out) else {
         return;
     };

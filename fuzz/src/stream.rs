@@ -28,6 +28,16 @@ pub(crate) fn is_json(text: &[u8]) -> bool {
     serde_json::from_slice::<&RawValue>(text).is_ok()
 }
 
+/// Whether a tree can be made of every event: where half a surrogate pair, or a number that no float holds, passes as the
+/// JSON text that it is, the grammars cannot look.
+pub(crate) fn is_legible(stream: &[u8]) -> bool {
+    events(stream).0.iter().all(|(_, data)| {
+        let json = is_json(data);
+        assert!(json || data == b"[DONE]", "no JSON: {}", shown(data));
+        !json || serde_json::from_slice::<serde_json::Value>(data).is_ok()
+    })
+}
+
 /// Bytes for a message, cut where they are many.
 pub(crate) fn shown(bytes: &[u8]) -> String {
     String::from_utf8_lossy(&bytes[..bytes.len().min(4_000)]).into_owned()

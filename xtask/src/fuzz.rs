@@ -175,7 +175,7 @@ fn one(target: &Target, programs: &Path, seconds: u64) -> Result<String> {
         .arg(format!("-artifact_prefix={}/", artifacts.display()))
         .args([
             "-dict=wire.dict",
-            "-max_len=16384",
+            "-max_len=8192",
             "-timeout=20",
             "-rss_limit_mb=1024",
             "-print_final_stats=1",

@@ -276,9 +276,9 @@ fn intertwined_calls_larger_than_the_limit_end_with_a_failure() {
 
 #[test]
 fn an_unfinished_event_and_what_was_told_are_held_under_one_limit() {
-    let limit = 1_000;
+    let limit = 4_000;
     let told = chunk(&format!("{{\"content\":\"{}\"}}", "x".repeat(600)));
-    let unfinished = format!("data: {{\"choices\":[\"{}", "x".repeat(600));
+    let unfinished = format!("data: {{\"choices\":[\"{}", "x".repeat(3_700));
     let mut bridge = StreamBridge::new(
         context(RESPONSES, CHAT),
         stamp(),
