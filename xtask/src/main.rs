@@ -13,6 +13,7 @@ mod components;
 mod contract;
 mod debian;
 mod doctor;
+mod fuzz;
 mod guest_toolchain;
 mod needs;
 mod package;
@@ -35,6 +36,8 @@ cargo xtask <command>
   components       build guest-providers/* and guest-policies/* into target/components
   component DIR    build one guest, wherever it lies: cargo xtask component DIR [OUT.wasm]
   wit [--write]    check the contract, its frozen versions and docs/wit.md; --write renews the page
+  fuzz [--seconds N] [TARGET [INPUT...]]
+                   fuzz every target of fuzz/ or one, a minute each unless N says otherwise; with INPUT run only that
   vendors          check that runtime/ names no vendor
   package          build what is shipped into target/package
   fmt-check        formatting alone
@@ -61,6 +64,7 @@ fn dispatch(args: &[String]) -> Result<()> {
         "component" => components::build_one(rest),
         "components" => components::run(),
         "doctor" => doctor::run(),
+        "fuzz" => fuzz::run(rest),
         "fmt-check" => test::format_check(),
         "package" => package::run(),
         "run" => run::run(rest),

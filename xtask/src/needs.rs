@@ -73,8 +73,23 @@ pub(crate) const PYTHON: Need = Need {
     install: |need| debian::install(&["python3", "python3-pip"], need.purpose),
 };
 
+pub(crate) const CXX: Need = Need {
+    name: "g++",
+    purpose: "the fuzzers, whose engine is C++",
+    present: || version(Command::new("c++").arg("--version")),
+    install: |need| debian::install(&["g++"], need.purpose),
+};
+
 /// All of them, for `cargo xtask doctor`.
-pub(crate) const ALL: [Need; 6] = [RUSTFMT, CLIPPY, CARGO_NEXTEST, CARGO_DENY, NODE, PYTHON];
+pub(crate) const ALL: [Need; 7] = [
+    RUSTFMT,
+    CLIPPY,
+    CARGO_NEXTEST,
+    CARGO_DENY,
+    NODE,
+    PYTHON,
+    CXX,
+];
 
 impl Need {
     /// Installs it where it is missing.

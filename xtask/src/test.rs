@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 
 use crate::needs::{self, Need};
 use crate::tools::{self, say};
-use crate::{components, run, vendors, wit};
+use crate::{components, fuzz, run, vendors, wit};
 
 /// One step.
 struct Step {
@@ -22,7 +22,7 @@ struct Step {
 const CLIENTS: &str = "clients";
 
 /// What is cheap and says most comes first.
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     step("format", &[needs::RUSTFMT], |_| format_check()),
     step("contract", &[], |_| wit::check()),
     step("vendors", &[], |_| vendors::check()),
@@ -34,6 +34,7 @@ const STEPS: [Step; 11] = [
     step(CLIENTS, &[needs::NODE, needs::PYTHON], |_| clients()),
     step("tests", &[needs::CARGO_NEXTEST], tests),
     step("doc-tests", &[], |_| doc_tests()),
+    step("fuzz", &[needs::CXX], |_| fuzz::smoke()),
     step("examples", &[], |_| wit::check_examples()),
     step("dependencies", &[needs::CARGO_DENY], |_| dependencies()),
 ];
@@ -133,7 +134,10 @@ fn line(name: &str, took: Duration, verdict: &str) -> String {
 
 /// Formatting alone.
 pub(crate) fn format_check() -> Result<()> {
-    tools::run(tools::cargo().args(["fmt", "--all", "--check"]))
+    tools::run(tools::cargo().args(["fmt", "--all", "--check"]))?;
+    // A workspace of its own.
+    let fuzz = ["fmt", "--check", "--manifest-path", "fuzz/Cargo.toml"];
+    tools::run(tools::cargo().args(fuzz))
 }
 
 fn lints() -> Result<()> {

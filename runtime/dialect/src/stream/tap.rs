@@ -116,9 +116,11 @@ impl StreamTap {
             if found > 0 || self.line_open {
                 let text = &chunk[line..at];
                 if !self.line_open
-                    && let Some(value) = text.strip_prefix(b"data:")
+                    && let Some(rest) = text.strip_prefix(b"data")
+                    && matches!(rest.first(), None | Some(b':'))
                 {
-                    data = Some(value);
+                    // A bare `data` is a line of data too, an empty one.
+                    data = Some(rest.strip_prefix(b":").unwrap_or(rest));
                     data_lines += 1;
                 } else if text.starts_with(sse::BOM) {
                     // Only the very first line can begin so; the careful reader takes it off.

@@ -275,6 +275,25 @@ fn intertwined_calls_larger_than_the_limit_end_with_a_failure() {
 }
 
 #[test]
+fn an_unfinished_event_and_what_was_told_are_held_under_one_limit() {
+    let limit = 4_000;
+    let told = chunk(&format!("{{\"content\":\"{}\"}}", "x".repeat(600)));
+    let unfinished = format!("data: {{\"choices\":[\"{}", "x".repeat(3_700));
+    let mut bridge = StreamBridge::new(
+        context(RESPONSES, CHAT),
+        stamp(),
+        std::sync::Arc::new(UsageHints::default()),
+        limit,
+    );
+    let mut out = Vec::new();
+    bridge.push(told.as_bytes(), &mut out);
+    assert!(!bridge.is_ended());
+    bridge.push(unfinished.as_bytes(), &mut out);
+    assert!(bridge.is_ended() || bridge.held() <= limit);
+    assert_eq!(grammar::check(RESPONSES, &out), Ok(End::Failed));
+}
+
+#[test]
 fn arguments_that_are_not_json_arrive_as_they_are() {
     let sent = chunk(
         r#"{"tool_calls":[{"index":0,"id":"c","function":{"name":"n","arguments":"not \"json"}}]}"#,

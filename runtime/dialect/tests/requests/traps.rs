@@ -5,6 +5,7 @@ use tollgate_dialect::bridge::opaque::{self, OpaqueKind};
 use tollgate_dialect::bridge::{Abilities, Target};
 use tollgate_dialect::{Dialect, ErrorKind};
 
+use super::invariants;
 use super::support::*;
 
 const CHAT: Dialect = Dialect::OpenaiChat;
@@ -79,6 +80,46 @@ fn tools_in_a_namespace_keep_it_in_their_name_and_lose_it_again_in_the_answer() 
                 .contains("\"clock__sleep\"")
         );
     }
+}
+
+#[test]
+fn a_choice_among_tools_that_are_not_offered_is_refused() {
+    let tool = json!({"type": "function", "function": {"name": "now"}});
+    for mode in ["auto", "required"] {
+        let allowed =
+            json!({"mode": mode, "tools": [{"type": "function", "function": {"name": "then"}}]});
+        let body = json!({"model": "asked", "messages": [{"role": "user", "content": "Go"}], "tools": [tool],
+            "tool_choice": {"type": "allowed_tools", "allowed_tools": allowed}});
+        let refused = bridged(CHAT, &body.to_string(), &able(MESSAGES)).unwrap_err();
+        assert_eq!(refused.kind, ErrorKind::InvalidRequest);
+        assert_eq!(refused.param.as_deref(), Some("tool_choice"));
+    }
+}
+
+#[test]
+fn no_tool_has_the_name_of_the_vendors_search_and_that_is_there_once() {
+    let body = agent(
+        json!("Go"),
+        json!([{"type": "web_search"}, {"type": "web_search"},
+            {"type": "function", "name": "web_search", "parameters": {"type": "object"}}]),
+    );
+    let made = value(RESPONSES, &body, &able(MESSAGES));
+    invariants::valid(MESSAGES, &made).unwrap();
+    assert_eq!(made["tools"].as_array().unwrap().len(), 2);
+    let names: Vec<_> = made["tools"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|tool| &tool["name"])
+        .collect();
+    let context = bridged(RESPONSES, &body.to_string(), &able(MESSAGES))
+        .unwrap()
+        .context;
+    assert_eq!(names[0], "web_search");
+    assert_eq!(
+        context.tool(names[1].as_str().unwrap()).unwrap().name,
+        "web_search"
+    );
 }
 
 #[test]

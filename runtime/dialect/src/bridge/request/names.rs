@@ -6,6 +6,9 @@ use std::collections::{HashMap, HashSet};
 use super::model::{Input, Item, Tool};
 use crate::bridge::ToolName;
 
+/// What Messages vendors call their own search.
+pub(super) const WEB_SEARCH: &str = "web_search";
+
 /// What a tool is to the client.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -31,6 +34,10 @@ impl<'a> Names<'a> {
             tools: Vec::new(),
         };
         let mut taken = HashSet::new();
+        if tools.iter().any(|tool| matches!(tool, Tool::Web(_))) {
+            // The vendor's own search may have a name too, and always this one.
+            taken.insert(WEB_SEARCH.to_owned());
+        }
         for tool in tools {
             let (namespace, name, kind) = match tool {
                 Tool::Function(tool) => (tool.namespace.as_deref(), &*tool.name, Kind::Function),

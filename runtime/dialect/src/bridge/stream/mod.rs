@@ -76,7 +76,8 @@ impl StreamBridge {
             state.event(exchange, event, *limit, out);
             if state.ended { Err(()) } else { Ok(()) }
         });
-        if !state.ended && splitter.held() > *limit {
+        // What is held is held together: the event that is not whole yet comes on top of what was told.
+        if !state.ended && splitter.held() + state.held() > *limit {
             state.fail(exchange, &too_large(), out);
         }
     }

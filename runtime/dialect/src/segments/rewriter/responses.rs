@@ -124,8 +124,10 @@ impl AnswerRewriter {
         if self.inserted > 0
             && let (Some(old), Some(value)) = (sequence, event.get("sequence_number"))
         {
-            turn.splices
-                .push(over(value, (old + self.inserted).to_string().into_bytes()));
+            turn.splices.push(over(
+                value,
+                old.saturating_add(self.inserted).to_string().into_bytes(),
+            ));
         }
         Ok(())
     }
@@ -224,7 +226,10 @@ impl AnswerRewriter {
         if let (Some(value), Some(sequence)) = (event.get("sequence_number"), sequence) {
             splices.push(over(
                 value,
-                (sequence + self.inserted).to_string().into_bytes(),
+                sequence
+                    .saturating_add(self.inserted)
+                    .to_string()
+                    .into_bytes(),
             ));
         }
         if let Some(value) = event

@@ -510,3 +510,17 @@ fn data_of_several_lines_is_rewritten_too() {
     let (out, _) = rewrite(Operation::ChatCompletions, stream, &[]);
     assert_eq!(out, stream.replace(SECRET, MASK));
 }
+
+#[test]
+fn the_largest_sequence_number_stays_one() {
+    let stream = sse(&[
+        json!({"type": "response.output_text.delta", "sequence_number": 1, "output_index": 0, "content_index": 0, "delta": "hunter", "logprobs": []}),
+        json!({"type": "response.output_text.done", "sequence_number": u64::MAX, "output_index": 0, "content_index": 0, "text": "hunter", "logprobs": []}),
+    ]);
+    let events = data(&masked(Operation::Responses, &stream));
+    let numbers: Vec<_> = events
+        .iter()
+        .map(|event| event["sequence_number"].as_u64())
+        .collect();
+    assert_eq!(numbers, [Some(1), Some(u64::MAX), Some(u64::MAX)]);
+}

@@ -37,6 +37,12 @@ fn read(operation: Operation, stream: &str) -> StreamSummary {
     whole
 }
 
+#[test]
+fn a_bare_data_line_is_an_event_wherever_the_stream_is_cut() {
+    let summary = read(Operation::Messages, "event: ping\ndata\n\n: c\n\n");
+    assert_eq!(summary.events, 1);
+}
+
 fn failed(code: &str, message: &str) -> Ended {
     Ended::Failed {
         code: code.into(),

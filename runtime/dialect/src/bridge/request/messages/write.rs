@@ -31,6 +31,7 @@ pub(crate) fn write(
 ) -> Result<Written, ApiError> {
     let names = Names::new(&said.tools, &said.items, LONGEST_NAME);
     let asked = Asked::new(said, to, &names);
+    asked.check(said, &names)?;
     let (_, leading) = leading_instructions(&said.items);
     let cap = to.required_output_cap(said.settings.max_output);
     let plan = match thinking::plan(said.settings.thinking, to, cap, asked.forced()) {

@@ -2,13 +2,15 @@
 
 use std::collections::HashSet;
 
+use crate::ApiError;
 use crate::bridge::Target;
 use crate::bridge::request::Way;
 use crate::bridge::request::json::Json;
+use crate::bridge::request::members::invalid;
 use crate::bridge::request::model::{
     Choice, Conversation, Format, Function, Item, Schema, Tool, ToolRef, WebSearch,
 };
-use crate::bridge::request::names::Names;
+use crate::bridge::request::names::{Names, WEB_SEARCH};
 use crate::bridge::request::responses::SEARCH;
 use crate::bridge::request::shared::{
     EMPTY_SCHEMA, FREE_SCHEMA, grammar_told, object_schema, schema_name,
@@ -64,6 +66,19 @@ impl<'s, 'a> Asked<'s, 'a> {
                 ))
     }
 
+    /// Refuses a choice that leaves no tool, which no vendor understands.
+    pub(super) fn check(&self, said: &Conversation<'_>, names: &Names<'_>) -> Result<(), ApiError> {
+        let Choice::Allowed { required, .. } = self.choice else {
+            return Ok(());
+        };
+        let left = self.structured.is_some() || said.tools.iter().any(|tool| self.allows(tool));
+        if left || (!required && !called(said, names, self).is_empty()) {
+            return Ok(());
+        }
+        let message = "`tool_choice` allows only tools that are not among `tools`.";
+        Err(invalid(message).with_param("tool_choice"))
+    }
+
     /// Whether the choice leaves this tool among those offered.
     fn allows(&self, tool: &Tool<'_>) -> bool {
         let Choice::Allowed { tools, .. } = self.choice else {
@@ -105,6 +120,7 @@ pub(super) fn write_tools(
     }
     json.key("tools");
     json.open_list();
+    let mut searches = false;
     for tool in said.tools.iter().filter(|tool| asked.allows(tool)) {
         match tool {
             Tool::Function(tool) => write_function(tool, to, names, json),
@@ -129,7 +145,11 @@ pub(super) fn write_tools(
                 json.raw_member("input_schema", &object_schema(*schema));
                 json.close();
             }
-            Tool::Web(search) if way.searches(search, to) => write_search(search, json),
+            // Named twice it is refused; other dialects give it no name, so a client may well say it twice.
+            Tool::Web(search) if way.searches(search, to) && !searches => {
+                searches = true;
+                write_search(search, json);
+            }
             Tool::Web(_) => {}
         }
     }
@@ -193,7 +213,7 @@ fn write_function(tool: &Function<'_>, to: &Target<'_>, names: &Names<'_>, json:
 
 fn write_search(search: &WebSearch<'_>, json: &mut Json) {
     json.open_typed("web_search_20250305");
-    json.text_member("name", "web_search");
+    json.text_member("name", WEB_SEARCH);
     if let Some(most) = search.max_uses {
         json.number_member("max_uses", most);
     }

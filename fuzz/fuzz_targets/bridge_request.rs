@@ -1,0 +1,4 @@
+//! A client's request onto a vendor's dialect.
+#![no_main]
+
+tollgate_fuzz::target!(bridge_request);

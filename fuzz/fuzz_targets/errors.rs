@@ -1,0 +1,4 @@
+//! Errors in every dialect.
+#![no_main]
+
+tollgate_fuzz::target!(errors);

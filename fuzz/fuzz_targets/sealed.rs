@@ -1,0 +1,4 @@
+//! Sealed strings.
+#![no_main]
+
+tollgate_fuzz::target!(sealed);

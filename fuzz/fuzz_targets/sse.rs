@@ -1,0 +1,4 @@
+//! SSE framing.
+#![no_main]
+
+tollgate_fuzz::target!(sse);

@@ -1,0 +1,4 @@
+//! Responses over a WebSocket.
+#![no_main]
+
+tollgate_fuzz::target!(websocket);
