@@ -122,6 +122,20 @@ impl Clients {
         command
     }
 
+    /// A script of `tests/clients` for Node.js; its first argument says where the SDKs are.
+    pub fn node_script(&self, script: &str) -> Command {
+        let mut command = Command::new("node");
+        command
+            .arg(
+                Path::new(env!("CARGO_MANIFEST_DIR"))
+                    .join("clients")
+                    .join(script),
+            )
+            .arg(&self.node);
+        clean(&mut command);
+        command
+    }
+
     /// A command-line client by name (`codex`, `claude`).
     pub fn node(&self, name: &str) -> Command {
         let mut command = Command::new(self.node.join("node_modules/.bin").join(name));
@@ -142,6 +156,14 @@ fn clean(command: &mut Command) -> &mut Command {
 /// # Errors
 /// When it cannot be started or does not end in three minutes (it is killed then).
 pub fn run(command: &mut Command, home: &Path) -> Result<Outcome> {
+    run_within(command, home, Duration::from_secs(180))
+}
+
+/// The same with another limit.
+///
+/// # Errors
+/// When it cannot be started or does not end in time.
+pub fn run_within(command: &mut Command, home: &Path, limit: Duration) -> Result<Outcome> {
     let file = |name: &str| home.join(format!("client-{name}.txt"));
     let mut child = command
         .stdin(Stdio::null())
@@ -154,7 +176,7 @@ pub fn run(command: &mut Command, home: &Path) -> Result<Outcome> {
         if let Some(status) = child.try_wait()? {
             break Some(status);
         }
-        if began.elapsed() > Duration::from_secs(180) {
+        if began.elapsed() > limit {
             child.kill()?;
             child.wait()?;
             break None;
