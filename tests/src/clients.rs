@@ -10,6 +10,9 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::places;
 
+/// How long a client may take.
+const PATIENCE: Duration = Duration::from_secs(180);
+
 /// Whether the operator of this run asked to go without the real clients; says so when he did.
 pub fn skipped() -> bool {
     let skipped = std::env::var("TOLLGATE_SKIP_CLIENTS").is_ok_and(|value| value == "1");
@@ -145,7 +148,15 @@ fn clean(command: &mut Command) -> &mut Command {
 /// # Errors
 /// When it cannot be started or does not end in three minutes (it is killed then).
 pub fn run(command: &mut Command, home: &Path) -> Result<Outcome> {
-    Running::start(command, home)?.finish()
+    run_within(command, home, PATIENCE)
+}
+
+/// The same with another limit.
+///
+/// # Errors
+/// When it cannot be started or does not end in time.
+pub fn run_within(command: &mut Command, home: &Path, limit: Duration) -> Result<Outcome> {
+    Running::start(command, home)?.finish_within(limit)
 }
 
 /// A client under way.
@@ -187,13 +198,17 @@ impl Running {
     ///
     /// # Errors
     /// When that does not come in three minutes (it is killed then).
-    pub fn finish(mut self) -> Result<Outcome> {
+    pub fn finish(self) -> Result<Outcome> {
+        self.finish_within(PATIENCE)
+    }
+
+    fn finish_within(mut self, limit: Duration) -> Result<Outcome> {
         let began = Instant::now();
         let status = loop {
             if let Some(status) = self.child.try_wait()? {
                 break Some(status);
             }
-            if began.elapsed() > Duration::from_secs(180) {
+            if began.elapsed() > limit {
                 self.child.kill()?;
                 self.child.wait()?;
                 break None;

@@ -36,6 +36,7 @@ mod probes;
 mod python_sdks;
 mod quickstart;
 mod recordings;
+mod sdk_types;
 mod simulator;
 mod stream_failures;
 mod tls;

@@ -175,14 +175,19 @@ fn responses(body: &Value) -> Result<(), String> {
         match item["type"].as_str().unwrap_or_default() {
             "message" => {
                 let role = item["role"].as_str().unwrap_or_default();
-                for part in item["content"].as_array().ok_or("content is no list")? {
-                    let kind = part["type"].as_str().unwrap_or_default();
-                    let fits = match role {
-                        "assistant" => matches!(kind, "output_text" | "refusal"),
-                        _ => matches!(kind, "input_text" | "input_image" | "input_file"),
-                    };
-                    ensure(fits, || format!("{kind} of {role}"))?;
-                }
+                let parts = list(item, "content").iter();
+                let kinds: Vec<_> = parts
+                    .map(|part| part["type"].as_str().unwrap_or_default())
+                    .collect();
+                // Without the vendor's id an assistant's message takes one text; only refusals come in parts.
+                let fits = match role {
+                    "assistant" if kinds.is_empty() => item["content"].is_string(),
+                    "assistant" => kinds.contains(&"refusal"),
+                    _ => kinds
+                        .iter()
+                        .all(|kind| matches!(*kind, "input_text" | "input_image" | "input_file")),
+                };
+                ensure(fits, || format!("{kinds:?} of {role}"))?;
             }
             "function_call" => {
                 ensure(!id.is_empty() && id.len() <= 64, || format!("id {id}"))?;

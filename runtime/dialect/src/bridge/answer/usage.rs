@@ -58,17 +58,34 @@ fn openai(out: &mut Vec<u8>, usage: &Usage, words: &Words) {
 
 /// Input excludes what was read from and written to a cache; output includes reasoning.
 fn messages(out: &mut Vec<u8>, usage: &Usage, searches: u64) {
+    let kinds = [usage.cache_write_5m, usage.cache_write_1h];
+    messages_with(out, usage, Some(kinds), searches);
+}
+
+/// The same for the end of a stream of Messages, where the dialect does not tell the kinds of cache writes apart.
+pub(crate) fn write_final_delta(out: &mut Vec<u8>, usage: &Usage, searches: u64) {
+    messages_with(out, usage, None, searches);
+}
+
+fn messages_with(out: &mut Vec<u8>, usage: &Usage, kinds: Option<[u64; 2]>, searches: u64) {
     let written = usage.cache_write_5m.saturating_add(usage.cache_write_1h);
     for (word, count) in [
         (&b"{\"input_tokens\":"[..], usage.input),
         (b",\"cache_creation_input_tokens\":", written),
         (b",\"cache_read_input_tokens\":", usage.cache_read),
-        (
-            b",\"cache_creation\":{\"ephemeral_5m_input_tokens\":",
-            usage.cache_write_5m,
-        ),
-        (b",\"ephemeral_1h_input_tokens\":", usage.cache_write_1h),
-        (b"},\"output_tokens\":", usage.output),
+    ] {
+        out.extend_from_slice(word);
+        number(out, count);
+    }
+    if let Some([five_minutes, one_hour]) = kinds {
+        out.extend_from_slice(b",\"cache_creation\":{\"ephemeral_5m_input_tokens\":");
+        number(out, five_minutes);
+        out.extend_from_slice(b",\"ephemeral_1h_input_tokens\":");
+        number(out, one_hour);
+        out.push(b'}');
+    }
+    for (word, count) in [
+        (&b",\"output_tokens\":"[..], usage.output),
         (
             b",\"output_tokens_details\":{\"thinking_tokens\":",
             usage.reasoning,

@@ -200,6 +200,12 @@ pub(crate) fn all_text<'p>(parts: &'p [Part<'_>]) -> Option<Vec<&'p str>> {
         .collect()
 }
 
+/// The service tiers of Chat and Responses. Some vendors have words of their own, which others answer with a 400.
+pub(crate) fn own_tier<'s>(tier: Option<&'s Str<'_>>) -> Option<&'s str> {
+    const TIERS: [&str; 6] = ["auto", "default", "flex", "scale", "priority", "fast"];
+    tier.map(|tier| &**tier).filter(|tier| TIERS.contains(tier))
+}
+
 /// Texts in one, an empty line between them.
 pub(crate) fn joined<'p>(texts: &[&'p str]) -> Cow<'p, str> {
     match texts {

@@ -16,6 +16,8 @@ pub(crate) struct Chat {
     calls: u64,
     stop: Option<&'static [u8]>,
     usage: Option<Usage>,
+    /// All of them, for they are told at once: streaming helpers cannot join lists whose members have no index.
+    annotations: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -85,7 +87,7 @@ impl Chat {
         }
     }
 
-    fn piece(&self, part: u32, piece: Piece<'_>, usage_null: bool, out: &mut Vec<u8>) {
+    fn piece(&mut self, part: u32, piece: Piece<'_>, usage_null: bool, out: &mut Vec<u8>) {
         let Some(known) = self.parts.iter().rev().find(|known| known.part == part) else {
             return;
         };
@@ -93,10 +95,12 @@ impl Chat {
             Piece::Text(text, logprobs) => (text, logprobs),
             Piece::Paragraph => (Escaped::PARAGRAPH, &b""[..]),
             Piece::Annotation(annotation) => {
-                let mut delta = b"{\"annotations\":[".to_vec();
-                if annotate(&mut delta, &annotation) {
-                    delta.extend_from_slice(b"]}");
-                    self.chunk(&[&delta], b"", usage_null, out);
+                let mut object = Vec::new();
+                if annotate(&mut object, &annotation) {
+                    if !self.annotations.is_empty() {
+                        self.annotations.push(b',');
+                    }
+                    self.annotations.extend_from_slice(&object);
                 }
                 return;
             }
@@ -162,7 +166,16 @@ impl Chat {
         });
     }
 
+    /// Bytes of the answer that are held.
+    pub(super) fn held(&self) -> usize {
+        self.annotations.len()
+    }
+
     fn end(&mut self, exchange: Exchange<'_>, out: &mut Vec<u8>) {
+        if !self.annotations.is_empty() {
+            let delta: [&[u8]; 3] = [b"{\"annotations\":[", &self.annotations, b"]}"];
+            self.chunk(&delta, b"", exchange.context.include_usage, out);
+        }
         let reason = self.stop.unwrap_or(b"stop");
         let tail: &[u8] = if exchange.context.include_usage {
             b"\"}],\"usage\":null}\n\n"

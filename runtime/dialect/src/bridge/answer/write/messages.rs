@@ -391,7 +391,7 @@ impl Messages {
         nullable(out, sequence.as_deref());
         out.extend_from_slice(b"},\"usage\":");
         let told = self.usage.unwrap_or_default();
-        usage::write(out, Dialect::AnthropicMessages, &told, self.searches);
+        usage::write_final_delta(out, &told, self.searches);
         out.extend_from_slice(b"}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n");
     }
 }

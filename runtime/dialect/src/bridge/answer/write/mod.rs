@@ -50,7 +50,7 @@ impl Writer {
     /// Bytes of the answer that are held.
     pub(crate) fn held(&self) -> usize {
         match self {
-            Self::Chat(_) => 0,
+            Self::Chat(chat) => chat.held(),
             Self::Responses(responses) => responses.held(),
             Self::Messages(messages) => messages.held(),
         }

@@ -333,14 +333,7 @@ impl Responses {
             }
             Role::Reasoning | Role::Search => {}
             Role::Function => {
-                let members = [
-                    &item.place[..],
-                    b",\"name\":\"",
-                    &item.name,
-                    b"\",\"arguments\":\"",
-                    &item.text,
-                    b"\"",
-                ];
+                let members = [&item.place[..], b",\"arguments\":\"", &item.text, b"\""];
                 self.frame("response.function_call_arguments.done", &members, out);
             }
             Role::Custom => {

@@ -2,8 +2,8 @@
 
 use super::{
     ARGUMENTS, AS_FUNCTION, AT_ITS_VENDOR, EFFORT, FOREIGN_REASONING, NAMES, NO_REASONING, NO_STOP,
-    NO_STORE, NOT_SAMPLED, OUTPUT_CAP, SERVER_TOOL, TEMPERATURE, TIERS, TOOLS_FROM_HISTORY, WEB,
-    both, row, unless,
+    NO_STORE, NOT_SAMPLED, OUTPUT_CAP, OWN_TIER, SERVER_TOOL, TEMPERATURE, TIERS,
+    TOOLS_FROM_HISTORY, WEB, both, row, unless,
 };
 use crate::bridge::loss::Fate::{Converted, Dropped, Kept, Refused};
 use crate::bridge::loss::Row;
@@ -21,7 +21,7 @@ pub(in crate::bridge::loss) const CHAT: &[Row] = &[
     ),
     row(
         "messages[].role = user, assistant",
-        Kept,
+        Converted("kept; the texts of an assistant's message become one"),
         Converted(
             "neighbours of one role become one message; blank texts are left out; a conversation that does not begin with the user begins with a user message `…`",
         ),
@@ -193,7 +193,7 @@ pub(in crate::bridge::loss) const CHAT: &[Row] = &[
         Converted("the user's id over there (`safety_identifier`, `metadata.user_id`)"),
     ),
     both("seed", Dropped("it never promised anything")),
-    row("service_tier", Kept, Converted(TIERS)),
+    row("service_tier", Converted(OWN_TIER), Converted(TIERS)),
     row(
         "stop",
         Refused(NO_STOP),

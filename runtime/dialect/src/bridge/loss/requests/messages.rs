@@ -21,7 +21,11 @@ pub(in crate::bridge::loss) const MESSAGES: &[Row] = &[
             "a first block `x-…-billing-header: …` is meant for one vendor and changes with every version, so that no prompt cache would hit",
         ),
     ),
-    both("messages[].role = user, assistant", Kept),
+    row(
+        "messages[].role = user, assistant",
+        Kept,
+        Converted("kept; the texts of an assistant's message become one"),
+    ),
     row(
         "messages[].role = system",
         Converted("a message of the same role in its place, after the results of tools under way"),

@@ -62,6 +62,8 @@ pub(super) const NO_REASONING: &str =
 pub(super) const FOREIGN_REASONING: &str = "opaque reasoning goes back only to the vendor family that made it; of any other it is dropped, and its readable text is kept only where the vendor takes unsigned reasoning";
 pub(super) const WEB: &str = "as the vendor's own search where it has one; else refused";
 pub(super) const WEB_UNASKED: &str = "as the vendor's own search where it has one; else dropped, as clients offer it unasked: the model is not offered a search (refused if `tool_choice` demands it)";
+pub(super) const OWN_TIER: &str =
+    "kept if the dialects know it; else dropped: it is one vendor's own word";
 pub(super) const TIERS: &str =
     "`auto`, `priority`, `scale` and `fast` become `auto`; all others `standard_only`";
 pub(super) const EFFORT: &str = "a model with adaptive thinking gets the effort; any other a budget: minimal 1024, low 4096, medium 10240, high 32000, xhigh 48000, max 64000, never more than three quarters of the output cap; left out under a forced tool, and where the cap or the history allows no thinking";

@@ -2,8 +2,8 @@
 
 use super::{
     ARGUMENTS, AS_FUNCTION, AT_ITS_VENDOR, EFFORT, FOREIGN_REASONING, NAMES, NO_REASONING,
-    NO_STORE, OUTPUT_CAP, SERVER_TOOL, TEMPERATURE, TIERS, TOOLS_FROM_HISTORY, WEB_UNASKED, both,
-    row, unless,
+    NO_STORE, OUTPUT_CAP, OWN_TIER, SERVER_TOOL, TEMPERATURE, TIERS, TOOLS_FROM_HISTORY,
+    WEB_UNASKED, both, row, unless,
 };
 use crate::bridge::loss::Fate::{Converted, Dropped, Kept, Refused};
 use crate::bridge::loss::Row;
@@ -208,7 +208,7 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
         "safety_identifier",
         Converted("the user's id over there (`user`, `metadata.user_id`)"),
     ),
-    row("service_tier", Kept, Converted(TIERS)),
+    row("service_tier", Converted(OWN_TIER), Converted(TIERS)),
     both("store", Dropped(NO_STORE)),
     both("stream", Kept),
     both("stream_options", Dropped("the gateway's own affair")),

@@ -9,7 +9,7 @@ use crate::bridge::request::model::{
 };
 use crate::bridge::request::names::{Names, identifier};
 use crate::bridge::request::shared::{
-    FREE_SCHEMA, grammar_told, schema_name, some_schema, strict_by_itself,
+    FREE_SCHEMA, grammar_told, own_tier, schema_name, some_schema, strict_by_itself,
 };
 use crate::bridge::request::{Way, Written, thinking};
 
@@ -95,7 +95,7 @@ fn write_settings(said: &Conversation<'_>, to: &Target<'_>, json: &mut Json) {
     if let Some(verbosity) = &settings.verbosity {
         json.text_member("verbosity", verbosity);
     }
-    if let Some(tier) = &settings.service_tier {
+    if let Some(tier) = own_tier(settings.service_tier.as_ref()) {
         json.text_member("service_tier", tier);
     }
     if let Some(metadata) = settings.metadata {

@@ -8,7 +8,7 @@ use crate::bridge::request::model::{
 };
 use crate::bridge::request::names::{Names, identifier};
 use crate::bridge::request::shared::{
-    FREE_SCHEMA, grammar_told, joined, leading_instructions, schema_name, some_schema,
+    FREE_SCHEMA, grammar_told, joined, leading_instructions, own_tier, schema_name, some_schema,
     strict_by_itself,
 };
 use crate::bridge::request::turns::turns;
@@ -82,7 +82,7 @@ fn write_settings(said: &Conversation<'_>, to: &Target<'_>, way: Way, json: &mut
     if let Some(number) = settings.top_logprobs {
         json.number_member("top_logprobs", number);
     }
-    if let Some(tier) = &settings.service_tier {
+    if let Some(tier) = own_tier(settings.service_tier.as_ref()) {
         json.text_member("service_tier", tier);
     }
     if let Some(metadata) = settings.metadata {

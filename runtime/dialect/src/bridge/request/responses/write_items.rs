@@ -64,6 +64,15 @@ impl Items<'_> {
         json.open_typed("message");
         json.text_member("role", role);
         json.key("content");
+        // Parts of an assistant belong to messages with the vendor's id, which nobody has here: a message without takes
+        // one text. Only a refusal has no other place.
+        if role == "assistant"
+            && let Some(texts) = all_text(&message.parts)
+        {
+            json.texts(&texts);
+            json.close();
+            return Ok(());
+        }
         json.open_list();
         for part in &message.parts {
             self.part(part, text, json)?;
