@@ -50,9 +50,14 @@ pub(crate) fn deliver(
             let usage = usage_of(answer.spoken, &body, route, is_stream, &settlement);
             let body = match &answer.bridge {
                 None => Ok(body),
-                Some(back) => back.whole(route, &body).map_err(Refusal::from),
+                Some(back) => back.whole(route, body).map_err(Refusal::from),
             };
-            match body.and_then(|body| whole(request, filters, body, is_stream)) {
+            let body = body.and_then(|body| whole(request, filters, body, is_stream));
+            let sealed = body.and_then(|body| match &answer.bridge {
+                None => Ok(body),
+                Some(back) => back.seal(request, body).map_err(Refusal::from),
+            });
+            match sealed {
                 Ok(body) => {
                     if let Some(keeper) = &mut keeper {
                         keeper.whole(&body);
@@ -89,7 +94,8 @@ pub(crate) fn deliver(
                 operation: request.operation,
                 bridge: answer
                     .bridge
-                    .map(|back| (back.stream(route), Silence::new())),
+                    .and_then(|back| back.stream(route))
+                    .map(|bridge| (bridge, Silence::new())),
                 request_id: id.to_owned(),
                 source: Some(source),
                 first,
@@ -165,7 +171,7 @@ fn usage_of(
     is_stream: bool,
     settlement: &Settlement,
 ) -> Usage {
-    if operation == Operation::CountTokens {
+    if operation.counts() {
         // Counting is free at every vendor that offers it.
         return Usage::default();
     }

@@ -6,7 +6,6 @@ use tollgate_dialect::{ApiError, ErrorKind};
 use tollgate_plugin::Interface;
 
 use crate::admit;
-use crate::bridge::Way;
 use crate::request::{Refusal, Request};
 use crate::snapshot::{Route, Snapshot};
 use crate::views::CandidateFacts;
@@ -47,7 +46,9 @@ pub(crate) fn candidates(
         && let Some(upstream) = &thread.upstream
     {
         let holds = |route: &Candidate| {
-            route.upstream.name == *upstream && route.way(request.operation) == Some(Way::Native)
+            let kept_there =
+                route.spoken(request.operation).dialect() == request.operation.dialect();
+            route.upstream.name == *upstream && kept_there
         };
         found.retain(holds);
         if found.is_empty() {
