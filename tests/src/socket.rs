@@ -13,6 +13,9 @@ use tokio_tungstenite::tungstenite::{Bytes, Message};
 
 use crate::wire::{PATIENCE, Request};
 
+/// The key of the standard's example; the gateway's answer to it is checked.
+pub const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+
 /// An open WebSocket.
 pub struct Socket {
     stream: WebSocketStream<TcpStream>,
@@ -32,12 +35,24 @@ impl Socket {
             .header("connection", "Upgrade")
             .header("upgrade", "websocket")
             .header("sec-websocket-version", "13")
-            .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+            .header("sec-websocket-key", KEY)
             .header(
                 "sec-websocket-extensions",
                 "permessage-deflate; client_max_window_bits",
             )
             .header("openai-beta", "responses_websockets=2026-02-06");
+        Self::begin(address, &request).await
+    }
+
+    /// Asks for a WebSocket with this request, which has [`KEY`]; the status and the body of the answer where it is not
+    /// granted.
+    ///
+    /// # Errors
+    /// The gateway refused.
+    ///
+    /// # Panics
+    /// When the gateway does not answer.
+    pub async fn begin(address: SocketAddr, request: &Request) -> Result<Self, (u16, String)> {
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.set_nodelay(true).unwrap();
         stream.write_all(&request.to_bytes("x")).await.unwrap();
@@ -59,7 +74,7 @@ impl Socket {
             stream.read_exact(&mut body).await.unwrap();
             return Err((status, String::from_utf8(body).unwrap()));
         }
-        // The answer to this key in the standard, in lower case as all of the head is here.
+        // The answer to the key in the standard, in lower case as all of the head is here.
         assert_eq!(
             header("sec-websocket-accept"),
             Some("s3pplmbitxaq9kygzzhzrbk+xoo=")

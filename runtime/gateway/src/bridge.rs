@@ -202,6 +202,20 @@ impl WayBack {
         }
     }
 
+    /// A vendor's whole answer, as the stream that the client has asked for. What is no answer is an error, not a stream
+    /// that begins with one.
+    pub(crate) fn told(self, route: &Candidate, body: Bytes) -> Result<Bytes, ApiError> {
+        let whole = self.whole(route, body.clone())?;
+        let Some(mut stream) = self.stream(route) else {
+            return Ok(whole);
+        };
+        let mut out = whole.to_vec();
+        out.clear();
+        stream.whole(&body, &mut out);
+        stream.finish(&bridge::Upstream::Closed, &mut out);
+        Ok(out.into())
+    }
+
     /// What turns the vendor's stream into the client's; only ordinary answers are streamed.
     pub(crate) fn stream(self, route: &Candidate) -> Option<StreamBridge> {
         let Self::Answer(context, stamp) = self else {

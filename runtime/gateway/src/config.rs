@@ -28,11 +28,14 @@ pub struct Config {
     pub responses: Responses,
 }
 
+/// Vendors keep answers for so long; whose they are is known here at least as long.
+const KEPT_THERE_DAYS: u64 = 30;
+
 /// Answers that clients may name later, where the vendor does not keep them itself.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Responses {
-    /// For so many days; 0 keeps nothing.
+    /// For so many days; 0 keeps nothing but whose the answers are that vendors keep.
     pub keep_days: u64,
     /// A longer conversation is not kept. Bytes.
     pub max_kept_bytes: usize,
@@ -41,9 +44,18 @@ pub struct Responses {
 impl Responses {
     /// Until when something is kept that is kept from `now_ms` on. Unix milliseconds.
     pub(crate) fn expires_ms(&self, now_ms: u64) -> u64 {
-        const DAY_MS: u64 = 86_400_000;
-        now_ms.saturating_add(self.keep_days.saturating_mul(DAY_MS))
+        after_days(now_ms, self.keep_days)
     }
+
+    /// Until when it is known whose an answer is that its vendor keeps. Unix milliseconds.
+    pub(crate) fn known_until_ms(&self, now_ms: u64) -> u64 {
+        after_days(now_ms, self.keep_days.max(KEPT_THERE_DAYS))
+    }
+}
+
+fn after_days(now_ms: u64, days: u64) -> u64 {
+    const DAY_MS: u64 = 86_400_000;
+    now_ms.saturating_add(days.saturating_mul(DAY_MS))
 }
 
 impl Default for Responses {

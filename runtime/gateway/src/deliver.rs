@@ -45,22 +45,30 @@ pub(crate) fn deliver(
     let filters = Filters::new(request);
     let (status, body) = match answer.content {
         Content::Whole(body) => {
-            let is_stream = is_event_stream(&headers);
+            let mut is_stream = is_event_stream(&headers);
             // Read before any policy sees the body: the vendor bills what it said, not what the client is shown.
             let usage = usage_of(answer.spoken, &body, route, is_stream, &settlement);
-            let body = match &answer.bridge {
-                None => Ok(body),
-                Some(back) => back.whole(route, body).map_err(Refusal::from),
+            let body = match answer.bridge {
+                None => whole(request, filters, body, is_stream),
+                // Some vendors answer at once where they were asked for a stream.
+                Some(back) if request.facts.stream => {
+                    is_stream = true;
+                    as_a_stream(&mut headers);
+                    let told = back.told(route, body).map_err(Refusal::from);
+                    told.and_then(|body| whole(request, filters, body, is_stream))
+                }
+                Some(back) => {
+                    let body = back.whole(route, body).map_err(Refusal::from);
+                    let shown = body.and_then(|body| whole(request, filters, body, is_stream));
+                    shown.and_then(|body| back.seal(request, body).map_err(Refusal::from))
+                }
             };
-            let body = body.and_then(|body| whole(request, filters, body, is_stream));
-            let sealed = body.and_then(|body| match &answer.bridge {
-                None => Ok(body),
-                Some(back) => back.seal(request, body).map_err(Refusal::from),
-            });
-            match sealed {
+            match body {
                 Ok(body) => {
-                    if let Some(keeper) = &mut keeper {
-                        keeper.whole(&body);
+                    match &mut keeper {
+                        Some(keeper) if is_stream => keeper.push(&body),
+                        Some(keeper) => keeper.whole(&body),
+                        None => {}
                     }
                     let outcome = Outcome::complete(answer.status.as_u16(), usage);
                     let running = settlement.close(outcome).map(Arc::new);
@@ -80,16 +88,7 @@ pub(crate) fn deliver(
             }
         }
         Content::Stream(first, source) => {
-            // Some vendors send no content type; the clients' SDKs want one.
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-            headers
-                .entry(CACHE_CONTROL)
-                .or_insert(HeaderValue::from_static("no-cache"));
-            // Proxies of the nginx family buffer event streams unless told not to.
-            headers.insert(
-                HeaderName::from_static("x-accel-buffering"),
-                HeaderValue::from_static("no"),
-            );
+            as_a_stream(&mut headers);
             let relay = Relay {
                 operation: request.operation,
                 bridge: answer
@@ -135,6 +134,19 @@ fn passed_on(told: &HeaderMap) -> HeaderMap {
         }
     }
     headers
+}
+
+fn as_a_stream(headers: &mut HeaderMap) {
+    // Some vendors send no content type; the clients' SDKs want one.
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers
+        .entry(CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-cache"));
+    // Proxies of the nginx family buffer event streams unless told not to.
+    headers.insert(
+        HeaderName::from_static("x-accel-buffering"),
+        HeaderValue::from_static("no"),
+    );
 }
 
 fn is_event_stream(headers: &HeaderMap) -> bool {

@@ -11,6 +11,7 @@ use tollgate_governance::{
 use crate::request::{Refusal, Request, error_word};
 use crate::route::Candidate;
 use crate::snapshot::Snapshot;
+use crate::turns::Held;
 use crate::worker::Worker;
 
 /// As little output as is still of use, tokens: where a budget affords less the request is refused.
@@ -18,6 +19,9 @@ const LEAST_OUTPUT: u64 = 1_024;
 /// Output that is held for where neither client nor manifest says how much there can be, tokens: a cap that is larger than
 /// what a model can answer is refused by vendors.
 const UNKNOWN_OUTPUT: u64 = 8_192;
+/// As much as a vendor may hold of a conversation that the gateway has never seen, where its manifest does not tell the
+/// size of the window, tokens.
+const UNKNOWN_WINDOW: u64 = 200_000;
 /// Output that counts against limits of tokens until the settlement tells how much it was.
 const EXPECTED_OUTPUT: u64 = 4_096;
 
@@ -52,7 +56,7 @@ pub(crate) fn hold(
         false => {
             let output = output.saturating_mul(choices);
             // Every candidate has been priced.
-            hold_dearest(prices.iter().copied(), wanted.input, output, factor).unwrap_or(0)
+            hold_dearest(prices.iter().copied(), wanted.priced, output, factor).unwrap_or(0)
         }
     };
     let admission = worker
@@ -91,6 +95,8 @@ pub(crate) fn hold(
 /// What a request wants to be held for, in tokens.
 struct Wanted {
     input: u64,
+    /// Input that money is held for.
+    priced: u64,
     output: u64,
     least: u64,
     /// The output cap is sent to the vendor.
@@ -103,6 +109,7 @@ impl Wanted {
         if request.operation.counts() {
             return Self {
                 input: 0,
+                priced: 0,
                 output: 0,
                 least: 0,
                 strict: false,
@@ -112,6 +119,7 @@ impl Wanted {
         if request.operation == Operation::Embeddings {
             return Self {
                 input,
+                priced: input,
                 output: 0,
                 least: 0,
                 strict: false,
@@ -133,6 +141,7 @@ impl Wanted {
             let output = output.min(slice);
             return Self {
                 input,
+                priced: input,
                 output,
                 least: output,
                 strict,
@@ -140,8 +149,22 @@ impl Wanted {
         }
         // A cap that leaves nothing beside the thinking is refused by vendors.
         let least = LEAST_OUTPUT.max(facts.thinking_budget.saturating_add(1));
+        let thread = request.thread.as_deref();
+        let unseen = thread.is_some_and(|thread| matches!(thread.held, Held::Unseen { .. }));
+        let priced = match unseen {
+            // Input has no cap that could be told to the vendor.
+            true => {
+                let windows = candidates.iter().map(|route| {
+                    let window = route.context_window.unwrap_or(UNKNOWN_WINDOW);
+                    window.saturating_sub(output)
+                });
+                windows.max().unwrap_or_default().max(input)
+            }
+            false => input,
+        };
         Self {
             input,
+            priced,
             output,
             least: least.min(output),
             strict,

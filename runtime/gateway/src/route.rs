@@ -1,19 +1,23 @@
 //! Who could serve a request, in the order in which they will be asked.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use tollgate_dialect::{ApiError, ErrorKind};
 use tollgate_plugin::Interface;
 
 use crate::admit;
+use crate::bridge::Way;
 use crate::request::{Refusal, Request};
 use crate::snapshot::{Route, Snapshot};
+use crate::turns::Held;
 use crate::views::CandidateFacts;
 
 /// An upstream that could serve a request.
 pub(crate) type Candidate = Arc<Route>;
 
-/// The candidates, best first: those that are healthy before those that are cooling down, then as routing policies say.
+/// The candidates, best first: those that are healthy before those that are cooling down, higher priority first, those
+/// that speak the client's dialect before those behind the bridge, then as routing policies say.
 pub(crate) fn candidates(
     snapshot: &Snapshot,
     request: &mut Request,
@@ -42,24 +46,14 @@ pub(crate) fn candidates(
             false => admit::no_such_model(model).into(),
         });
     }
-    if let Some(thread) = &request.thread
-        && let Some(upstream) = &thread.upstream
-    {
-        let holds = |route: &Candidate| {
-            let kept_there =
-                route.spoken(request.operation).dialect() == request.operation.dialect();
-            route.upstream.name == *upstream && kept_there
-        };
-        found.retain(holds);
+    if let Some(held) = request.thread.as_ref().map(|thread| &thread.held) {
+        found.retain(|route| match held {
+            Held::Here => true,
+            Held::At(name) => route.upstream.name == *name && route.keeps_answers(),
+            Held::Unseen { .. } => route.keeps_answers(),
+        });
         if found.is_empty() {
-            return Err(ApiError::new(
-                ErrorKind::TurnNotFound,
-                format!(
-                    "the vendor that holds the previous response does not serve the model `{model}`"
-                ),
-            )
-            .with_param("previous_response_id")
-            .into());
+            return Err(held.not_found(model).into());
         }
     }
     if found.iter().any(|route| snapshot.price(route).is_some()) {
@@ -74,8 +68,13 @@ pub(crate) fn candidates(
         .into());
     }
     if found.len() > 1 {
-        // Stable: the operator's order stays within each half.
-        found.sort_by_key(|route| !route.available(now_ms));
+        // Who speaks the client's dialect loses nothing: of what the operator sets no priority on, it is asked before the
+        // bridge. Stable: names decide the rest.
+        found.sort_by_key(|route| {
+            let priority = Reverse(route.priority());
+            let native = route.way(request.operation) == Some(Way::Native);
+            (!route.available(now_ms), priority, !native)
+        });
     }
     rank(request, found, now_ms)
 }

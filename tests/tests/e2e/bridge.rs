@@ -228,6 +228,70 @@ async fn every_dialect_is_served_by_vendors_of_every_other_and_charged_what_they
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_vendor_that_answers_at_once_where_a_stream_was_asked_for_is_told_as_one() {
+    let world = foreign().await;
+    for (client, (operation, name, tokens)) in pairs() {
+        let what = format!("{} on {operation}", client.operation);
+        let said = "All of it at once.";
+        world.simulator.script(spoken(operation, false, said));
+        let reply = world.post(client.path, client.body_for(name, true)).await;
+        assert_eq!(reply.status(), 200, "{what}: {}", reply.text());
+        let kind = reply.header("content-type").unwrap_or_default();
+        assert!(kind.starts_with("text/event-stream"), "{what}: {kind}");
+        assert_eq!(text(client, true, &reply), said, "{what}: {}", reply.text());
+        let request = reply.header("x-request-id").unwrap();
+        let row = world.management().row_of(request).await;
+        assert_eq!(row.tokens(), tokens, "{what}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_vendor_of_the_clients_dialect_is_asked_before_one_behind_the_bridge() {
+    let world = foreign().await;
+    // Each vendor serves the same model; by their names alone the first would always be asked.
+    for (operation, name, _) in VENDORS {
+        let provider = if operation == "messages" {
+            "anthropic"
+        } else {
+            "openai"
+        };
+        let mut record = upstream(&world.simulator, provider, &[]);
+        let mut shared = model("shared");
+        shared["operations"] = json!([operation]);
+        record["models"] = json!([shared]);
+        world.management().upstream(name, record).await;
+    }
+    let clients = || ENDPOINTS.iter().filter(|endpoint| endpoint.streams);
+    for client in clients() {
+        let reply = world
+            .post(client.path, client.body_for("shared", false))
+            .await;
+        assert_eq!(reply.status(), 200, "{}", reply.text());
+        let asked = world.simulator.last();
+        assert!(asked.path().ends_with(client.path), "{}", asked.path());
+    }
+    // Unless the operator says that another comes first.
+    let mut record = upstream(&world.simulator, "openai", &[]);
+    let mut shared = model("shared");
+    shared["operations"] = json!(["chat-completions"]);
+    record["models"] = json!([shared]);
+    record["priority"] = json!(1);
+    world.management().upstream("chat-only", record).await;
+    for client in clients() {
+        let reply = world
+            .post(client.path, client.body_for("shared", false))
+            .await;
+        assert_eq!(reply.status(), 200, "{}", reply.text());
+        let asked = world.simulator.last();
+        assert!(
+            asked.path().ends_with("/chat/completions"),
+            "{}",
+            asked.path()
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tool_is_called_and_its_output_comes_back_over_every_bridge() {
     let world = foreign().await;
     for (client, (operation, name, _)) in pairs() {

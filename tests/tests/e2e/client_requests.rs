@@ -7,6 +7,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use tollgate_tests::endpoints::{ENDPOINTS, Endpoint};
 use tollgate_tests::places;
+use tollgate_tests::socket::{self, Socket};
 use tollgate_tests::wire::Request;
 use tollgate_tests::world::{World, upstream};
 
@@ -22,6 +23,7 @@ struct Line {
     body: Option<Box<RawValue>>,
     #[serde(default)]
     ws: bool,
+    ws_frame: Option<Box<RawValue>>,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -59,7 +61,29 @@ async fn what_real_clients_send_is_accepted_and_forwarded_byte_for_byte() {
             .await;
     }
     let (mut sent, mut wrong) = (0, Vec::new());
+    // The WebSocket that the frames of the recording go through.
+    let mut socket: Option<Socket> = None;
+    let mut answered = Value::Null;
     for line in &lines {
+        if let Some(frame) = &line.ws_frame {
+            let Some(socket) = &mut socket else {
+                continue;
+            };
+            sent += 1;
+            let mut frame: Value = serde_json::from_str(frame.get()).unwrap();
+            // Clients go on from the answer that they got; here that is ours.
+            if frame["previous_response_id"].is_string() {
+                frame["previous_response_id"] = answered.clone();
+            }
+            socket.send(&frame).await;
+            let told = socket.answer().await;
+            let last = told.last().cloned().unwrap_or_default();
+            if last["type"] != "response.completed" {
+                wrong.push(format!("{}: {last}", line.case));
+            }
+            answered = last["response"]["id"].clone();
+            continue;
+        }
         let (Some(method), Some(path)) = (&line.method, &line.path) else {
             continue;
         };
@@ -77,6 +101,7 @@ async fn what_real_clients_send_is_accepted_and_forwarded_byte_for_byte() {
                 }
                 "authorization" => format!("Bearer {}", world.key.secret),
                 "x-api-key" => world.key.secret.clone(),
+                "sec-websocket-key" => socket::KEY.to_owned(),
                 _ => value.clone(),
             };
             if name != "host" {
@@ -93,11 +118,11 @@ async fn what_real_clients_send_is_accepted_and_forwarded_byte_for_byte() {
         }
         sent += 1;
         if line.ws {
-            let mut connection = world.gateway.connect().await;
-            connection.write(&request.to_bytes("x")).await.unwrap();
-            let status = connection.raw_status_line().await;
-            if !status.contains(" 101 ") {
-                wrong.push(format!("{}: {status}", line.case));
+            // The recording has no headers that are about the connection alone.
+            let request = request.header("connection", "Upgrade");
+            match Socket::begin(world.gateway.address(), &request).await {
+                Ok(open) => socket = Some(open),
+                Err(refused) => wrong.push(format!("{}: {refused:?}", line.case)),
             }
             continue;
         }

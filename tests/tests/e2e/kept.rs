@@ -199,6 +199,38 @@ async fn a_conversation_object_grows_with_each_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_gateway_has_never_seen_is_asked_of_vendors_that_keep_answers_and_of_nobody_else()
+{
+    let world = foreign().await;
+    for (param, id) in [
+        ("previous_response_id", "resp_made_before_the_gateway"),
+        ("conversation", "conv_made_before_the_gateway"),
+    ] {
+        // The same with an object, where the vendor takes one.
+        let mut names = vec![json!(id)];
+        if param == "conversation" {
+            names.push(json!({ "id": id }));
+        }
+        for name in names {
+            let body =
+                |model: &str| json!({ "model": model, "input": "and then?", param: name.clone() });
+            let reply = ask(&world, body("responses-only")).await;
+            assert_eq!(reply.status(), 200, "{}", reply.text());
+            assert_eq!(world.simulator.last().json(), body("responses-only"));
+            let before = world.simulator.received().len();
+            for model in ["chat-only", "messages-only"] {
+                let reply = ask(&world, body(model)).await;
+                let code = "previous_response_not_found";
+                let error = Endpoint::of("responses").assert_error(&reply, 400, code);
+                assert_eq!(error["param"], param);
+                assert!(error["message"].as_str().unwrap().contains(id), "{error}");
+            }
+            assert_eq!(world.simulator.received().len(), before);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_vendor_keeps_goes_back_to_that_vendor_and_for_its_own_account_only() {
     let world = World::new().await;
     let other = tollgate_tests::simulator::Simulator::start().await;

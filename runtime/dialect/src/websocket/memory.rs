@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::{Create, Fault};
@@ -38,8 +39,8 @@ pub struct Turn {
     answered: bool,
     stored: bool,
     most: usize,
-    /// It has become longer than what may be remembered.
-    too_long: bool,
+    /// It cannot be remembered: it is too long, or what came before it is kept elsewhere.
+    incomplete: bool,
 }
 
 impl Memory {
@@ -53,24 +54,36 @@ impl Memory {
 
     /// Makes a request whole: the body to send, and its place in the conversation.
     ///
+    /// A response that is not remembered may be kept elsewhere, where clients let responses be stored: then it stays
+    /// named, and whoever serves the request looks for it.
+    ///
     /// # Errors
-    /// It goes on from a response that is not remembered.
+    /// It goes on from a response that is not remembered, and nothing of this conversation is to be stored.
     pub fn begin(&self, create: Create) -> Result<(Bytes, Turn), Fault> {
         let lane = create.lane().map(str::to_owned);
         let mut document = create.document;
-        let before = match &create.previous {
-            None => None,
-            Some(id) => Some(
-                self.find(id)
-                    .ok_or_else(|| Fault::not_found(id).on(lane.as_deref()))?,
-            ),
+        let remembered = create.previous.as_deref().map(|id| (id, self.find(id)));
+        let (before, elsewhere) = match remembered {
+            None => (None, None),
+            Some((_, Some(kept))) => (Some(&*kept.items), None),
+            Some((id, None)) if create.stored => (None, Some(id)),
+            Some((id, None)) => return Err(Fault::not_found(id).on(lane.as_deref())),
         };
-        let items = join(&mut document, before.map(|kept| &*kept.items))
+        let items = join(&mut document, before)
+            .and_then(|items| {
+                if let Some(id) = elsewhere {
+                    document.apply(&Edit::Set {
+                        pointer: "/previous_response_id".to_owned(),
+                        value: Value::from(id).to_string(),
+                    })?;
+                }
+                Ok(items)
+            })
             .map_err(|invalid| Fault::from(invalid).on(lane.as_deref()))?;
         let turn = Turn {
             lane,
+            incomplete: elsewhere.is_some() || items.len() > self.most,
             previous: create.previous,
-            too_long: items.len() > self.most,
             items,
             answered: false,
             stored: create.stored,
@@ -84,7 +97,7 @@ impl Memory {
         // Of each stream one: what came before it is in it.
         self.kept
             .retain(|kept| kept.lane != turn.lane && kept.id != id);
-        if turn.too_long {
+        if turn.incomplete {
             return;
         }
         self.kept.push(Kept {
@@ -130,7 +143,7 @@ impl Turn {
     pub(super) fn answer(&mut self, item: &RawValue) {
         self.answered = true;
         let item = item.get();
-        if self.too_long || (!self.stored && is_lost(item)) {
+        if self.incomplete || (!self.stored && is_lost(item)) {
             return;
         }
         if !self.items.is_empty() {
@@ -138,7 +151,7 @@ impl Turn {
         }
         self.items.extend_from_slice(item.as_bytes());
         if self.items.len() > self.most {
-            self.too_long = true;
+            self.incomplete = true;
             self.items = Vec::new();
         }
     }

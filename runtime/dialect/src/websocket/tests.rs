@@ -160,6 +160,7 @@ fn what_is_not_remembered_is_not_found_under_the_code_that_clients_know() {
     let ask = |memory: &mut Memory, previous: &str, lane: &str| {
         let body = json!({
             "type": "response.create", "model": "m", "previous_response_id": previous, "stream_id": lane, "input": [1],
+            "store": false,
         });
         memory
             .begin(create(body))
@@ -198,6 +199,27 @@ fn what_is_not_remembered_is_not_found_under_the_code_that_clients_know() {
 }
 
 #[test]
+fn what_may_be_stored_elsewhere_stays_named_and_is_looked_for_there_from_then_on() {
+    let mut memory = Memory::new(1 << 20);
+    let ask = |memory: &Memory, previous: &str| {
+        let body =
+            json!({ "type": "response.create", "previous_response_id": previous, "input": "more" });
+        memory.begin(create(body)).unwrap()
+    };
+    let (body, mut turn) = ask(&memory, "resp_elsewhere");
+    let sent = json_of(&body);
+    assert_eq!(sent["previous_response_id"], "resp_elsewhere");
+    assert_eq!(sent["input"], "more");
+    let stream = sse(&[done(json!({ "text": "answer" })), completed("resp_1")]);
+    let (_, id) = answer(&mut memory, &mut turn, &stream);
+    memory.keep(turn, id.unwrap());
+    // The connection knows only the end of it.
+    let (body, _) = ask(&memory, "resp_1");
+    assert_eq!(json_of(&body)["previous_response_id"], "resp_1");
+    assert_eq!(memory.size(), 0);
+}
+
+#[test]
 fn memory_is_bounded() {
     let mut memory = Memory::new(100);
     let begin = |memory: &Memory, lane: &str, size: usize| {
@@ -206,7 +228,7 @@ fn memory_is_bounded() {
         memory.begin(create(body)).unwrap().1
     };
     let known = |memory: &Memory, id: &str| {
-        let body = json!({ "type": "response.create", "previous_response_id": id });
+        let body = json!({ "type": "response.create", "previous_response_id": id, "store": false });
         memory.begin(create(body)).is_ok()
     };
     for (lane, id, size) in [

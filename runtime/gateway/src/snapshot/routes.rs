@@ -22,6 +22,8 @@ pub(crate) struct Route {
     /// The name under which the model is known here, whatever alias it was asked for by: what lists and limits are about.
     pub(crate) id: Arc<str>,
     pub(crate) price: Option<Price>,
+    /// Input and output together, tokens.
+    pub(crate) context_window: Option<u64>,
     pub(crate) max_output: Option<u64>,
     /// What the bridge may count on.
     pub(crate) abilities: Abilities,
@@ -38,6 +40,16 @@ impl Route {
     /// What the vendor is asked for.
     pub(crate) fn spoken(&self, asked: Operation) -> Operation {
         self.way(asked).map_or(asked, |way| way.spoken(asked))
+    }
+
+    /// Higher is asked first.
+    pub(crate) fn priority(&self) -> i64 {
+        self.upstream.record.priority
+    }
+
+    /// Whether the vendor itself keeps answers that can be named later. A component that answers by itself keeps nothing.
+    pub(crate) fn keeps_answers(&self) -> bool {
+        self.way(Operation::Responses) == Some(Way::Native) && !self.upstream.responds
     }
 
     /// Whether the breaker would let a request through.
@@ -177,6 +189,7 @@ impl Table<'_> {
             model: wanted.at_vendor.into(),
             id: wanted.known_as.into(),
             price,
+            context_window: wanted.context_window,
             max_output: wanted.max_output,
             abilities: Abilities::from_names(wanted.abilities.iter().map(String::as_str)),
             breaker,
@@ -204,6 +217,7 @@ impl Route {
             model: model.into(),
             id: model.into(),
             price: None,
+            context_window: None,
             max_output: None,
             abilities: Abilities::default(),
             breaker: Arc::clone(&upstream.unlisted),

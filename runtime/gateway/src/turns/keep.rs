@@ -8,7 +8,6 @@ use tollgate_governance::AccountId;
 
 use super::resume::items;
 use super::{Kept, Record};
-use crate::bridge::Way;
 use crate::control::Control;
 use crate::request::Request;
 use crate::route::Candidate;
@@ -43,10 +42,13 @@ struct Counted {
 }
 
 /// Whether the client may name the answer later. It may unless it said otherwise.
+fn may_be_named(request: &Request) -> bool {
+    request.operation == Operation::Responses && request.document.get("store") != Some(b"false")
+}
+
+/// Whether the gateway itself is to keep an answer that its vendor does not.
 pub(crate) fn is_wanted(control: &Control, request: &Request) -> bool {
-    request.operation == Operation::Responses
-        && control.config().responses.keep_days > 0
-        && request.document.get("store") != Some(b"false")
+    may_be_named(request) && control.config().responses.keep_days > 0
 }
 
 impl Keeper {
@@ -57,20 +59,19 @@ impl Keeper {
         route: &Candidate,
         now_ms: u64,
     ) -> Option<Self> {
-        if !is_wanted(control, request) {
+        if !may_be_named(request) {
             return None;
         }
         let limit = control.config().responses.max_kept_bytes;
-        let place = match route.way(request.operation)? {
-            // A component that answers by itself keeps nothing.
-            Way::Native if !route.upstream.responds => Place::There(route.upstream.name.clone()),
-            _ => {
-                let input = request.document.get("input");
-                if input.is_some_and(|input| input.len() > limit) {
-                    return None;
-                }
-                Place::Here(items(input), LastResponse::new(limit))
+        let place = if route.keeps_answers() {
+            Place::There(route.upstream.name.clone())
+        } else {
+            let input = request.document.get("input");
+            let too_long = input.is_some_and(|input| input.len() > limit);
+            if too_long || !is_wanted(control, request) {
+                return None;
             }
+            Place::Here(items(input), LastResponse::new(limit))
         };
         Some(Self {
             control: Arc::clone(control),
@@ -119,6 +120,10 @@ impl Keeper {
             return;
         }
         let settings = &self.control.config().responses;
+        let expires_ms = match self.place {
+            Place::There(_) => settings.known_until_ms(self.now_ms),
+            Place::Here(..) => settings.expires_ms(self.now_ms),
+        };
         let kept = match &mut self.place {
             Place::There(upstream) => Kept::There {
                 upstream: std::mem::take(upstream),
@@ -130,7 +135,7 @@ impl Keeper {
         };
         let record = Record {
             account: self.account,
-            expires_ms: settings.expires_ms(self.now_ms),
+            expires_ms,
             tokens,
             kept,
         };
@@ -139,7 +144,6 @@ impl Keeper {
             return;
         }
         let turns = self.control.turns();
-        let expires_ms = record.expires_ms;
         turns.keep(id, record);
         if let Some(conversation) = &self.conversation
             && let Some(before) = turns.find(conversation, self.account, self.now_ms)

@@ -21,7 +21,7 @@ use self::record::Sealer;
 
 pub(crate) use self::keep::{Keeper, is_wanted};
 pub(crate) use self::record::{Kept, Record};
-pub(crate) use self::resume::{Thread, resume};
+pub(crate) use self::resume::{Held, Thread, resume};
 pub(crate) use self::serve::{Asked, begin, serve};
 
 /// Turns that wait to be written may take so many bytes of memory; beyond that new ones are not kept.
@@ -40,6 +40,16 @@ struct Shared {
     sealer: Sealer,
     state: Mutex<Waiting>,
     wake: Condvar,
+}
+
+/// What is known of an id.
+enum Found {
+    /// The account's own.
+    Own(Arc<Record>),
+    /// Another account's: not there, for everybody else.
+    Another,
+    /// It has never been seen here, or so long ago that it is forgotten.
+    Nothing,
 }
 
 /// What is on its way to the store.
@@ -74,21 +84,38 @@ impl Turns {
 
     /// The turn of this id, if it is the account's own and has not expired.
     pub(crate) fn find(&self, id: &str, account: AccountId, now_ms: u64) -> Option<Arc<Record>> {
+        match self.look(id, account, now_ms) {
+            Found::Own(record) => Some(record),
+            Found::Another | Found::Nothing => None,
+        }
+    }
+
+    /// What is known of an id.
+    fn look(&self, id: &str, account: AccountId, now_ms: u64) -> Found {
+        match self.record(id) {
+            Some(record) if record.expires_ms <= now_ms => Found::Nothing,
+            Some(record) if record.account == account => Found::Own(record),
+            Some(_) => Found::Another,
+            None => Found::Nothing,
+        }
+    }
+
+    fn record(&self, id: &str) -> Option<Arc<Record>> {
         if id.is_empty() || id.len() > LONGEST_ID {
             return None;
         }
         let waiting = self.shared.state.lock().changes.get(id).cloned();
-        let record = match waiting {
-            Some(change) => change?,
+        match waiting {
+            Some(change) => change,
             None => {
                 let stored = self.shared.store.get(Table::Turns, id.as_bytes());
                 let stored = stored
                     .inspect_err(|error| tracing::error!(%error, "a kept turn cannot be read"))
                     .ok()??;
-                Arc::new(self.shared.sealer.open(id.as_bytes(), &stored)?)
+                let opened = self.shared.sealer.open(id.as_bytes(), &stored)?;
+                Some(Arc::new(opened))
             }
-        };
-        (record.account == account && record.expires_ms > now_ms).then_some(record)
+        }
     }
 
     /// Keeps a turn under its id. It can be found from now on.

@@ -5,17 +5,52 @@ use serde_json::value::RawValue;
 use tollgate_dialect::{ApiError, Document, Edit, ErrorKind};
 use tollgate_governance::AccountId;
 
-use super::{Kept, Turns};
+use super::{Found, Kept, Turns};
 
 /// What a request goes on with.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Thread {
     /// The conversation that its answer is added to.
     pub(crate) conversation: Option<String>,
-    /// The upstream whose vendor holds what came before: nobody else can go on with it.
-    pub(crate) upstream: Option<String>,
-    /// Tokens of what is held there. The vendor counts them as input again.
+    /// Who holds what came before.
+    pub(crate) held: Held,
+    /// Tokens of what a vendor holds. It counts them as input again.
     pub(crate) tokens: u64,
+}
+
+/// Who holds what came before.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) enum Held {
+    /// The request, by now.
+    #[default]
+    Here,
+    /// The vendor of this upstream: nobody else can go on with it.
+    At(String),
+    /// A vendor, if anybody: the gateway has not seen the id before. It may be older than the gateway, or made beside it
+    /// with the same credential. Vendors' ids cannot be guessed, so who has one is asked no further; the vendor says
+    /// whether it is there.
+    Unseen {
+        /// Where the request names it.
+        param: &'static str,
+        /// The id.
+        id: String,
+    },
+}
+
+impl Held {
+    /// What a client hears when nobody can go on.
+    pub(crate) fn not_found(&self, model: &str) -> ApiError {
+        match self {
+            Self::Unseen { param, id } => not_found(param, id),
+            Self::At(_) | Self::Here => ApiError::new(
+                ErrorKind::TurnNotFound,
+                format!(
+                    "the vendor that holds the previous response does not serve the model `{model}`"
+                ),
+            )
+            .with_param("previous_response_id"),
+        }
+    }
 }
 
 /// Resolves what a Responses request names. What the gateway keeps is put into the request; what a vendor keeps stays
@@ -44,9 +79,12 @@ pub(crate) fn resume(
         }
         (Some(id), None) => (id, "previous_response_id"),
         (None, Some(id)) => {
-            let found = turns.find(&id, account, now_ms);
-            let Some(Kept::Conversation { head, .. }) = found.as_deref().map(|found| &found.kept)
-            else {
+            let found = match turns.look(&id, account, now_ms) {
+                Found::Own(found) => found,
+                Found::Another => return Err(not_found("conversation", &id)),
+                Found::Nothing => return Ok(Some(unseen("conversation", id))),
+            };
+            let Kept::Conversation { head, .. } = &found.kept else {
                 return Err(not_found("conversation", &id));
             };
             remove(document, "/conversation")?;
@@ -57,11 +95,14 @@ pub(crate) fn resume(
             }
         }
     };
-    let found = turns.find(&id, account, now_ms);
-    let found = found.ok_or_else(|| not_found(param, &id))?;
+    let found = match turns.look(&id, account, now_ms) {
+        Found::Own(found) => found,
+        Found::Nothing if param == "previous_response_id" => return Ok(Some(unseen(param, id))),
+        Found::Nothing | Found::Another => return Err(not_found(param, &id)),
+    };
     match &found.kept {
         Kept::There { upstream, .. } => {
-            thread.upstream = Some(upstream.clone());
+            thread.held = Held::At(upstream.clone());
             thread.tokens = found.tokens;
             if param == "conversation" {
                 let value = serde_json::Value::from(id).to_string();
@@ -77,6 +118,13 @@ pub(crate) fn resume(
         Kept::Conversation { .. } => return Err(not_found(param, &id)),
     }
     Ok(Some(thread))
+}
+
+fn unseen(param: &'static str, id: String) -> Thread {
+    Thread {
+        held: Held::Unseen { param, id },
+        ..Thread::default()
+    }
 }
 
 /// A conversation is named by its id, or by an object that has it.

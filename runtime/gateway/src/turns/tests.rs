@@ -123,20 +123,48 @@ fn a_request_gets_what_came_before_in_front_of_its_own_input() {
 }
 
 #[test]
-fn another_accounts_answer_and_one_that_never_was_are_equally_not_found() {
+fn another_accounts_answer_and_one_that_no_vendor_has_are_equally_not_found() {
     let kept = turns();
     kept.keep("resp_1", here("[]", r#"{"output":[]}"#));
-    let ask = |id: &str, of: u128| {
-        let body = json!({ "model": "m", "input": "x", "previous_response_id": id });
-        resume(&kept, account(of), &mut document(&body), NOW).unwrap_err()
-    };
-    let (foreign, unknown) = (ask("resp_1", 2), ask("resp_9", 2));
-    assert_eq!(foreign.kind, ErrorKind::TurnNotFound);
-    assert_eq!(foreign.param.as_deref(), Some("previous_response_id"));
-    assert_eq!(
-        foreign.message.replace("resp_1", "x"),
-        unknown.message.replace("resp_9", "x")
+    kept.keep(
+        "conv_1",
+        Record {
+            kept: Kept::Conversation {
+                created: 1,
+                metadata: "{}".to_owned(),
+                head: None,
+            },
+            ..here("", "")
+        },
     );
+    for (param, known, never) in [
+        ("previous_response_id", "resp_1", "resp_9"),
+        ("conversation", "conv_1", "conv_9"),
+    ] {
+        let ask = |id: &str, now_ms: u64| {
+            let body = json!({ "model": "m", "input": "x", param: id });
+            let mut document = document(&body);
+            let outcome = resume(&kept, account(2), &mut document, now_ms);
+            assert!(!document.is_modified(), "a vendor is to see it as it came");
+            outcome
+        };
+        let foreign = ask(known, NOW).unwrap_err();
+        assert_eq!(foreign.kind, ErrorKind::TurnNotFound);
+        assert_eq!(foreign.param.as_deref(), Some(param));
+        // What was never seen here a vendor may have, as it may what is forgotten here.
+        for (id, now_ms) in [(never, NOW), (known, LATER)] {
+            let held = ask(id, now_ms).unwrap().unwrap().held;
+            let unseen = Held::Unseen {
+                param,
+                id: id.to_owned(),
+            };
+            assert_eq!(held, unseen);
+            assert_eq!(
+                foreign.message.replace(known, "x"),
+                held.not_found("m").message.replace(id, "x")
+            );
+        }
+    }
     let id = Asked::Response("resp_1".to_owned());
     for method in [Method::GET, Method::DELETE] {
         let error = serve(&kept, account(2), &id, &method, "", NOW).unwrap_err();
@@ -163,7 +191,7 @@ fn what_the_vendor_keeps_stays_named_and_binds_to_its_upstream() {
     let thread = resume(&kept, account(1), &mut document, NOW)
         .unwrap()
         .unwrap();
-    assert_eq!(thread.upstream.as_deref(), Some("main"));
+    assert_eq!(thread.held, Held::At("main".to_owned()));
     assert_eq!(thread.tokens, 12);
     assert!(!document.is_modified());
 }

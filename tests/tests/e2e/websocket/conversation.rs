@@ -112,6 +112,32 @@ async fn what_another_connection_was_told_cannot_be_gone_on_from() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_stored_can_be_gone_on_from_on_another_connection() {
+    let world = crate::bridge::foreign().await;
+    for (model, vendor_keeps) in [("responses-only", true), ("chat-only", false)] {
+        let stored = |rest: Value| {
+            let mut body = create_with("Remember the number seven.", json!({ "model": model }));
+            body["store"] = json!(true);
+            body.as_object_mut()
+                .unwrap()
+                .extend(rest.as_object().unwrap().clone());
+            body
+        };
+        let mut one = open(&world).await;
+        one.send(&stored(json!({}))).await;
+        let id = id_of(&one.answer().await);
+        let mut other = open(&world).await;
+        let next = json!({ "input": "Which one?", "previous_response_id": id });
+        other.send(&stored(next)).await;
+        id_of(&other.answer().await);
+        let sent = world.simulator.last().text();
+        let (named, told) = (sent.contains(&id), sent.contains("the number seven"));
+        assert_eq!((named, told), (vendor_keeps, !vendor_keeps), "{sent}");
+        assert!(sent.contains("Which one?"), "{sent}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_warm_up_asks_no_vendor_costs_nothing_and_can_be_gone_on_from() {
     let world = World::new().await;
     let mut socket = open(&world).await;
