@@ -40,7 +40,7 @@ fn find(headers: &[(String, String)], name: &str) -> Option<String> {
 /// The dialect in which an operation is normally spoken.
 fn dialect_of(operation: &str) -> &'static str {
     match operation {
-        "responses" => "openai-responses",
+        "responses" | "compact" | "input-tokens" => "openai-responses",
         "messages" | "count-tokens" => "anthropic-messages",
         "embeddings" => "openai-embeddings",
         _ => "openai-chat",

@@ -90,7 +90,8 @@ view! {
     /// assert!(double.view().streaming());
     /// ```
     Call reads wit::call::Call, doubled by CallDouble {
-        /// `chat-completions`, `responses`, `messages`, `count-tokens` or `embeddings`.
+        /// `chat-completions`, `responses`, `compact`, `input-tokens`, `messages`, `count-tokens` or `embeddings`; others may
+        /// come.
         operation() -> String;
         /// The standard dialect of the exchange.
         dialect() -> String;
@@ -199,7 +200,8 @@ view! {
     Request reads wit::request::Request, doubled by RequestDouble {
         /// The gateway's own id for it.
         id() -> String;
-        /// `chat-completions`, `responses`, `messages`, `count-tokens` or `embeddings`.
+        /// `chat-completions`, `responses`, `compact`, `input-tokens`, `messages`, `count-tokens` or `embeddings`; others may
+        /// come.
         operation() -> String;
         /// The dialect the client speaks.
         dialect() -> String;

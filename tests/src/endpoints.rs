@@ -34,7 +34,7 @@ pub const CLAUDE: &str = "claude-simulated";
 pub const EMBED: &str = "embed-simulated";
 
 /// Every endpoint that takes model traffic.
-pub const ENDPOINTS: [Endpoint; 5] = [
+pub const ENDPOINTS: [Endpoint; 7] = [
     Endpoint {
         operation: "chat-completions",
         path: "/v1/chat/completions",
@@ -72,14 +72,7 @@ pub const ENDPOINTS: [Endpoint; 5] = [
         model: CLAUDE,
         streams: false,
         content: "messages",
-        tokens: Tokens {
-            input: 0,
-            cache_read: 0,
-            cache_write_5m: 0,
-            cache_write_1h: 0,
-            output: 0,
-            reasoning: 0,
-        },
+        tokens: NONE,
         anthropic: true,
     },
     Endpoint {
@@ -92,7 +85,37 @@ pub const ENDPOINTS: [Endpoint; 5] = [
         tokens: EMBEDDING,
         anthropic: false,
     },
+    Endpoint {
+        operation: "compact",
+        path: "/v1/responses/compact",
+        upstream: "openai",
+        model: GPT,
+        streams: false,
+        content: "input",
+        tokens: OPENAI,
+        anthropic: false,
+    },
+    Endpoint {
+        operation: "input-tokens",
+        path: "/v1/responses/input_tokens",
+        upstream: "openai",
+        model: GPT,
+        streams: false,
+        content: "input",
+        tokens: NONE,
+        anthropic: false,
+    },
 ];
+
+/// Counting costs nothing.
+const NONE: Tokens = Tokens {
+    input: 0,
+    cache_read: 0,
+    cache_write_5m: 0,
+    cache_write_1h: 0,
+    output: 0,
+    reasoning: 0,
+};
 
 impl Endpoint {
     /// The endpoint of an operation.
@@ -104,6 +127,11 @@ impl Endpoint {
             .iter()
             .find(|endpoint| endpoint.operation == operation)
             .expect("a known operation")
+    }
+
+    /// Whether it only counts tokens: free, and against limits of requests alone.
+    pub fn counts(&self) -> bool {
+        matches!(self.operation, "count-tokens" | "input-tokens")
     }
 
     /// The path without `/v1`.
@@ -124,7 +152,7 @@ impl Endpoint {
     /// A small request for a model that says `text`.
     pub fn body_with(&self, model: &str, stream: bool, text: &str) -> Vec<u8> {
         let content = match self.operation {
-            "responses" | "embeddings" => json!(text),
+            "responses" | "embeddings" | "compact" | "input-tokens" => json!(text),
             _ => json!([{ "role": "user", "content": text }]),
         };
         let mut body = json!({ "model": model, self.content: content });

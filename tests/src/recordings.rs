@@ -87,6 +87,8 @@ fn exchange(name: String, line: Line) -> Result<Exchange, String> {
         "openai-responses" => "responses",
         "anthropic-messages" => "messages",
         "count-tokens" => "count-tokens",
+        "responses-compact" => "compact",
+        "responses-input-tokens" => "input-tokens",
         "embeddings" => "embeddings",
         other => return Err(format!("dialect {other} has no endpoint here")),
     };
@@ -173,7 +175,7 @@ impl Exchange {
         };
         match self.endpoint.operation {
             "messages" => anthropic(&documents),
-            "count-tokens" => None,
+            "count-tokens" | "input-tokens" => None,
             _ => openai(&documents),
         }
     }

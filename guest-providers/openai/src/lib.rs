@@ -8,7 +8,7 @@ use tollgate_guest::{
     Call, CommitAfter, Exchange, FailedAnswer, Failure, Manifest, Plan, classify,
 };
 
-/// The OpenAI API with an API key: chat completions, responses, embeddings.
+/// The OpenAI API with an API key: chat completions, responses (their compaction and counting, too), embeddings.
 #[derive(Default)]
 pub struct OpenAi;
 
@@ -39,6 +39,8 @@ impl Exchange for OpenAi {
             "chat-completions" => Plan::post("/v1/chat/completions"),
             // A response may fail in the first event of its stream, under a 200.
             "responses" => Plan::post("/v1/responses").commit_after(CommitAfter::FirstEvent),
+            "compact" => Plan::post("/v1/responses/compact"),
+            "input-tokens" => Plan::post("/v1/responses/input_tokens"),
             "embeddings" => Plan::post("/v1/embeddings"),
             other => return Err(Failure::unsupported(other)),
         };
@@ -72,6 +74,8 @@ mod tests {
         let paths = [
             ("chat-completions", "/v1/chat/completions"),
             ("responses", "/v1/responses"),
+            ("compact", "/v1/responses/compact"),
+            ("input-tokens", "/v1/responses/input_tokens"),
             ("embeddings", "/v1/embeddings"),
         ];
         for (operation, path) in paths {

@@ -54,7 +54,10 @@ impl Aggregator {
             Operation::ChatCompletions => Answer::Chat(chat::Chat::default()),
             Operation::Responses => Answer::Responses(responses::Responses::default()),
             Operation::Messages => Answer::Messages(messages::Messages::default()),
-            Operation::CountTokens | Operation::Embeddings => Answer::NeverStreams,
+            Operation::Compact
+            | Operation::InputTokens
+            | Operation::CountTokens
+            | Operation::Embeddings => Answer::NeverStreams,
         };
         Self {
             splitter: Splitter::default(),

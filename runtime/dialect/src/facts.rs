@@ -41,9 +41,9 @@ const LONGEST_SESSION: usize = 512;
 const fn cap_members(operation: Operation) -> &'static [&'static str] {
     match operation {
         Operation::ChatCompletions => &["max_completion_tokens", "max_tokens"],
-        Operation::Responses => &["max_output_tokens"],
+        Operation::Responses | Operation::Compact => &["max_output_tokens"],
         Operation::Messages => &["max_tokens"],
-        Operation::CountTokens | Operation::Embeddings => &[],
+        Operation::InputTokens | Operation::CountTokens | Operation::Embeddings => &[],
     }
 }
 
@@ -59,6 +59,7 @@ pub fn facts(document: &Document, operation: Operation) -> Result<Facts, Invalid
             format!("`{name}` is there twice"),
         ));
     }
+    let reads_as = operation.reads_as();
     let mut model = None;
     let mut content = None;
     let mut session = Session::default();
@@ -76,11 +77,11 @@ pub fn facts(document: &Document, operation: Operation) -> Result<Facts, Invalid
     for (_, key, value) in document.entries() {
         match &*key.bytes() {
             b"model" => model = Some(model_name(value)?),
-            b"messages" if !matches!(operation, Operation::Responses | Operation::Embeddings) => {
+            b"messages" if !matches!(reads_as, Operation::Responses | Operation::Embeddings) => {
                 expect("messages", value, &[Shape::Array])?;
                 content = Some(());
             }
-            b"input" if matches!(operation, Operation::Responses | Operation::Embeddings) => {
+            b"input" if matches!(reads_as, Operation::Responses | Operation::Embeddings) => {
                 expect("input", value, &[Shape::String, Shape::Array])?;
                 content = Some(());
             }
@@ -93,7 +94,7 @@ pub fn facts(document: &Document, operation: Operation) -> Result<Facts, Invalid
             b"stream" if operation.streams() => found.stream = boolean("stream", value)?,
             b"n" if operation == Operation::ChatCompletions => found.choices = choices(value)?,
             b"stream_options" => found.wants_usage = wants_usage(value)?,
-            b"system" if matches!(operation, Operation::Messages | Operation::CountTokens) => {
+            b"system" if reads_as == Operation::Messages => {
                 expect("system", value, &[Shape::String, Shape::Array])?;
             }
             b"thinking" if operation == Operation::Messages => {
@@ -107,10 +108,10 @@ pub fn facts(document: &Document, operation: Operation) -> Result<Facts, Invalid
             b"user" => session.offer(1, value),
             b"safety_identifier" => session.offer(0, value),
             // What stands for a conversation held by the vendor can stand for its content.
-            b"prompt" | b"previous_response_id" if operation == Operation::Responses => {
+            b"prompt" | b"previous_response_id" if reads_as == Operation::Responses => {
                 content = Some(())
             }
-            b"conversation" if operation == Operation::Responses => {
+            b"conversation" if reads_as == Operation::Responses => {
                 content = Some(());
                 session.offer(2, value.get("id").unwrap_or(value));
             }
@@ -124,7 +125,7 @@ pub fn facts(document: &Document, operation: Operation) -> Result<Facts, Invalid
             }
         }
     }
-    let content_member = match operation {
+    let content_member = match reads_as {
         Operation::Responses | Operation::Embeddings => "input",
         _ => "messages",
     };

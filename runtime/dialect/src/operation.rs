@@ -7,6 +7,10 @@ pub enum Operation {
     ChatCompletions,
     /// `POST /v1/responses`.
     Responses,
+    /// `POST /v1/responses/compact`.
+    Compact,
+    /// `POST /v1/responses/input_tokens`.
+    InputTokens,
     /// `POST /v1/messages`.
     Messages,
     /// `POST /v1/messages/count_tokens`.
@@ -17,9 +21,11 @@ pub enum Operation {
 
 impl Operation {
     /// Every operation, in the order of their documentation.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::ChatCompletions,
         Self::Responses,
+        Self::Compact,
+        Self::InputTokens,
         Self::Messages,
         Self::CountTokens,
         Self::Embeddings,
@@ -30,6 +36,8 @@ impl Operation {
         match self {
             Self::ChatCompletions => "chat-completions",
             Self::Responses => "responses",
+            Self::Compact => "compact",
+            Self::InputTokens => "input-tokens",
             Self::Messages => "messages",
             Self::CountTokens => "count-tokens",
             Self::Embeddings => "embeddings",
@@ -47,7 +55,7 @@ impl Operation {
     pub const fn dialect(self) -> Dialect {
         match self {
             Self::ChatCompletions => Dialect::OpenaiChat,
-            Self::Responses => Dialect::OpenaiResponses,
+            Self::Responses | Self::Compact | Self::InputTokens => Dialect::OpenaiResponses,
             Self::Messages | Self::CountTokens => Dialect::AnthropicMessages,
             Self::Embeddings => Dialect::OpenaiEmbeddings,
         }
@@ -58,6 +66,8 @@ impl Operation {
         match self {
             Self::ChatCompletions => "/v1/chat/completions",
             Self::Responses => "/v1/responses",
+            Self::Compact => "/v1/responses/compact",
+            Self::InputTokens => "/v1/responses/input_tokens",
             Self::Messages => "/v1/messages",
             Self::CountTokens => "/v1/messages/count_tokens",
             Self::Embeddings => "/v1/embeddings",
@@ -70,6 +80,21 @@ impl Operation {
         Self::ALL
             .into_iter()
             .find(|operation| &operation.path()[3..] == path)
+    }
+
+    /// The operation whose requests it takes: what is read, judged or put in front of those holds for its own as well.
+    #[must_use]
+    pub const fn reads_as(self) -> Self {
+        match self {
+            Self::Compact | Self::InputTokens => Self::Responses,
+            Self::CountTokens => Self::Messages,
+            other => other,
+        }
+    }
+
+    /// Whether it only counts the tokens of a request: nothing is generated, and it is free at every vendor that has it.
+    pub const fn counts(self) -> bool {
+        matches!(self, Self::InputTokens | Self::CountTokens)
     }
 
     /// Whether the operation can answer as an event stream.

@@ -38,7 +38,7 @@ pub struct UsageHints {
 
 /// The usage told by a whole JSON answer; `None` where it tells none (token counting never does).
 pub fn read_usage(operation: Operation, body: &[u8], hints: &UsageHints) -> Option<Usage> {
-    if operation == Operation::CountTokens {
+    if operation.counts() {
         return None;
     }
     let answer = Raw::new(body);
@@ -72,9 +72,11 @@ impl Told {
     pub(crate) fn take(&mut self, operation: Operation, usage: Raw<'_>, hints: &UsageHints) {
         let seen = match operation {
             Operation::Messages | Operation::CountTokens => Self::anthropic(usage, hints),
-            Operation::ChatCompletions | Operation::Responses | Operation::Embeddings => {
-                Self::openai(usage, hints)
-            }
+            Operation::ChatCompletions
+            | Operation::Responses
+            | Operation::Compact
+            | Operation::InputTokens
+            | Operation::Embeddings => Self::openai(usage, hints),
         };
         self.inclusive = seen.inclusive;
         if operation != Operation::Messages && seen.is_substantial() {

@@ -60,6 +60,8 @@ fn exchanges() -> Vec<Exchange> {
                 "openai-responses" => Operation::Responses,
                 "anthropic-messages" => Operation::Messages,
                 "count-tokens" => Operation::CountTokens,
+                "responses-compact" => Operation::Compact,
+                "responses-input-tokens" => Operation::InputTokens,
                 "embeddings" => Operation::Embeddings,
                 _ => return None,
             };
@@ -187,7 +189,7 @@ fn usage_of_every_json_answer_is_what_a_tree_walk_says() {
         let expected = match exchange.operation {
             _ if !usage.is_object() => None,
             Operation::Messages => Some(anthropic_usage(usage)),
-            Operation::CountTokens => None,
+            Operation::CountTokens | Operation::InputTokens => None,
             _ => Some(openai_usage(usage)),
         };
         assert_eq!(

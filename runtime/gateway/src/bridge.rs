@@ -1,11 +1,12 @@
-//! Serves a client in its dialect by a vendor that speaks another: what the exchange and the relay need of the bridge.
+//! Serves a client in its dialect by a vendor that speaks another, or that does not have what was asked for: what the
+//! exchange and the relay need of the bridge.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use tollgate_dialect::bridge::{self, Context, Stamp, StreamBridge, Target};
-use tollgate_dialect::{ApiError, Document, Operation};
+use tollgate_dialect::{ApiError, Document, Edit, ErrorKind, Operation};
 use uuid::Uuid;
 
 use crate::request::Request;
@@ -41,14 +42,72 @@ pub(crate) fn neighbours(asked: Operation) -> &'static [Operation] {
         Operation::ChatCompletions => &[Operation::Responses, Operation::Messages],
         Operation::Responses => &[Operation::ChatCompletions, Operation::Messages],
         Operation::Messages => &[Operation::Responses, Operation::ChatCompletions],
-        Operation::CountTokens | Operation::Embeddings => &[],
+        // Nearest is the vendor's own dialect: an ordinary answer that sums up.
+        Operation::Compact => &[
+            Operation::Responses,
+            Operation::ChatCompletions,
+            Operation::Messages,
+        ],
+        Operation::InputTokens => &[Operation::CountTokens],
+        Operation::CountTokens => &[Operation::InputTokens],
+        Operation::Embeddings => &[],
     }
 }
 
+/// The cap on the answer to a request to compact, whoever set it.
+const CAP: &str = "max_output_tokens";
+
+/// How a request is served there. A vendor's own compaction takes no output cap: where one holds that the model's answer
+/// could exceed, an ordinary call under the cap sums up instead.
+///
+/// # Errors
+/// The upstream compacts and does nothing else.
+pub(crate) fn way(request: &Request, route: &Candidate) -> Result<Way, ApiError> {
+    // Candidates serve the operation one way or the other.
+    let way = route.way(request.operation).unwrap_or(Way::Native);
+    if request.operation != Operation::Compact || way != Way::Native {
+        return Ok(way);
+    }
+    let Some(cap) = request.document.get_u64(CAP)? else {
+        return Ok(Way::Native);
+    };
+    if route.max_output.is_some_and(|most| most <= cap) {
+        return Ok(Way::Native);
+    }
+    match route.way(Operation::Responses) {
+        Some(Way::Native) => Ok(Way::Bridged(Operation::Responses)),
+        Some(other) => Ok(other),
+        None => Err(ApiError::new(
+            ErrorKind::Unsupported,
+            "the compaction of this model takes no output cap, and one holds here",
+        )
+        .with_param(CAP)),
+    }
+}
+
+/// Without a cap that its vendor does not know and the model's answer cannot exceed.
+pub(crate) fn uncapped(
+    document: Cow<'_, Document>,
+    spoken: Operation,
+) -> Result<Cow<'_, Document>, ApiError> {
+    if spoken != Operation::Compact || document.get(CAP).is_none() {
+        return Ok(document);
+    }
+    let mut document = document.into_owned();
+    document.apply(&Edit::Remove {
+        pointer: format!("/{CAP}"),
+    })?;
+    Ok(Cow::Owned(document))
+}
+
 /// The way back of one exchange.
-pub(crate) struct WayBack {
-    context: Context,
-    stamp: Stamp,
+pub(crate) enum WayBack {
+    /// An answer from another dialect.
+    Answer(Box<Context>, Stamp),
+    /// A count, as the client of this operation reads it.
+    Count(Operation),
+    /// An ordinary answer that sums a conversation up; from another dialect where there is a context.
+    Summary(Option<Box<Context>>, Stamp),
 }
 
 /// The request as the vendor is to get it, and the way back.
@@ -67,19 +126,44 @@ pub(crate) fn request(
         default_output_tokens: None,
         abilities: route.abilities,
     };
-    let body = request.document.to_bytes();
-    let bridged = bridge::request(request.operation.dialect(), &body, &target)?;
+    let from = request.operation.dialect();
+    let stamp = Stamp {
+        request_id: Uuid::simple(request.id).to_string(),
+        created,
+    };
+    if request.operation.counts() {
+        let document = bridge::count_request(from, &request.document.to_bytes(), &target)?;
+        return Ok((document, WayBack::Count(request.operation)));
+    }
+    let sums_up = request.operation == Operation::Compact;
+    let body = match sums_up {
+        true => {
+            let mut asked = bridge::summarising(&request.document)?;
+            if spoken.dialect() == from {
+                asked.apply(&Edit::Set {
+                    pointer: "/model".to_owned(),
+                    value: serde_json::Value::from(&*route.model).to_string(),
+                })?;
+                let document = Document::parse(asked.to_bytes())?;
+                return Ok((document, WayBack::Summary(None, stamp)));
+            }
+            asked.to_bytes()
+        }
+        false => request.document.to_bytes(),
+    };
+    let bridged = bridge::request(from, &body, &target)?;
     let mut context = bridged.context;
     // Policies may have chosen another model: clients want to read the name that they asked for.
     context.model = request.requested.to_string();
     // What is kept for a later turn must hold what the vendor wants back.
     context.encrypted_reasoning |= keeps;
     let document = Document::parse(Bytes::from(bridged.body))?;
-    let stamp = Stamp {
-        request_id: Uuid::simple(request.id).to_string(),
-        created,
+    let context = Box::new(context);
+    let back = match sums_up {
+        true => WayBack::Summary(Some(context), stamp),
+        false => WayBack::Answer(context, stamp),
     };
-    Ok((document, WayBack { context, stamp }))
+    Ok((document, back))
 }
 
 /// Without what another vendor sealed, for a vendor that is asked in the client's own dialect. Over the bridge that is
@@ -97,25 +181,47 @@ pub(crate) fn unsealed(
 }
 
 impl WayBack {
-    /// A vendor's whole answer, as the client's.
-    pub(crate) fn whole(&self, route: &Candidate, body: &[u8]) -> Result<Bytes, ApiError> {
-        bridge::answer(&self.context, &self.stamp, &route.upstream.hints, body).map(Bytes::from)
+    /// A vendor's whole answer, as the client's; an answer that sums up is an ordinary one of the client's dialect yet.
+    pub(crate) fn whole(&self, route: &Candidate, body: Bytes) -> Result<Bytes, ApiError> {
+        match self {
+            Self::Answer(context, stamp) | Self::Summary(Some(context), stamp) => {
+                bridge::answer(context, stamp, &route.upstream.hints, &body).map(Bytes::from)
+            }
+            Self::Count(asked) => bridge::counted(*asked, &body).map(Bytes::from),
+            Self::Summary(None, _) => Ok(body),
+        }
+    }
+
+    /// The last step, after policies have seen the text: a summary is sealed with what goes on being there.
+    pub(crate) fn seal(&self, request: &Request, body: Bytes) -> Result<Bytes, ApiError> {
+        match self {
+            Self::Summary(_, stamp) => {
+                bridge::compacted(request.document.get("input"), &body, stamp).map(Bytes::from)
+            }
+            Self::Answer(..) | Self::Count(_) => Ok(body),
+        }
     }
 
     /// A vendor's whole answer, as the stream that the client has asked for. What is no answer is an error, not a stream
     /// that begins with one.
-    pub(crate) fn told(self, route: &Candidate, body: &[u8]) -> Result<Bytes, ApiError> {
-        let mut out = self.whole(route, body)?.to_vec();
+    pub(crate) fn told(self, route: &Candidate, body: Bytes) -> Result<Bytes, ApiError> {
+        let whole = self.whole(route, body.clone())?;
+        let Some(mut stream) = self.stream(route) else {
+            return Ok(whole);
+        };
+        let mut out = whole.to_vec();
         out.clear();
-        let mut stream = self.stream(route);
-        stream.whole(body, &mut out);
+        stream.whole(&body, &mut out);
         stream.finish(&bridge::Upstream::Closed, &mut out);
         Ok(out.into())
     }
 
-    /// What turns the vendor's stream into the client's.
-    pub(crate) fn stream(self, route: &Candidate) -> StreamBridge {
+    /// What turns the vendor's stream into the client's; only ordinary answers are streamed.
+    pub(crate) fn stream(self, route: &Candidate) -> Option<StreamBridge> {
+        let Self::Answer(context, stamp) = self else {
+            return None;
+        };
         let hints = Arc::clone(&route.upstream.hints);
-        StreamBridge::new(self.context, self.stamp, hints, MOST_HELD)
+        Some(StreamBridge::new(*context, stamp, hints, MOST_HELD))
     }
 }

@@ -49,16 +49,21 @@ pub(crate) fn deliver(
             // Read before any policy sees the body: the vendor bills what it said, not what the client is shown.
             let usage = usage_of(answer.spoken, &body, route, is_stream, &settlement);
             let body = match answer.bridge {
-                None => Ok(body),
+                None => whole(request, filters, body, is_stream),
                 // Some vendors answer at once where they were asked for a stream.
                 Some(back) if request.facts.stream => {
                     is_stream = true;
                     as_a_stream(&mut headers);
-                    back.told(route, &body).map_err(Refusal::from)
+                    let told = back.told(route, body).map_err(Refusal::from);
+                    told.and_then(|body| whole(request, filters, body, is_stream))
                 }
-                Some(back) => back.whole(route, &body).map_err(Refusal::from),
+                Some(back) => {
+                    let body = back.whole(route, body).map_err(Refusal::from);
+                    let shown = body.and_then(|body| whole(request, filters, body, is_stream));
+                    shown.and_then(|body| back.seal(request, body).map_err(Refusal::from))
+                }
             };
-            match body.and_then(|body| whole(request, filters, body, is_stream)) {
+            match body {
                 Ok(body) => {
                     match &mut keeper {
                         Some(keeper) if is_stream => keeper.push(&body),
@@ -88,7 +93,8 @@ pub(crate) fn deliver(
                 operation: request.operation,
                 bridge: answer
                     .bridge
-                    .map(|back| (back.stream(route), Silence::new())),
+                    .and_then(|back| back.stream(route))
+                    .map(|bridge| (bridge, Silence::new())),
                 request_id: id.to_owned(),
                 source: Some(source),
                 first,
@@ -177,7 +183,7 @@ fn usage_of(
     is_stream: bool,
     settlement: &Settlement,
 ) -> Usage {
-    if operation == Operation::CountTokens {
+    if operation.counts() {
         // Counting is free at every vendor that offers it.
         return Usage::default();
     }

@@ -50,7 +50,7 @@ pub(crate) fn hold(
         .collect();
     let factor = path.price_factor();
     let choices = request.facts.choices.max(1);
-    let free = request.operation == Operation::CountTokens;
+    let free = request.operation.counts();
     let price = |output: u64| match free {
         true => 0,
         false => {
@@ -106,7 +106,7 @@ struct Wanted {
 impl Wanted {
     fn of(request: &Request, path: &Path, candidates: &[Candidate]) -> Self {
         let facts = &request.facts;
-        if request.operation == Operation::CountTokens {
+        if request.operation.counts() {
             return Self {
                 input: 0,
                 priced: 0,

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use tollgate_dialect::Operation;
 
-const OPERATIONS: [Operation; 5] = Operation::ALL;
+const OPERATIONS: [Operation; 7] = Operation::ALL;
 const CLASSES: [&str; 6] = ["2xx", "3xx", "4xx", "5xx", "cancelled", "failed_in_stream"];
 const TOKENS: [&str; 5] = ["input", "cache_read", "cache_write", "output", "reasoning"];
 /// Upper bounds in milliseconds.

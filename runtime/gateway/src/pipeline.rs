@@ -346,12 +346,14 @@ fn parse(
 ) -> Result<(Document, Facts, Option<Thread>), ApiError> {
     let mut document = Document::parse(body)?;
     let mut facts = tollgate_dialect::facts(&document, operation)?;
-    if operation != Operation::Responses {
+    if operation.reads_as() != Operation::Responses {
         return Ok((document, facts, None));
     }
     let turns = worker.control.turns();
     let account = caller.path.account();
     let thread = turns::resume(turns, account, &mut document, worker.now_ms())?;
+    // Before policies look: what a summary says is text like any other.
+    tollgate_dialect::bridge::open_summaries(&mut document, operation)?;
     if document.is_modified() {
         document = Document::parse(document.to_bytes())?;
         facts = tollgate_dialect::facts(&document, operation)?;

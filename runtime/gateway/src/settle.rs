@@ -389,7 +389,7 @@ struct Amounts {
 
 impl Open {
     fn estimate(&self, output_bytes: u64) -> Usage {
-        if self.operation == Operation::CountTokens {
+        if self.operation.counts() {
             // Counting is free at every vendor that offers it, and nothing is held for it.
             return Usage::default();
         }

@@ -69,7 +69,7 @@ impl Sample {
             .map_or("some-model", |model| model.id.as_str());
         Self {
             dialect: match operation {
-                "responses" => "openai-responses",
+                "responses" | "compact" | "input-tokens" => "openai-responses",
                 "embeddings" => "openai-embeddings",
                 "messages" | "count-tokens" => "anthropic-messages",
                 _ => "openai-chat",

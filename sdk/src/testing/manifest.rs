@@ -2,9 +2,11 @@
 
 use crate::json::Json;
 
-const OPERATIONS: [&str; 5] = [
+const OPERATIONS: [&str; 7] = [
     "chat-completions",
     "responses",
+    "compact",
+    "input-tokens",
     "messages",
     "count-tokens",
     "embeddings",

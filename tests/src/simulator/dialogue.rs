@@ -76,10 +76,19 @@ pub(super) fn answer(received: &Received) -> Answer {
     if path.ends_with("/messages/count_tokens") {
         return Answer::json(200, r#"{"input_tokens":65}"#);
     }
+    if path.ends_with("/responses/input_tokens") {
+        return Answer::json(
+            200,
+            r#"{"object":"response.input_tokens","input_tokens":29}"#,
+        );
+    }
     if path.ends_with("/embeddings") {
         return embeddings::answer(&body);
     }
     let (conversation, asked) = Conversation::read(&body);
+    if path.ends_with("/responses/compact") {
+        return responses::compacted(&conversation);
+    }
     let operation = if path.ends_with("/chat/completions") {
         "chat-completions"
     } else if path.ends_with("/responses") {

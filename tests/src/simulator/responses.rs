@@ -58,6 +58,20 @@ pub(super) fn answer(conversation: &Conversation) -> Answer {
     Answer::events(events.text)
 }
 
+/// A compacted conversation; what the vendor encrypts only it can read.
+pub(super) fn compacted(conversation: &Conversation) -> Answer {
+    let said = json!([{ "type": "input_text", "text": conversation.model }]);
+    let whole = json!({
+        "id": "resp_simulated", "object": "response.compaction", "created_at": 1_790_000_000,
+        "output": [
+            { "type": "message", "id": "msg_1", "role": "user", "status": "completed", "content": said },
+            { "type": "compaction", "id": "cmp_1", "encrypted_content": "gAAAAASimulated" },
+        ],
+        "usage": usage(),
+    });
+    Answer::json(200, whole.to_string())
+}
+
 fn stream_call(events: &mut Events, place: &Value, arguments: &Value) {
     for piece in pieces(arguments.as_str().unwrap_or_default()) {
         events.add(

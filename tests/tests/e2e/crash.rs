@@ -137,9 +137,7 @@ async fn softly_kept(world: &World) -> String {
 
 /// Whole answers and streams of each kind, for each key.
 fn traffic(keys: &[&str]) -> Vec<Request> {
-    let kinds = ENDPOINTS
-        .iter()
-        .filter(|endpoint| endpoint.operation != "count-tokens");
+    let kinds = ENDPOINTS.iter().filter(|endpoint| !endpoint.counts());
     let bodies = kinds.flat_map(|endpoint| {
         [false, endpoint.streams].map(|stream| (endpoint.path, endpoint.body(stream)))
     });

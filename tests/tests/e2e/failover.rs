@@ -212,7 +212,7 @@ async fn over_to_another_price_holds_for_the_dearest_and_charges_what_served() {
             assert_eq!(second.received().len(), 1, "{what}");
             let row = management.row_of(&request_id(&reply)).await;
             let hold = row.0["hold"].as_u64().unwrap();
-            let counts = operation == "count-tokens";
+            let counts = endpoint.counts();
             let dearest = Tokens {
                 input,
                 output,

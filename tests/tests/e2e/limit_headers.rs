@@ -116,9 +116,9 @@ fn capped(endpoint: &Endpoint, stream: bool) -> (Vec<u8>, u64) {
     let mut body: serde_json::Value = serde_json::from_slice(&endpoint.body(stream)).unwrap();
     let cap = match endpoint.operation {
         "chat-completions" => "max_completion_tokens",
-        "responses" => "max_output_tokens",
+        "responses" | "compact" => "max_output_tokens",
         "messages" => "max_tokens",
-        "count-tokens" => return (endpoint.body(stream), 0),
+        _ if endpoint.counts() => return (endpoint.body(stream), 0),
         _ => {
             let body = endpoint.body(stream);
             let input = crate::money::input_estimate(&body);

@@ -257,7 +257,7 @@ fn capped(endpoint: &Endpoint) -> Vec<u8> {
     let mut body: Value = serde_json::from_slice(&endpoint.body(false)).unwrap();
     let name = match endpoint.operation {
         "chat-completions" => "max_completion_tokens",
-        "responses" => "max_output_tokens",
+        "responses" | "compact" => "max_output_tokens",
         "messages" => "max_tokens",
         _ => return body.to_string().into_bytes(),
     };
@@ -304,7 +304,7 @@ async fn an_ancestors_money_for_the_day_is_never_overdrawn_and_ends_every_endpoi
     assert!(charged > 0);
     for endpoint in ENDPOINTS
         .iter()
-        .filter(|endpoint| !["count-tokens", "embeddings"].contains(&endpoint.operation))
+        .filter(|endpoint| !endpoint.counts() && endpoint.operation != "embeddings")
     {
         // Another endpoint's request may be smaller: a few may still fit.
         let mut reply = world.post(endpoint.path, capped(endpoint)).await;
@@ -315,7 +315,7 @@ async fn an_ancestors_money_for_the_day_is_never_overdrawn_and_ends_every_endpoi
             reply = world.post(endpoint.path, capped(endpoint)).await;
         }
         let word = match endpoint.operation {
-            "responses" => "usage_limit_reached",
+            "responses" | "compact" => "usage_limit_reached",
             "messages" => "rate_limit_error",
             _ => "insufficient_quota",
         };
@@ -354,10 +354,7 @@ async fn a_request_larger_than_the_whole_limit_is_refused_for_good() {
         .management()
         .change("root/research", json!({ "limits": { "daily_limit": 1 } }))
         .await;
-    for endpoint in ENDPOINTS
-        .iter()
-        .filter(|endpoint| endpoint.operation != "count-tokens")
-    {
+    for endpoint in ENDPOINTS.iter().filter(|endpoint| !endpoint.counts()) {
         let reply = world.ask(endpoint, endpoint.streams).await;
         endpoint.assert_error(&reply, 413, "request_too_large");
         assert_eq!(

@@ -13,6 +13,7 @@ mod byte_identity;
 mod client_disconnect;
 mod client_requests;
 mod command_line_clients;
+mod compact;
 mod contract;
 mod crash;
 mod custody;

@@ -217,7 +217,7 @@ fn miscounted(exchange: &Exchange, row: &Row) -> Option<String> {
         return (row.charged() != 0).then(|| format!("a refused request was charged: {}", row.0));
     }
     match exchange.usage() {
-        None if exchange.endpoint.operation == "count-tokens" => {
+        None if exchange.endpoint.counts() => {
             (row.charged() != 0).then(|| format!("counting tokens was charged: {}", row.0))
         }
         None => {

@@ -36,10 +36,7 @@ async fn an_empty_wallet_ends_every_endpoint_in_its_dialect_and_credit_opens_it_
     management
         .change("root/research", json!({ "billing": "prepaid" }))
         .await;
-    for endpoint in ENDPOINTS
-        .iter()
-        .filter(|endpoint| endpoint.operation != "count-tokens")
-    {
+    for endpoint in ENDPOINTS.iter().filter(|endpoint| !endpoint.counts()) {
         let reply = world.ask(endpoint, endpoint.streams).await;
         let (status, word) = match endpoint.anthropic {
             true => (402, "billing_error"),

@@ -9,7 +9,9 @@
 //! Traffic whose two dialects are the same never comes here.
 
 mod answer;
+mod compact;
 mod context;
+mod count;
 pub mod loss;
 pub mod opaque;
 mod request;
@@ -19,7 +21,9 @@ mod strip;
 mod target;
 
 pub use answer::answer;
+pub use compact::{compacted, open_summaries, summarising};
 pub use context::{Context, Echo, ToolName};
+pub use count::{count_request, counted, told};
 pub use request::{Bridged, request};
 pub use stamp::Stamp;
 pub use stream::{StreamBridge, Upstream};

@@ -20,7 +20,7 @@ pub fn has_sealed(document: &Document, operation: Operation) -> bool {
 }
 
 fn member(operation: Operation) -> Option<&'static str> {
-    match operation {
+    match operation.reads_as() {
         Operation::Responses => Some("input"),
         Operation::Messages => Some("messages"),
         _ => None,
@@ -49,7 +49,7 @@ pub fn strip_sealed(document: &mut Document, operation: Operation) -> Result<(),
     let kept: Vec<Cow<'_, RawValue>> = all
         .into_iter()
         .filter_map(|item| {
-            let left = match operation {
+            let left = match operation.reads_as() {
                 Operation::Responses => (!is_sealed(item)).then_some(Cow::Borrowed(item)),
                 _ => stripped(item),
             };

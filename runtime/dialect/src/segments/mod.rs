@@ -143,7 +143,7 @@ fn segment<'a>(found: &Found<'a>) -> Segment<'a> {
 
 fn in_request(document: &Document, operation: Operation) -> Result<Places<'_>, Invalid> {
     each_member(document, Role::User, |finder, name, value| {
-        match (operation, name) {
+        match (operation.reads_as(), name) {
             (Operation::ChatCompletions, b"messages") => finder.chat_messages(value),
             (Operation::ChatCompletions, b"prediction") => {
                 value.get("content").map_or(Ok(()), |content| {
@@ -161,12 +161,8 @@ fn in_request(document: &Document, operation: Operation) -> Result<Places<'_>, I
                     .for_each(|variables| finder.strings(variables));
                 Ok(())
             }
-            (Operation::Messages | Operation::CountTokens, b"system") => {
-                finder.prompt("system", Role::System, value)
-            }
-            (Operation::Messages | Operation::CountTokens, b"messages") => {
-                finder.anthropic_messages(value)
-            }
+            (Operation::Messages, b"system") => finder.prompt("system", Role::System, value),
+            (Operation::Messages, b"messages") => finder.anthropic_messages(value),
             (Operation::Embeddings, b"input") => {
                 finder.embeddings(value);
                 Ok(())
@@ -180,7 +176,7 @@ fn in_answer(answer: &Document, operation: Operation) -> Result<Places<'_>, Inva
     each_member(answer, Role::Assistant, |finder, name, value| {
         match (operation, name) {
             (Operation::ChatCompletions, b"choices") => choices(finder, value, "message"),
-            (Operation::Responses, b"output") => finder.items("output", value),
+            (Operation::Responses | Operation::Compact, b"output") => finder.items("output", value),
             (Operation::Responses, b"output_text") => {
                 finder.text(Field::Other, value);
                 Ok(())

@@ -229,7 +229,10 @@ impl StreamTap {
             Operation::ChatCompletions => self.chat(data),
             Operation::Responses => self.responses(data),
             Operation::Messages => self.messages(data),
-            Operation::CountTokens | Operation::Embeddings => {}
+            Operation::Compact
+            | Operation::InputTokens
+            | Operation::CountTokens
+            | Operation::Embeddings => {}
         }
     }
 

@@ -11,7 +11,7 @@ use tollgate_plugin::{CommitAfter, Translator};
 use tollgate_upstream::{Coalesce, UpstreamBody, UpstreamError};
 
 use super::failure::{Miss, Told, classify, incomplete, translation_failed, unreachable};
-use super::{Answer, Attempt, Content};
+use super::{Answer, Attempt, Content, estimate};
 use crate::adapt::Prepared;
 use crate::settle::Settlement;
 
@@ -34,6 +34,11 @@ pub(super) async fn accept(
     let Attempt { request, route, .. } = attempt;
     let (parts, body) = response.into_parts();
     let (status, headers) = (parts.status, parts.headers);
+    let counts = request.operation.counts() && attempt.bridge.is_some();
+    if counts && matches!(status.as_u16(), 404 | 405) {
+        // It has no such path after all: an estimate is what the client would get of any vendor that counts nothing.
+        return Ok(estimate::tokens(request));
+    }
     if !status.is_success() {
         // A failure whose body does not arrive is still that failure.
         let body = whole(body, LONGEST_ERROR).await.unwrap_or_default();

@@ -133,8 +133,7 @@ async fn attempt(
     settlement: &mut Settlement,
 ) -> Result<Answer, Miss> {
     let upstream = &route.upstream;
-    // Candidates serve the operation one way or the other.
-    let way = route.way(request.operation).unwrap_or(Way::Native);
+    let way = bridge::way(request, route).map_err(Miss::unsaid)?;
     if way == Way::Estimated {
         return Ok(estimate::tokens(request));
     }
@@ -152,13 +151,18 @@ async fn attempt(
         Way::Bridged(_) => {
             let created = worker.now_ms() / 1_000;
             let keeps = turns::is_wanted(&worker.control, request);
-            let (document, back) =
-                bridge::request(request, route, spoken, created, keeps).map_err(Miss::unsaid)?;
-            (Cow::Owned(document), Some(back))
+            match bridge::request(request, route, spoken, created, keeps) {
+                Ok((document, back)) => (Cow::Owned(document), Some(back)),
+                // What the vendor cannot be asked to count is estimated.
+                Err(_) if request.operation.counts() => return Ok(estimate::tokens(request)),
+                Err(error) => return Err(Miss::unsaid(error)),
+            }
         }
         Way::Native | Way::Estimated => (Cow::Borrowed(&*request.document), None),
     };
-    let document = bridge::unsealed(document, spoken).map_err(Miss::unsaid)?;
+    let document = bridge::unsealed(document, spoken)
+        .and_then(|document| bridge::uncapped(document, spoken))
+        .map_err(Miss::unsaid)?;
     let attempt = Attempt {
         request,
         route,
@@ -279,6 +283,8 @@ fn body(
     }
     if let Some(held) = request.capped
         && !prepared.edits.is_empty()
+        // A compaction of the vendor's own is asked for only where the hold covers all that the model can answer.
+        && attempt.spoken != Operation::Compact
     {
         within_hold(attempt, &document, held)?;
     }

@@ -66,16 +66,16 @@ pub(super) fn way(operations: Operations, asked: Operation) -> Option<Way> {
     if operations.has(asked) {
         return Some(Way::Native);
     }
-    if asked == Operation::CountTokens {
-        let answers = neighbours(Operation::Messages).iter();
-        return answers
-            .chain(&[Operation::Messages])
-            .any(|operation| operations.has(*operation))
-            .then_some(Way::Estimated);
-    }
     let mut near = neighbours(asked).iter();
-    near.find(|near| operations.has(**near))
-        .map(|near| Way::Bridged(*near))
+    if let Some(near) = near.find(|near| operations.has(**near)) {
+        return Some(Way::Bridged(*near));
+    }
+    // Whoever answers a request reads its tokens.
+    let answers = asked.counts()
+        && neighbours(Operation::Compact)
+            .iter()
+            .any(|other| operations.has(*other));
+    answers.then_some(Way::Estimated)
 }
 
 /// Routes and cards while they are put together.

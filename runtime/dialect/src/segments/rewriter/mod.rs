@@ -174,7 +174,10 @@ impl AnswerRewriter {
                 Operation::ChatCompletions => self.chat(value, filter, &mut turn)?,
                 Operation::Responses => self.responses(value, filter, &mut turn)?,
                 Operation::Messages => self.messages(value, filter, &mut turn)?,
-                Operation::CountTokens | Operation::Embeddings => {}
+                Operation::Compact
+                | Operation::InputTokens
+                | Operation::CountTokens
+                | Operation::Embeddings => {}
             }
         }
         out.extend_from_slice(&turn.before);

@@ -20,6 +20,25 @@ drops and refuses. Requests whose two dialects are the same do not come here: th
 *Kept*: it says the same over there. *Converted*: it is said another way. *Dropped*: it is left out, for the reason given.
 *Refused*: the request gets a 400 that names the field. A field that no table lists is dropped: what it means to another
 dialect is not known. Content (messages, content parts, items, blocks, tools) of a kind that no table lists is refused.
+
+## Compaction
+
+A provider that lists the operation `compact` gets `POST /v1/responses/compact` as it is. For all others an ordinary call
+sums the conversation up: its beginning goes to the vendor as any request in Responses would (the tables below hold), the
+last thing it asks is the summary; tools are offered and may not be called, the answer is not kept. It is charged like any
+call. The client gets what its users said, word for word (the newest 80,000 bytes of it), instructions that stood among it,
+and one `compaction` item whose `encrypted_content` (`tg1.…`) holds the summary. In a later request that item is opened
+before any policy looks at it and becomes a message of the user, whichever vendor then serves, a vendor of Responses
+included. An answer that breaks off or holds no text is an error: half a summary would lose the rest without a word. A
+vendor's own compaction takes no output cap; where one holds (a strict budget, an account's cap, the client's own
+`max_output_tokens`) that is lower than what the model can answer, an ordinary call under the cap sums up instead.
+
+## Counting tokens
+
+`POST /v1/responses/input_tokens` (the operation `input-tokens`) and `POST /v1/messages/count_tokens` (`count-tokens`) go to
+a vendor that has them as they are; to one that has only the other, bridged as the tables say, without what is only about
+the answer. Where neither is had, where the vendor's dialect cannot say the request, or where it has no such path after all,
+the gateway estimates and says so: `x-tollgate-estimated: input_tokens`. Counting is free of charge.
 ";
 
 pub(super) const fn row(field: &'static str, first: Fate, second: Fate) -> Row {

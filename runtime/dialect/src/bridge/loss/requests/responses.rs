@@ -124,6 +124,12 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
             "a user message with the summary, if this gateway made it; else refused: what it holds is encrypted by one vendor for itself",
         ),
     ),
+    both(
+        "input[].compaction_trigger",
+        Refused(
+            "the vendor does not compact in the midst of an answer; ask `/v1/responses/compact`, which this gateway serves for every vendor",
+        ),
+    ),
     both("input[] of another type", Refused(SERVER_TOOL)),
     both(
         "background",

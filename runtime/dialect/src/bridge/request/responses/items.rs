@@ -109,6 +109,9 @@ pub(super) fn read_item<'a>(
                 parts: vec![Part::text(Place::Item(index), summary.payload.into())],
             }));
         }
+        "compaction_trigger" => {
+            return Err(way.refuse("input[].compaction_trigger", format!("input[{index}]")));
+        }
         "item_reference" => {
             return Err(way.refuse("input[].item_reference", format!("input[{index}]")));
         }
