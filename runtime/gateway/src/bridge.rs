@@ -27,6 +27,16 @@ pub(crate) enum Way {
 }
 
 impl Way {
+    /// How far it is from what was asked for; the nearer is asked first.
+    pub(crate) fn distance(self) -> u8 {
+        match self {
+            Self::Native => 0,
+            Self::Bridged(_) => 1,
+            // Nobody is asked: whoever counts, in whatever dialect, knows better.
+            Self::Estimated => 2,
+        }
+    }
+
     /// What the vendor is asked for.
     pub(crate) fn spoken(self, asked: Operation) -> Operation {
         match self {

@@ -72,8 +72,8 @@ pub(crate) fn candidates(
         // bridge. Stable: names decide the rest.
         found.sort_by_key(|route| {
             let priority = Reverse(route.priority());
-            let native = route.way(request.operation) == Some(Way::Native);
-            (!route.available(now_ms), priority, !native)
+            let distance = route.way(request.operation).map(Way::distance);
+            (!route.available(now_ms), priority, distance)
         });
     }
     rank(request, found, now_ms)

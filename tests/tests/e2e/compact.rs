@@ -277,8 +277,18 @@ async fn tokens_are_counted_by_whoever_counts_and_else_estimated() {
         .await;
     assert_eq!(reply.status(), 200, "{}", reply.text());
     assert_eq!(reply.header("x-tollgate-estimated"), Some("input_tokens"));
-    for world in [&world, &both] {
-        let rows = world.management().wait_for_rows(3).await;
+    // Who counts comes before who can only be guessed for, whatever the names.
+    let mut record = upstream(&both.simulator, "openai", &[]);
+    let mut only = model(CLAUDE);
+    only["operations"] = json!(["chat-completions"]);
+    record["models"] = json!([only]);
+    both.management().upstream("a-first", record).await;
+    let reply = both
+        .post(COUNT, json!({ "model": CLAUDE, "input": "Hi" }).to_string())
+        .await;
+    assert_eq!(reply.json()["input_tokens"], 65, "{}", reply.text());
+    for (world, count) in [(&world, 3), (&both, 4)] {
+        let rows = world.management().wait_for_rows(count).await;
         assert!(rows.iter().all(|row| row.charged() == 0), "{rows:?}");
     }
 }
