@@ -14,6 +14,7 @@ mod contract;
 mod debian;
 mod doctor;
 mod fuzz;
+mod guards;
 mod guest_toolchain;
 mod needs;
 mod package;
@@ -40,6 +41,7 @@ cargo xtask <command>
                    fuzz every target of fuzz/ or one, a minute each unless N says otherwise; with INPUT run only that
   vendors          check that runtime/ names no vendor
   package          build what is shipped into target/package
+  guards           break each rule of the tables guards.toml, and see its test fail
   fmt-check        formatting alone
   doctor           say what this machine has and lacks";
 
@@ -66,6 +68,7 @@ fn dispatch(args: &[String]) -> Result<()> {
         "doctor" => doctor::run(),
         "fuzz" => fuzz::run(rest),
         "fmt-check" => test::format_check(),
+        "guards" => guards::run(),
         "package" => package::run(),
         "run" => run::run(rest),
         "test" => test::run(rest),

@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 
 use crate::needs::{self, Need};
 use crate::tools::{self, say};
-use crate::{components, fuzz, run, vendors, wit};
+use crate::{components, fuzz, guards, run, vendors, wit};
 
 /// One step.
 struct Step {
@@ -22,7 +22,7 @@ struct Step {
 const CLIENTS: &str = "clients";
 
 /// What is cheap and says most comes first.
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 13] = [
     step("format", &[needs::RUSTFMT], |_| format_check()),
     step("contract", &[], |_| wit::check()),
     step("vendors", &[], |_| vendors::check()),
@@ -33,6 +33,7 @@ const STEPS: [Step; 12] = [
     step("host", &[], |_| run::build_host()),
     step(CLIENTS, &[needs::NODE, needs::PYTHON], |_| clients()),
     step("tests", &[needs::CARGO_NEXTEST], tests),
+    step("guards", &[], |_| guards::run()),
     step("doc-tests", &[], |_| doc_tests()),
     step("fuzz", &[needs::CXX], |_| fuzz::smoke()),
     step("examples", &[], |_| wit::check_examples()),

@@ -80,6 +80,7 @@ fn context(client: Dialect, vendor: Dialect) -> Context {
         stop: Vec::new(),
         encrypted_reasoning: true,
         readable_reasoning: true,
+        hidden_reasoning: true,
         logprobs: false,
         echo: None,
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tollgate_dialect::bridge::{self, Context, Stamp, StreamBridge, Target};
 use tollgate_dialect::{ApiError, Document, Edit, ErrorKind, Operation};
+use tollgate_plugin::Interface;
 use uuid::Uuid;
 
 use crate::request::Request;
@@ -167,6 +168,8 @@ pub(crate) fn request(
     context.model = request.requested.to_string();
     // What is kept for a later turn must hold what the vendor wants back.
     context.encrypted_reasoning |= keeps;
+    let mut watching = request.policies.with(Interface::AnswerContent);
+    context.hidden_reasoning = watching.next().is_none();
     let document = Document::parse(Bytes::from(bridged.body))?;
     let context = Box::new(context);
     let back = match sums_up {

@@ -5,10 +5,14 @@ use std::time::Duration;
 
 use http::{Method, Request as HttpRequest, Response, StatusCode};
 use hyper::body::Incoming;
-use tollgate_dialect::{ApiError, Operation};
+use tollgate_dialect::{ApiError, ErrorKind, Operation};
+use tollgate_governance::Caller;
+use tollgate_plugin::Interface;
 use uuid::Uuid;
 
 use crate::reply::{self, Reply};
+use crate::request::Policies;
+use crate::snapshot::Snapshot;
 use crate::turns::{self, Asked, Kept};
 use crate::worker::Worker;
 use crate::{exchange, identify, pipeline, receive};
@@ -35,7 +39,9 @@ pub(crate) async fn answer(
     if *asked == Asked::Conversations {
         let server = &worker.config().server;
         let patience = Duration::from_millis(server.body_timeout_ms);
-        let limit = server.max_body_bytes;
+        // It costs nothing: what nobody could go on with must not fill the disk.
+        let limit = worker.config().responses.max_kept_bytes;
+        let limit = limit.min(server.max_body_bytes);
         let body = receive::body(
             &parts.headers,
             receive::Source::Http(incoming),
@@ -60,6 +66,7 @@ pub(crate) async fn answer(
             place.push_str(query);
         }
         let delete = parts.method == Method::DELETE;
+        may_be_shown(&snapshot, &caller, asked, delete)?;
         let asked = exchange::Beside {
             upstream,
             place: &place,
@@ -74,4 +81,23 @@ pub(crate) async fn answer(
     }
     let (status, body) = turns::serve(turns, account, asked, &parts.method, query, now_ms)?;
     Ok(reply::own(status, "application/json", body))
+}
+
+/// An answer that its vendor keeps is as the vendor wrote it: what a policy would have changed or stopped is not shown.
+fn may_be_shown(
+    snapshot: &Snapshot,
+    caller: &Caller,
+    asked: &Asked,
+    delete: bool,
+) -> Result<(), ApiError> {
+    let is_answer = matches!(asked, Asked::Response(_)) && !delete;
+    let policies = Policies::on(snapshot, caller);
+    let watched = policies.with(Interface::AnswerContent).next().is_some();
+    match is_answer && watched {
+        true => Err(ApiError::new(
+            ErrorKind::Unsupported,
+            "an answer that its vendor keeps cannot be shown where a policy looks at answers",
+        )),
+        false => Ok(()),
+    }
 }

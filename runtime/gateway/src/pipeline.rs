@@ -347,6 +347,13 @@ fn parse(
     let mut document = Document::parse(body)?;
     let mut facts = tollgate_dialect::facts(&document, operation)?;
     if operation.reads_as() != Operation::Responses {
+        if matches!(operation, Operation::Messages | Operation::CountTokens) {
+            tollgate_dialect::bridge::open_hidden(&mut document)?;
+        }
+        if document.is_modified() {
+            document = Document::parse(document.to_bytes())?;
+            facts = tollgate_dialect::facts(&document, operation)?;
+        }
         return Ok((document, facts, None));
     }
     let turns = worker.control.turns();

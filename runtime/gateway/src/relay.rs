@@ -10,7 +10,7 @@ use bytes::Bytes;
 use hyper::body::Body;
 use tollgate_dialect::bridge::{self, StreamBridge};
 use tollgate_dialect::{
-    AnswerRewriter, ApiError, Denied, Ended, ErrorKind, Operation, StreamFilter, StreamTap,
+    AnswerRewriter, ApiError, Denied, Ended, ErrorKind, Operation, StreamFilter, StreamTap, Usage,
 };
 use tollgate_governance::Running;
 use tollgate_plugin::{TranslateError, Translator};
@@ -242,9 +242,7 @@ impl Relay {
         let Some(tap) = self.tap.take() else { return };
         let position = tap.position();
         let summary = tap.finish();
-        if let Some(keeper) = &mut self.keeper {
-            keeper.ended(position.response_id.as_deref(), summary.usage.as_ref());
-        }
+        self.note_owner(position.response_id.as_deref(), summary.usage.as_ref());
         let Some(settlement) = self.settlement.take() else {
             return;
         };
@@ -282,6 +280,13 @@ impl Relay {
         self.running = settlement.close(outcome).map(Arc::new);
     }
 
+    /// However the stream ends: the vendor may go on with the answer, or keep what there is of it.
+    fn note_owner(&mut self, id: Option<&str>, usage: Option<&Usage>) {
+        if let Some(keeper) = &mut self.keeper {
+            keeper.ended(id, usage);
+        }
+    }
+
     fn fail(&mut self, error: ApiError) {
         let reason = error_word(&error);
         let ended = self.tap.as_ref().is_some_and(StreamTap::is_ended);
@@ -303,6 +308,7 @@ impl Relay {
         let Some(tap) = self.tap.take() else { return };
         let position = tap.position();
         let summary = tap.finish();
+        self.note_owner(position.response_id.as_deref(), summary.usage.as_ref());
         match &mut self.bridge {
             Some((bridge, _)) => {
                 let mut events = Vec::new();
@@ -332,7 +338,9 @@ impl Drop for Relay {
     fn drop(&mut self) {
         if let (Some(settlement), Some(tap)) = (self.settlement.take(), self.tap.take()) {
             let complete = tap.is_ended();
+            let position = tap.position();
             let summary = tap.finish();
+            self.note_owner(position.response_id.as_deref(), summary.usage.as_ref());
             let usage = match (complete, summary.usage) {
                 (true, Some(usage)) => usage,
                 (_, told) => settlement.part_way(told, summary.output_bytes_estimate),

@@ -357,11 +357,19 @@ async fn what_a_vendors_dialect_cannot_say_is_refused_by_name_and_costs_nothing(
     let mut record = upstream(&world.simulator, "openai", &[]);
     record["models"] = json!([model("messages-only")]);
     record["priority"] = json!(-1);
-    world.management().upstream("can", record).await;
+    world.management().upstream("can", record.clone()).await;
     let reply = world.post(chat.path, body.to_string()).await;
     assert_eq!(reply.status(), 200, "{}", reply.text());
     let sent: Value = serde_json::from_slice(&world.simulator.last().body).unwrap();
     assert_eq!(sent["n"], 2);
+    // While that one is out of order the request is to be tried again, not to be mended.
+    world
+        .simulator
+        .script(openai_error(503, "server_error", "no"));
+    record["priority"] = json!(1);
+    world.management().upstream("can", record).await;
+    let reply = world.post(chat.path, body.to_string()).await;
+    assert!(reply.status() >= 500, "{}", reply.text());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,6 +1,7 @@
 //! When a vendor fails before the first byte, the next one answers; what is about our credential is never the caller's.
 
 use serde_json::json;
+use std::collections::BTreeSet;
 use tollgate_tests::endpoints::{ENDPOINTS, Endpoint};
 use tollgate_tests::gateway::Setup;
 use tollgate_tests::simulator::{Answer, Simulator, Tokens, anthropic_error, openai_error};
@@ -36,8 +37,7 @@ async fn second(world: &World) -> Simulator {
             .filter(|e| e.upstream == provider)
             .map(|e| e.model)
             .collect();
-        let mut models = models;
-        models.dedup();
+        let models: Vec<&str> = BTreeSet::from_iter(models).into_iter().collect();
         let mut record = upstream(&simulator, provider, &models);
         record["priority"] = json!(-10);
         world

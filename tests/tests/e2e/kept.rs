@@ -3,9 +3,10 @@
 
 use serde_json::{Value, json};
 use tollgate_tests::endpoints::{Endpoint, GPT};
-use tollgate_tests::simulator::{Answer, spoken};
+use tollgate_tests::gateway::Setup;
+use tollgate_tests::simulator::{Answer, Part, spoken};
 use tollgate_tests::wire::{Reply, Request};
-use tollgate_tests::world::{World, model, upstream};
+use tollgate_tests::world::{ALICE, World, model, upstream};
 
 use crate::bridge::foreign;
 
@@ -232,7 +233,7 @@ async fn what_the_gateway_has_never_seen_is_asked_of_vendors_that_keep_answers_a
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_vendor_keeps_goes_back_to_that_vendor_and_for_its_own_account_only() {
-    let world = World::new().await;
+    let world = World::with(Setup::new(&["openai", "anthropic", "redact"])).await;
     let other = tollgate_tests::simulator::Simulator::start().await;
     // A second upstream that would be asked first.
     let mut record = upstream(&other, "openai", &[]);
@@ -283,5 +284,41 @@ async fn what_a_vendor_keeps_goes_back_to_that_vendor_and_for_its_own_account_on
     let before = world.simulator.received().len();
     let foreign = call(&world, &bob.secret, "GET", &format!("/v1/responses/{id}")).await;
     assert_eq!(foreign.status(), 404);
+    // What the vendor keeps no policy has seen.
+    let config = json!({ "patterns": [{ "name": "email" }] });
+    let management = world.management();
+    management.policy("watching", "redact", ALICE, config).await;
+    let shown = call(&world, &own, "GET", &format!("/v1/responses/{id}")).await;
+    assert_eq!(shown.status(), 400, "{}", shown.text());
     assert_eq!(world.simulator.received().len(), before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_its_client_has_left_is_no_other_accounts() {
+    let world = World::new().await;
+    world
+        .management()
+        .account("root/research", "bob", json!({}))
+        .await;
+    let bob = world.management().key("root/research/bob").await;
+    world.gateway.keep_secret(&bob.secret);
+    let endpoint = Endpoint::of("responses");
+    let answer = spoken("responses", true, "never read to its end");
+    world.simulator.script(answer.then(3, Part::Hang));
+    let mut connection = world.gateway.connect().await;
+    let request = world.request(endpoint.path, endpoint.body(true));
+    let head = connection.send(&request).await.unwrap();
+    let piece = connection.piece().await.unwrap().expect("an event");
+    let told = tollgate_tests::recordings::events(&String::from_utf8_lossy(&piece));
+    let id = told[0]["response"]["id"].clone();
+    assert!(id.is_string(), "{told:?}");
+    let row = head.header("x-request-id").unwrap().to_owned();
+    drop(connection);
+    world.management().row_of(&row).await;
+    let next = json!({ "model": GPT, "input": "and?", "previous_response_id": id }).to_string();
+    let request = Request::post(endpoint.path, next.clone()).bearer(&bob.secret);
+    let foreign = world.gateway.send(&request).await;
+    endpoint.assert_error(&foreign, 400, "previous_response_not_found");
+    let own = world.post(endpoint.path, next).await;
+    assert_eq!(own.status(), 200, "{}", own.text());
 }

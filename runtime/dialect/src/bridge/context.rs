@@ -32,6 +32,9 @@ pub struct Context {
     pub encrypted_reasoning: bool,
     /// Whether readable reasoning may be shown: false where a Messages client asked `display: omitted`.
     pub readable_reasoning: bool,
+    /// Whether reasoning that may not be shown goes to the client all the same, sealed with its text, so that it can come
+    /// back. Not where a policy looks at what the client gets: anybody can open it.
+    pub hidden_reasoning: bool,
     /// Whether the client asked for token probabilities.
     pub logprobs: bool,
     /// What a response object repeats of its request (Responses clients only).

@@ -46,6 +46,8 @@ pub fn strip_sealed(document: &mut Document, operation: Operation) -> Result<(),
         return Ok(());
     };
     let mut touched = false;
+    // Of the assistant's last turn.
+    let mut thinking_lost = false;
     let kept: Vec<Cow<'_, RawValue>> = all
         .into_iter()
         .filter_map(|item| {
@@ -53,7 +55,11 @@ pub fn strip_sealed(document: &mut Document, operation: Operation) -> Result<(),
                 Operation::Responses => (!is_sealed(item)).then_some(Cow::Borrowed(item)),
                 _ => stripped(item),
             };
-            touched |= !matches!(left, Some(Cow::Borrowed(_)));
+            let changed = !matches!(left, Some(Cow::Borrowed(_)));
+            touched |= changed;
+            if is_of_assistant(item) {
+                thinking_lost = changed;
+            }
             left
         })
         .collect();
@@ -63,7 +69,34 @@ pub fn strip_sealed(document: &mut Document, operation: Operation) -> Result<(),
     }
     let value = serde_json::to_string(&kept).unwrap_or_else(|_| "[]".to_owned());
     let pointer = format!("/{member}");
-    document.apply(&Edit::Set { pointer, value })
+    document.apply(&Edit::Set { pointer, value })?;
+    // With a budget for thinking, a turn that calls tools must begin with its thinking, and cannot any more.
+    if thinking_lost && document.get("thinking").is_some_and(is_budget) {
+        document.apply(&Edit::Remove {
+            pointer: "/thinking".to_owned(),
+        })?;
+    }
+    Ok(())
+}
+
+fn is_budget(thinking: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Thinking<'a> {
+        #[serde(rename = "type", borrow)]
+        kind: Cow<'a, str>,
+    }
+    serde_json::from_slice::<Thinking<'_>>(thinking)
+        .is_ok_and(|thinking| thinking.kind == "enabled")
+}
+
+fn is_of_assistant(message: &RawValue) -> bool {
+    #[derive(Deserialize)]
+    struct Message<'a> {
+        #[serde(borrow)]
+        role: Cow<'a, str>,
+    }
+    serde_json::from_str::<Message<'_>>(message.get())
+        .is_ok_and(|message| message.role == "assistant")
 }
 
 /// A reasoning item or thinking block that carries a sealed string.
@@ -168,5 +201,37 @@ mod tests {
         strip_sealed(&mut document, Operation::Responses).unwrap();
         assert!(!document.is_modified());
         assert_eq!(document.to_bytes(), body);
+    }
+
+    #[test]
+    fn a_turn_that_lost_its_thinking_goes_on_without_a_budget_for_it() {
+        let body = |signature: &str, kind: &str, later: bool| {
+            let mut messages = vec![
+                json!({ "role": "user", "content": "go" }),
+                json!({ "role": "assistant", "content": [
+                    { "type": "thinking", "thinking": "hm", "signature": signature },
+                    { "type": "tool_use", "id": "t", "name": "f", "input": {} },
+                ] }),
+                json!({ "role": "user", "content": [{ "type": "tool_result", "tool_use_id": "t" }] }),
+            ];
+            if later {
+                messages.push(json!({ "role": "assistant", "content": "done" }));
+            }
+            json!({ "thinking": { "type": kind }, "messages": messages })
+        };
+        let sealed = "tg1.a.signature.eA";
+        for (signature, kind, later, kept) in [
+            (sealed, "enabled", false, false),
+            (sealed, "adaptive", false, true),
+            (sealed, "enabled", true, true),
+            ("c2ln", "enabled", false, true),
+        ] {
+            let left = after(Operation::Messages, &body(signature, kind, later));
+            assert_eq!(
+                left.get("thinking").is_some(),
+                kept,
+                "{signature} {kind} {later}"
+            );
+        }
     }
 }

@@ -133,6 +133,14 @@ fn reasoning_that_nobody_may_read_and_nobody_encrypted_is_sealed_with_its_text()
         (OpaqueKind::Plain, "h\u{e4} \u{1f980}\nm")
     );
     assert!(sealed.is_from("maker"));
+    // Anybody can open it: where a policy looks at answers it must not carry what the policy has not seen.
+    context.hidden_reasoning = false;
+    let out = stream(&context, sent.as_bytes());
+    assert_eq!(grammar::check(MESSAGES, &out), Ok(End::Complete));
+    let out = text(&out);
+    let (_, data) = out.split_once(r#""redacted_thinking","data":""#).unwrap();
+    let sealed = open(data.split('"').next().unwrap()).unwrap();
+    assert_eq!(&*sealed.payload, "");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tollgate_dialect::bridge::opaque::{self, OpaqueKind};
 use tollgate_dialect::bridge::{Abilities, Target};
-use tollgate_dialect::{Dialect, ErrorKind};
+use tollgate_dialect::{Dialect, Document, ErrorKind};
 
 use super::invariants;
 use super::support::*;
@@ -267,6 +267,12 @@ fn reasoning_that_was_sealed_with_its_text_comes_back_as_text() {
             ]},
             {"role": "user", "content": "On"},
         ]})
+    };
+    // It is opened where policies can read it, before the bridge sees it.
+    let body = |family: &str| {
+        let mut document = Document::parse(body(family).to_string().into()).unwrap();
+        tollgate_dialect::bridge::open_hidden(&mut document).unwrap();
+        serde_json::from_slice::<Value>(&document.to_bytes()).unwrap()
     };
     let made = value(MESSAGES, &body(FAMILY), &bare(CHAT));
     assert_eq!(made["messages"][1]["reasoning_content"], "Hm.");

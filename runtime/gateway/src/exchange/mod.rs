@@ -96,9 +96,18 @@ pub(crate) async fn perform(
         // What this vendor's dialect cannot say another's may.
         let elsewhere = miss.unsaid.is_some() || miss.failure.kind == FailureKind::ModelNotFound;
         if is_the_clients(miss.failure.kind) && (is_last || !elsewhere) {
-            return Err(for_the_client(request.operation, route, miss));
+            // One that could have been told all of it was only out of order: later it may not be.
+            let before = last.filter(|before: &Miss| {
+                miss.unsaid.is_some() && !is_the_clients(before.failure.kind)
+            });
+            return Err(match before {
+                Some(before) => Unanswered::Error(unavailable(Some(&before))),
+                None => for_the_client(request.operation, route, miss),
+            });
         }
-        last = Some(miss);
+        if last.is_none() || miss.unsaid.is_none() {
+            last = Some(miss);
+        }
     }
     Err(Unanswered::Error(unavailable(last.as_ref())))
 }

@@ -12,6 +12,7 @@ mod serve;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 use tollgate_governance::AccountId;
@@ -26,6 +27,8 @@ pub(crate) use self::serve::{Asked, begin, serve};
 
 /// Turns that wait to be written may take so many bytes of memory; beyond that new ones are not kept.
 const MOST_WAITING: usize = 64 << 20;
+/// How long to wait with what the store has refused.
+const RETRY: Duration = Duration::from_secs(1);
 /// Longer names are nobody's ids.
 const LONGEST_ID: usize = 256;
 
@@ -41,6 +44,9 @@ struct Shared {
     state: Mutex<Waiting>,
     wake: Condvar,
 }
+
+/// There is something under an id that cannot be read, or nothing could be.
+struct Unreadable;
 
 /// What is known of an id.
 enum Found {
@@ -93,29 +99,34 @@ impl Turns {
     /// What is known of an id.
     fn look(&self, id: &str, account: AccountId, now_ms: u64) -> Found {
         match self.record(id) {
-            Some(record) if record.expires_ms <= now_ms => Found::Nothing,
-            Some(record) if record.account == account => Found::Own(record),
-            Some(_) => Found::Another,
-            None => Found::Nothing,
+            // What cannot be read may be anybody's.
+            Err(Unreadable) => Found::Another,
+            Ok(Some(record)) if record.account != account => Found::Another,
+            Ok(Some(record)) if record.expires_ms > now_ms => Found::Own(record),
+            Ok(_) => Found::Nothing,
         }
     }
 
-    fn record(&self, id: &str) -> Option<Arc<Record>> {
+    fn record(&self, id: &str) -> Result<Option<Arc<Record>>, Unreadable> {
         if id.is_empty() || id.len() > LONGEST_ID {
-            return None;
+            return Err(Unreadable);
         }
         let waiting = self.shared.state.lock().changes.get(id).cloned();
-        match waiting {
-            Some(change) => change,
-            None => {
-                let stored = self.shared.store.get(Table::Turns, id.as_bytes());
-                let stored = stored
-                    .inspect_err(|error| tracing::error!(%error, "a kept turn cannot be read"))
-                    .ok()??;
-                let opened = self.shared.sealer.open(id.as_bytes(), &stored)?;
-                Some(Arc::new(opened))
-            }
+        if let Some(change) = waiting {
+            return Ok(change);
         }
+        let stored = self.shared.store.get(Table::Turns, id.as_bytes());
+        let stored = stored.map_err(|error| {
+            tracing::error!(%error, "a kept turn cannot be read");
+            Unreadable
+        })?;
+        let Some(stored) = stored else {
+            return Ok(None);
+        };
+        let opened = self.shared.sealer.open(id.as_bytes(), &stored);
+        opened
+            .map(|record| Some(Arc::new(record)))
+            .ok_or(Unreadable)
     }
 
     /// Keeps a turn under its id. It can be found from now on.
@@ -134,7 +145,15 @@ impl Turns {
     fn change(&self, id: &str, record: Option<Arc<Record>>) {
         let mut state = self.shared.state.lock();
         let size = record.as_deref().map_or(0, Record::size);
-        if state.bytes.saturating_add(size) > MOST_WAITING {
+        // Whose an answer is that a vendor keeps must not be forgotten, and takes no room.
+        let owner = matches!(
+            record.as_deref(),
+            Some(Record {
+                kept: Kept::There { .. },
+                ..
+            })
+        );
+        if !owner && state.bytes.saturating_add(size) > MOST_WAITING {
             tracing::warn!("turns come faster than they can be written; one is not kept");
             return;
         }
@@ -220,7 +239,14 @@ impl Shared {
                 })
                 .collect();
             if let Err(error) = self.store.apply(&writes) {
-                tracing::error!(%error, turns = writes.len(), "turns could not be kept");
+                tracing::error!(%error, turns = writes.len(), "turns could not be written");
+                let mut state = self.state.lock();
+                if state.closing {
+                    return;
+                }
+                // They stay where they can be found, and are tried again.
+                self.wake.wait_for(&mut state, RETRY);
+                continue;
             }
             let mut state = self.state.lock();
             for (id, written) in some {

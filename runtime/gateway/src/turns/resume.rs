@@ -98,7 +98,11 @@ pub(crate) fn resume(
     let found = match turns.look(&id, account, now_ms) {
         Found::Own(found) => found,
         Found::Nothing if param == "previous_response_id" => return Ok(Some(unseen(param, id))),
-        Found::Nothing | Found::Another => return Err(not_found(param, &id)),
+        Found::Nothing | Found::Another => {
+            // The answer that a conversation ended with was deleted: it is the conversation that the client named.
+            let named = thread.conversation.as_deref().unwrap_or(&id);
+            return Err(not_found(param, named));
+        }
     };
     match &found.kept {
         Kept::There { upstream, .. } => {

@@ -82,8 +82,12 @@ pub(crate) async fn serve(worker: Rc<Worker>, accepted: Accepted, seat: &Seat) {
         .max_frame_size(Some(server.max_body_bytes));
     let now = Instant::now();
     let mut session = Session {
-        // What could not be sent to a vendor again need not be remembered.
-        memory: Memory::new(server.max_body_bytes),
+        // What could not be sent to a vendor again need not be remembered, nor what is longer than turns that are kept.
+        memory: Memory::new(
+            server
+                .max_body_bytes
+                .min(worker.config().responses.max_kept_bytes),
+        ),
         old_at: now + Duration::from_millis(server.websocket_max_age_ms),
         socket: WebSocketStream::from_raw_socket(
             TokioIo::new(upgraded),

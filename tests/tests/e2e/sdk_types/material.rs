@@ -227,6 +227,7 @@ fn context(client: Dialect, vendor: Dialect) -> Context {
         stop: vec!["END".into()],
         encrypted_reasoning: true,
         readable_reasoning: true,
+        hidden_reasoning: true,
         logprobs: true,
         echo: None,
     }

@@ -207,7 +207,12 @@ impl Middle {
             // Who wrote it must be known when it comes back; and what, where the client got nothing that it could read.
             Role::Reasoning { sealed, hidden } => {
                 if open.told && !sealed {
-                    let sealed = seal(&context.family, OpaqueKind::Plain, &hidden);
+                    let hidden = if context.hidden_reasoning {
+                        &*hidden
+                    } else {
+                        ""
+                    };
+                    let sealed = seal(&context.family, OpaqueKind::Plain, hidden);
                     tell(part, Piece::Seal(&sealed), sink);
                 }
             }

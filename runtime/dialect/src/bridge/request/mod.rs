@@ -142,6 +142,7 @@ fn context(
         stop: settings.stop.iter().map(|stop| stop.to_string()).collect(),
         encrypted_reasoning: settings.thinking.encrypted,
         readable_reasoning: settings.thinking.readable != Some(false),
+        hidden_reasoning: true,
         logprobs: settings.logprobs,
         echo: said.echo,
     }

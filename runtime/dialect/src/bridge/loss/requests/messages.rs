@@ -169,7 +169,7 @@ pub(in crate::bridge::loss) const MESSAGES: &[Row] = &[
     row(
         "thinking.display",
         Dropped(
-            "the vendor shows its reasoning or does not; `omitted` is kept towards the client, who then gets it sealed, as `redacted_thinking`",
+            "the vendor shows its reasoning or does not; `omitted` is kept towards the client, who then gets it sealed, as `redacted_thinking` (without its text where a policy looks at answers)",
         ),
         Converted("a summary is asked for, unless `omitted`"),
     ),

@@ -3,7 +3,6 @@
 use super::tools::{effort_of, read_tool};
 use super::wire::{WireBlock, WireMessage, WireSource};
 use crate::ApiError;
-use crate::bridge::opaque::{self, OpaqueKind};
 use crate::bridge::request::Way;
 use crate::bridge::request::members::{invalid, missing, parse};
 use crate::bridge::request::model::{
@@ -104,12 +103,10 @@ fn read_block<'a>(
         }
         "thinking" | "redacted_thinking" => {
             flush(role, parts, said);
-            let hidden = block.data.as_deref().and_then(hidden_text);
             said.items.push(Item::Reasoning(Reasoning {
                 text: block
                     .thinking
                     .filter(|text| !text.is_empty())
-                    .or(hidden.map(Str::from))
                     .into_iter()
                     .collect(),
                 opaque: block.signature.or(block.data),
@@ -258,10 +255,4 @@ fn read_source<'a>(source: WireSource<'a>, place: Place, way: Way) -> Result<Sou
         "file" => return Err(way.refuse("content[].image, document (file)", param())),
         _ => return Err(way.refuse("content[] of another type", param())),
     })
-}
-
-/// Reasoning that the client did not want to read and so got sealed whole.
-fn hidden_text(sealed: &str) -> Option<String> {
-    let opened = opaque::open(sealed)?;
-    (opened.kind == OpaqueKind::Plain && !opened.payload.is_empty()).then_some(opened.payload)
 }
