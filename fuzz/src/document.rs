@@ -99,11 +99,11 @@ fn compare(edit: &Edit, before: Value, after: &Value, done: bool, told: &dyn Fn(
     }
     match edit {
         Edit::Set { value, .. } if !pointer.ends_with("/-") => {
-            let value: Value = serde_json::from_str(value).expect("it was taken");
+            let Some(value) = taken(value) else { return };
             assert_eq!(after.pointer(pointer), Some(&value), "{}", told());
         }
         Edit::SetDefault { value, .. } if !pointer.ends_with("/-") => {
-            let value: Value = serde_json::from_str(value).expect("it was taken");
+            let Some(value) = taken(value) else { return };
             let was = before.pointer(pointer).filter(|was| !was.is_null());
             assert_eq!(
                 after.pointer(pointer),
@@ -167,4 +167,14 @@ fn edit(line: &str) -> Option<Edit> {
         },
         _ => return None,
     })
+}
+
+/// A value that was taken; none where half a surrogate pair, which passes as it is, makes it no text for serde.
+fn taken(value: &str) -> Option<Value> {
+    let read = serde_json::from_str(value);
+    assert!(
+        read.is_ok() || value.contains("\\u"),
+        "it was taken: {value}"
+    );
+    read.ok()
 }

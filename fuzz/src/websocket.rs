@@ -118,7 +118,7 @@ fn going_on(mut memory: Memory, turn: Turn, id: Option<String>, body: &Bytes, mo
     memory.keep(turn, id.clone());
     let named = Value::from(id);
     let next = format!(
-        r#"{{"type":"response.create","model":"m","previous_response_id":{named},"input":[{{"new":1}}]}}"#
+        r#"{{"type":"response.create","model":"m","store":false,"previous_response_id":{named},"input":[{{"new":1}}]}}"#
     );
     let create = Create::read(next.into()).expect("of our own writing");
     let Ok((next, _)) = memory.begin(create) else {

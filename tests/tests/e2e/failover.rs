@@ -478,3 +478,26 @@ async fn a_vendor_cannot_send_us_elsewhere() {
         "the credential was carried elsewhere"
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_vendor_says_of_our_credential_in_another_familys_words_is_not_the_callers() {
+    let world = World::new().await;
+    let words = format!("Incorrect API key provided: {PRIVATE}.");
+    for endpoint in ENDPOINTS.iter().filter(|endpoint| !endpoint.counts()) {
+        // Whose family it is the vendor's proxy does not know.
+        let answer = match endpoint.anthropic {
+            true => openai_error(401, "invalid_request_error", &words),
+            false => anthropic_error(401, "invalid_request_error", &words),
+        };
+        world.simulator.script(answer);
+        let reply = world.post(endpoint.path, endpoint.body(false)).await;
+        assert_eq!(
+            reply.status() / 100,
+            5,
+            "{}: {}",
+            endpoint.path,
+            reply.text()
+        );
+        assert!(!reply.text().contains(PRIVATE), "{}", reply.text());
+    }
+}

@@ -456,3 +456,29 @@ fn deep_nesting_is_refused_not_overflowed() {
         }
     }
 }
+
+#[test]
+fn only_the_assistant_refuses() {
+    let part = json!({"type": "refusal", "refusal": "No."});
+    for (from, body) in [
+        (
+            CHAT,
+            json!({"model": "m", "messages": [{"role": "user", "content": null, "refusal": "No."}]}),
+        ),
+        (
+            CHAT,
+            json!({"model": "m", "messages": [{"role": "user", "content": [part]}]}),
+        ),
+        (
+            RESPONSES,
+            json!({"model": "m", "input": [{"type": "message", "role": "user", "content": [part]}]}),
+        ),
+    ] {
+        for to in [CHAT, RESPONSES, MESSAGES] {
+            if to != from {
+                let refused = bridged(from, &body.to_string(), &bare(to)).unwrap_err();
+                assert_eq!(refused.kind, ErrorKind::InvalidRequest, "{refused:?}");
+            }
+        }
+    }
+}

@@ -168,6 +168,11 @@ pub(super) fn classify(attempt: &Attempt<'_>, told: Told) -> Miss {
             adapt::broken(&route.upstream, &error);
             by_status(told.status)
         });
+    if matches!(told.status.as_u16(), 401 | 402) && is_the_clients(failure.kind) {
+        // The credential is the operator's, whatever the body says: words of another family may be taken for the client's
+        // mistake, and they show parts of the key.
+        failure = by_status(told.status);
+    }
     failure.retry_after_ms = failure
         .retry_after_ms
         .or_else(|| retry_after(&told.headers))

@@ -125,6 +125,19 @@ fn note(worker: &Worker, route: &Candidate, miss: &Miss) {
             None => route.breaker.failed(now),
         },
     }
+    if matches!(
+        failure.kind,
+        FailureKind::Auth | FailureKind::QuotaExhausted
+    ) {
+        // No client is told: only here can the operator learn of a mistyped or spent credential.
+        tracing::warn!(
+            upstream = route.upstream.name,
+            model = &*route.model,
+            kind = failure.kind.word(),
+            "the vendor refuses the upstream's credential"
+        );
+        return;
+    }
     tracing::debug!(
         upstream = route.upstream.name,
         model = &*route.model,

@@ -13,7 +13,7 @@ mod thinking;
 mod turns;
 
 use self::members::invalid;
-use self::model::{Choice, Conversation, Tool, WebSearch};
+use self::model::{Body, Choice, Conversation, Item, Role, Tool, WebSearch};
 use super::loss::{self, Fate};
 use super::{Context, Target, ToolName};
 use crate::{ApiError, Dialect, ErrorKind};
@@ -91,6 +91,7 @@ pub fn request(from: Dialect, body: &[u8], to: &Target<'_>) -> Result<Bridged, A
         Dialect::AnthropicMessages => messages::read(body, way)?,
         Dialect::OpenaiEmbeddings => return Err(unbridged()),
     };
+    check_refusals(&said, from)?;
     way.check_searches(&said, to)?;
     let written = match to.dialect {
         Dialect::OpenaiChat => chat::write(&said, to, way, body.len())?,
@@ -102,6 +103,24 @@ pub fn request(from: Dialect, body: &[u8], to: &Target<'_>) -> Result<Bridged, A
         context: context(said, way, to, written.tools, written.structured_tool),
         body: written.body,
     })
+}
+
+/// Only the assistant refuses: no dialect has words for a refusal of anybody else.
+fn check_refusals(said: &Conversation<'_>, from: Dialect) -> Result<(), ApiError> {
+    let mut others = said.items.iter().filter_map(|item| match item {
+        Item::Message(message) if message.role != Role::Assistant => Some(&message.parts),
+        _ => None,
+    });
+    let refusal = others.find_map(|parts| {
+        let mut parts = parts.iter();
+        parts.find(|part| matches!(part.body, Body::Refusal(_)))
+    });
+    let Some(refusal) = refusal else {
+        return Ok(());
+    };
+    let param = refusal.place.param(from);
+    let message = format!("`{param}` has a refusal, which only the assistant can give.");
+    Err(invalid(message).with_param(param))
 }
 
 fn unbridged() -> ApiError {

@@ -144,6 +144,10 @@ impl AnswerRewriter {
         let outcome = outcome.and_then(|()| {
             let mut turn = Turn::default();
             let flushed = self.flush(None, filter, &mut turn);
+            if !turn.before.is_empty() && !rest.is_empty() {
+                // Some vendors forget the last blank line; what was held back must not become part of their event.
+                out.extend_from_slice(b"\n\n");
+            }
             out.extend_from_slice(&turn.before);
             flushed
         });

@@ -524,3 +524,19 @@ fn the_largest_sequence_number_stays_one() {
         .collect();
     assert_eq!(numbers, [Some(1), Some(u64::MAX), Some(u64::MAX)]);
 }
+
+#[test]
+fn what_was_held_back_is_an_event_of_its_own_after_one_without_its_blank_line() {
+    for rest in ["", "\n", "\nx"] {
+        let said = json!({"choices": [{"index": 0, "delta": {"content": "say hunter"}}]});
+        let events = data(&masked(
+            Operation::ChatCompletions,
+            &format!("data: {said}{rest}"),
+        ));
+        let text: String = events
+            .iter()
+            .filter_map(|event| event["choices"][0]["delta"]["content"].as_str())
+            .collect();
+        assert_eq!((text.as_str(), events.len()), ("say hunter", 2), "{rest:?}");
+    }
+}
