@@ -169,12 +169,8 @@ fn edit(line: &str) -> Option<Edit> {
     })
 }
 
-/// A value that was taken; none where half a surrogate pair, which passes as it is, makes it no text for serde.
+/// A value that was taken; none where it is no tree for serde: half a surrogate pair and numbers that no float holds pass
+/// as they are.
 fn taken(value: &str) -> Option<Value> {
-    let read = serde_json::from_str(value);
-    assert!(
-        read.is_ok() || value.contains("\\u"),
-        "it was taken: {value}"
-    );
-    read.ok()
+    serde_json::from_str(value).ok()
 }
