@@ -218,12 +218,12 @@ impl WayBack {
     /// A vendor's whole answer, as the stream that the client has asked for. What is no answer is an error, not a stream
     /// that begins with one.
     pub(crate) fn told(self, route: &Candidate, body: Bytes) -> Result<Bytes, ApiError> {
+        // Read twice: a stream has begun by the time that it could tell an error. Such vendors are rare.
         let whole = self.whole(route, body.clone())?;
         let Some(mut stream) = self.stream(route) else {
             return Ok(whole);
         };
-        let mut out = whole.to_vec();
-        out.clear();
+        let mut out = Vec::with_capacity(2 * body.len());
         stream.whole(&body, &mut out);
         stream.finish(&bridge::Upstream::Closed, &mut out);
         Ok(out.into())

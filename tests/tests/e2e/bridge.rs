@@ -26,18 +26,23 @@ const VENDORS: [(&str, &str, Tokens); 3] = [
 pub(crate) async fn foreign() -> World {
     let world = World::new().await;
     for (operation, name, _) in VENDORS {
-        let provider = if operation == "messages" {
-            "anthropic"
-        } else {
-            "openai"
-        };
-        let mut record = upstream(&world.simulator, provider, &[]);
-        let mut only = model(name);
-        only["operations"] = json!([operation]);
-        record["models"] = json!([only]);
+        let record = speaking(&world, operation, name);
         world.management().upstream(name, record).await;
     }
     world
+}
+
+/// An upstream that serves a model in one dialect only.
+fn speaking(world: &World, operation: &str, name: &str) -> Value {
+    let provider = match operation {
+        "messages" => "anthropic",
+        _ => "openai",
+    };
+    let mut record = upstream(&world.simulator, provider, &[]);
+    let mut only = model(name);
+    only["operations"] = json!([operation]);
+    record["models"] = json!([only]);
+    record
 }
 
 /// Each client's endpoint with each vendor that does not speak its dialect.
@@ -250,15 +255,7 @@ async fn a_vendor_of_the_clients_dialect_is_asked_before_one_behind_the_bridge()
     let world = foreign().await;
     // Each vendor serves the same model; by their names alone the first would always be asked.
     for (operation, name, _) in VENDORS {
-        let provider = if operation == "messages" {
-            "anthropic"
-        } else {
-            "openai"
-        };
-        let mut record = upstream(&world.simulator, provider, &[]);
-        let mut shared = model("shared");
-        shared["operations"] = json!([operation]);
-        record["models"] = json!([shared]);
+        let record = speaking(&world, operation, "shared");
         world.management().upstream(name, record).await;
     }
     let clients = || ENDPOINTS.iter().filter(|endpoint| endpoint.streams);
@@ -271,10 +268,7 @@ async fn a_vendor_of_the_clients_dialect_is_asked_before_one_behind_the_bridge()
         assert!(asked.path().ends_with(client.path), "{}", asked.path());
     }
     // Unless the operator says that another comes first.
-    let mut record = upstream(&world.simulator, "openai", &[]);
-    let mut shared = model("shared");
-    shared["operations"] = json!(["chat-completions"]);
-    record["models"] = json!([shared]);
+    let mut record = speaking(&world, "chat-completions", "shared");
     record["priority"] = json!(1);
     world.management().upstream("chat-only", record).await;
     for client in clients() {
