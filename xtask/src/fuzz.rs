@@ -138,9 +138,9 @@ fn fuzz(targets: &[Target], seconds: u64, seed: u32) -> Result<()> {
                     let outcome = one(target, &programs, seconds, seed);
                     let line = outcome.unwrap_or_else(|why| {
                         if let Ok(mut failed) = failed.lock() {
-                            failed.push(target.name);
+                            failed.push(format!("{}: {why:#}", target.name));
                         }
-                        format!("FAILED: {why:#}")
+                        "FAILED, see the end".to_owned()
                     });
                     println!("{:<15} {line}", target.name);
                 }
@@ -149,7 +149,7 @@ fn fuzz(targets: &[Target], seconds: u64, seed: u32) -> Result<()> {
     });
     let failed = failed.into_inner().unwrap_or_default();
     if !failed.is_empty() {
-        bail!("found something: {}", failed.join(", "));
+        bail!("found something\n{}", failed.join("\n\n"));
     }
     Ok(())
 }
@@ -193,7 +193,8 @@ fn one(target: &Target, programs: &Path, seconds: u64, seed: u32) -> Result<Stri
         .args([
             "-dict=wire.dict",
             "-max_len=8192",
-            "-timeout=20",
+            // A hang, not a machine that stood still for a while: 20 s were too few once.
+            "-timeout=120",
             "-rss_limit_mb=1024",
             "-print_final_stats=1",
         ])
@@ -221,9 +222,12 @@ fn finding(target: &Target, told: &str) -> String {
         .lines()
         .find_map(|line| line.split_once("Test unit written to "))
         .map_or("(no input was written)", |(_, file)| file.trim());
+    // The file itself stays on the machine that found it, which may be gone by the time somebody reads this.
+    let bytes = fs::read(input).unwrap_or_default();
     format!(
-        "{}\n{input}\nsee it again with\n    cargo xtask fuzz {} {input}",
+        "{}\nb\"{}\"\nsee it again with\n    cargo xtask fuzz {} {input}",
         wrong.join("\n"),
+        bytes.escape_ascii(),
         target.name
     )
 }

@@ -99,7 +99,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     }
     let choice = Choice::of(args)?;
     let mut lines = Vec::new();
-    let mut failed = 0;
+    let mut failures = Vec::new();
     for step in &STEPS {
         if !choice.filter.is_empty() && !STEPS_OF_A_FILTERED_RUN.contains(&step.name) {
             continue;
@@ -114,16 +114,20 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         let verdict = match needs.and_then(|()| (step.run)(&choice)) {
             Ok(()) => "ok".to_owned(),
             Err(why) => {
-                failed += 1;
-                eprintln!("error: {why:#}");
-                format!("FAILED: {why:#}")
+                let verdict = format!("FAILED: {why:#}");
+                failures.push(format!("{}: {why:#}", step.name));
+                verdict
             }
         };
         lines.push(line(step.name, started.elapsed(), &verdict));
     }
+    // At the end, whole: of a long log the end is what is read first, and kept.
+    for failure in &failures {
+        eprintln!("\nerror: {failure}");
+    }
     println!("\n{}", lines.join("\n"));
-    if failed > 0 {
-        bail!("{failed} of {} steps failed", lines.len());
+    if !failures.is_empty() {
+        bail!("{} of {} steps failed", failures.len(), lines.len());
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ mod facts;
 mod invalid;
 mod json;
 pub mod models;
+mod named;
 mod operation;
 mod render;
 mod segments;
@@ -31,6 +32,7 @@ pub use error::{ApiError, ErrorKind};
 pub use facts::{Facts, facts, lower_output_cap};
 pub use invalid::Invalid;
 pub use models::ModelCard;
+pub use named::{NamedInput, named_input};
 pub use operation::{Dialect, Operation};
 pub use render::{Rendered, StreamPosition, render, stream_error};
 pub use segments::{

@@ -191,10 +191,7 @@ fn usage_of(
     if is_stream {
         let mut tap = StreamTap::new(operation, Arc::clone(hints));
         tap.push(body);
-        let summary = tap.finish();
-        return summary
-            .usage
-            .unwrap_or_else(|| settlement.estimate(summary.output_bytes_estimate));
+        return settlement.used(&tap.finish());
     }
     let estimate = || {
         settlement.estimate(if operation == Operation::Embeddings {

@@ -22,6 +22,9 @@ const UNKNOWN_OUTPUT: u64 = 8_192;
 /// As much as a vendor may hold of a conversation that the gateway has never seen, where its manifest does not tell the
 /// size of the window, tokens.
 const UNKNOWN_WINDOW: u64 = 200_000;
+/// What a vendor charges at most for one image that it fetches itself, tokens: OpenAI's models of today take up to 10,000
+/// patches in their finest detail, some at 1.6 tokens each.
+const NAMED_IMAGE: u64 = 16_000;
 /// Output that counts against limits of tokens until the settlement tells how much it was.
 const EXPECTED_OUTPUT: u64 = 4_096;
 
@@ -151,16 +154,22 @@ impl Wanted {
         let least = LEAST_OUTPUT.max(facts.thinking_budget.saturating_add(1));
         let thread = request.thread.as_deref();
         let unseen = thread.is_some_and(|thread| matches!(thread.held, Held::Unseen { .. }));
-        let priced = match unseen {
-            // Input has no cap that could be told to the vendor.
-            true => {
-                let windows = candidates.iter().map(|route| {
-                    let window = route.context_window.unwrap_or(UNKNOWN_WINDOW);
-                    window.saturating_sub(output)
-                });
-                windows.max().unwrap_or_default().max(input)
+        // Input has no cap that could be told to the vendor: as much as fits.
+        let most_input = || {
+            let windows = candidates.iter().map(|route| {
+                let window = route.context_window.unwrap_or(UNKNOWN_WINDOW);
+                window.saturating_sub(output)
+            });
+            windows.max().unwrap_or_default().max(input)
+        };
+        let named = tollgate_dialect::named_input(&request.document, request.operation);
+        let priced = match named.images {
+            _ if unseen || named.files > 0 => most_input(),
+            0 => input,
+            images => {
+                let images = images.saturating_mul(NAMED_IMAGE);
+                input.saturating_add(images).min(most_input())
             }
-            false => input,
         };
         Self {
             input,
@@ -175,6 +184,8 @@ impl Wanted {
 fn limited(exceeded: &Exceeded, path: &Path) -> Refusal {
     let kind = match exceeded.bound {
         _ if exceeded.is_larger_than_limit() => ErrorKind::LargerThanLimit,
+        // Clients give up at a spent quota; this one is not.
+        _ if exceeded.is_held => ErrorKind::RateLimited,
         Bound::Wallet => ErrorKind::WalletEmpty,
         Bound::Limit(
             LimitKind::Rpd | LimitKind::Tpd | LimitKind::DailyLimit | LimitKind::MonthlyLimit,
@@ -200,7 +211,18 @@ fn limited(exceeded: &Exceeded, path: &Path) -> Refusal {
 
 /// A sentence for the person who asked. No figure of any account is in it.
 fn message(exceeded: &Exceeded) -> String {
+    let wait = exceeded.retry_after_ms.unwrap_or(0).div_ceil(1_000);
     let kind = match exceeded.bound {
+        _ if exceeded.is_held => {
+            let what = match exceeded.bound {
+                Bound::Wallet => "of the prepaid credit",
+                Bound::Limit(LimitKind::DailyLimit) => "of the daily budget",
+                Bound::Limit(_) => "of the monthly budget",
+            };
+            return format!(
+                "What is left {what} is held by requests under way. Please try again in {wait} s."
+            );
+        }
         Bound::Wallet => {
             return "The prepaid credit is used up; ask whoever runs this gateway for more."
                 .to_owned();
@@ -234,7 +256,6 @@ fn message(exceeded: &Exceeded) -> String {
             return "The monthly budget is used up. It resets at the end of the month.".to_owned();
         }
     };
-    let wait = exceeded.retry_after_ms.unwrap_or(0).div_ceil(1_000);
     format!("Rate limit reached: {what}. Please try again in {wait} s.")
 }
 

@@ -78,7 +78,15 @@ pub(crate) fn client_address(
     headers: &HeaderMap,
     trusted: &[IpNet],
 ) -> Option<IpAddr> {
-    let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
+    let is_trusted = |address: &IpAddr| {
+        trusted.iter().any(|network| match (network, address) {
+            // Of mapped addresses: `::ffff:10.0.0.0/104` is `10.0.0.0/8`, but `::/0` is not all of IPv4.
+            (IpNet::V6(network), IpAddr::V4(address)) => {
+                network.prefix_len() >= 96 && network.contains(&address.to_ipv6_mapped())
+            }
+            (network, address) => network.contains(address),
+        })
+    };
     let peer = peer?.to_canonical();
     if trusted.is_empty() || !is_trusted(&peer) {
         return Some(peer);
@@ -127,14 +135,15 @@ mod tests {
 
     #[test]
     fn only_trusted_proxies_are_believed_about_where_a_client_is() {
-        let trusted: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap()];
-        let seen = |peer: &str, forwarded: &[&str]| {
+        let trusted = |network: &str| vec![network.parse::<IpNet>().unwrap()];
+        let behind = |trusted: &[IpNet], peer: &str, forwarded: &[&str]| {
             let mut headers = HeaderMap::new();
             for value in forwarded {
                 headers.append("x-forwarded-for", value.parse().unwrap());
             }
-            client_address(peer.parse().ok(), &headers, &trusted).map(|a| a.to_string())
+            client_address(peer.parse().ok(), &headers, trusted).map(|a| a.to_string())
         };
+        let seen = |peer: &str, forwarded: &[&str]| behind(&trusted("10.0.0.0/8"), peer, forwarded);
         let some = |text: &str| Some(text.to_owned());
         // Not a proxy: what it says of others is not heard.
         assert_eq!(seen("192.0.2.7", &["198.51.100.1"]), some("192.0.2.7"));
@@ -151,5 +160,11 @@ mod tests {
         assert_eq!(seen("10.0.0.1", &["198.51.100.1, unknown"]), None);
         assert_eq!(seen("10.0.0.1", &[]), some("10.0.0.1"));
         assert_eq!(seen("::ffff:192.0.2.7", &[]), some("192.0.2.7"));
+        let far = ["198.51.100.1"];
+        let mapped = trusted("::ffff:10.0.0.0/104");
+        assert_eq!(behind(&mapped, "10.0.0.1", &far), some("198.51.100.1"));
+        assert_eq!(behind(&mapped, "11.0.0.1", &far), some("11.0.0.1"));
+        let six = trusted("::/0");
+        assert_eq!(behind(&six, "10.0.0.1", &far), some("10.0.0.1"));
     }
 }

@@ -246,12 +246,7 @@ impl Relay {
         let Some(settlement) = self.settlement.take() else {
             return;
         };
-        let usage = match summary.ended {
-            Ended::Cut => settlement.part_way(summary.usage, summary.output_bytes_estimate),
-            _ => summary
-                .usage
-                .unwrap_or_else(|| settlement.estimate(summary.output_bytes_estimate)),
-        };
+        let usage = settlement.used(&summary);
         let outcome = match summary.ended {
             Ended::Complete => Outcome::complete(200, usage),
             Ended::Failed { code, .. } if code.is_empty() => {
@@ -337,15 +332,12 @@ impl Drop for Relay {
     /// The client went away, or a defect of ours ends its connection: what was streamed by then is charged.
     fn drop(&mut self) {
         if let (Some(settlement), Some(tap)) = (self.settlement.take(), self.tap.take()) {
+            // A client may close as soon as it has seen the last event, without waiting for the end of the body.
             let complete = tap.is_ended();
             let position = tap.position();
             let summary = tap.finish();
             self.note_owner(position.response_id.as_deref(), summary.usage.as_ref());
-            let usage = match (complete, summary.usage) {
-                (true, Some(usage)) => usage,
-                (_, told) => settlement.part_way(told, summary.output_bytes_estimate),
-            };
-            // A client may close as soon as it has seen the last event, without waiting for the end of the body.
+            let usage = settlement.used(&summary);
             settlement.close(match complete {
                 true => Outcome::complete(200, usage),
                 false if std::thread::panicking() => Outcome::defect(usage),

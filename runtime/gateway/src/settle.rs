@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
-use tollgate_dialect::{Operation, Usage};
+use tollgate_dialect::{Operation, StreamSummary, Usage};
 use tollgate_governance::{
     Admission, Caller, Charge, Factor, Headroom, KeyId, OnExhaust, Price, Running, Tokens,
     UsageRow, charge, hold_dearest,
@@ -220,6 +220,14 @@ impl Settlement {
         match &self.open {
             Some(place) => place.open.borrow().estimate(output_bytes),
             None => Usage::default(),
+        }
+    }
+
+    /// What is charged for a stream.
+    pub(crate) fn used(&self, stream: &StreamSummary) -> Usage {
+        match stream.usage {
+            Some(told) if stream.usage_is_whole => told,
+            told => self.part_way(told, stream.output_bytes_estimate),
         }
     }
 

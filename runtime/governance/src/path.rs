@@ -22,14 +22,18 @@ const DEFAULT_OUTPUT: u64 = 32_768;
 #[derive(Clone, Debug)]
 pub struct Path {
     nodes: SmallVec<[Arc<Node>; 8]>,
+    enabled: bool,
 }
 
 impl Path {
-    /// A path of these nodes, the account first. None if there are none.
-    pub(crate) fn upward<'a>(nodes: impl Iterator<Item = &'a Arc<Node>>) -> Option<Self> {
-        let mut nodes: SmallVec<_> = nodes.map(Arc::clone).collect();
-        nodes.reverse();
-        (!nodes.is_empty()).then_some(Self { nodes })
+    /// A path of these nodes, root first. None if there are none.
+    pub(crate) fn of(nodes: &[&Arc<Node>]) -> Option<Self> {
+        // Looked at before they are counted: looks at memory overlap, counting one node waits for the one before.
+        let active = nodes.iter().filter(|node| node.is_active()).count();
+        (!nodes.is_empty()).then(|| Self {
+            nodes: nodes.iter().map(|node| Arc::clone(node)).collect(),
+            enabled: active == nodes.len(),
+        })
     }
 
     /// The nodes, root first.
@@ -82,7 +86,7 @@ impl Path {
     /// Whether every node is active.
     #[must_use]
     pub fn is_enabled(&self) -> bool {
-        self.nodes.iter().all(|node| node.is_active())
+        self.enabled
     }
 
     /// Whether a model may be served as it is named: it must pass every node.

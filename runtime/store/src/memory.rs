@@ -237,11 +237,12 @@ impl Store for MemoryStore {
                 None => state.pairs.remove(&key),
             };
         }
-        match step.is_last {
-            true => state.waiting.folded(),
-            false => state.folding = Some(job),
+        if !step.is_last {
+            state.folding = Some(job);
+            return Ok(true);
         }
-        Ok(!step.is_last)
+        state.waiting.folded();
+        Ok(state.waiting.is_due(pending))
     }
 
     fn scan_usage(

@@ -64,12 +64,29 @@ fn request_uri(target: &Target, path_and_query: &str) -> Result<Uri, UpstreamErr
     let joined: PathAndQuery = if target.base_path().is_empty() {
         path_and_query.parse().map_err(|_| refuse())?
     } else {
-        let mut joined = String::with_capacity(target.base_path().len() + path_and_query.len());
-        joined.push_str(target.base_path());
+        let base = without_version(target.base_path(), path_and_query);
+        let mut joined = String::with_capacity(base.len() + path_and_query.len());
+        joined.push_str(base);
         joined.push_str(path_and_query);
         joined.try_into().map_err(|_| refuse())?
     };
     Ok(Uri::from(joined))
+}
+
+/// The base path without a version at its end that the path begins with: SDKs are told base URLs that end in `/v1`, so
+/// people write them here too, and no vendor has `/v1/v1`.
+fn without_version<'a>(base: &'a str, path: &str) -> &'a str {
+    let Some((rest, last)) = base.rsplit_once('/') else {
+        return base;
+    };
+    let is_version = last.strip_prefix('v').is_some_and(|number| {
+        !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+    });
+    let first = path.split(['/', '?']).nth(1);
+    match is_version && first == Some(last) {
+        true => rest,
+        false => base,
+    }
 }
 
 /// True if a segment of the path is `..`, plain or percent-encoded.
@@ -104,6 +121,11 @@ mod tests {
                 "/v1/messages?beta=true",
             ),
             ("http://h/v1/", "/chat", "/v1/chat"),
+            ("http://h/v1/", "/v1/chat?x=/v1", "/v1/chat?x=/v1"),
+            ("http://h/api/v1", "/v1?x", "/api/v1?x"),
+            ("http://h/v2", "/v1/chat", "/v2/v1/chat"),
+            ("http://h/v1", "/v11/chat", "/v1/v11/chat"),
+            ("http://h/v/a", "/a/v", "/v/a/a/v"),
             ("http://h/a/b", "/models/x..y", "/a/b/models/x..y"),
             ("http://h", "/q?u=../..", "/q?u=../.."),
         ] {

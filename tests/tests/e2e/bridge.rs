@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tollgate_tests::endpoints::{ENDPOINTS, Endpoint};
+use tollgate_tests::gateway::Setup;
 use tollgate_tests::recordings::events;
 use tollgate_tests::simulator::{OPENAI, Part, Tokens, anthropic_error, openai_error, spoken};
 use tollgate_tests::wire::Reply;
@@ -24,7 +25,12 @@ const VENDORS: [(&str, &str, Tokens); 3] = [
 
 /// A world whose vendors speak one dialect each.
 pub(crate) async fn foreign() -> World {
-    let world = World::new().await;
+    foreign_with(Setup::new(&["openai", "anthropic"])).await
+}
+
+/// The same with settings of its own.
+pub(crate) async fn foreign_with(setup: Setup) -> World {
+    let world = World::with(setup).await;
     for (operation, name, _) in VENDORS {
         let record = speaking(&world, operation, name);
         world.management().upstream(name, record).await;

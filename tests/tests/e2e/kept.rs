@@ -8,7 +8,7 @@ use tollgate_tests::simulator::{Answer, Part, spoken};
 use tollgate_tests::wire::{Reply, Request};
 use tollgate_tests::world::{ALICE, World, model, upstream};
 
-use crate::bridge::foreign;
+use crate::bridge::{foreign, foreign_with};
 
 async fn ask(world: &World, body: Value) -> Reply {
     let path = Endpoint::of("responses").path;
@@ -197,6 +197,31 @@ async fn a_conversation_object_grows_with_each_answer() {
     )
     .await;
     assert_eq!(gone.status(), 400, "{}", gone.text());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_conversation_that_grew_too_long_ends_rather_than_to_go_on_from_an_older_answer() {
+    let setup = Setup::new(&["openai", "anthropic"]).set("responses", "max_kept_bytes", "4000");
+    let world = foreign_with(setup).await;
+    // Its input, its input together with its answer, one event of its answer: each may be what is too long.
+    for (length, answer) in [(5_000, 10), (3_500, 10), (10, 9_000)] {
+        for stream in [false, true] {
+            let made = world.post("/v1/conversations", "{}").await;
+            let id = made.json()["id"].as_str().unwrap().to_owned();
+            let turn = |input: String| json!({ "model": "messages-only", "stream": stream, "input": input, "conversation": id });
+            id_of(&ask(&world, turn("short".to_owned())).await, stream);
+            let long = spoken("messages", stream, &"a".repeat(answer));
+            world.simulator.script(long);
+            id_of(&ask(&world, turn("q".repeat(length))).await, stream);
+            let next = ask(&world, turn("and?".to_owned())).await;
+            let told = next.text();
+            assert_eq!(next.status(), 400, "{length} {answer} {stream}: {told}");
+            assert!(
+                told.contains(&id) && told.contains("too long to be kept"),
+                "{told}"
+            );
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -177,7 +177,7 @@ async fn a_failure_inside_a_200_reaches_the_client_once_and_is_recorded() {
                 "event: response.failed\ndata: {\"type\":\"response.failed\",\"sequence_number\":9,\"response\":{\"id\":\"resp_a\",\"object\":\"response\",\"status\":\"failed\",\"error\":{\"code\":\"server_error\",\"message\":\"the model broke\"},\"output\":[],\"usage\":{\"input_tokens\":29,\"input_tokens_details\":{\"cached_tokens\":8},\"output_tokens\":13,\"output_tokens_details\":{\"reasoning_tokens\":4},\"total_tokens\":42}}}\n\n"
             }
             _ => {
-                "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"the model broke\"}}\n\n"
+                "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"some forty letters that came before it broke\"}}\n\nevent: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"the model broke\"}}\n\n"
             }
         };
         let sent = format!("{start}{failure}");
@@ -191,6 +191,11 @@ async fn a_failure_inside_a_200_reaches_the_client_once_and_is_recorded() {
             endpoint.path,
             row.0
         );
+        if endpoint.operation == "messages" {
+            // The first event tells one token of output, and says nothing of what came after it.
+            let output = row.tokens().output;
+            assert!(row.estimated() && output > 1, "{}", row.0);
+        }
         if endpoint.operation == "responses" {
             assert_eq!(
                 row.tokens(),

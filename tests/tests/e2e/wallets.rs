@@ -97,8 +97,11 @@ async fn parallel_requests_on_a_wallet_never_spend_more_than_is_in_it() {
     for wave in std::iter::once(THOUSAND).chain([24; 40]) {
         let all = std::iter::repeat_n(request.clone(), wave);
         let statuses = crowd::statuses(world.gateway.address(), all).await;
+        // 429: what is left is held by others of the wave.
         assert!(
-            statuses.iter().all(|status| [200, 402].contains(status)),
+            statuses
+                .iter()
+                .all(|status| [200, 402, 429].contains(status)),
             "{statuses:?}"
         );
         if statuses.iter().all(|status| *status == 402) {

@@ -36,7 +36,7 @@ pub(crate) struct UpstreamSet {
     /// Endpoint of the provider [default: its first]
     #[arg(long)]
     pub(crate) endpoint: Option<String>,
-    /// Base URL instead of the endpoint's, without what the provider adds (`/v1`)
+    /// Base URL instead of the endpoint's; a `/v1` at its end is not said twice
     #[arg(long)]
     pub(crate) base_url: Option<String>,
     /// Name of a stored credential

@@ -56,6 +56,11 @@ impl LastResponse {
         }
     }
 
+    /// Whether an event was larger than the limit.
+    pub fn is_too_long(&self) -> bool {
+        self.given_up
+    }
+
     /// The object, once its event has been seen.
     pub fn take(&mut self) -> Option<String> {
         self.found.take()

@@ -39,6 +39,9 @@ pub struct StreamSummary {
     pub events: u64,
     /// Bytes of answer text (tool arguments and reasoning included) in the deltas, roughly four to a token.
     pub output_bytes_estimate: u64,
+    /// Whether the usage told is that of the whole answer. Messages tells one in its first event already, which knows
+    /// nothing of the output.
+    pub usage_is_whole: bool,
 }
 
 /// Side reader of one stream, in any chunking. It never changes and never delays what is forwarded.
@@ -54,6 +57,8 @@ pub struct StreamTap {
     line_open: bool,
     after_cr: bool,
     told: Told,
+    /// Usage came with an event that comes after the output.
+    told_at_end: bool,
     ended: Option<Ended>,
     /// Chat: a choice has finished, so that a stream without `[DONE]` is whole nevertheless.
     finished_choice: bool,
@@ -85,6 +90,7 @@ impl StreamTap {
             line_open: false,
             after_cr: false,
             told: Told::default(),
+            told_at_end: false,
             ended: None,
             finished_choice: false,
             events: 0,
@@ -190,8 +196,14 @@ impl StreamTap {
         });
         // Vendors that tell zeros until the last event have told nothing when they are cut off before it.
         let truthful = self.told.is_substantial() || ended == Ended::Complete;
+        let usage_is_whole = match ended {
+            Ended::Complete => true,
+            Ended::Failed { .. } => self.told_at_end || self.finished_choice,
+            Ended::Cut => false,
+        };
         StreamSummary {
             usage: self.told.usage().filter(|_| truthful),
+            usage_is_whole,
             ended,
             events: self.events,
             output_bytes_estimate: self.output_bytes,
@@ -300,6 +312,7 @@ impl StreamTap {
             }
             b"response.completed" | b"response.incomplete" | b"response.failed" => {
                 if let Some(usage) = event.at_pointer("/response/usage") {
+                    self.told_at_end |= usage.shape() == Shape::Object;
                     self.told.take(self.operation, usage, &self.hints);
                 }
                 self.hinted(event);
@@ -324,7 +337,11 @@ impl StreamTap {
                 return;
             }
             Some(b"message_start") => event.at_pointer("/message/usage"),
-            Some(b"message_delta") => event.get("usage"),
+            Some(b"message_delta") => {
+                let usage = event.get("usage");
+                self.told_at_end |= usage.is_some();
+                usage
+            }
             Some(b"message_stop") => {
                 self.ended.get_or_insert(Ended::Complete);
                 return;

@@ -21,7 +21,7 @@ impl Control {
     /// A value is wrong, the parent is unknown or the name taken.
     pub fn create_account(&self, new: &AccountPatch) -> Result<AccountView, ControlError> {
         let mut state = self.state.lock();
-        check_names(&state, new, None)?;
+        self.check_names(&state, new, None)?;
         let (account, changes) =
             state
                 .directory
@@ -89,7 +89,7 @@ impl Control {
         target: &str,
         patch: &AccountPatch,
     ) -> Result<Arc<Account>, ControlError> {
-        check_names(state, patch, state.directory.account(target).ok())?;
+        self.check_names(state, patch, state.directory.account(target).ok())?;
         let (account, changes) = state.directory.update_account(target, patch, now_ms())?;
         self.commit(state, &changes)?;
         if account.parent.is_none() {
@@ -175,25 +175,27 @@ impl Control {
             effective: self.effective(state, &path),
         })
     }
-}
 
-/// Refuses names of operations and providers that mean nothing.
-fn check_names(
-    state: &State,
-    patch: &AccountPatch,
-    present: Option<&Arc<Account>>,
-) -> Result<(), ControlError> {
-    known::endpoints(&Lists {
-        field: "endpoints",
-        given: patch.endpoints.as_ref().and_then(Option::as_deref),
-        present: present.and_then(|account| account.endpoints.as_deref()),
-    })?;
-    known::providers(
-        state,
-        &Lists {
-            field: "providers",
-            given: patch.providers.as_ref().and_then(Option::as_deref),
-            present: present.and_then(|account| account.providers.as_deref()),
-        },
-    )
+    /// Refuses names of operations, providers and models that mean nothing.
+    fn check_names(
+        &self,
+        state: &State,
+        patch: &AccountPatch,
+        present: Option<&Arc<Account>>,
+    ) -> Result<(), ControlError> {
+        known::endpoints(&Lists {
+            field: "endpoints",
+            given: patch.endpoints.as_ref().and_then(Option::as_deref),
+            present: present.and_then(|account| account.endpoints.as_deref()),
+        })?;
+        known::providers(
+            state,
+            &Lists {
+                field: "providers",
+                given: patch.providers.as_ref().and_then(Option::as_deref),
+                present: present.and_then(|account| account.providers.as_deref()),
+            },
+        )?;
+        known::limited_models(&self.snapshot(), patch, present.map(Arc::as_ref))
+    }
 }

@@ -1,10 +1,12 @@
-//! Names in an account's or key's lists that mean nothing: refused, because a list with a typing error in it restricts or
+//! Names in an account's or key's lists and limits that mean nothing: refused, because a list with a typing error in it restricts or
 //! allows something else than its author thinks.
 
 use tollgate_dialect::Operation;
+use tollgate_governance::{Account, AccountPatch};
 
 use super::State;
 use super::error::ControlError;
+use crate::snapshot::Snapshot;
 
 /// Lists of names as a request has them, and as they are now.
 pub(super) struct Lists<'a> {
@@ -30,6 +32,27 @@ pub(super) fn endpoints(lists: &Lists<'_>) -> Result<(), ControlError> {
         let known = Operation::ALL.map(Operation::as_str).join(", ");
         let message = format!("there is no operation `{name}`; there are: {known}");
         Err(ControlError::invalid(lists.field, message))
+    })
+}
+
+/// Refuses limits under a name that requests are never counted under: they would not limit anything, and nobody would
+/// notice. A name that nothing is served under may still come to be one.
+pub(super) fn limited_models(
+    snapshot: &Snapshot,
+    patch: &AccountPatch,
+    present: Option<&Account>,
+) -> Result<(), ControlError> {
+    let given = patch.model_limits.iter().flatten();
+    let mut given = given.filter_map(|(pattern, limits)| limits.as_ref().map(|_| pattern));
+    let is_new =
+        |pattern: &str| present.is_none_or(|account| !account.model_limits.contains_key(pattern));
+    let wrong = given.find_map(|pattern| {
+        let name = snapshot.limited_as(pattern)?;
+        is_new(pattern).then_some((pattern, name))
+    });
+    wrong.map_or(Ok(()), |(pattern, name)| {
+        let message = format!("`{pattern}` is counted as `{name}`: limit that");
+        Err(ControlError::invalid("model_limits", message))
     })
 }
 

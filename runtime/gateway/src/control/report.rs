@@ -119,9 +119,9 @@ impl Control {
                 let message = format!("is `hour` or `day`, not `{other}`");
                 return Err(ControlError::invalid("span", message));
             }
-            // The finer the nearer to the times that were asked for.
-            None if wanted.from_ms.is_some() || wanted.until_ms.is_some() => Span::Hour,
-            None => Span::Day,
+            // Days where they say what was asked for: those of the tree, which begin within an hour of UTC in some zones.
+            None if self.is_of_days(&wanted) => Span::Day,
+            None => Span::Hour,
         };
         self.widen(span, &mut wanted);
         self.catch_up();
@@ -147,13 +147,29 @@ impl Control {
         })
     }
 
-    /// Takes the beginning back to that of its hour or day, which would be left out otherwise.
+    fn is_of_days(&self, wanted: &RollupFilter) -> bool {
+        let mut bounds = wanted.from_ms.iter().chain(&wanted.until_ms);
+        bounds.all(|at| self.rollup_zone.day_of(*at).start_ms == *at)
+    }
+
+    /// Takes both ends to those of their hours or days, which are summed as a whole: the answer says which they are.
     fn widen(&self, span: Span, wanted: &mut RollupFilter) {
+        let of = |at: u64| match span {
+            Span::Hour => (
+                at - at % HOUR_MS,
+                (at - at % HOUR_MS).saturating_add(HOUR_MS),
+            ),
+            Span::Day => {
+                let day = self.rollup_zone.day_of(at);
+                (day.start_ms, day.end_ms)
+            }
+        };
         if let Some(from) = &mut wanted.from_ms {
-            *from = match span {
-                Span::Hour => *from - *from % HOUR_MS,
-                Span::Day => self.rollup_zone.day_of(*from).start_ms,
-            };
+            *from = of(*from).0;
+        }
+        if let Some(until) = &mut wanted.until_ms {
+            let (start, end) = of(*until);
+            *until = if start == *until { start } else { end };
         }
     }
 }

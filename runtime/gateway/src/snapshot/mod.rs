@@ -183,6 +183,20 @@ impl Snapshot {
         }
     }
 
+    /// The name that a limit must have instead of `pattern`, which is another spelling of a model and counts nothing.
+    pub(crate) fn limited_as(&self, pattern: &str) -> Option<String> {
+        if !pattern.contains('*') {
+            let identity = self.identity(pattern);
+            return (identity.model != pattern).then(|| identity.model.to_owned());
+        }
+        let (provider, bare) = pattern.split_once('/')?;
+        let mut routes = self.routes.values().flatten();
+        let is_provider = |route: &Route| route.upstream.provider_id == provider;
+        let is_of_model = |route: &Route| route.id.starts_with(&pattern[..=provider.len()]);
+        let means_provider = routes.clone().any(|route| is_provider(route));
+        (means_provider && !routes.any(|route| is_of_model(route))).then(|| bare.to_owned())
+    }
+
     /// The routes for a model, best first. `provider/model` asks for one provider's.
     pub(crate) fn routes(&self, model: &str, operation: Operation) -> Vec<Arc<Route>> {
         let known = self

@@ -25,9 +25,12 @@ pub(crate) struct Keeper {
 enum Place {
     /// The vendor of this upstream keeps it.
     There(String),
-    /// The gateway does: the input, and the answer as it comes by.
-    Here(String, LastResponse),
+    /// The gateway does: the input, unless it is too long to be kept, and the answer as it comes by.
+    Here(Option<String>, LastResponse),
 }
+
+/// Where a conversation stands after an answer that is not kept: no vendor names one so.
+const UNKEPT: &str = "unkept";
 
 /// What is read of a response object.
 #[derive(Deserialize)]
@@ -63,23 +66,23 @@ impl Keeper {
             return None;
         }
         let limit = control.config().responses.max_kept_bytes;
+        let thread = request.thread.as_ref();
+        let conversation = thread.and_then(|thread| thread.conversation.clone());
         let place = if route.keeps_answers() {
             Place::There(route.upstream.name.clone())
         } else {
             let input = request.document.get("input");
             let too_long = input.is_some_and(|input| input.len() > limit);
-            if too_long || !is_wanted(control, request) {
+            if (too_long && conversation.is_none()) || !is_wanted(control, request) {
                 return None;
             }
-            Place::Here(items(input), LastResponse::new(limit))
+            let input = (!too_long).then(|| items(input));
+            Place::Here(input, LastResponse::new(limit))
         };
         Some(Self {
             control: Arc::clone(control),
             account: request.caller.path.account(),
-            conversation: request
-                .thread
-                .as_ref()
-                .and_then(|thread| thread.conversation.clone()),
+            conversation,
             now_ms,
             place,
             done: false,
@@ -103,6 +106,8 @@ impl Keeper {
             last.push(bytes);
             if let Some(response) = last.take() {
                 self.whole(response.as_bytes());
+            } else if last.is_too_long() {
+                self.lose();
             }
         }
     }
@@ -119,32 +124,41 @@ impl Keeper {
         if std::mem::replace(&mut self.done, true) {
             return;
         }
-        let settings = &self.control.config().responses;
-        let expires_ms = match self.place {
-            Place::There(_) => settings.known_until_ms(self.now_ms),
-            Place::Here(..) => settings.expires_ms(self.now_ms),
-        };
         let kept = match &mut self.place {
             Place::There(upstream) => Kept::There {
                 upstream: std::mem::take(upstream),
             },
-            Place::Here(input, _) => Kept::Here {
+            Place::Here(Some(input), _) => Kept::Here {
                 input: std::mem::take(input),
                 response: response(),
             },
+            Place::Here(None, _) => return self.go_on(UNKEPT, tokens),
         };
         let record = Record {
             account: self.account,
-            expires_ms,
+            expires_ms: self.expires_ms(),
             tokens,
             kept,
         };
-        if record.size() > settings.max_kept_bytes {
+        if record.size() > self.control.config().responses.max_kept_bytes {
             tracing::debug!("a conversation is too long to be kept");
-            return;
+            return self.go_on(UNKEPT, tokens);
         }
+        self.control.turns().keep(id, record);
+        self.go_on(id, tokens);
+    }
+
+    /// The answer is too long to be kept.
+    fn lose(&mut self) {
+        if !std::mem::replace(&mut self.done, true) {
+            self.go_on(UNKEPT, 0);
+        }
+    }
+
+    /// The conversation stands at this answer. At one that is not kept it ends, rather than to go on from an older one as if
+    /// the last had not been.
+    fn go_on(&self, id: &str, tokens: u64) {
         let turns = self.control.turns();
-        turns.keep(id, record);
         if let Some(conversation) = &self.conversation
             && let Some(before) = turns.find(conversation, self.account, self.now_ms)
             && let Kept::Conversation {
@@ -158,11 +172,19 @@ impl Keeper {
             };
             let record = Record {
                 account: self.account,
-                expires_ms,
+                expires_ms: self.expires_ms(),
                 tokens,
                 kept,
             };
             turns.keep(conversation, record);
+        }
+    }
+
+    fn expires_ms(&self) -> u64 {
+        let settings = &self.control.config().responses;
+        match self.place {
+            Place::There(_) => settings.known_until_ms(self.now_ms),
+            Place::Here(..) => settings.expires_ms(self.now_ms),
         }
     }
 }

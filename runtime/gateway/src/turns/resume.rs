@@ -99,9 +99,16 @@ pub(crate) fn resume(
         Found::Own(found) => found,
         Found::Nothing if param == "previous_response_id" => return Ok(Some(unseen(param, id))),
         Found::Nothing | Found::Another => {
-            // The answer that a conversation ended with was deleted: it is the conversation that the client named.
-            let named = thread.conversation.as_deref().unwrap_or(&id);
-            return Err(not_found(param, named));
+            return Err(match &thread.conversation {
+                None => not_found(param, &id),
+                Some(named) => ApiError::new(
+                    ErrorKind::TurnNotFound,
+                    format!(
+                        "Conversation '{named}' cannot go on: its last answer was deleted or too long to be kept."
+                    ),
+                )
+                .with_param(param),
+            });
         }
     };
     match &found.kept {

@@ -131,21 +131,23 @@ impl Directory {
             return Ok(());
         };
         if !node.children.is_empty() {
-            let message = "it has accounts under it; delete or move them first, or say `cascade` or `reparent`";
+            let message = "it has accounts under it; delete or move them first, or use the mode `cascade` or `reparent`";
             return Err(refused(message));
         }
         let mut keys = node.keys.iter().filter_map(|key| self.key(*key));
         if keys.any(|key| key.revoked_ms.is_none()) {
             return Err(refused(
-                "it has active keys; revoke them first, or say `cascade`",
+                "it has active keys; revoke them first, or use the mode `cascade`",
             ));
         }
         if attached.credit {
-            return Err(refused("it has credit; reclaim it first, or say `cascade`"));
+            return Err(refused(
+                "it has credit; reclaim it first, or use the mode `cascade`",
+            ));
         }
         if attached.running {
             return Err(refused(
-                "it has requests under way; wait for them, or say `cascade`",
+                "it has requests under way; wait for them, or use the mode `cascade`",
             ));
         }
         Ok(())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::tally::Counted;
-use super::{Bound, Counters, Exceeded, Headroom, Slots, Worst};
+use super::{Bound, Counters, Exceeded, Headroom, Slots, Wait, Worst};
 use crate::ids::AccountId;
 use crate::ledger::{Entry, Post, micro_units};
 use crate::path::Path;
@@ -123,15 +123,11 @@ impl Admission {
                         _ => now.day.start_ms == self.counted.day,
                     };
                     if current && more > tally.left(*kind, *limit) {
-                        let wait = (hold_micro <= *limit).then(|| now.until_reset(*kind));
-                        worst.note(
-                            path,
-                            node.id(),
-                            Some(set),
-                            Bound::Limit(*kind),
-                            wait,
-                            now_ms,
-                        );
+                        let unspent = tally.unspent(*kind, *limit);
+                        let until_reset = || now.until_reset(*kind);
+                        let wait = Wait::of(hold_micro, unspent, *limit, until_reset);
+                        let bound = Bound::Limit(*kind);
+                        worst.note(path, node.id(), Some(set), bound, wait, now_ms);
                     }
                 }
             }
@@ -143,7 +139,7 @@ impl Admission {
                 .extend(self.request, micro_units(hold_micro), now_ms)
                 .is_err()
         {
-            worst.note(path, wallet, None, Bound::Wallet, None, now_ms);
+            worst.note(path, wallet, None, Bound::Wallet, Wait::Never, now_ms);
         }
         if let Some(exceeded) = worst.0 {
             return Err(exceeded);

@@ -36,7 +36,10 @@ pub struct Exceeded {
     pub pattern: Option<Box<str>>,
     /// Whether it is the caller's own limit rather than one further up.
     pub own: bool,
-    /// Exact wait. None if waiting will not help: the request is larger than the limit itself, or a wallet is empty.
+    /// Nothing is used up: requests under way hold what is in the way, and most of it comes back when they end.
+    pub is_held: bool,
+    /// Exact wait; where it is only held, a short one, as nobody knows. None if waiting will not help: the request is
+    /// larger than the limit itself, or a wallet is empty.
     pub retry_after_ms: Option<u64>,
     /// Unix milliseconds at which `retry_after_ms` is over.
     pub resets_at_ms: Option<u64>,
@@ -53,6 +56,7 @@ impl Exceeded {
 impl fmt::Display for Exceeded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self.bound {
+            Bound::Wallet if self.is_held => "prepaid credit",
             Bound::Wallet => return f.write_str("the prepaid credit is used up"),
             Bound::Limit(LimitKind::Rpm) => "limit of requests per minute",
             Bound::Limit(LimitKind::Rph) => "limit of requests per hour",
@@ -65,6 +69,13 @@ impl fmt::Display for Exceeded {
             Bound::Limit(LimitKind::MonthlyLimit) => "monthly budget",
         };
         match self.retry_after_ms {
+            Some(wait) if self.is_held => {
+                let seconds = wait.div_ceil(1_000);
+                write!(
+                    f,
+                    "the {what} is held by requests under way; try again in {seconds} s"
+                )
+            }
             Some(wait) => {
                 let seconds = wait.div_ceil(1_000);
                 write!(f, "the {what} is reached; try again in {seconds} s")

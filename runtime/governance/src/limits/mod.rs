@@ -13,10 +13,10 @@ use uuid::Uuid;
 use crate::account::LimitKind;
 use crate::calendar::{Calendar, Day, Zone};
 use crate::ids::AccountId;
-use crate::ledger::{Ledger, micro_units};
+use crate::ledger::{Balance, Ledger, micro_units};
 use crate::node::LimitSet;
 use crate::path::Path;
-use tally::{Counted, Now, Tallies, Tally};
+use tally::{Counted, NEXT_PLACE_MS, Now, Tallies, Tally};
 
 pub use admission::{Admission, Running, Settled};
 pub use exceeded::{Bound, Exceeded};
@@ -120,6 +120,17 @@ impl State {
         self.tallies.at(slot)
     }
 
+    /// Sees to it that these count for now. Mostly they do, and a plain look at all of them waits for memory once; changed
+    /// one by one, each would wait for itself.
+    fn roll(&mut self, slots: &Slots, now: &Now) {
+        let old = slots.iter().filter(|slot| !self.tallies.is_of(**slot, now));
+        if old.count() > 0 {
+            for slot in slots {
+                self.tallies.at(*slot).roll(now);
+            }
+        }
+    }
+
     /// The time to reckon with. One place decides whether a clock was set back, for all windows: a caller that is a little
     /// behind must not turn one back, or what came in between would leave it too early.
     fn now(&mut self, said_ms: u64) -> Now {
@@ -139,6 +150,26 @@ impl State {
 /// The refusal that waits longest so far.
 struct Worst(Option<Exceeded>);
 
+/// When there is room again.
+#[derive(Clone, Copy)]
+enum Wait {
+    After(u64),
+    /// Some of it when requests under way end.
+    Held,
+    Never,
+}
+
+impl Wait {
+    /// `hold` is too much for what is left. So much would be left if nothing were held, and so much at most.
+    fn of(hold: u64, unspent: u64, most: u64, until_reset: impl FnOnce() -> u64) -> Self {
+        match () {
+            () if hold <= unspent => Self::Held,
+            () if hold <= most => Self::After(until_reset()),
+            () => Self::Never,
+        }
+    }
+}
+
 impl Worst {
     fn note(
         &mut self,
@@ -146,14 +177,21 @@ impl Worst {
         account: AccountId,
         set: Option<&LimitSet>,
         bound: Bound,
-        wait: Option<u64>,
+        wait: Wait,
         now_ms: u64,
     ) {
+        let retry_after_ms = match wait {
+            Wait::After(wait) => Some(wait),
+            Wait::Held => Some(NEXT_PLACE_MS),
+            Wait::Never => None,
+        };
         // For ever is longer than any wait; an empty wallet needs somebody to act, so it is told before all others.
-        let rank =
-            |bound: Bound, wait: Option<u64>| (bound == Bound::Wallet, wait.unwrap_or(u64::MAX));
+        let rank = |bound: Bound, wait: Option<u64>| match wait {
+            None => (bound == Bound::Wallet, u64::MAX),
+            Some(wait) => (false, wait),
+        };
         if let Some(worst) = &self.0
-            && rank(worst.bound, worst.retry_after_ms) >= rank(bound, wait)
+            && rank(worst.bound, worst.retry_after_ms) >= rank(bound, retry_after_ms)
         {
             return;
         }
@@ -162,8 +200,9 @@ impl Worst {
             account,
             pattern: set.and_then(|set| set.pattern.clone()),
             own: account == path.account(),
-            retry_after_ms: wait,
-            resets_at_ms: wait.map(|wait| now_ms.saturating_add(wait)),
+            is_held: matches!(wait, Wait::Held),
+            retry_after_ms,
+            resets_at_ms: retry_after_ms.map(|wait| now_ms.saturating_add(wait)),
         });
     }
 }
@@ -224,14 +263,17 @@ impl Counters {
         let now = state.now(now_ms);
         let now_ms = now.ms;
         let mut worst = Worst(None);
-        let mut slots = Slots::new();
+        let nodes = path.nodes().iter();
+        let slots: Slots = nodes
+            .flat_map(|node| node.sets(ask.model))
+            .map(|set| set.slot)
+            .collect();
+        state.roll(&slots, &now);
         let mut afford = u64::MAX;
         let mut in_places = false;
         for node in path.nodes() {
             for set in node.sets(ask.model) {
-                slots.push(set.slot);
                 let tally = state.tally(set.slot);
-                tally.roll(&now);
                 for (kind, limit) in &set.limits {
                     in_places |= *kind == LimitKind::Concurrency;
                     if kind.is_money() {
@@ -244,7 +286,7 @@ impl Counters {
                             node.id(),
                             Some(set),
                             Bound::Limit(*kind),
-                            wait,
+                            wait.map_or(Wait::Never, Wait::After),
                             now_ms,
                         );
                     }
@@ -274,6 +316,7 @@ impl Counters {
                 account: wallet,
                 pattern: None,
                 own: wallet == path.account(),
+                is_held: false,
                 retry_after_ms: None,
                 resets_at_ms: None,
             });
@@ -398,24 +441,25 @@ impl State {
         for node in path.nodes() {
             for set in node.sets(ask.model) {
                 for (kind, limit) in set.limits.iter().filter(|(kind, _)| kind.is_money()) {
-                    if hold > self.tally(set.slot).left(*kind, *limit) {
-                        let wait = (hold <= *limit).then(|| now.until_reset(*kind));
-                        worst.note(
-                            path,
-                            node.id(),
-                            Some(set),
-                            Bound::Limit(*kind),
-                            wait,
-                            now.ms,
-                        );
+                    let tally = self.tally(set.slot);
+                    if hold > tally.left(*kind, *limit) {
+                        let unspent = tally.unspent(*kind, *limit);
+                        let wait = Wait::of(hold, unspent, *limit, || now.until_reset(*kind));
+                        let bound = Bound::Limit(*kind);
+                        worst.note(path, node.id(), Some(set), bound, wait, now.ms);
                     }
                 }
             }
         }
         if let Some(wallet) = wallet {
-            let available = self.ledger.balance(wallet, now.ms).available;
-            if i128::from(hold) > i128::from(available) {
-                worst.note(path, wallet, None, Bound::Wallet, None, now.ms);
+            let Balance {
+                available, held, ..
+            } = self.ledger.balance(wallet, now.ms);
+            let credit = |amount: i64| u64::try_from(amount).unwrap_or(0);
+            if hold > credit(available) {
+                let unspent = credit(available).saturating_add(credit(held));
+                let wait = Wait::of(hold, unspent, 0, || 0);
+                worst.note(path, wallet, None, Bound::Wallet, wait, now.ms);
             }
         }
     }

@@ -37,6 +37,17 @@ impl Tallies {
         let fresh = || (0..PIECE).map(|_| Tally::default()).collect();
         &mut self.0[piece].get_or_insert_with(fresh)[slot % PIECE]
     }
+
+    /// Whether a slot counts for now already.
+    pub(super) fn is_of(&self, slot: u32, now: &Now) -> bool {
+        let slot = slot as usize;
+        let piece = self.0.get(slot / PIECE).and_then(Option::as_deref);
+        piece.is_some_and(|piece| {
+            let Tally { day, month, .. } = &piece[slot % PIECE];
+            // Both, without a branch between: they lie on two lines.
+            (day.start_ms == now.day.start_ms) & (month.start_ms == now.month.start_ms)
+        })
+    }
 }
 
 /// Sums of one calendar day or month.
@@ -83,8 +94,9 @@ pub(super) struct Counted {
     pub(super) hold: u64,
 }
 
-/// How long somebody waits who asks again and again while all places are taken: nobody knows when one gets free.
-const NEXT_PLACE_MS: u64 = 1_000;
+/// How long somebody waits who asks again and again while all places are taken, or all money that is left is held: nobody
+/// knows when some gets free.
+pub(super) const NEXT_PLACE_MS: u64 = 1_000;
 
 impl Sums {
     fn roll(&mut self, span: Day) {
@@ -156,11 +168,19 @@ impl Tally {
 
     /// Money that a limit still leaves.
     pub(super) fn left(&self, kind: LimitKind, limit: u64) -> u64 {
-        let sums = match kind {
+        limit.saturating_sub(self.sums(kind).committed())
+    }
+
+    /// Money that a limit would leave if all that run were free.
+    pub(super) fn unspent(&self, kind: LimitKind, limit: u64) -> u64 {
+        limit.saturating_sub(self.sums(kind).settled)
+    }
+
+    fn sums(&self, kind: LimitKind) -> &Sums {
+        match kind {
             LimitKind::MonthlyLimit => &self.month,
             _ => &self.day,
-        };
-        limit.saturating_sub(sums.committed())
+        }
     }
 
     /// Counts an admitted request.

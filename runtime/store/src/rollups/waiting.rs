@@ -153,11 +153,15 @@ impl Waiting {
 
     /// What to fold: what an interrupted fold began with; else all that waits, if it is so much.
     pub(crate) fn fold(&mut self, pending: usize) -> Option<Folding> {
-        let weight = self.pending.weight();
-        if self.folding.is_none() && weight > 0 && weight >= pending {
+        if self.is_due(pending) {
             self.begin(self.last);
         }
         self.folding.clone()
+    }
+
+    /// Whether so much waits that a fold should begin, once none is under way: rows are committed during one, too.
+    pub(crate) fn is_due(&self, pending: usize) -> bool {
+        self.pending.weight() >= pending.max(1)
     }
 
     fn begin(&mut self, last: u64) {

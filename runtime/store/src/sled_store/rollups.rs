@@ -174,8 +174,9 @@ impl SledStore {
         self.commit_changes(step.changes, step.is_last)?;
         if !step.is_last {
             *place = Some(job);
+            return Ok(true);
         }
-        Ok(!step.is_last)
+        Ok(self.state.lock().waiting.is_due(pending))
     }
 
     /// Roll-ups that are damaged are made anew by the next start: the rows have all that is in them.

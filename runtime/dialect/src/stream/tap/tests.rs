@@ -272,6 +272,54 @@ fn hints_lead_to_usage_in_unusual_events() {
 }
 
 #[test]
+fn usage_that_came_before_the_output_is_not_that_of_the_answer() {
+    let start = r#"event: message_start
+data: {"type":"message_start","message":{"usage":{"input_tokens":1000,"output_tokens":1}}}
+
+"#;
+    let delta = r#"event: content_block_delta
+data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"abcdefgh"}}
+
+"#;
+    let end = r#"event: message_delta
+data: {"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":2}}
+
+"#;
+    let error = r#"event: error
+data: {"type":"error","error":{"type":"api_error","message":"broke"}}
+
+"#;
+    let messages = |parts: &[&str]| read(Operation::Messages, &parts.concat());
+    let summary = messages(&[start, delta, error]);
+    assert!(matches!(summary.ended, Ended::Failed { .. }));
+    assert_eq!(
+        (summary.usage.unwrap().output, summary.output_bytes_estimate),
+        (1, 8)
+    );
+    assert!(
+        !summary.usage_is_whole,
+        "a vendor that breaks would be paid for one token"
+    );
+    let summary = messages(&[start, delta, end, error]);
+    assert!(summary.usage_is_whole && summary.usage.unwrap().output == 2);
+    assert!(!messages(&[start, delta]).usage_is_whole);
+    assert!(
+        messages(&[
+            start,
+            delta,
+            end,
+            "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"
+        ])
+        .usage_is_whole
+    );
+    let failed = r#"event: response.failed
+data: {"type":"response.failed","response":{"error":{"code":"c","message":"m"},"usage":{"input_tokens":1,"output_tokens":2}}}
+
+"#;
+    assert!(read(Operation::Responses, failed).usage_is_whole);
+}
+
+#[test]
 fn an_event_without_end_costs_no_memory_and_hides_nothing_after_it() {
     let mut tap = StreamTap::new(Operation::ChatCompletions, Arc::default());
     let piece = vec![b'x'; 1 << 20];

@@ -4,7 +4,8 @@ use tollgate_governance::{DeleteMode, KeyId};
 
 use super::*;
 
-const DAY: u64 = 86_400_000;
+const HOUR: u64 = 3_600_000;
+const DAY: u64 = 24 * HOUR;
 
 /// A row of an account with what reports tell apart.
 fn row(control: &Control, account: &str, at: u64, model: &str, provider: &str, cost: u64) {
@@ -294,4 +295,42 @@ fn days_of_reports_are_those_of_the_tree_from_the_next_start_on() {
     // 14 hours ahead: their days begin at 10:00 of the day before, so the first row's day began on day 19,999.
     let days: Vec<_> = report(&control, &[], Some("day"), Filter::default());
     assert_eq!(days, lines(&[("19999", 1), ("20000", 320)]));
+}
+
+#[test]
+fn a_month_of_a_tree_half_an_hour_beside_utc_has_each_row_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let control = world(folder.path());
+    patch(&control, "root", r#"{"time_zone":"Asia/Kolkata"}"#).unwrap();
+    end(control);
+    let control = open(folder.path());
+    // Midnight there is 18:30 in UTC.
+    let midnight = 20_010 * DAY - 11 * HOUR / 2;
+    for (at, cost) in [
+        (midnight - 1, 1_000),
+        (midnight, 20_000),
+        (midnight + DAY, 300_000),
+    ] {
+        row(&control, "root/a", at, "m", "p", cost);
+    }
+    let between = |since: u64, until: u64| {
+        let filter = Filter {
+            since_ms: Some(since),
+            until_ms: Some(until),
+            ..Filter::default()
+        };
+        let query = ReportQuery {
+            filter,
+            ..ReportQuery::default()
+        };
+        let report = control.usage_report(&query).unwrap();
+        let told = (report.since_ms.unwrap(), report.until_ms.unwrap());
+        (report.totals.charged, report.span, told)
+    };
+    let day = (midnight, midnight + DAY);
+    assert_eq!(between(day.0, day.1), (20_000, "day", day));
+    // Whole hours are summed where no days are asked for, and the answer says which.
+    let hours = (midnight - HOUR / 2, midnight + HOUR / 2);
+    assert_eq!(between(midnight + 1, midnight + 2), (21_000, "hour", hours));
+    assert_eq!(between(hours.0, hours.1), (21_000, "hour", hours));
 }

@@ -48,6 +48,8 @@ pub(super) struct Plain {
 pub(super) struct Verdict {
     /// Surely refused: by the wallet, or by a limit with this least wait (none: for ever).
     pub(super) refused: Option<(bool, Option<u64>)>,
+    /// Whether credit that is held and a limit refuse for about as long: either may be told.
+    pub(super) either: bool,
     /// Whether a merged entry that is late to leave may be what refuses.
     pub(super) doubtful: bool,
     pub(super) output: u64,
@@ -114,6 +116,16 @@ impl Plain {
         };
         let sum = rows.filter(counts).map(amount).sum();
         (sum, sum)
+    }
+
+    /// Money that has been charged.
+    fn spent(&self, set: &Set, kind: LimitKind, now: &Now) -> u64 {
+        let charged = self.rows_of(set).filter(|row| !row.open);
+        let counts = |row: &&Row| match kind {
+            LimitKind::MonthlyLimit => row.month == now.month.start_ms,
+            _ => row.day == now.day.start_ms,
+        };
+        charged.filter(counts).map(|row| row.money).sum()
     }
 
     /// The least wait until `amount` fits; none: now.
@@ -195,9 +207,16 @@ impl Plain {
             .find(|output| price(*output) <= afford);
         let output = fits.unwrap_or(lowest);
         let hold = price(output);
-        let mut empty = false;
+        let (mut empty, mut held) = (false, false);
         if fits.is_none() {
-            empty = payer.is_some_and(|payer| i128::from(self.available[payer]) < i128::from(hold));
+            if let Some(payer) = payer {
+                let open = self.rows.iter().filter(|row| row.open);
+                let open = open.filter(|row| row.wallet == Some(payer));
+                let under_way: u64 = open.map(|row| row.money).sum();
+                let free = u64::try_from(self.available[payer]).unwrap();
+                empty = hold > free + under_way;
+                held = hold > free && !empty;
+            }
             for set in &sets {
                 for kind in [LimitKind::DailyLimit, LimitKind::MonthlyLimit] {
                     let Some(limit) = set.limits.get(kind) else {
@@ -205,7 +224,12 @@ impl Plain {
                     };
                     let (used, _) = self.used(set, kind, now);
                     if hold > limit.saturating_sub(used) {
-                        waits.push((hold <= limit).then(|| now.until_reset(kind)));
+                        let spent = self.spent(set, kind, now);
+                        waits.push(match () {
+                            () if hold <= limit.saturating_sub(spent) => Some(1_000),
+                            () if hold <= limit => Some(now.until_reset(kind)),
+                            () => None,
+                        });
                     }
                 }
             }
@@ -213,11 +237,17 @@ impl Plain {
         let longest = waits.iter().max_by_key(|wait| wait.unwrap_or(u64::MAX));
         let refused = match (empty, longest) {
             (true, _) => Some((true, None)),
-            (false, Some(wait)) => Some((false, *wait)),
-            (false, None) => None,
+            (false, Some(wait)) if !held || wait.is_none_or(|wait| wait > 1_000) => {
+                Some((false, *wait))
+            }
+            _ if held => Some((true, Some(1_000))),
+            _ => None,
         };
+        let short = |wait: &Option<u64>| wait.is_some_and(|wait| wait <= 1_000);
+        let either = held && (doubtful || longest.is_some_and(short));
         Verdict {
             refused,
+            either,
             doubtful,
             output,
             hold,

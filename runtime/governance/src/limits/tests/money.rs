@@ -157,3 +157,33 @@ fn the_hold_is_what_is_asked_for_and_not_all_that_is_left() {
     assert_eq!(desk.money(&path, T0), (0, 100));
     drop(open);
 }
+
+#[test]
+fn money_that_is_only_held_is_worth_a_second_of_waiting_and_spent_money_the_rest_of_the_day() {
+    for kind in [LimitKind::DailyLimit, LimitKind::MonthlyLimit] {
+        let (desk, path) = Desk::with(&only(kind, 100));
+        desk.done(&path, costs(30), T0);
+        let under_way = desk.admit(&path, costs(60), T0).unwrap();
+        let refused = desk.admit(&path, costs(50), T0).unwrap_err();
+        assert_eq!(limit(&refused), (kind, Some(1_000)));
+        assert!(refused.is_held && !refused.is_larger_than_limit());
+        assert!(refused.to_string().contains("held by requests under way"));
+        // Not if all of it came back.
+        let refused = desk.admit(&path, costs(71), T0).unwrap_err();
+        assert!(!refused.is_held && refused.retry_after_ms > Some(HOUR));
+        let refused = desk.admit(&path, costs(101), T0).unwrap_err();
+        assert!(!refused.is_held && refused.is_larger_than_limit());
+        drop(under_way);
+        desk.done(&path, costs(50), T0);
+    }
+    let (mut desk, path) = Desk::with(r#"{"billing":"prepaid"}"#);
+    desk.grant(&path, 100);
+    let under_way = desk.admit(&path, costs(60), T0).unwrap();
+    let refused = desk.admit(&path, costs(50), T0).unwrap_err();
+    assert_eq!(refused.bound, Bound::Wallet);
+    assert!(refused.is_held && refused.retry_after_ms == Some(1_000));
+    let refused = desk.admit(&path, costs(101), T0).unwrap_err();
+    assert!(!refused.is_held && refused.retry_after_ms.is_none());
+    drop(under_way);
+    desk.done(&path, costs(100), T0);
+}

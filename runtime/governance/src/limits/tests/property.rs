@@ -150,7 +150,7 @@ impl Run {
                 assert!(verdict.doubtful && refused.retry_after_ms.is_some_and(|wait| wait <= late))
             }
             Some((wallet, wait)) => {
-                assert_eq!(refused.bound == Bound::Wallet, wallet);
+                assert!(verdict.either || (refused.bound == Bound::Wallet) == wallet);
                 match (wait, refused.retry_after_ms) {
                     (None, None) => {}
                     (Some(least), Some(told)) => assert!(
