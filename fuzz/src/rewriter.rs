@@ -7,7 +7,7 @@ use serde_json::Value;
 use tollgate_dialect::{AnswerRewriter, Channel, Denied, Kind, Operation, TextFilter};
 
 use crate::input::Input;
-use crate::stream::{events, is_json, shown};
+use crate::stream::{events, is_json, says_twice, shown};
 
 const OPERATIONS: [Operation; 3] = [
     Operation::ChatCompletions,
@@ -41,6 +41,9 @@ pub fn check(data: &[u8]) {
             shown(&whole.out)
         )
     };
+    if says_twice(input.payload) {
+        return;
+    }
     let (sent, rest) = events(input.payload);
     let (out, _) = events(&whole.out);
     for (_, data) in &out {

@@ -1,5 +1,9 @@
 //! What more than one check asks of a stream of events.
 
+use std::collections::HashSet;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::framing::{self, Splitter};
@@ -36,6 +40,74 @@ pub(crate) fn is_legible(stream: &[u8]) -> bool {
         assert!(json || data == b"[DONE]", "no JSON: {}", shown(data));
         !json || serde_json::from_slice::<serde_json::Value>(data).is_ok()
     })
+}
+
+/// Whether an object of some event has a name twice. JSON does not say which one counts, no vendor does it, and what is done
+/// with the one that does not count is nobody's concern.
+pub(crate) fn says_twice(stream: &[u8]) -> bool {
+    let events = events(stream).0;
+    events.iter().any(|(_, data)| {
+        serde_json::from_slice::<Once>(data).is_err_and(|error| error.to_string().contains(TWICE))
+    })
+}
+
+const TWICE: &str = "there twice";
+
+/// A value in which no name is twice.
+struct Once;
+
+impl<'de> Deserialize<'de> for Once {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for Once {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self, A::Error> {
+        while items.next_element::<Self>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self, A::Error> {
+        let mut names = HashSet::new();
+        while let Some(name) = members.next_key::<String>()? {
+            if !names.insert(name) {
+                return Err(A::Error::custom(TWICE));
+            }
+            members.next_value::<Self>()?;
+        }
+        Ok(self)
+    }
 }
 
 /// Bytes for a message, cut where they are many.

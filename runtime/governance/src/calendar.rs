@@ -108,10 +108,10 @@ impl Calendar {
         self.month.at(now_ms)
     }
 
-    /// As it is for a zone that was changed from `before` at `at_ms`, before this calendar was made.
-    pub(crate) fn changed(&mut self, before: &Zone, at_ms: u64) {
-        self.day.changed(before, at_ms);
-        self.month.changed(before, at_ms);
+    /// As it is where there were these zones, each until its time, before this calendar was made.
+    pub(crate) fn changed(&mut self, before: &[(Zone, u64)]) {
+        self.day.changed(before);
+        self.month.changed(before);
     }
 
     /// Changes the zone at the next boundary of each, so that nobody's day or month is cut short or counted twice.
@@ -162,10 +162,17 @@ impl Running {
         }
     }
 
-    fn changed(&mut self, before: &Zone, at_ms: u64) {
-        let zone = std::mem::replace(&mut self.zone, before.clone());
-        self.next_zone = Some(zone);
-        self.current = Some((self.span_of)(before, at_ms));
+    /// Goes through the changes again as they were made.
+    fn changed(&mut self, before: &[(Zone, u64)]) {
+        let Some((first, _)) = before.first() else {
+            return;
+        };
+        let last = std::mem::replace(&mut self.zone, first.clone());
+        let after = before.iter().skip(1).map(|(zone, _)| zone).chain([&last]);
+        for ((_, at_ms), zone) in before.iter().zip(after) {
+            self.at(*at_ms);
+            self.set_zone(zone);
+        }
     }
 
     fn set_zone(&mut self, zone: &Zone) {
@@ -180,6 +187,8 @@ impl Running {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const HOUR: u64 = 3_600_000;
@@ -332,10 +341,55 @@ mod tests {
             "2026-06-20T00:00:00Z",
         ] {
             let mut restarted = Calendar::new(new_york.clone());
-            restarted.changed(&Zone::utc(), changed);
+            restarted.changed(&[(Zone::utc(), changed)]);
             let now = ms(at);
             assert_eq!(restarted.day(now), running.day(now), "{at}");
             assert_eq!(restarted.month(now), running.month(now), "{at}");
+        }
+    }
+
+    #[test]
+    fn a_zone_that_is_changed_and_changed_back_gives_no_second_budget_after_a_restart() {
+        let berlin = Zone::named("Europe/Berlin").unwrap();
+        let (there, back) = (ms("2026-07-10T09:00:00Z"), ms("2026-07-10T10:00:00Z"));
+        let mut running = Calendar::new(Zone::utc());
+        let day = running.day(there);
+        running.set_zone(&berlin);
+        running.set_zone(&Zone::utc());
+        let mut restarted = Calendar::new(Zone::utc());
+        restarted.changed(&[(Zone::utc(), there), (berlin, back)]);
+        // In Berlin this day would have ended.
+        for at in ["2026-07-10T11:00:00Z", "2026-07-10T23:00:00Z"] {
+            assert_eq!(running.day(ms(at)), day);
+            assert_eq!(restarted.day(ms(at)), day, "{at}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_restart_after_any_changes_of_the_zone_changes_nothing(
+            zones in prop::collection::vec(0..4usize, 2..7),
+            hours in prop::collection::vec(1..400u64, 7),
+        ) {
+            let names = ["UTC", "Europe/Berlin", "Pacific/Kiritimati", "America/Los_Angeles"];
+            let zone = |of: usize| Zone::named(names[of]).unwrap();
+            let mut now = ms("2026-03-20T05:00:00Z");
+            let mut running = Calendar::new(zone(zones[0]));
+            let mut before = Vec::new();
+            for (pair, hours) in zones.windows(2).zip(&hours) {
+                now += hours * HOUR;
+                running.day(now);
+                running.month(now);
+                running.set_zone(&zone(pair[1]));
+                before.push((zone(pair[0]), now));
+            }
+            let mut restarted = Calendar::new(zone(*zones.last().unwrap()));
+            restarted.changed(&before);
+            for later in 0..40 {
+                let at = now + later * 17 * HOUR;
+                prop_assert_eq!(restarted.day(at), running.day(at));
+                prop_assert_eq!(restarted.month(at), running.month(at));
+            }
         }
     }
 

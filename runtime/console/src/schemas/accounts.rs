@@ -143,7 +143,17 @@ pub(super) fn schemas() -> Vec<Named> {
     optional["parent"] = text("UUID of the account above.");
     optional["zone_change"] = object(
         json!({ "at_ms": moment() }),
-        json!({ "before": text("The zone before; absent: the configured one.") }),
+        json!({
+            "before": text("The zone before; absent: the configured one."),
+            "earlier": {
+                "type": "array",
+                "description": "Changes before that which may still count, oldest first.",
+                "items": object(
+                    json!({ "at_ms": moment() }),
+                    json!({ "before": text("The zone before; absent: the configured one.") }),
+                ),
+            },
+        }),
     );
     let mut account = record.clone();
     account["effective"] = effective();

@@ -37,8 +37,12 @@ impl Responses {
             }
             "response.output_item.done" => {
                 let place = event.get("output_index").and_then(Value::as_u64);
-                let place = place
-                    .unwrap_or_else(|| self.items.keys().next_back().map_or(0, |last| last + 1));
+                let place = place.unwrap_or_else(|| {
+                    self.items
+                        .keys()
+                        .next_back()
+                        .map_or(0, |last| last.saturating_add(1))
+                });
                 if let Some(item) = event.remove("item") {
                     budget.take_value(&item)?;
                     self.items.insert(place, item);

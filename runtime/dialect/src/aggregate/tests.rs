@@ -606,3 +606,15 @@ fn recorded_streams_aggregate_to_what_the_side_reader_saw() {
     }
     assert!(seen > 0, "recordings without streams");
 }
+
+#[test]
+fn an_item_without_a_place_behind_the_last_place_there_is_breaks_nothing() {
+    let done = |place: Value| json!({ "type": "response.output_item.done", "output_index": place, "item": { "type": "message" } });
+    let events = [
+        done(json!(u64::MAX)),
+        done(Value::Null),
+        json!({ "type": "response.completed", "response": { "id": "r" } }),
+    ];
+    let whole = answer(Operation::Responses, &events).unwrap();
+    assert_eq!(whole["output"], json!([{ "type": "message" }]));
+}

@@ -95,7 +95,7 @@ impl Control {
         if account.parent.is_none() {
             let zone = super::open::zone(&self.config, &state.directory)
                 .map_err(|error| ControlError::invalid("time_zone", error.to_string()))?;
-            self.counters.set_zone(&zone);
+            self.counters.set_zone(&zone, now_ms());
         }
         Ok(account)
     }

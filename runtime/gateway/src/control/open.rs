@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use tollgate_governance::{Counters, Directory, KeyHasher, OsRandom, Zone};
+use tollgate_governance::{Counters, Directory, KeyHasher, OsRandom, Zone, ZoneChange};
 use tollgate_plugin::{Components, ComponentsConfig, Isolation};
 use tollgate_store::{
     Durability, Journal, JournalOptions, SledStore, Store, StoreError, Table, UsageRollups,
@@ -217,15 +217,14 @@ impl Control {
         let ledger = open_ledger(&*store).map_err(|error| store_failed(&data, error))?;
         let rollup_zone = zone(&config, &directory)?;
         let counters = Arc::new(Counters::new(rollup_zone.clone(), ledger));
-        if let Some(change) = directory.root().and_then(|root| root.zone_change.as_ref()) {
-            let before = change
-                .before
-                .as_ref()
-                .unwrap_or(&config.governance.time_zone);
-            if let Ok(before) = Zone::named(before) {
-                counters.zone_changed(&before, change.at_ms);
-            }
-        }
+        let changes = directory.root().and_then(|root| root.zone_change.as_ref());
+        let before = changes.into_iter().flat_map(ZoneChange::all);
+        let before = before.filter_map(|change| {
+            let name = change.before.as_ref();
+            let zone = Zone::named(name.unwrap_or(&config.governance.time_zone));
+            Some((zone.ok()?, change.at_ms))
+        });
+        counters.zones_changed(&before.collect::<Vec<_>>());
         directory.keep_windows(&counters);
         let seeded = usage::seed(&*store, &directory, &counters, started_ms)
             .map_err(|error| store_failed(&data, error))?;

@@ -86,10 +86,9 @@ impl Directory {
         }
         account.validate()?;
         if account.time_zone != current.time_zone {
-            account.zone_change = Some(ZoneChange {
-                before: current.time_zone.clone(),
-                at_ms: now_ms,
-            });
+            let last = current.zone_change.as_ref();
+            let change = ZoneChange::after(last, current.time_zone.clone(), now_ms);
+            account.zone_change = Some(change);
         }
         if let Some(parent) = account.parent {
             self.check_name_free(parent, &account)?;

@@ -221,15 +221,18 @@ impl Counters {
         }
     }
 
-    /// Changes the zone of the calendar days and months, from the end of the current ones on.
-    pub fn set_zone(&self, zone: &Zone) {
-        self.state.lock().calendar.set_zone(zone);
+    /// Changes the zone of the calendar days and months, from the end of those of `now_ms` on.
+    pub fn set_zone(&self, zone: &Zone, now_ms: u64) {
+        let mut state = self.state.lock();
+        // Sees to it that there are current ones.
+        state.now(now_ms);
+        state.calendar.set_zone(zone);
     }
 
-    /// Says that the zone was another one until `at_ms` (Unix milliseconds): the day and month that ran then end as they
+    /// Says which zones there were until when (Unix milliseconds), oldest first: the day and month that ran then end as they
     /// would have. Before anything is counted.
-    pub fn zone_changed(&self, before: &Zone, at_ms: u64) {
-        self.state.lock().calendar.changed(before, at_ms);
+    pub fn zones_changed(&self, before: &[(Zone, u64)]) {
+        self.state.lock().calendar.changed(before);
     }
 
     /// The calendar day that counts at `now_ms`.

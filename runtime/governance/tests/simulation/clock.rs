@@ -99,6 +99,11 @@ impl Windows {
         let hours = (window.end_ms - window.start_ms) / 3_600_000;
         assert!(hours <= if self.months { 31 * 24 + 1 } else { 25 });
         let zone = TimeZone::get(&self.zone).unwrap();
+        if self.current.is_none() && self.seen > 1 {
+            // Right after it was forgotten: that of a zone before may still run.
+            self.current = Some(window);
+            return;
+        }
         let date = |ms: u64| {
             let at = Timestamp::from_millisecond(ms.try_into().unwrap()).unwrap();
             at.to_zoned(zone.clone()).date()

@@ -45,6 +45,7 @@ impl World {
         ledger.verify().unwrap();
         let zone = Zone::named(&self.zones[self.zone]).unwrap();
         let old = std::mem::replace(&mut self.counters, Arc::new(Counters::new(zone, ledger)));
+        self.counters.zones_changed(&self.zones_before);
         for running in std::mem::take(&mut self.running) {
             // Settled at its hold, flagged as recovered.
             let row = &mut self.rows[running.row];
@@ -52,11 +53,18 @@ impl World {
             self.counts.recovered += 1;
         }
         drop(old);
-        self.days.forget();
-        self.months.forget();
+        let same_windows = (self.counters.day(now), self.counters.month(now)) == (day, month);
+        if !same_windows {
+            // A clock that was set back over midnight stays in the new day, which nobody knows after a restart.
+            assert!(
+                self.counts.set_back > 0,
+                "a restart changed the day or the month"
+            );
+            self.days.forget();
+            self.months.forget();
+        }
         self.count_again();
 
-        let same_windows = (self.counters.day(now), self.counters.month(now)) == (day, month);
         for (id, (spent, balance)) in before {
             let path = self.directory.path(id).unwrap();
             let again = self.counters.spent(&path, now);

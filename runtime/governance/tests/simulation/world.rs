@@ -78,6 +78,8 @@ pub(crate) struct World {
     pub(crate) checkpoint: Option<Vec<u8>>,
     pub(crate) zones: Vec<String>,
     pub(crate) zone: usize,
+    /// Those before, each until when.
+    pub(crate) zones_before: Vec<(Zone, u64)>,
     pub(crate) days: Windows,
     pub(crate) months: Windows,
     pub(crate) counts: Counts,
@@ -103,6 +105,7 @@ impl World {
             checkpoint: None,
             zones: zones.iter().map(|zone| (*zone).to_owned()).collect(),
             zone: 0,
+            zones_before: Vec::new(),
             days: Windows::new(false, zones[0]),
             months: Windows::new(true, zones[0]),
             counts: Counts::default(),
@@ -177,9 +180,11 @@ impl World {
     }
 
     pub(crate) fn set_zone(&mut self) {
+        let named = |name: &String| Zone::named(name).unwrap();
+        let now = self.clock.now();
+        self.zones_before.push((named(&self.zones[self.zone]), now));
         self.zone = (self.zone + 1) % self.zones.len();
-        let zone = Zone::named(&self.zones[self.zone]).unwrap();
-        self.counters.set_zone(&zone);
+        self.counters.set_zone(&named(&self.zones[self.zone]), now);
         self.counts.zones += 1;
     }
 

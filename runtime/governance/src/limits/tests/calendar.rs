@@ -121,7 +121,7 @@ fn a_new_zone_takes_effect_at_the_next_midnight_and_cuts_nobodys_day_short() {
         let noon = ms("2026-05-02T12:00:00Z");
         desk.done(&path, UNIT, noon);
         desk.counters
-            .set_zone(&Zone::named("America/New_York").unwrap());
+            .set_zone(&Zone::named("America/New_York").unwrap(), noon);
         let first_end = ms("2026-05-03T00:00:00Z");
         let refused = desk.admit(&path, UNIT, noon + 1).unwrap_err();
         assert_eq!(refused.resets_at_ms, Some(first_end));
@@ -140,8 +140,10 @@ fn a_new_zone_takes_effect_at_the_next_midnight_and_cuts_nobodys_day_short() {
 fn a_month_changes_its_zone_at_its_own_end() {
     let (desk, path) = Desk::with(r#"{"limits":{"monthly_limit":10}}"#);
     desk.done(&path, costs(10), ms("2026-05-10T00:00:00Z"));
-    desk.counters
-        .set_zone(&Zone::named("Pacific/Auckland").unwrap());
+    desk.counters.set_zone(
+        &Zone::named("Pacific/Auckland").unwrap(),
+        ms("2026-05-10T00:00:00Z"),
+    );
     let refused = desk.admit(&path, costs(1), ms("2026-05-31T13:00:00Z"));
     let end = ms("2026-06-01T00:00:00Z");
     assert_eq!(refused.unwrap_err().resets_at_ms, Some(end));
