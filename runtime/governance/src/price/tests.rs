@@ -148,6 +148,38 @@ fn absurd_token_counts_cost_too_much_and_never_too_little() {
 }
 
 #[test]
+fn a_cost_beyond_128_bits_is_the_largest_and_never_wraps_to_nothing() {
+    // Four parts of 2^126 are 2^128: nothing, if the sum wrapped.
+    let half = 1 << 63;
+    let tokens = Tokens {
+        input: half,
+        cache_read: half,
+        cache_write_5m: half,
+        cache_write_1h: half,
+        ..Tokens::default()
+    };
+    let dear = Price {
+        input: half,
+        cache_read: half,
+        cache_write_5m: half,
+        cache_write_1h: half,
+        ..Price::default()
+    };
+    assert_eq!(cost(&dear, &tokens), u64::MAX);
+    // 2^108 times a factor of 2^20 millionths is 2^128, too.
+    let tokens = Tokens {
+        input: 1 << 54,
+        ..Tokens::default()
+    };
+    let dear = Price {
+        input: 1 << 54,
+        ..Price::default()
+    };
+    let factor = Factor::new(1 << 20).unwrap();
+    assert_eq!(charge(&dear, &tokens, factor).charged, u64::MAX);
+}
+
+#[test]
 fn a_free_model_costs_nothing() {
     assert_eq!(
         cost(
