@@ -339,7 +339,9 @@ impl StreamTap {
             Some(b"message_start") => event.at_pointer("/message/usage"),
             Some(b"message_delta") => {
                 let usage = event.get("usage");
-                self.told_at_end |= usage.is_some();
+                self.told_at_end |= usage
+                    .and_then(|usage| usage.get("output_tokens"))
+                    .is_some_and(|tokens| tokens.shape() == Shape::Number);
                 usage
             }
             Some(b"message_stop") => {
