@@ -115,7 +115,8 @@ fn accepted(target: &Target<'_>, written: &mut Value, sent: &[u8]) -> Result<(),
 fn names_two_the_same(sent: &[u8]) -> bool {
     fn names<'a>(tools: &'a Value, found: &mut Vec<&'a str>) {
         for tool in tools.as_array().into_iter().flatten() {
-            let name = tool.pointer("/function/name").or_else(|| tool.get("name"));
+            let places = ["/function/name", "/custom/name", "/name"];
+            let name = places.iter().find_map(|place| tool.pointer(place));
             found.extend(name.and_then(Value::as_str));
             names(&tool["tools"], found);
         }
