@@ -117,6 +117,10 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         .iter()
         .any(|name| options.wants(name));
     let programs = programs::Programs::build(&options.profile, wants_gateway, options.build)?;
+    let wants_scale = options.wants("scale") && !(options.quick && options.only.is_empty());
+    if wants_scale {
+        scale::prepare(&options.profile, options.build)?;
+    }
 
     let folder = target_dir().join("bench");
     let scratch = folder.join(format!("run-{}", std::process::id()));
@@ -124,8 +128,8 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     let outcome = measure(&options, &programs, &scratch, machine);
     // Data directories and logs of the run; kept when it failed, to be looked at.
     let mut results = outcome.with_context(|| format!("logs are in {}", scratch.display()))?;
-    if options.wants("scale") && !(options.quick && options.only.is_empty()) {
-        results.scale = Some(scale::measure(&options.profile, options.build)?);
+    if wants_scale {
+        results.scale = Some(scale::measure(&options.profile)?);
     }
     let _ = fs::remove_dir_all(&scratch);
 

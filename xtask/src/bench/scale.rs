@@ -1,6 +1,7 @@
 //! Governance and store at scale: examples of their crates that measure themselves, run and read.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -15,10 +16,9 @@ const EXAMPLES: [(&str, &str, &str); 3] = [
     ("tollgate-store", "commit_cost", "commit_cost"),
 ];
 
-/// Builds and runs the examples, one after the other, on the core of what is measured.
-pub(crate) fn measure(profile: &str, build: bool) -> Result<Value> {
-    let mut all = serde_json::Map::new();
-    for (package, example, member) in EXAMPLES {
+/// Builds the examples, and sees that they are there: before all else is measured for a quarter of an hour.
+pub(crate) fn prepare(profile: &str, build: bool) -> Result<()> {
+    for (package, example, _) in EXAMPLES {
         if build {
             run(cargo().args([
                 "build",
@@ -30,8 +30,22 @@ pub(crate) fn measure(profile: &str, build: bool) -> Result<Value> {
                 example,
             ]))?;
         }
+        let binary = binary(profile, example);
+        ensure!(binary.is_file(), "{} is not built", binary.display());
+    }
+    Ok(())
+}
+
+fn binary(profile: &str, example: &str) -> PathBuf {
+    target_dir().join(profile).join("examples").join(example)
+}
+
+/// Runs the examples, one after the other, on the core of what is measured.
+pub(crate) fn measure(profile: &str) -> Result<Value> {
+    let mut all = serde_json::Map::new();
+    for (_, example, member) in EXAMPLES {
         say(&format!("measuring {example}"));
-        let binary = target_dir().join(profile).join("examples").join(example);
+        let binary = binary(profile, example);
         let output = Command::new("taskset")
             .args(["-c", "0"])
             .arg(&binary)
