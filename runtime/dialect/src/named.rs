@@ -14,8 +14,10 @@ pub struct NamedInput {
     pub files: u64,
 }
 
-/// Nothing is named without one of these.
-const MARKS: [&[u8]; 3] = [b"url\"", b"\"file_id\"", b"url\\u"];
+/// Nothing is named without one of these; a name may be written with escapes.
+const MARKS: [&[u8]; 3] = [b"url\"", b"\"file_id\"", b"\\u00"];
+const IMAGES: [&str; 3] = ["input_image", "image_url", "computer_screenshot"];
+const FILES: [&str; 5] = ["input_file", "file", "file_url", "video_url", "input_video"];
 /// The parts of a result of a tool are the deepest.
 const DEPTH: u32 = 16;
 
@@ -47,21 +49,28 @@ impl NamedInput {
             return;
         }
         let kind = value.get("type");
-        let is = |word: &str| kind.is_some_and(|kind| kind.is_word(word));
-        if is("tool_use") {
-            // The model's own words, whatever they are called.
+        let is =
+            |words: &[&str]| kind.is_some_and(|kind| words.iter().any(|word| kind.is_word(word)));
+        if is(&[
+            "tool_use",
+            "server_tool_use",
+            "mcp_tool_use",
+            "file_search_call",
+        ]) {
+            // The model's own words, whatever they are called, and what was found once.
             return;
         }
         for (key, value) in value.members() {
             match &*key.bytes() {
-                b"file_id" | b"image_url" if is("input_image") || is("image_url") => {
+                b"file_id" | b"image_url" if is(&IMAGES) => {
                     self.images += u64::from(is_elsewhere(value));
                 }
-                b"file_id" | b"file_url" | b"video_url" => {
+                // Not those of answers that are sent back: where a citation or a result is from.
+                b"file_id" | b"file_url" | b"video_url" if kind.is_none() || is(&FILES) => {
                     self.files += u64::from(is_elsewhere(value));
                 }
-                b"source" if is("image") => self.images += u64::from(is_source(value)),
-                b"source" if is("document") => self.files += u64::from(is_source(value)),
+                b"source" if is_source(value) && is(&["image"]) => self.images += 1,
+                b"source" if is_source(value) && is(&["document"]) => self.files += 1,
                 _ if matches!(value.shape(), Shape::Array | Shape::Object) => {
                     self.visit(value, depth);
                 }
@@ -132,6 +141,21 @@ mod tests {
                 Operation::Messages,
                 r#"[{"role":"user","content":[{"type":"image","source":{"type":"url","url":"https://a/b.png"}},{"type":"document","source":{"type":"file","file_id":"file_1"}},{"type":"tool_result","tool_use_id":"t","content":[{"type":"document","source":{"type":"url","url":"https://a/b.pdf"}}]}]}]"#,
                 (1, 2),
+            ),
+            (
+                Operation::Responses,
+                r#"[{"role":"assistant","content":[{"type":"output_text","text":"x","annotations":[{"type":"file_citation","file_id":"file-1","index":1}]}]},{"type":"file_search_call","id":"f","results":[{"file_id":"file-1","text":"x"}]}]"#,
+                (0, 0),
+            ),
+            (
+                Operation::Responses,
+                r#"[{"type":"computer_call_output","call_id":"c","output":{"type":"computer_screenshot","image_url":"https://a/b.png"}},{"role":"user","content":[{"type":"input_file","file\u005fid":"file-1"}]}]"#,
+                (1, 1),
+            ),
+            (
+                Operation::Messages,
+                r#"[{"role":"user","content":[{"type":"document","source":{"type":"content","content":[{"type":"image","source":{"type":"url","url":"https://a/b.png"}}]}}]},{"role":"assistant","content":[{"type":"mcp_tool_use","id":"t","input":{"file_id":"x"}}]}]"#,
+                (1, 0),
             ),
             (
                 Operation::Messages,

@@ -20,7 +20,6 @@ use crate::views::CallFacts;
 
 /// A plan, ready to send.
 pub(crate) struct Prepared {
-    pub(crate) path: String,
     pub(crate) head: RequestHead,
     pub(crate) edits: Vec<Edit>,
     pub(crate) commit_after: CommitAfter,
@@ -102,7 +101,6 @@ impl Prepared {
         let always_stream = plan.upstream_stream == UpstreamStream::Always;
         let head = head(plan, upstream, &plan.path, call.stream || always_stream)?;
         Ok(Self {
-            path: plan.path.clone(),
             head,
             edits: plan.edits.iter().map(edit).collect(),
             commit_after: plan.commit_after,

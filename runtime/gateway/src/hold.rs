@@ -22,8 +22,8 @@ const UNKNOWN_OUTPUT: u64 = 8_192;
 /// As much as a vendor may hold of a conversation that the gateway has never seen, where its manifest does not tell the
 /// size of the window, tokens.
 const UNKNOWN_WINDOW: u64 = 200_000;
-/// What a vendor charges at most for one image that it fetches itself, tokens: OpenAI's models of today take up to 10,000
-/// patches in their finest detail, some at 1.6 tokens each.
+/// What is held for one image that the vendor fetches itself, tokens: more than the current models take in their finest
+/// detail. `gpt-4o-mini` may take three times as many, at a price that makes them cheaper.
 const NAMED_IMAGE: u64 = 16_000;
 /// Output that counts against limits of tokens until the settlement tells how much it was.
 const EXPECTED_OUTPUT: u64 = 4_096;
@@ -154,12 +154,10 @@ impl Wanted {
         let least = LEAST_OUTPUT.max(facts.thinking_budget.saturating_add(1));
         let thread = request.thread.as_deref();
         let unseen = thread.is_some_and(|thread| matches!(thread.held, Held::Unseen { .. }));
-        // Input has no cap that could be told to the vendor: as much as fits.
+        // Input has no cap that could be told to the vendor: as much as fits, should the output be lowered to nothing.
         let most_input = || {
-            let windows = candidates.iter().map(|route| {
-                let window = route.context_window.unwrap_or(UNKNOWN_WINDOW);
-                window.saturating_sub(output)
-            });
+            let windows = candidates.iter();
+            let windows = windows.map(|route| route.context_window.unwrap_or(UNKNOWN_WINDOW));
             windows.max().unwrap_or_default().max(input)
         };
         let named = tollgate_dialect::named_input(&request.document, request.operation);

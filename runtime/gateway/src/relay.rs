@@ -10,7 +10,8 @@ use bytes::Bytes;
 use hyper::body::Body;
 use tollgate_dialect::bridge::{self, StreamBridge};
 use tollgate_dialect::{
-    AnswerRewriter, ApiError, Denied, Ended, ErrorKind, Operation, StreamFilter, StreamTap, Usage,
+    AnswerRewriter, ApiError, Denied, Ended, ErrorKind, Operation, StreamFilter, StreamSummary,
+    StreamTap,
 };
 use tollgate_governance::Running;
 use tollgate_plugin::{TranslateError, Translator};
@@ -242,7 +243,7 @@ impl Relay {
         let Some(tap) = self.tap.take() else { return };
         let position = tap.position();
         let summary = tap.finish();
-        self.note_owner(position.response_id.as_deref(), summary.usage.as_ref());
+        self.note_owner(position.response_id.as_deref(), &summary);
         let Some(settlement) = self.settlement.take() else {
             return;
         };
@@ -276,9 +277,9 @@ impl Relay {
     }
 
     /// However the stream ends: the vendor may go on with the answer, or keep what there is of it.
-    fn note_owner(&mut self, id: Option<&str>, usage: Option<&Usage>) {
+    fn note_owner(&mut self, id: Option<&str>, stream: &StreamSummary) {
         if let Some(keeper) = &mut self.keeper {
-            keeper.ended(id, usage);
+            keeper.ended(id, stream);
         }
     }
 
@@ -303,7 +304,7 @@ impl Relay {
         let Some(tap) = self.tap.take() else { return };
         let position = tap.position();
         let summary = tap.finish();
-        self.note_owner(position.response_id.as_deref(), summary.usage.as_ref());
+        self.note_owner(position.response_id.as_deref(), &summary);
         match &mut self.bridge {
             Some((bridge, _)) => {
                 let mut events = Vec::new();
@@ -336,8 +337,12 @@ impl Drop for Relay {
             let complete = tap.is_ended();
             let position = tap.position();
             let summary = tap.finish();
-            self.note_owner(position.response_id.as_deref(), summary.usage.as_ref());
-            let usage = settlement.used(&summary);
+            self.note_owner(position.response_id.as_deref(), &summary);
+            // A client that leaves between the answer's last words and its usage has not been told what it cost.
+            let usage = match complete {
+                true => settlement.used(&summary),
+                false => settlement.part_way(summary.usage, summary.output_bytes_estimate),
+            };
             settlement.close(match complete {
                 true => Outcome::complete(200, usage),
                 false if std::thread::panicking() => Outcome::defect(usage),

@@ -35,6 +35,12 @@ impl RequestHead {
         Ok(Self { uri, headers })
     }
 
+    /// Path and query as they are sent.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.uri.path_and_query().map_or("/", PathAndQuery::as_str)
+    }
+
     /// Adds a header, in place of one with the same name.
     pub fn insert(&mut self, name: header::HeaderName, value: HeaderValue) {
         self.headers.insert(name, value);

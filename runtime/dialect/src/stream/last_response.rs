@@ -56,7 +56,7 @@ impl LastResponse {
         }
     }
 
-    /// Whether an event was larger than the limit.
+    /// Whether it gave up at an event that was larger than the limit.
     pub fn is_too_long(&self) -> bool {
         self.given_up
     }

@@ -40,7 +40,7 @@ pub struct StreamSummary {
     /// Bytes of answer text (tool arguments and reasoning included) in the deltas, roughly four to a token.
     pub output_bytes_estimate: u64,
     /// Whether the usage told is that of the whole answer. Messages tells one in its first event already, which knows
-    /// nothing of the output.
+    /// nothing of the output: that alone is not it, however the stream ends.
     pub usage_is_whole: bool,
 }
 
@@ -197,7 +197,7 @@ impl StreamTap {
         // Vendors that tell zeros until the last event have told nothing when they are cut off before it.
         let truthful = self.told.is_substantial() || ended == Ended::Complete;
         let usage_is_whole = match ended {
-            Ended::Complete => true,
+            Ended::Complete => self.operation != Operation::Messages || self.told_at_end,
             Ended::Failed { .. } => self.told_at_end || self.finished_choice,
             Ended::Cut => false,
         };

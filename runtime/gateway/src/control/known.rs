@@ -35,8 +35,9 @@ pub(super) fn endpoints(lists: &Lists<'_>) -> Result<(), ControlError> {
     })
 }
 
-/// Refuses limits under a name that requests are never counted under: they would not limit anything, and nobody would
-/// notice. A name that nothing is served under may still come to be one.
+/// Refuses limits under another spelling of a model: requests are counted under its own name, so they would not limit
+/// anything, and nobody would notice. A name that nothing is served under may still come to be one; so may what a pattern
+/// is about.
 pub(super) fn limited_models(
     snapshot: &Snapshot,
     patch: &AccountPatch,

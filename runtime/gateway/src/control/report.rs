@@ -119,7 +119,7 @@ impl Control {
                 let message = format!("is `hour` or `day`, not `{other}`");
                 return Err(ControlError::invalid("span", message));
             }
-            // Days where they say what was asked for: those of the tree, which begin within an hour of UTC in some zones.
+            // Days where they say what was asked for: those of the tree begin in the middle of an hour of UTC in some zones.
             None if self.is_of_days(&wanted) => Span::Day,
             None => Span::Hour,
         };

@@ -347,11 +347,10 @@ fn sign(
     let upstream = &route.upstream;
     let mut sha256 = [0; 32];
     sha256.copy_from_slice(ring::digest::digest(&ring::digest::SHA256, body).as_ref());
-    let path = format!("{}{}", upstream.target.base_path(), prepared.path);
     let head = SignHead {
         method: "POST".to_owned(),
         authority: upstream.target.authority().to_owned(),
-        path,
+        path: prepared.head.path().to_owned(),
         headers: prepared.templates.clone(),
         body_sha256: sha256,
         now: worker.now_ms(),

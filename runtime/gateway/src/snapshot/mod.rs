@@ -183,18 +183,10 @@ impl Snapshot {
         }
     }
 
-    /// The name that a limit must have instead of `pattern`, which is another spelling of a model and counts nothing.
-    pub(crate) fn limited_as(&self, pattern: &str) -> Option<String> {
-        if !pattern.contains('*') {
-            let identity = self.identity(pattern);
-            return (identity.model != pattern).then(|| identity.model.to_owned());
-        }
-        let (provider, bare) = pattern.split_once('/')?;
-        let mut routes = self.routes.values().flatten();
-        let is_provider = |route: &Route| route.upstream.provider_id == provider;
-        let is_of_model = |route: &Route| route.id.starts_with(&pattern[..=provider.len()]);
-        let means_provider = routes.clone().any(|route| is_provider(route));
-        (means_provider && !routes.any(|route| is_of_model(route))).then(|| bare.to_owned())
+    /// The name that a limit must have instead of `name`, which is another spelling of a model and counts nothing.
+    pub(crate) fn limited_as<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+        let identity = self.identity(name);
+        (identity.model != name).then_some(identity.model)
     }
 
     /// The routes for a model, best first. `provider/model` asks for one provider's.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde::Deserialize;
-use tollgate_dialect::{LastResponse, Operation, Usage};
+use tollgate_dialect::{Ended, LastResponse, Operation, StreamSummary};
 use tollgate_governance::AccountId;
 
 use super::resume::items;
@@ -106,17 +106,20 @@ impl Keeper {
             last.push(bytes);
             if let Some(response) = last.take() {
                 self.whole(response.as_bytes());
-            } else if last.is_too_long() {
-                self.lose();
             }
         }
     }
 
-    /// The vendor's stream has ended; this is what the gateway read of it on the side.
-    pub(crate) fn ended(&mut self, id: Option<&str>, usage: Option<&Usage>) {
-        if let (Place::There(_), Some(id)) = (&self.place, id) {
-            let tokens = usage.map_or(0, |usage| crate::settle::tokens(usage).total());
-            self.keep(id, tokens, String::new);
+    /// The stream has ended; this is what the gateway read of it on the side.
+    pub(crate) fn ended(&mut self, id: Option<&str>, stream: &StreamSummary) {
+        let usage = stream.usage.as_ref();
+        let tokens = usage.map_or(0, |usage| crate::settle::tokens(usage).total());
+        match (&self.place, id) {
+            (Place::There(_), Some(id)) => self.keep(id, tokens, String::new),
+            (Place::Here(_, last), _) if last.is_too_long() && stream.ended == Ended::Complete => {
+                self.lose(tokens);
+            }
+            _ => {}
         }
     }
 
@@ -149,9 +152,9 @@ impl Keeper {
     }
 
     /// The answer is too long to be kept.
-    fn lose(&mut self) {
+    fn lose(&mut self, tokens: u64) {
         if !std::mem::replace(&mut self.done, true) {
-            self.go_on(UNKEPT, 0);
+            self.go_on(UNKEPT, tokens);
         }
     }
 

@@ -104,7 +104,7 @@ pub(crate) fn resume(
                 Some(named) => ApiError::new(
                     ErrorKind::TurnNotFound,
                     format!(
-                        "Conversation '{named}' cannot go on: its last answer was deleted or too long to be kept."
+                        "Conversation '{named}' cannot go on: its last answer was deleted, has expired or was too long to be kept."
                     ),
                 )
                 .with_param(param),

@@ -72,21 +72,21 @@ pub struct ZoneChange {
     pub before: Option<String>,
     /// Unix milliseconds.
     pub at_ms: u64,
-    /// Changes before that which may still count, oldest first: the day or month of then may not have ended.
+    /// Changes before that which may still count, oldest first: the month of then, and where the one after it begins.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub earlier: Vec<ZoneChange>,
 }
 
 impl ZoneChange {
-    /// No month is longer, wherever it begins, milliseconds.
-    const LONGEST_MONTH_MS: u64 = 33 * 24 * 3_600_000;
+    /// Two months are not longer, wherever they begin, milliseconds.
+    const TWO_MONTHS_MS: u64 = 65 * 24 * 3_600_000;
     /// Changes that are remembered. Whoever makes more of them in a month is playing.
     const MOST: usize = 32;
 
     /// A change now, from the zone `before`, after `last`.
     pub(crate) fn after(last: Option<&Self>, before: Option<String>, at_ms: u64) -> Self {
         let mut earlier: Vec<_> = last.into_iter().flat_map(Self::all).collect();
-        earlier.retain(|change| change.at_ms.saturating_add(Self::LONGEST_MONTH_MS) > at_ms);
+        earlier.retain(|change| change.at_ms.saturating_add(Self::TWO_MONTHS_MS) > at_ms);
         let surplus = earlier.len().saturating_sub(Self::MOST);
         earlier.drain(..surplus);
         Self {

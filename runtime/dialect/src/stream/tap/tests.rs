@@ -303,6 +303,9 @@ data: {"type":"error","error":{"type":"api_error","message":"broke"}}
     let summary = messages(&[start, delta, end, error]);
     assert!(summary.usage_is_whole && summary.usage.unwrap().output == 2);
     assert!(!messages(&[start, delta]).usage_is_whole);
+    let stop = "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
+    let untold = messages(&[start, delta, stop]);
+    assert!(untold.ended == Ended::Complete && !untold.usage_is_whole);
     let nothing = end.replace(r#"{"output_tokens":2}"#, "null");
     assert!(!messages(&[start, delta, &nothing, error]).usage_is_whole);
     assert!(
