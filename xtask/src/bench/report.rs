@@ -209,7 +209,10 @@ fn heading(load: Load, paced: bool) -> Vec<String> {
 fn line(row: &Row, load: Load, floor: Option<&Sample>, paced: bool) -> Vec<String> {
     const EVENTS: f64 = 24.0;
     let Some(sample) = row.median(load) else {
-        return vec![row.label.clone(), "failed".to_owned()];
+        let mut cells = row.cells.iter();
+        let failed = cells.any(|cell| cell.load == load.name() && !cell.failed.is_empty());
+        let told = if failed { "failed" } else { "not measured" };
+        return vec![row.label.clone(), told.to_owned()];
     };
     let ms = |us: f64| number(Some(us / 1e3), 2);
     let ratio = sample
