@@ -1,5 +1,5 @@
-//! Names in an account's or key's lists and limits that mean nothing: refused, because a list with a typing error in it restricts or
-//! allows something else than its author thinks.
+//! Names in an account's or key's lists and limits that mean nothing: refused, because a list with a typing error in it
+//! restricts or allows something else than its author thinks.
 
 use tollgate_dialect::Operation;
 use tollgate_governance::{Account, AccountPatch};
