@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use wit_component::ComponentEncoder;
 
 use crate::contract;
@@ -200,6 +200,16 @@ fn library_name(manifest: &Path) -> Result<String> {
 fn encode(module: &Path) -> Result<Vec<u8>> {
     let bytes =
         std::fs::read(module).with_context(|| format!("cannot read {}", module.display()))?;
+    for folder in [tools::root(), tools::cargo_home()] {
+        let folder = folder.to_string_lossy();
+        ensure!(
+            !bytes
+                .windows(folder.len())
+                .any(|window| window == folder.as_bytes()),
+            "{} names {folder}: a component must not tell where it was built",
+            module.display()
+        );
+    }
     ComponentEncoder::default()
         .validate(true)
         .module(&bytes)
@@ -214,6 +224,7 @@ fn sources(guest: &Guest, toolchain: &GuestToolchain) -> Result<String> {
         root.join("Cargo.toml"),
         root.join("Cargo.lock"),
         root.join("xtask/src/components.rs"),
+        root.join("xtask/src/guest_toolchain.rs"),
     ];
     for dir in [&guest.dir, &root.join("sdk"), &root.join("wit")] {
         files.extend(tools::files_under(dir)?);

@@ -88,8 +88,8 @@ impl GuestToolchain {
             .arg(target_dir)
             // Flags for the host's processor would make no sense to a guest's.
             .env_remove("RUSTFLAGS")
-            .env_remove("CARGO_ENCODED_RUSTFLAGS")
-            .env_remove("CARGO_BUILD_RUSTFLAGS");
+            .env_remove("CARGO_BUILD_RUSTFLAGS")
+            .env("CARGO_ENCODED_RUSTFLAGS", nameless());
         if let Self::Debian { linker } = self {
             command
                 .arg("-Zbuild-std=std,panic_abort")
@@ -102,6 +102,21 @@ impl GuestToolchain {
         }
         command
     }
+}
+
+/// Flags that keep the folders of this machine out of a component: messages of panics carry the paths of sources. Who
+/// gets a component must not learn whose home it was built in, and two machines shall build the same bytes.
+fn nameless() -> String {
+    let registry = tools::cargo_home().join("registry/src");
+    // Each folder in it is one registry's, a mirror's with the mirror's name. The last prefix that fits counts, so the
+    // folders come after what they lie in, which is for those that cargo is yet to make.
+    let registries = tools::sorted(&registry).unwrap_or_default();
+    let renamed = std::iter::once(registry).chain(registries);
+    let renamed = renamed.map(|folder| (folder, "/registry"));
+    let flags = std::iter::once((tools::root(), "/tollgate"))
+        .chain(renamed)
+        .map(|(folder, name)| format!("--remap-path-prefix={}={name}", folder.display()));
+    flags.collect::<Vec<_>>().join("\u{1f}")
 }
 
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";

@@ -15,6 +15,14 @@ pub(crate) fn root() -> PathBuf {
     xtask.parent().map_or(xtask.clone(), Path::to_owned)
 }
 
+/// Where cargo keeps what it fetched.
+pub(crate) fn cargo_home() -> PathBuf {
+    env::var_os("CARGO_HOME").map_or_else(
+        || env::home_dir().unwrap_or_else(|| "/".into()).join(".cargo"),
+        PathBuf::from,
+    )
+}
+
 /// Where cargo builds for the host.
 pub(crate) fn target_dir() -> PathBuf {
     match env::var_os("CARGO_TARGET_DIR") {

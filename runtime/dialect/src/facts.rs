@@ -2,7 +2,7 @@
 
 use crate::document::{boolean, integer, string, wrong};
 use crate::json::walk::{Raw, Shape};
-use crate::{Document, Edit, Invalid, Operation};
+use crate::{Document, Invalid, Operation};
 
 /// The facts of one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,20 +150,16 @@ pub fn lower_output_cap(
         if let Some(old) = document.get_u64(name)? {
             capped = true;
             if old > cap {
-                document.apply(&Edit::Set {
-                    pointer: format!("/{name}"),
-                    value: cap.to_string(),
-                })?;
+                document.set_number(name, cap);
             }
         }
     }
-    match cap_members(operation).first() {
-        Some(name) if !capped => document.apply(&Edit::Set {
-            pointer: format!("/{name}"),
-            value: cap.to_string(),
-        }),
-        _ => Ok(()),
+    if let Some(name) = cap_members(operation).first()
+        && !capped
+    {
+        document.set_number(name, cap);
     }
+    Ok(())
 }
 
 fn missing(name: &str) -> Invalid {

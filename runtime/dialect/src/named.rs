@@ -1,6 +1,8 @@
 //! Input that a request only names: the vendor fetches it, and charges for what nobody here has seen.
 
-use memchr::memmem;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 
 use crate::json::walk::{Raw, Shape};
 use crate::{Document, Operation};
@@ -15,7 +17,8 @@ pub struct NamedInput {
 }
 
 /// Nothing is named without one of these; a name may be written with escapes.
-const MARKS: [&[u8]; 3] = [b"url\"", b"\"file_id\"", b"\\u00"];
+static MARKS: LazyLock<[Finder<'_>; 3]> =
+    LazyLock::new(|| ["url\"", "\"file_id\"", "\\u00"].map(Finder::new));
 const IMAGES: [&str; 3] = ["input_image", "image_url", "computer_screenshot"];
 const FILES: [&str; 5] = ["input_file", "file", "file_url", "video_url", "input_video"];
 /// The parts of a result of a tool are the deepest.
@@ -30,9 +33,7 @@ pub fn named_input(document: &Document, operation: Operation) -> NamedInput {
         _ => return found,
     };
     if let Some(content) = document.get(member)
-        && MARKS
-            .iter()
-            .any(|mark| memmem::find(content, mark).is_some())
+        && MARKS.iter().any(|mark| mark.find(content).is_some())
     {
         found.visit(Raw::new(content), DEPTH);
     }

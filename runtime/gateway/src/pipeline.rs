@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -55,7 +56,14 @@ pub(crate) async fn handle(
         };
         let (parts, body) = request.into_parts();
         let source = receive::Source::Http(body);
-        let answer = inference(&worker, operation, parts.headers, source, &origin);
+        // Pinned here: its state is kilobytes, which each hand that it is passed to would copy.
+        let answer = pin!(inference(
+            &worker,
+            operation,
+            parts.headers,
+            source,
+            &origin
+        ));
         let answer = guarded(operation.dialect(), id, answer).await;
         turn::pass().await;
         return Ok(answer);
@@ -129,7 +137,7 @@ pub(crate) async fn message(
         started: Instant::now(),
     };
     let source = receive::Source::Message(body);
-    let answer = inference(worker, operation, headers, source, &origin);
+    let answer = pin!(inference(worker, operation, headers, source, &origin));
     guarded(operation.dialect(), origin.id, answer).await
 }
 

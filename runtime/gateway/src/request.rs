@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use http::HeaderMap;
 use tollgate_dialect::{ApiError, Document, Facts, Operation};
@@ -107,7 +107,8 @@ impl Request {
     pub(crate) fn view(&self) -> Arc<RequestFacts> {
         let made = self.view.get_or_init(|| {
             Arc::new(RequestFacts {
-                id: self.id.to_string(),
+                id: self.id,
+                id_text: OnceLock::new(),
                 operation: self.operation,
                 facts: self.facts.clone(),
                 document: Arc::clone(&self.document),

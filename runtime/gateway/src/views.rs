@@ -1,6 +1,6 @@
 //! What guests may see of a request: the host side of the resources in `wit/`.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use http::HeaderMap;
 use tollgate_dialect::{Document, Facts, Operation};
@@ -8,19 +8,23 @@ use tollgate_governance::Caller;
 use tollgate_plugin::{
     AnswerHeadView, CallView, CandidatesView, FailedAnswerView, OutcomeView, RequestView,
 };
+use uuid::Uuid;
 
 use crate::route::Candidate;
 
 fn visible<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    if !tollgate_plugin::header_is_visible(name) {
-        return None;
+    let value = headers.get(name)?;
+    match tollgate_plugin::header_is_visible(name) {
+        true => value.to_str().ok(),
+        false => None,
     }
-    headers.get(name)?.to_str().ok()
 }
 
 /// A request, for policies. A snapshot: later amendments make a new one.
 pub(crate) struct RequestFacts {
-    pub(crate) id: String,
+    pub(crate) id: Uuid,
+    /// Written out when a policy asks for it; few do.
+    pub(crate) id_text: OnceLock<String>,
     pub(crate) operation: Operation,
     pub(crate) facts: Facts,
     pub(crate) document: Arc<Document>,
@@ -31,7 +35,7 @@ pub(crate) struct RequestFacts {
 
 impl RequestView for RequestFacts {
     fn id(&self) -> &str {
-        &self.id
+        self.id_text.get_or_init(|| self.id.to_string())
     }
     fn operation(&self) -> &str {
         self.operation.as_str()

@@ -1,6 +1,7 @@
 //! Which getters of its call a guest read, in order: what a remembered plan depends on.
 
 use crate::CallView;
+use crate::visible::shown;
 
 /// Reads of one call; a guest that reads more is not remembered.
 const MAX_READS: usize = 64;
@@ -27,7 +28,7 @@ impl Getter {
             Getter::Model => Seen::Text(Some(call.model())),
             Getter::Streaming => Seen::Number(u32::from(call.streaming())),
             Getter::Endpoint => Seen::Text(Some(call.endpoint())),
-            Getter::Header(name) => Seen::Text(call.header(name)),
+            Getter::Header(name) => Seen::Text(shown(name, call.header(name))),
             Getter::Session => Seen::Text(call.session()),
             Getter::Attempt => Seen::Number(call.attempt()),
         }

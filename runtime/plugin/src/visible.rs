@@ -75,6 +75,12 @@ pub fn header_is_visible(name: &str) -> bool {
         && !HIDDEN_ENDS.iter().any(|end| name.ends_with(end))
 }
 
+/// The value of a header, if a component may read it. Most that components ask for are not there, and need no look at
+/// their names (a fortieth of a request's time was spent on that).
+pub(crate) fn shown<T>(name: &str, value: Option<T>) -> Option<T> {
+    value.filter(|_| header_is_visible(name))
+}
+
 /// Whether a policy may read a top-level member of the body, given as JSON text: settings pass, content does not.
 pub(crate) fn parameter_is_visible(name: &str, json: &str) -> bool {
     // Looked at first: the text of a content member may be megabytes long.

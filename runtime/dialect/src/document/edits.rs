@@ -55,12 +55,7 @@ impl Document {
             return Ok(());
         }
         match action {
-            Action::Set(value) => {
-                self.remove_others(name, place);
-                if self.value(place) != value {
-                    self.set_value(place, value.to_vec());
-                }
-            }
+            Action::Set(value) => self.set_at(name, place, value),
             Action::SetDefault(value) => {
                 if Raw::new(self.value(place)).is_null() {
                     self.remove_others(name, place);
@@ -77,6 +72,23 @@ impl Document {
             Action::Retain(_) => {}
         }
         Ok(())
+    }
+
+    /// Sets a member of the top level to a number: the edit that a host makes of nearly every request, without a
+    /// pointer to read and a value to check.
+    pub(crate) fn set_number(&mut self, name: &str, number: u64) {
+        let number = number.to_string();
+        match self.find(name) {
+            Some(place) => self.set_at(name, place, number.as_bytes()),
+            None => self.add(name, number.into_bytes()),
+        }
+    }
+
+    fn set_at(&mut self, name: &str, place: Place, value: &[u8]) {
+        self.remove_others(name, place);
+        if self.value(place) != value {
+            self.set_value(place, value.to_vec());
+        }
     }
 
     /// An edit whose pointer is empty.

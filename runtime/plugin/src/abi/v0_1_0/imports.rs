@@ -15,7 +15,7 @@ use super::handles::{
 use crate::limits::FAILED_BODY_BYTES;
 use crate::reads::Getter;
 use crate::state::State;
-use crate::visible::{header_is_visible, parameter_is_visible, parameter_may_be_read};
+use crate::visible::{parameter_is_visible, parameter_may_be_read, shown};
 use crate::{Segment, SignHead};
 
 type Answer<T> = wasmtime::Result<T>;
@@ -66,11 +66,8 @@ impl call::HostCall for State {
         Ok(self.lent_call(|| Getter::Endpoint)?.endpoint().to_owned())
     }
     fn header(&mut self, _: Resource<CallHandle>, name: String) -> Answer<Option<String>> {
-        if !header_is_visible(&name) {
-            return Ok(None);
-        }
         let call = self.lent_call(|| Getter::Header(name.as_str().into()))?;
-        Ok(call.header(&name).map(str::to_owned))
+        Ok(shown(&name, call.header(&name)).map(str::to_owned))
     }
     fn session(&mut self, _: Resource<CallHandle>) -> Answer<Option<String>> {
         Ok(self
@@ -91,12 +88,8 @@ impl call::HostFailedAnswer for State {
         Ok(lent(&self.lent.failed, "failed answer")?.status())
     }
     fn header(&mut self, _: Resource<FailedAnswerHandle>, name: String) -> Answer<Option<String>> {
-        if !header_is_visible(&name) {
-            return Ok(None);
-        }
-        Ok(lent(&self.lent.failed, "failed answer")?
-            .header(&name)
-            .map(str::to_owned))
+        let value = lent(&self.lent.failed, "failed answer")?.header(&name);
+        Ok(shown(&name, value).map(str::to_owned))
     }
     fn body(&mut self, _: Resource<FailedAnswerHandle>) -> Answer<Vec<u8>> {
         let body = lent(&self.lent.failed, "failed answer")?.body();
@@ -117,12 +110,8 @@ impl call::HostAnswerHead for State {
         Ok(lent(&self.lent.answer_head, "answer")?.status())
     }
     fn header(&mut self, _: Resource<AnswerHeadHandle>, name: String) -> Answer<Option<String>> {
-        if !header_is_visible(&name) {
-            return Ok(None);
-        }
-        Ok(lent(&self.lent.answer_head, "answer")?
-            .header(&name)
-            .map(str::to_owned))
+        let value = lent(&self.lent.answer_head, "answer")?.header(&name);
+        Ok(shown(&name, value).map(str::to_owned))
     }
     fn arrived_at(&mut self, _: Resource<AnswerHeadHandle>) -> Answer<u64> {
         Ok(lent(&self.lent.answer_head, "answer")?.arrived_at())
@@ -216,10 +205,8 @@ impl request::HostRequest for State {
         Ok(value.filter(|json| parameter_is_visible(&name, json)))
     }
     fn header(&mut self, _: Resource<RequestHandle>, name: String) -> Answer<Option<String>> {
-        if !header_is_visible(&name) {
-            return Ok(None);
-        }
-        Ok(lent(&self.lent.request, "request")?.header(&name))
+        let value = lent(&self.lent.request, "request")?.header(&name);
+        Ok(shown(&name, value))
     }
     fn account_path(&mut self, _: Resource<RequestHandle>) -> Answer<Vec<String>> {
         Ok(lent(&self.lent.request, "request")?.account_path())
