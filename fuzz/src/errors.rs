@@ -6,7 +6,7 @@ use tollgate_dialect::{ApiError, Dialect, ErrorKind, StreamPosition, render, str
 use crate::input::Input;
 use crate::stream::{events, is_json, shown};
 
-const KINDS: [ErrorKind; 23] = [
+const KINDS: [ErrorKind; 24] = [
     ErrorKind::RateLimited,
     ErrorKind::QuotaExceeded,
     ErrorKind::LargerThanLimit,
@@ -22,6 +22,7 @@ const KINDS: [ErrorKind; 23] = [
     ErrorKind::BodyTooLarge,
     ErrorKind::RequestTimeout,
     ErrorKind::TurnNotFound,
+    ErrorKind::AnswerNotFound,
     ErrorKind::NotFound,
     ErrorKind::MethodNotAllowed,
     ErrorKind::UpstreamRejected,

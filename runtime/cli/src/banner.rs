@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use tollgate_gateway::control::Quickstart;
+use tollgate_gateway::control::{Quickstart, QuickstartModel};
 
 /// The text for standard output.
 pub(crate) fn text(
@@ -27,7 +27,12 @@ pub(crate) fn text(
                 "  Models      none: no upstream can be used, `tollgate doctor` says why"
             );
         } else {
-            let _ = writeln!(out, "  Models      {}", quickstart.models.join(", "));
+            let names = quickstart.models.iter().map(|model| model.name.as_str());
+            let _ = writeln!(
+                out,
+                "  Models      {}",
+                names.collect::<Vec<_>>().join(", ")
+            );
         }
         let models = Models::among(&quickstart.models);
         out.push_str(&clients(&base, quickstart.key(), &models));
@@ -45,14 +50,15 @@ struct Models<'a> {
 }
 
 impl<'a> Models<'a> {
-    /// Claude Code takes models for granted whose names begin with `claude`, and most others are served in other
-    /// dialects; where there is one kind alone, it is named for everybody.
-    fn among(models: &'a [String]) -> Self {
-        let first = |claude: bool| {
+    /// To each the first whose vendor speaks its dialect, so that nothing has to be put into another one; where there is
+    /// one kind alone, it is named for everybody.
+    fn among(models: &'a [QuickstartModel]) -> Self {
+        let first = |messages: bool| {
             let fitting = models
                 .iter()
-                .find(|model| model.starts_with("claude") == claude);
-            fitting.or(models.first()).map_or("MODEL", String::as_str)
+                .find(|model| model.speaks_messages == messages);
+            let found = fitting.or(models.first());
+            found.map_or("MODEL", |model| model.name.as_str())
         };
         Self {
             messages: first(true),
@@ -133,23 +139,31 @@ mod tests {
         );
     }
 
+    fn model(name: &str, speaks_messages: bool) -> QuickstartModel {
+        QuickstartModel {
+            name: name.to_owned(),
+            speaks_messages,
+        }
+    }
+
     #[test]
     fn each_client_gets_a_model_of_its_own_kind_where_there_is_one() {
-        let named = |models: &[&str]| {
-            let models: Vec<String> = models.iter().map(|&model| model.to_owned()).collect();
-            let Models { messages, others } = Models::among(&models);
+        let named = |models: &[QuickstartModel]| {
+            let Models { messages, others } = Models::among(models);
             (messages.to_owned(), others.to_owned())
         };
         let pair = |messages: &str, others: &str| (messages.to_owned(), others.to_owned());
-        assert_eq!(named(&["claude-a", "echo"]), pair("claude-a", "echo"));
-        assert_eq!(named(&["claude-a"]), pair("claude-a", "claude-a"));
-        assert_eq!(named(&["echo"]), pair("echo", "echo"));
+        let (one, other) = (model("one", true), model("other", false));
+        let both = [other.clone(), one.clone()];
+        assert_eq!(named(&both), pair("one", "other"));
+        assert_eq!(named(&[one]), pair("one", "one"));
+        assert_eq!(named(&[other]), pair("other", "other"));
         assert_eq!(named(&[]), pair("MODEL", "MODEL"));
     }
 
     #[test]
     fn the_settings_for_codex_are_toml_with_the_right_address() {
-        let models = ["echo".to_owned()];
+        let models = [model("echo", true)];
         let text = clients("http://127.0.0.1:9", "tg-x", &Models::among(&models));
         let toml: String = text
             .lines()

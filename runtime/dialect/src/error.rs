@@ -31,8 +31,10 @@ pub enum ErrorKind {
     BodyTooLarge,
     /// The client took too long to send its request.
     RequestTimeout,
-    /// The answer or conversation that the request names is not there, or not for this account.
+    /// The answer or conversation that the request goes on with is not there, or not for this account.
     TurnNotFound,
+    /// The answer or conversation that a path names is not there, or not for this account.
+    AnswerNotFound,
     /// No such path.
     NotFound,
     /// The path is there, the method is not.

@@ -129,6 +129,7 @@ const fn row(kind: ErrorKind) -> Row {
             messages: (404, "not_found_error"),
             permanent: true,
         },
+        ErrorKind::AnswerNotFound => all((404, INVALID, ""), (404, "not_found_error"), true),
         ErrorKind::NotFound => all(
             (404, INVALID, "unknown_url"),
             (404, "not_found_error"),

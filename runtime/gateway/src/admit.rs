@@ -92,47 +92,13 @@ fn amend(
             reread(request, policy)?;
         }
         Amendment::SetParameter { name, value } => {
-            if !settable(&name) {
-                return Err(refused(policy, "set a parameter that policies may not set"));
-            }
+            // The host of components has refused what no policy may set.
             set(request, policy, &name, &value)?;
             reread(request, policy)?;
         }
         Amendment::Tag { name, value } => request.tags.push((name, value)),
     }
     Ok(())
-}
-
-/// Whether a policy may set a member: how a model samples and how a vendor serves, never what it reads, what it may
-/// call, how much it answers, or to whom.
-fn settable(name: &str) -> bool {
-    const FIXED: [&str; 24] = [
-        "background",
-        "container",
-        "conversation",
-        "functions",
-        "input",
-        "instructions",
-        "max_completion_tokens",
-        "max_output_tokens",
-        "max_tokens",
-        "mcp_servers",
-        "messages",
-        "modalities",
-        "model",
-        "n",
-        "prediction",
-        "previous_response_id",
-        "prompt",
-        "store",
-        "stream",
-        "stream_options",
-        "system",
-        "tool_choice",
-        "tools",
-        "web_search_options",
-    ];
-    !name.is_empty() && !FIXED.contains(&name)
 }
 
 /// Reads the facts again after a change, so that limits and prices are about what will be sent. The model stays: it is

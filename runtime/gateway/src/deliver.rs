@@ -48,6 +48,10 @@ pub(crate) fn deliver(
             let mut is_stream = is_event_stream(&headers);
             // Read before any policy sees the body: the vendor bills what it said, not what the client is shown.
             let usage = usage_of(answer.spoken, &body, route, is_stream, &settlement);
+            let body = match answer.hide_usage && is_stream {
+                true => without_usage(body),
+                false => body,
+            };
             let body = match answer.bridge {
                 None => whole(request, filters, body, is_stream),
                 // Some vendors answer at once where they were asked for a stream.
@@ -134,6 +138,15 @@ fn passed_on(told: &HeaderMap) -> HeaderMap {
         }
     }
     headers
+}
+
+/// A whole stream without the usage event that its client did not ask for.
+fn without_usage(body: Bytes) -> Bytes {
+    let mut filter = StreamFilter::new();
+    let mut out = Vec::with_capacity(body.len());
+    filter.push(body, |bytes| out.extend_from_slice(&bytes));
+    filter.finish(|bytes| out.extend_from_slice(&bytes));
+    out.into()
 }
 
 fn as_a_stream(headers: &mut HeaderMap) {

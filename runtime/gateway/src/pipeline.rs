@@ -295,9 +295,10 @@ async fn receive(
         identify::caller(snapshot, hasher, headers, origin.client, worker.now_ms())
     };
     let caller = identify(snapshot, &headers)?;
-    let known = |error: ApiError, caller: Arc<Caller>, headers| Early {
-        error,
-        caller: Request::unparsed(id, operation, headers, caller).map(Box::new),
+    let known = |error: ApiError, caller: Arc<Caller>, headers| {
+        let policies = Policies::on(snapshot, &caller);
+        let caller = Request::unparsed(id, operation, headers, caller, policies).map(Box::new);
+        Early { error, caller }
     };
     if let Err(error) = permitted(&caller, operation) {
         return Err(known(error, caller, Arc::new(headers)));

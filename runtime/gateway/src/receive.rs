@@ -105,10 +105,10 @@ async fn unpack(encoding: &[u8], packed: Bytes, limit: usize) -> Result<Bytes, A
     let mut plain = Vec::new();
     let outcome = match encoding {
         b"gzip" | b"x-gzip" => {
-            GzipDecoder::new(&packed[..])
-                .take(most)
-                .read_to_end(&mut plain)
-                .await
+            let mut decoder = GzipDecoder::new(&packed[..]);
+            // One file may be several put together (RFC 1952); only the first would be read.
+            decoder.multiple_members(true);
+            decoder.take(most).read_to_end(&mut plain).await
         }
         b"deflate" => {
             ZlibDecoder::new(&packed[..])
@@ -123,10 +123,9 @@ async fn unpack(encoding: &[u8], packed: Bytes, limit: usize) -> Result<Bytes, A
                 .await
         }
         b"zstd" => {
-            ZstdDecoder::new(&packed[..])
-                .take(most)
-                .read_to_end(&mut plain)
-                .await
+            let mut decoder = ZstdDecoder::new(&packed[..]);
+            decoder.multiple_members(true);
+            decoder.take(most).read_to_end(&mut plain).await
         }
         _ => {
             return Err(ApiError::new(
@@ -150,4 +149,33 @@ fn too_large(limit: usize) -> ApiError {
         ErrorKind::BodyTooLarge,
         format!("the request body is larger than the {limit} bytes allowed here"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use async_compression::tokio::bufread::{GzipEncoder, ZstdEncoder};
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_packed_in_several_pieces_is_read_whole() {
+        let (mut gzip, mut zstd) = (Vec::new(), Vec::new());
+        for piece in [&b"{\"model\""[..], b":\"m\"}"] {
+            GzipEncoder::new(piece)
+                .read_to_end(&mut gzip)
+                .await
+                .unwrap();
+            ZstdEncoder::new(piece)
+                .read_to_end(&mut zstd)
+                .await
+                .unwrap();
+        }
+        for (encoding, packed) in [("gzip", gzip), ("zstd", zstd)] {
+            let plain = unpack(encoding.as_bytes(), packed.into(), 100)
+                .await
+                .unwrap();
+            assert_eq!(plain, &b"{\"model\":\"m\"}"[..], "{encoding}");
+        }
+    }
 }

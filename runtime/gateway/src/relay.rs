@@ -14,9 +14,10 @@ use tollgate_dialect::{
     StreamTap,
 };
 use tollgate_governance::Running;
-use tollgate_plugin::{TranslateError, Translator};
+use tollgate_plugin::TranslateError;
 use tollgate_upstream::{Coalesce, UpstreamBody};
 
+use crate::exchange::{self, Translation};
 use crate::filters::{self, Filters};
 use crate::reply;
 use crate::request::error_word;
@@ -34,7 +35,7 @@ pub(crate) struct Relay {
     pub(crate) source: Option<Coalesce<UpstreamBody>>,
     /// What was read before the answer was committed, in the standard dialect that the vendor was asked in.
     pub(crate) first: Bytes,
-    pub(crate) translator: Option<Translator>,
+    pub(crate) translator: Option<Translation>,
     pub(crate) tap: Option<StreamTap>,
     pub(crate) hide_usage: Option<StreamFilter>,
     pub(crate) rewriter: Option<(AnswerRewriter, Filters)>,
@@ -107,9 +108,9 @@ impl Relay {
     fn take(&mut self, chunk: Bytes) {
         let chunk = match &mut self.translator {
             None => chunk,
-            Some(translator) => match translator.push(&chunk) {
-                Ok(translated) => translated.into(),
-                Err(error) => return self.untranslatable(&error),
+            Some(translator) => match translator.push(chunk) {
+                Ok(translated) => translated,
+                Err(error) => return self.untranslatable(error),
             },
         };
         self.standard(chunk);
@@ -189,20 +190,23 @@ impl Relay {
         }
     }
 
-    fn untranslatable(&mut self, error: &TranslateError) {
+    fn untranslatable(&mut self, error: TranslateError) {
         tracing::warn!(request = self.request_id, %error, "a stream cannot be translated");
-        self.fail(ApiError::new(
-            ErrorKind::UpstreamFailed,
-            "the upstream's answer cannot be read",
-        ));
+        self.fail(match error {
+            TranslateError::Refused(failure) => exchange::in_stream(failure),
+            TranslateError::Plugin(_) => ApiError::new(
+                ErrorKind::UpstreamFailed,
+                "the upstream's answer cannot be read",
+            ),
+        });
     }
 
     /// The vendor's stream has ended by itself.
     fn finish(&mut self) {
         if let Some(translator) = self.translator.take() {
             match translator.finish() {
-                Ok(rest) => self.standard(rest.into()),
-                Err(error) => return self.untranslatable(&error),
+                Ok(rest) => self.standard(rest),
+                Err(error) => return self.untranslatable(error),
             }
         }
         if let Some((bridge, _)) = &mut self.bridge {

@@ -66,12 +66,13 @@ impl Policies {
 }
 
 impl Request {
-    /// A request whose body could not be read: enough for its usage row.
+    /// A request whose body could not be read: enough for its usage row, and for those who observe.
     pub(crate) fn unparsed(
         id: Uuid,
         operation: Operation,
         headers: Arc<HeaderMap>,
         caller: Arc<Caller>,
+        policies: Policies,
     ) -> Option<Self> {
         let document = Document::parse(bytes::Bytes::from_static(b"{}")).ok()?;
         Some(Self {
@@ -98,7 +99,7 @@ impl Request {
             body_size: 0,
             tags: Vec::new(),
             acts: Vec::new(),
-            policies: Policies::default(),
+            policies,
             view: OnceCell::new(),
         })
     }

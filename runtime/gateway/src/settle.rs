@@ -564,10 +564,11 @@ fn observe(open: &Open, outcome: &Outcome, charged: u64, total: Duration) {
         request_id: open.id.to_string(),
         status: outcome.status,
         model: open.requested.to_string(),
-        upstream: open
-            .route
-            .as_ref()
-            .map_or_else(String::new, |route| route.upstream.name.clone()),
+        upstream: match (&open.route, open.first_byte) {
+            (Some(route), Some(_)) => route.upstream.name.clone(),
+            // The last one that was asked did not answer.
+            _ => String::new(),
+        },
         input_tokens: tokens(usage).total_input(),
         output_tokens: usage.output,
         charged,

@@ -22,23 +22,36 @@ const HOST_HEADERS: &[&str] = &[
     "transfer-encoding",
     "upgrade",
 ];
-/// Members of a body that no admission policy sets as a parameter.
+/// Members of a body that no admission policy sets: a policy says how a model samples and how a vendor serves, never what
+/// it reads, what it may call, how much it answers, or to whom. The contract names them at `set-parameter`.
 const PROTECTED_PARAMETERS: &[&str] = &[
+    "background",
+    "container",
     "conversation",
     "documents",
     "functions",
     "input",
     "instructions",
+    "max_completion_tokens",
+    "max_output_tokens",
+    "max_tokens",
     "mcp_servers",
     "messages",
+    "modalities",
     "model",
+    "n",
     "prediction",
+    "previous_response_id",
     "prompt",
     "query",
+    "store",
     "stream",
+    "stream_options",
     "suffix",
     "system",
+    "tool_choice",
     "tools",
+    "web_search_options",
 ];
 
 /// Whether a plan can be carried out.
@@ -130,7 +143,10 @@ pub(crate) fn check_verdict(verdict: &Verdict) -> Result<(), String> {
                 return Err("sets an empty model name".into());
             }
             Amendment::SetParameter { name, value } => {
-                if name.is_empty() || PROTECTED_PARAMETERS.contains(&name.as_str()) {
+                // That nothing is kept narrows.
+                let narrows = name == "store" && value.trim() == "false";
+                let protected = PROTECTED_PARAMETERS.contains(&name.as_str()) && !narrows;
+                if name.is_empty() || protected {
                     return Err(format!("may not set the parameter `{}`", cut(name)));
                 }
                 check_json(value)

@@ -10,23 +10,32 @@ const PARAMETER_BYTES: usize = 1024;
 const STRING_BYTES: usize = 256;
 
 /// Headers that carry a credential under a name that says nothing of the sort.
-const HIDDEN: &[&str] = &["cookie2", "ocp-apim-subscription-key", "x-amzn-oidc-data"];
+const HIDDEN: &[&str] = &["sid", "x-amzn-oidc-data", "x-session", "x-sid"];
 /// Parts of names. Each is in the name of some vendor's, proxy's or framework's credential, and in no other header that
 /// is known to us.
 const HIDDEN_PARTS: &[&str] = &[
     "apikey",
-    "api-key",
     "api_key",
-    "authorization",
+    "auth",
+    "bearer",
     "cookie",
     "credential",
     "jwt",
+    "passphrase",
     "passwd",
     "password",
     "secret",
+    "signature",
 ];
 /// Ends of names. Not parts of them: `…-tokens` tells a rate limit, which `classify` must be able to read.
-const HIDDEN_ENDS: &[&str] = &["token", "access-key", "auth-key", "license-key"];
+const HIDDEN_ENDS: &[&str] = &["token", "-key"];
+/// Names with such an end that hold nothing secret.
+const SHOWN: &[&str] = &["idempotency-key", "x-idempotency-key"];
+
+/// First words of values that are credentials, whatever header they stand in.
+const SCHEMES: &[&str] = &["basic", "bearer", "digest", "negotiate", "token"];
+/// Beginnings of keys: of Tollgate's own, and of those that clients of the standard dialects hold.
+const KEYS: &[&str] = &["tg-", "tgm-", "sk-", "eyJ"];
 
 /// Members of a body that are content in some dialect, whatever their shape, or may hold a credential.
 const HIDDEN_PARAMETERS: &[&str] = &[
@@ -72,13 +81,28 @@ pub fn header_is_visible(name: &str) -> bool {
         && name.bytes().all(lower_case_token)
         && !HIDDEN.contains(&name)
         && !HIDDEN_PARTS.iter().any(|part| name.contains(part))
-        && !HIDDEN_ENDS.iter().any(|end| name.ends_with(end))
+        && (SHOWN.contains(&name) || !HIDDEN_ENDS.iter().any(|end| name.ends_with(end)))
+}
+
+/// Whether a header's value is a credential by its looks: clients put them into headers of any name.
+fn is_credential(value: &str) -> bool {
+    let value = value.trim();
+    // `sk-SK` and `tg-TJ` are languages.
+    let is_one_long_word = value.len() >= 20
+        && value
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    is_one_long_word && KEYS.iter().any(|key| value.starts_with(key))
+        || value.split_once(' ').is_some_and(|(word, _)| {
+            let is = |scheme: &&str| word.eq_ignore_ascii_case(scheme);
+            SCHEMES.iter().any(is) || word.contains("-HMAC-")
+        })
 }
 
 /// The value of a header, if a component may read it. Most that components ask for are not there, and need no look at
 /// their names (a fortieth of a request's time was spent on that).
-pub(crate) fn shown<T>(name: &str, value: Option<T>) -> Option<T> {
-    value.filter(|_| header_is_visible(name))
+pub(crate) fn shown<T: AsRef<str>>(name: &str, value: Option<T>) -> Option<T> {
+    value.filter(|value| header_is_visible(name) && !is_credential(value.as_ref()))
 }
 
 /// Whether a policy may read a top-level member of the body, given as JSON text: settings pass, content does not.
@@ -122,21 +146,28 @@ mod tests {
             "x-api-key",
             "X-Api-Key",
             "api-key",
-            "x-goog-api-key",
             "x-acme-api-key",
             "apikey",
-            "ocp-apim-subscription-key",
+            "x-subscription-key",
             "cookie",
             "Cookie",
             "set-cookie",
-            "x-amz-security-token",
+            "x-security-token",
             "x-auth-token",
             "x-csrf-token",
-            "x-goog-iam-authorization-token",
+            "x-iam-authorization-token",
             "x-client-secret",
             "x-password",
             "cf-access-jwt-assertion",
-            "x-aws-access-key",
+            "x-access-key",
+            "x-functions-key",
+            "authentication",
+            "www-authenticate",
+            "x-auth",
+            "x-bearer",
+            "x-passphrase",
+            "x-session",
+            "x-signature",
             "",
             "user-agent ",
             "User-Agent",
@@ -164,6 +195,33 @@ mod tests {
         ] {
             assert!(header_is_visible(name), "{name} must be visible");
         }
+    }
+
+    #[test]
+    fn a_credential_is_hidden_in_whatever_header_it_stands() {
+        for value in [
+            "Bearer abc",
+            "bearer abc",
+            " Basic dXNlcjpwYXNz",
+            "tg-0123456789abcdefghij",
+            "tgm-0123456789abcdefghij",
+            "sk-proj-0123456789abcdef",
+            "eyJhbGciOiJIUzI1NiJ9.e30.x",
+            "TC3-HMAC-SHA256 Credential=x",
+        ] {
+            assert_eq!(shown("x-custom", Some(value)), None, "{value}");
+        }
+        for value in [
+            "",
+            "basic",
+            "tgif",
+            "bearers of news",
+            "token-bucket",
+            "sk-SK,sk;q=0.9,en;q=0.8",
+        ] {
+            assert_eq!(shown("x-custom", Some(value)), Some(value));
+        }
+        assert_eq!(shown("x-api-key", Some("plain")), None);
     }
 
     #[test]

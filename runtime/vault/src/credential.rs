@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use memchr::memmem;
 use ring::hmac;
 use zeroize::Zeroizing;
 
@@ -38,17 +39,29 @@ impl Credential {
     /// than eight bytes are not looked for; a region or a user name is not a secret.
     #[must_use]
     pub fn occurs_in(&self, bytes: &[u8]) -> bool {
-        let secrets = self
-            .fields
-            .values()
-            .map(|field| field.as_bytes())
-            .filter(|field| field.len() >= 8);
-        secrets
-            .into_iter()
-            .any(|secret| bytes.windows(secret.len()).any(|window| window == secret))
+        self.secrets()
+            .any(|secret| memmem::find(bytes, secret).is_some())
     }
 
-    /// Fills `{field}` in a template; `{{` and `}}` stand for braces.
+    /// These bytes with a `*` for every byte of its secrets; `None` if none [occurs](Self::occurs_in) in them.
+    #[must_use]
+    pub fn blotted(&self, bytes: &[u8]) -> Option<Vec<u8>> {
+        let mut blotted = self.occurs_in(bytes).then(|| bytes.to_vec())?;
+        for secret in self.secrets() {
+            while let Some(at) = memmem::find(&blotted, secret) {
+                blotted[at..at + secret.len()].fill(b'*');
+            }
+        }
+        Some(blotted)
+    }
+
+    fn secrets(&self) -> impl Iterator<Item = &[u8]> {
+        let fields = self.fields.values().map(|field| field.as_bytes());
+        // One of nothing but `*` would be found again for ever; it is no secret.
+        fields.filter(|field| field.len() >= 8 && field.iter().any(|byte| *byte != b'*'))
+    }
+
+    /// Fills `{field}` in a template; `{{` stands for a brace.
     ///
     /// # Errors
     /// [`VaultError::UnknownField`] names the field; [`VaultError::Template`] for a brace without its partner.
@@ -119,6 +132,18 @@ mod tests {
         let shown = format!("{:?} {:#?}", credential(), credential());
         assert!(shown.contains("work") && shown.contains("api-key"));
         assert!(!shown.contains("s3cret") && !shown.contains("eu\""));
+    }
+
+    #[test]
+    fn a_secret_that_a_vendor_repeats_is_blotted_out_everywhere() {
+        let said = br#"{"error":"key s3cret-value is wrong: s3cret-value (eu)"}"#;
+        let blotted = credential().blotted(said).unwrap();
+        assert_eq!(
+            blotted,
+            br#"{"error":"key ************ is wrong: ************ (eu)"}"#
+        );
+        assert_eq!(credential().blotted(&blotted), None);
+        assert_eq!(credential().blotted(b"s3cret-valu"), None);
     }
 
     #[test]

@@ -17,6 +17,6 @@ mod vault;
 
 pub use credential::Credential;
 pub use error::VaultError;
-pub use master::{MASTER_KEY_VARIABLE, MasterKeySource};
+pub use master::{MASTER_KEY_VARIABLE, MasterKeySource, PASSPHRASE_VARIABLE};
 pub use sealed::SealedCredential;
 pub use vault::Vault;

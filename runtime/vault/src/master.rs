@@ -17,6 +17,9 @@ use crate::error::VaultError;
 /// The environment variable that may hold the master key: 32 bytes in base64.
 pub const MASTER_KEY_VARIABLE: &str = "TOLLGATE_MASTER_KEY";
 
+/// The environment variable that may hold a passphrase, from which the master key is derived (Argon2id).
+pub const PASSPHRASE_VARIABLE: &str = "TOLLGATE_MASTER_PASSPHRASE";
+
 /// 32 secret bytes, wiped on drop.
 pub(crate) type MasterKey = Zeroizing<[u8; 32]>;
 
@@ -36,12 +39,20 @@ pub enum MasterKeySource {
 }
 
 impl MasterKeySource {
-    /// The environment if it holds a key, otherwise the file.
+    /// The environment if it holds a key or a passphrase, otherwise the file. What belongs to a passphrase and is no
+    /// secret is kept in `parameters`.
     #[must_use]
-    pub fn environment_or_file(file: &Path) -> Self {
-        match std::env::var(MASTER_KEY_VARIABLE) {
-            Ok(text) => Self::Text(Zeroizing::new(text)),
-            Err(_) => Self::File(file.to_owned()),
+    pub fn environment_or_file(file: &Path, parameters: &Path) -> Self {
+        let variable = |name| std::env::var(name).ok().map(Zeroizing::new);
+        if let Some(text) = variable(MASTER_KEY_VARIABLE) {
+            return Self::Text(text);
+        }
+        match variable(PASSPHRASE_VARIABLE) {
+            Some(passphrase) => Self::Passphrase {
+                passphrase,
+                parameters: parameters.to_owned(),
+            },
+            None => Self::File(file.to_owned()),
         }
     }
 

@@ -101,21 +101,6 @@ impl Wrapping {
         Ok(body)
     }
 
-    /// Seals the data key anew, for a new master key. The content stays as it is.
-    pub(crate) fn rewrap(
-        &self,
-        old: &Self,
-        purpose: &str,
-        name: &str,
-        sealed: &[u8],
-    ) -> Result<SealedCredential, VaultError> {
-        let data_key = old.data_key(purpose, name, sealed)?;
-        let mut renewed = Vec::with_capacity(sealed.len());
-        self.put_head(&mut renewed, purpose, name, &data_key)?;
-        renewed.extend_from_slice(&sealed[HEAD..]);
-        Ok(SealedCredential(renewed))
-    }
-
     fn put_head(
         &self,
         sealed: &mut Vec<u8>,

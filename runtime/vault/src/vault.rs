@@ -95,27 +95,13 @@ impl Vault {
         Ok(Credential::new(name, fields))
     }
 
-    /// Seals a credential of the `old` vault for this one: the rotation of the master key.
-    ///
-    /// # Errors
-    /// As [`Vault::open_credential`], of the old vault.
-    pub fn rewrap(
-        &self,
-        old: &Self,
-        name: &str,
-        sealed: &[u8],
-    ) -> Result<SealedCredential, VaultError> {
-        self.wrapping
-            .rewrap(&old.wrapping, CREDENTIAL, name, sealed)
-    }
-
     /// The pepper for key hashes: derived from the master key unless [`Vault::with_pepper`] brought another.
     #[must_use]
     pub fn pepper(&self) -> &[u8; 32] {
         &self.pepper
     }
 
-    /// The pepper, sealed: to be stored at the first start and renewed at every rotation of the master key.
+    /// The pepper, sealed: to be stored at the first start.
     ///
     /// # Errors
     /// When the operating system gives no randomness.
@@ -126,15 +112,7 @@ impl Vault {
             .into_bytes())
     }
 
-    /// Takes over the pepper of the `old` vault: the rotation of the master key. Store [`Vault::seal_pepper`] after it.
-    #[must_use]
-    pub fn inherit_pepper(mut self, old: &Self) -> Self {
-        self.pepper.copy_from_slice(&*old.pepper);
-        self
-    }
-
-    /// Takes the stored pepper, so that keys survive a rotation of the master key; at the same time the proof that
-    /// this is the master key under which the store was made.
+    /// Takes the stored pepper: the proof that this is the master key under which the store was made.
     ///
     /// # Errors
     /// [`VaultError::WrongMasterKey`] or [`VaultError::Damaged`].
@@ -259,24 +237,6 @@ mod tests {
         let vault = vault(1);
         let sealed = vault.seal(PEPPER, FIELDS).unwrap();
         assert!(vault.with_pepper(sealed.as_bytes()).is_err());
-    }
-
-    #[test]
-    fn rotation_moves_credentials_and_keeps_the_pepper() {
-        let (old, new) = (vault(1), vault(2));
-        let sealed = old.seal("work", FIELDS).unwrap();
-        let renewed = new.rewrap(&old, "work", sealed.as_bytes()).unwrap();
-        assert!(old.open_credential("work", renewed.as_bytes()).is_err());
-        let opened = new.open_credential("work", renewed.as_bytes()).unwrap();
-        assert_eq!(*opened.render("{api-key}").unwrap(), "sk-very-secret");
-        assert!(new.rewrap(&old, "other", sealed.as_bytes()).is_err());
-
-        let stored = old.seal_pepper().unwrap();
-        let kept = old.pepper().to_owned();
-        let old = old.with_pepper(&stored).unwrap();
-        let stored = new.inherit_pepper(&old).seal_pepper().unwrap();
-        let new = vault(2).with_pepper(&stored).unwrap();
-        assert_eq!(*new.pepper(), kept);
     }
 
     #[test]

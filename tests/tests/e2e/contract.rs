@@ -190,6 +190,48 @@ async fn what_a_translator_reports_reaches_the_client_in_its_dialect() {
     assert!(reply.text().contains("text_delta"), "{}", reply.text());
     assert!(reply.text().contains("event: error"), "{}", reply.text());
     assert!(!reply.text().contains("!overloaded"), "{}", reply.text());
+    // What it says there is what the client is told.
+    for wanted in ["overloaded_error", "Too many birds."] {
+        assert!(reply.text().contains(wanted), "{}", reply.text());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_component_never_reads_a_credential_that_a_vendor_repeats() {
+    let world = vendor(json!({})).await;
+    let endpoint = Endpoint::of("chat-completions");
+    // The frozen provider says of a failure whatever the vendor said.
+    let said = format!("{{\"error\":\"the secret was {SECRET}, so {SECRET}\"}}");
+    let refusal = Answer::json(400, said).header("x-meaning", "invalid-request");
+    world.simulator.script(refusal);
+    let reply = world
+        .post(endpoint.path, endpoint.body_for("frozen-1", false))
+        .await;
+    assert_eq!(reply.status(), 400, "{}", reply.text());
+    assert!(
+        reply.text().contains("the secret was ****"),
+        "{}",
+        reply.text()
+    );
+    assert!(!reply.text().contains(SECRET), "{}", reply.text());
+    // Nor does it read one in a header of the answer.
+    let refusal = Answer::json(400, "{}").header("x-meaning", SECRET);
+    world.simulator.script(refusal);
+    let reply = world
+        .post(endpoint.path, endpoint.body_for("frozen-1", false))
+        .await;
+    assert!(!reply.text().contains(SECRET), "{}", reply.text());
+    // A translator reads whole answers.
+    let standard = spoken(endpoint.operation, false, &format!("It is {SECRET}."));
+    world
+        .simulator
+        .script(in_the_vendors_words(&standard, false));
+    let reply = world
+        .post(endpoint.path, endpoint.body_for("frozen-1", false))
+        .await;
+    assert_eq!(reply.status(), 200, "{}", reply.text());
+    assert!(reply.text().contains("It is ****"), "{}", reply.text());
+    assert!(!world.gateway.log().contains(SECRET));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -244,6 +286,36 @@ async fn an_observer_is_told_how_each_request_ended() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_observer_is_told_of_requests_that_nobody_answered() {
+    let world = World::new().await;
+    load(&world, "watcher", &frozen("policy")).await;
+    world
+        .management()
+        .policy("watching", "watcher", ALICE, json!({}))
+        .await;
+    let endpoint = Endpoint::of("chat-completions");
+    world.simulator.always(Some(Answer::hang_up()));
+    let unanswered = world.ask(endpoint, false).await;
+    assert_eq!(unanswered.status(), 503, "{}", unanswered.text());
+    let unread = world.post(endpoint.path, "{").await;
+    assert_eq!(unread.status(), 400, "{}", unread.text());
+    for (reply, model) in [(unanswered, GPT), (unread, "")] {
+        let id = crate::byte_identity::request_id(&reply);
+        let expected = format!(
+            "observed {id} {} {model} from : 0 in, 0 out, 0 charged, {ALICE}",
+            reply.status()
+        );
+        let log = world.gateway.log();
+        let said = log.lines().filter(|line| line.contains("observed"));
+        assert!(
+            log.contains(&expected),
+            "{expected}\n{:?}",
+            said.collect::<Vec<_>>()
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_policy_sees_no_credential_however_it_spells_the_name() {
     let world = World::new().await;
     load(&world, "curious", &frozen("policy")).await;
@@ -257,6 +329,8 @@ async fn a_policy_sees_no_credential_however_it_spells_the_name() {
             .bearer(&world.key.secret)
             .header("x-api-key", &world.key.secret)
             .header("cookie", "session=1")
+            .header("x-custom", "Bearer abc")
+            .header("x-colour", "blue")
             .header(header, name);
         let reply = world.gateway.send(&request).await;
         assert_eq!(reply.status(), 200, "{}", reply.text());
@@ -269,6 +343,8 @@ async fn a_policy_sees_no_credential_however_it_spells_the_name() {
         "X-Api-Key",
         "x-api-key",
         "Cookie",
+        // Its name says nothing.
+        "x-custom",
     ] {
         assert_eq!(ask("x-ask-header", name).await, "nothing", "{name}");
     }
@@ -276,6 +352,7 @@ async fn a_policy_sees_no_credential_however_it_spells_the_name() {
         ask("x-ask-header", "content-type").await,
         "application/json"
     );
+    assert_eq!(ask("x-ask-header", "x-colour").await, "blue");
     for name in ["messages", "Messages"] {
         assert_eq!(ask("x-ask-parameter", name).await, "nothing", "{name}");
     }

@@ -168,7 +168,12 @@ fn reason(components: &Value, name: &str) -> Option<String> {
 async fn nonsense_plans_and_edits_are_never_sent() {
     let world = World::with(setup()).await;
     let endpoint = Endpoint::of("chat-completions");
-    let plans: [(&str, Deed); 9] = [
+    let plans: [(&str, Deed); 10] = [
+        // Well formed, and of no use with this body: a list has no member `x`.
+        (
+            "does-not-fit",
+            Deed::Plans("/v1/chat/completions", &[(0, "/messages/x", "1")]),
+        ),
         (
             "value-not-json",
             Deed::Plans("/v1/chat/completions", &[(0, "/a", "{{{")]),

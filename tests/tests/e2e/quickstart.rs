@@ -109,6 +109,31 @@ async fn it_prints_all_that_a_client_needs_and_the_key_works_on_every_endpoint()
     );
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_echo_says_that_it_used_is_recorded_streamed_or_not() {
+    let Quickstart { gateway, .. } = Quickstart::start().await;
+    let key = std::fs::read_to_string(gateway.data().join("quickstart-key")).unwrap();
+    for endpoint in ENDPOINTS.iter().filter(|endpoint| endpoint.streams) {
+        let mut told = Vec::new();
+        for stream in [false, true] {
+            let body = endpoint.body_with("echo", stream, "Echo this, please.");
+            let request = Request::post(endpoint.path, body).bearer(key.trim());
+            let reply = gateway.send(&request).await;
+            assert_eq!(reply.status(), 200, "{}", reply.text());
+            if stream && endpoint.operation == "chat-completions" {
+                // The client did not ask for it.
+                assert!(!reply.text().contains("usage"), "{}", reply.text());
+            }
+            let id = crate::byte_identity::request_id(&reply);
+            let row = gateway.management().row_of(&id).await;
+            assert!(!row.estimated(), "{}: {}", endpoint.path, row.0);
+            told.push(row.tokens());
+        }
+        assert_eq!(told[0], told[1], "{}", endpoint.path);
+        assert!(told[0].input > 0 && told[0].output > 0, "{:?}", told[0]);
+    }
+}
+
 /// The text that a stream's event adds.
 fn said(event: &Value) -> String {
     let chat = &event["choices"][0]["delta"]["content"];

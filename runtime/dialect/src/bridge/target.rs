@@ -99,3 +99,23 @@ impl Abilities {
         found
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_ability_that_means_something_is_in_the_contracts_table() {
+        let readme = include_str!("../../../../wit/README.md");
+        let names = readme.lines().filter_map(|line| {
+            let (name, _) = line.strip_prefix("| `")?.split_once('`')?;
+            Some(name)
+        });
+        // Each field is named by some row: none is left false.
+        let all = format!("{:?}", Abilities::from_names(names));
+        assert!(
+            all.contains("reasoning: true") && !all.contains("false"),
+            "{all}"
+        );
+    }
+}

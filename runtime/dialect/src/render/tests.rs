@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-const KINDS: [ErrorKind; 22] = [
+const KINDS: [ErrorKind; 23] = [
     ErrorKind::RateLimited,
     ErrorKind::QuotaExceeded,
     ErrorKind::LargerThanLimit,
@@ -19,6 +19,7 @@ const KINDS: [ErrorKind; 22] = [
     ErrorKind::Unsupported,
     ErrorKind::BodyTooLarge,
     ErrorKind::RequestTimeout,
+    ErrorKind::AnswerNotFound,
     ErrorKind::NotFound,
     ErrorKind::MethodNotAllowed,
     ErrorKind::UpstreamRejected,

@@ -77,7 +77,7 @@ pub fn restore(config: &Config, folder: &Path) -> Result<Restored, StartError> {
     Ok(Restored {
         manifest,
         store: data.store(),
-        master_key: data.master_key(),
+        master_key: super::open::master_key_file(&data),
         token_file: data.management_token(),
     })
 }

@@ -73,6 +73,12 @@ impl DataDir {
         self.root.join("master-key")
     }
 
+    /// Salt and cost of the passphrase that the master key is derived from, where one is used.
+    #[must_use]
+    pub fn passphrase_parameters(&self) -> PathBuf {
+        self.root.join("master-key.salt")
+    }
+
     /// Compiled components.
     #[must_use]
     pub fn component_cache(&self) -> PathBuf {

@@ -38,7 +38,7 @@ pub use grants::{
 };
 pub use limits::{LimitsChange, LimitsView};
 pub use open::{Initialised, initialise, master_key_source};
-pub use quickstart::Quickstart;
+pub use quickstart::{Quickstart, QuickstartModel};
 pub use report::{LineView, Report, ReportQuery, SumsView};
 pub use usage::{Filter, RowView, Totals, UsagePage, UsageQuery};
 pub use views::{

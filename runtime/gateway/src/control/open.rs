@@ -14,7 +14,9 @@ use tollgate_store::{
     Durability, Journal, JournalOptions, SledStore, Store, StoreError, Table, UsageRollups,
     UsageWriter, WriterOptions, ledger, records, usage,
 };
-use tollgate_vault::{Credential, MASTER_KEY_VARIABLE, MasterKeySource, Vault};
+use tollgate_vault::{
+    Credential, MASTER_KEY_VARIABLE, MasterKeySource, PASSPHRASE_VARIABLE, Vault,
+};
 
 use super::change::{Proposal, assemble};
 use super::data_dir::{DataDir, SECRET_MODE, check_mode};
@@ -78,12 +80,26 @@ pub fn master_key_source(data: &DataDir) -> Result<Option<String>, StartError> {
     if std::env::var_os(MASTER_KEY_VARIABLE).is_some() {
         return Ok(Some(format!("environment variable {MASTER_KEY_VARIABLE}")));
     }
-    let file = data.master_key();
+    let file = master_key_file(data);
     if !file.exists() {
         return Ok(None);
     }
     check_mode(&file, SECRET_MODE)?;
-    Ok(Some(file.display().to_string()))
+    Ok(Some(match std::env::var_os(PASSPHRASE_VARIABLE) {
+        Some(_) => format!(
+            "environment variable {PASSPHRASE_VARIABLE}, with the salt in {}",
+            file.display()
+        ),
+        None => file.display().to_string(),
+    }))
+}
+
+/// What must be there beside the store: the master key, or what its passphrase is mixed with.
+pub(super) fn master_key_file(data: &DataDir) -> PathBuf {
+    match std::env::var_os(PASSPHRASE_VARIABLE) {
+        Some(_) => data.passphrase_parameters(),
+        None => data.master_key(),
+    }
 }
 
 impl Foundation {
@@ -124,12 +140,13 @@ fn open_vault(store: &dyn Store, data: &DataDir) -> Result<Vault, StartError> {
         // The vault would make a new key, which opens nothing and hides that the old one is gone.
         return Err(StartError::Vault(format!(
             "the master key {} is gone; restore it, or set {MASTER_KEY_VARIABLE}. Without it the stored credentials cannot be opened",
-            data.master_key().display()
+            master_key_file(data).display()
         )));
     }
     let failed = |error: tollgate_vault::VaultError| StartError::Vault(error.to_string());
-    let vault =
-        Vault::open(&MasterKeySource::environment_or_file(&data.master_key())).map_err(failed)?;
+    let source =
+        MasterKeySource::environment_or_file(&data.master_key(), &data.passphrase_parameters());
+    let vault = Vault::open(&source).map_err(failed)?;
     match sealed {
         Some(sealed) => vault.with_pepper(&sealed).map_err(|error| match error {
             tollgate_vault::VaultError::WrongMasterKey(_) => StartError::Vault(

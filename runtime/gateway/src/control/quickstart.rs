@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use tollgate_dialect::Operation;
 use tollgate_governance::{KeyDraft, OsRandom, UpstreamDraft};
 
 use super::data_dir::{read_secret, write_secret};
@@ -19,7 +20,16 @@ pub struct Quickstart {
     /// Where the management token is.
     pub token_file: PathBuf,
     /// Models that can be asked for.
-    pub models: Vec<String>,
+    pub models: Vec<QuickstartModel>,
+}
+
+/// A model that can be asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuickstartModel {
+    /// What clients call it.
+    pub name: String,
+    /// Whether its vendor speaks Messages itself.
+    pub speaks_messages: bool,
 }
 
 impl Quickstart {
@@ -57,13 +67,15 @@ impl Control {
                 tracing::warn!(%error, "no echo upstream");
             }
         }
-        let models = self
-            .snapshot
-            .load()
-            .cards
-            .keys()
-            .map(|model| model.to_string())
-            .collect();
+        let snapshot = self.snapshot.load();
+        let models = snapshot.cards.keys().map(|name| QuickstartModel {
+            name: name.to_string(),
+            speaks_messages: snapshot
+                .routes(name, Operation::Messages)
+                .first()
+                .is_some_and(|route| route.spoken(Operation::Messages) == Operation::Messages),
+        });
+        let models = models.collect();
         Ok(Quickstart {
             key,
             token_file: self.data.management_token(),

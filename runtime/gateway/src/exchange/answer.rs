@@ -7,11 +7,11 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Response, StatusCode};
 use http_body_util::BodyExt;
 use tollgate_dialect::{Aggregator, Commit, StreamTap};
-use tollgate_plugin::{CommitAfter, Translator};
+use tollgate_plugin::CommitAfter;
 use tollgate_upstream::{Coalesce, UpstreamBody, UpstreamError};
 
 use super::failure::{Miss, Told, classify, incomplete, translation_failed, unreachable};
-use super::{Answer, Attempt, Content, estimate};
+use super::{Answer, Attempt, Content, Translation, estimate};
 use crate::adapt::Prepared;
 use crate::settle::Settlement;
 
@@ -27,7 +27,7 @@ pub(super) async fn accept(
     attempt: Attempt<'_>,
     prepared: &Prepared,
     response: Response<UpstreamBody>,
-    mut translator: Option<Translator>,
+    mut translator: Option<Translation>,
     hide_usage: bool,
     settlement: &Settlement,
 ) -> Result<Answer, Miss> {
@@ -103,7 +103,7 @@ fn settle_whole(
     attempt: Attempt<'_>,
     prepared: &Prepared,
     told: Told,
-    mut translator: Option<Translator>,
+    mut translator: Option<Translation>,
 ) -> Result<Answer, Miss> {
     let Told {
         status,
@@ -112,9 +112,8 @@ fn settle_whole(
     } = told;
     if let Some(made) = &mut translator {
         body = made
-            .response(&body)
-            .map_err(|error| translation_failed(attempt.route, error))?
-            .into();
+            .response(body)
+            .map_err(|error| translation_failed(attempt.route, error))?;
         headers.insert(
             CONTENT_TYPE,
             http::HeaderValue::from_static("application/json"),
@@ -149,7 +148,7 @@ async fn aggregate(
     attempt: Attempt<'_>,
     mut headers: HeaderMap,
     mut body: UpstreamBody,
-    mut translator: Option<Translator>,
+    mut translator: Option<Translation>,
     settlement: &Settlement,
 ) -> Result<Answer, Miss> {
     let route = attempt.route;
@@ -174,7 +173,7 @@ async fn aggregate(
             None => push(&data)?,
             Some(made) => push(
                 &made
-                    .push(&data)
+                    .push(data)
                     .map_err(|error| translation_failed(route, error))?,
             )?,
         }
@@ -210,7 +209,7 @@ async fn aggregate(
 async fn first_event(
     attempt: &Attempt<'_>,
     body: &mut Coalesce<UpstreamBody>,
-    mut translator: Option<&mut Translator>,
+    mut translator: Option<&mut Translation>,
 ) -> Result<Bytes, Miss> {
     let route = attempt.route;
     let mut read = Bytes::new();
@@ -227,9 +226,8 @@ async fn first_event(
         let data = match &mut translator {
             None => data,
             Some(translator) => translator
-                .push(&data)
-                .map_err(|error| translation_failed(route, error))?
-                .into(),
+                .push(data)
+                .map_err(|error| translation_failed(route, error))?,
         };
         // The common case: the first read holds the beginning, and nothing is copied.
         read = if read.is_empty() {

@@ -8,7 +8,9 @@ use http::{HeaderMap, StatusCode};
 use tollgate_dialect::{ApiError, Dialect, Document, ErrorKind, Incomplete, Operation};
 use tollgate_plugin::{Failure, FailureKind};
 use tollgate_upstream::{Phase, UpstreamError};
+use tollgate_vault::Credential;
 
+use super::translation::{blotted, blotted_headers};
 use super::{Attempt, Unanswered};
 use crate::adapt;
 use crate::route::Candidate;
@@ -42,6 +44,27 @@ pub(super) struct Told {
     pub(super) body: Bytes,
 }
 
+impl Told {
+    /// Without our credential, which some vendors repeat: neither a component nor a client may read it.
+    fn blotted(self, credential: Option<&Credential>) -> Self {
+        Self {
+            status: self.status,
+            headers: blotted_headers(credential, self.headers),
+            body: blotted(credential, self.body),
+        }
+    }
+
+    /// What the provider reads of it.
+    fn shown(&self, operation: Operation) -> FailedAnswer {
+        FailedAnswer {
+            status: self.status.as_u16(),
+            headers: self.headers.clone(),
+            body: self.body.clone(),
+            operation,
+        }
+    }
+}
+
 /// Failures that another upstream would repeat, because the request is at fault.
 pub(super) fn is_the_clients(kind: FailureKind) -> bool {
     matches!(
@@ -53,28 +76,9 @@ pub(super) fn is_the_clients(kind: FailureKind) -> bool {
     )
 }
 
-pub(super) fn for_the_client(
-    operation: Operation,
-    route: &Candidate,
-    mut miss: Miss,
-) -> Unanswered {
+pub(super) fn for_the_client(operation: Operation, route: &Candidate, miss: Miss) -> Unanswered {
     if let Some(error) = miss.unsaid {
         return Unanswered::Error(*error);
-    }
-    let repeats = |bytes: &[u8]| {
-        route
-            .upstream
-            .credential
-            .as_ref()
-            .is_some_and(|secrets| secrets.occurs_in(bytes))
-    };
-    if miss.told.as_ref().is_some_and(|told| repeats(&told.body)) {
-        tracing::warn!(
-            upstream = route.upstream.name,
-            "a vendor repeated our credential in an error; it was not passed on"
-        );
-        miss.told = None;
-        miss.failure.message = None;
     }
     if let Some(told) = &miss.told
         && told.status.is_client_error()
@@ -96,6 +100,29 @@ pub(super) fn for_the_client(
         .or_else(|| message_of(&miss.told?.body))
         .unwrap_or_else(|| "the vendor refused the request".to_owned());
     Unanswered::Error(ApiError::new(kind, message))
+}
+
+/// What a failure is to a client whose answer has begun: its stream ends with this.
+pub(crate) fn in_stream(failure: Failure) -> ApiError {
+    let kind = match failure.kind {
+        FailureKind::ContextLength => ErrorKind::ContextLength,
+        FailureKind::ContentFiltered => ErrorKind::ContentFiltered,
+        FailureKind::InvalidRequest => ErrorKind::UpstreamRejected,
+        FailureKind::Overloaded | FailureKind::RateLimited => ErrorKind::Overloaded,
+        _ => ErrorKind::UpstreamFailed,
+    };
+    let own = match failure.kind {
+        // What a vendor says about our credential is not the caller's business.
+        FailureKind::Auth | FailureKind::QuotaExhausted => None,
+        _ => failure.message,
+    };
+    let cut = own.map(|message| message.chars().take(LONGEST_MESSAGE).collect());
+    let mut error = ApiError::new(
+        kind,
+        cut.unwrap_or_else(|| "the upstream broke off in the middle of its answer".to_owned()),
+    );
+    error.retry_after_ms = failure.retry_after_ms.map(|wait| wait.min(LONGEST_WAIT_MS));
+    error
 }
 
 /// Whether a body is an error as the client's dialect writes it; anything else is put into our own words.
@@ -154,12 +181,8 @@ pub(super) fn incomplete(attempt: &Attempt<'_>, error: Incomplete) -> Miss {
 /// Asks the provider what a failure means; falls back to the status where it cannot say.
 pub(super) fn classify(attempt: &Attempt<'_>, told: Told) -> Miss {
     let route = attempt.route;
-    let answer = Arc::new(FailedAnswer {
-        status: told.status.as_u16(),
-        headers: told.headers.clone(),
-        body: told.body.clone(),
-        operation: attempt.spoken,
-    });
+    let told = told.blotted(route.upstream.credential.as_deref());
+    let answer = Arc::new(told.shown(attempt.spoken));
     let mut failure = route
         .upstream
         .provider

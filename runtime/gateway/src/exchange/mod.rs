@@ -5,6 +5,7 @@ mod answer;
 mod beside;
 mod estimate;
 mod failure;
+mod translation;
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -13,14 +14,16 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 use tollgate_dialect::{ApiError, Document, Edit, Operation};
-use tollgate_plugin::{CallView, Failure, FailureKind, SignHead, Translator};
+use tollgate_plugin::{CallView, Failure, FailureKind, SignHead};
 use tollgate_upstream::{Coalesce, RequestHead, UpstreamBody};
 
 pub(crate) use self::beside::{Beside, beside};
+pub(crate) use self::failure::in_stream;
 use self::failure::{
     Cause, Miss, Told, classify, for_the_client, is_the_clients, translation_failed, unavailable,
     unreachable,
 };
+pub(crate) use self::translation::Translation;
 use crate::adapt::{self, Prepared};
 use crate::bridge::{self, Way, WayBack};
 use crate::request::Request;
@@ -38,7 +41,7 @@ pub(crate) struct Answer {
     pub(crate) content: Content,
     /// The host asked the vendor for a usage event that the client did not ask for, and takes it out again.
     pub(crate) hide_usage: bool,
-    pub(crate) translator: Option<Translator>,
+    pub(crate) translator: Option<Translation>,
     /// What the vendor was asked for; another operation than the client's where the bridge stands between them.
     pub(crate) spoken: Operation,
     /// The way back over the bridge.
@@ -191,29 +194,30 @@ async fn attempt(
         spoken,
         bridge,
     };
+    // The bridge asks for usage by itself, and tells it as the client wants it.
+    let asks = request.facts.stream && spoken == Operation::ChatCompletions;
+    let hide_usage = asks && !request.facts.wants_usage && way == Way::Native;
     if upstream.responds {
-        return respond(attempt, &document, &call);
+        settlement.sent();
+        return respond(attempt, document, &call, hide_usage);
     }
     let prepared = worker
         .plans
         .borrow_mut()
         .prepare(snapshot, upstream, &call)
         .map_err(Miss::from)?;
-    // The bridge asks for usage by itself, and tells it as the client wants it.
-    let asks = request.facts.stream && spoken == Operation::ChatCompletions;
-    let hide_usage = asks && !request.facts.wants_usage && way == Way::Native;
     let mut body = body(&attempt, document, &prepared, hide_usage)?;
     let mut translator = None;
     if upstream.translates {
         let view: Arc<dyn CallView + Send + Sync> = Arc::<CallFacts>::clone(&call);
-        let mut made = upstream
+        let made = upstream
             .provider
             .translator(&view)
             .map_err(|error| Miss::from(adapt::broken(upstream, &error)))?;
+        let mut made = Translation::new(made, upstream.credential.clone());
         body = made
             .request(&body)
-            .map_err(|error| translation_failed(route, error))?
-            .into();
+            .map_err(|error| translation_failed(route, error))?;
         translator = Some(made);
     }
     let signed = match upstream.signs {
@@ -231,13 +235,12 @@ async fn attempt(
     if let Some(made) = &mut translator
         && response.status().is_success()
     {
-        let head = Arc::new(AnswerHead {
+        made.answered(AnswerHead {
             status: response.status().as_u16(),
             headers: response.headers().clone(),
             arrived_ms: worker.now_ms(),
-        });
-        made.answered(head)
-            .map_err(|error| translation_failed(route, error))?;
+        })
+        .map_err(|error| translation_failed(route, error))?;
     }
     answer::accept(
         attempt, &prepared, response, translator, hide_usage, settlement,
@@ -278,10 +281,7 @@ fn body(
         });
     }
     if add_usage {
-        own.push(Edit::Set {
-            pointer: "/stream_options/include_usage".to_owned(),
-            value: "true".to_owned(),
-        });
+        own.push(ask_for_usage());
     }
     if make_stream {
         own.push(Edit::Set {
@@ -289,18 +289,29 @@ fn body(
             value: "true".to_owned(),
         });
     }
-    for edit in own.iter().chain(&prepared.edits) {
+    let fails = |kind, message| {
+        Miss::from(Failure {
+            kind,
+            retry_after_ms: None,
+            message,
+        })
+    };
+    for edit in &own {
+        // It is the client's body that has something else where these go.
+        document
+            .apply(edit)
+            .map_err(|invalid| fails(FailureKind::InvalidRequest, Some(invalid.message)))?;
+    }
+    for edit in &prepared.edits {
         document.apply(edit).map_err(|invalid| {
-            tracing::debug!(
+            tracing::warn!(
                 upstream = route.upstream.name,
+                provider = route.upstream.provider_id,
                 reason = invalid.message,
-                "an edit cannot be applied"
+                "an edit that was planned cannot be made"
             );
-            Miss::from(Failure {
-                kind: FailureKind::InvalidRequest,
-                retry_after_ms: None,
-                message: Some(invalid.message),
-            })
+            // The component's mistake, not the client's: another upstream may serve.
+            fails(FailureKind::Transient, None)
         })?;
     }
     if let Some(held) = request.capped
@@ -311,6 +322,13 @@ fn body(
         within_hold(attempt, &document, held)?;
     }
     Ok(document.to_bytes())
+}
+
+fn ask_for_usage() -> Edit {
+    Edit::Set {
+        pointer: "/stream_options/include_usage".to_owned(),
+        value: "true".to_owned(),
+    }
 }
 
 /// A strict budget is kept by the cap that the vendor is told: a plan that takes it out or raises it is not sent, whoever
@@ -369,15 +387,25 @@ fn sign(
     Ok(head)
 }
 
-/// An answer that the component gives itself.
+/// An answer that the component gives itself. Asked as a vendor is: what it says of usage is what is charged.
 fn respond(
     attempt: Attempt<'_>,
-    document: &Document,
+    document: Cow<'_, Document>,
     call: &Arc<CallFacts>,
+    add_usage: bool,
 ) -> Result<Answer, Miss> {
     let route = attempt.route;
     let view: Arc<dyn CallView + Send + Sync> = Arc::<CallFacts>::clone(call);
-    let body = document.to_bytes();
+    let body = match add_usage {
+        false => document.to_bytes(),
+        true => {
+            let mut document = document.into_owned();
+            document
+                .apply(&ask_for_usage())
+                .map_err(|invalid| Miss::unsaid(invalid.into()))?;
+            document.to_bytes()
+        }
+    };
     let answer = route
         .upstream
         .provider
@@ -405,7 +433,7 @@ fn respond(
         status,
         headers,
         content: Content::Whole(body),
-        hide_usage: false,
+        hide_usage: add_usage,
         translator: None,
         spoken: attempt.spoken,
         bridge: attempt.bridge,

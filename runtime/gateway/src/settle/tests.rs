@@ -16,6 +16,7 @@ use crate::control::{Control, Filter, UsageQuery};
 use crate::metrics::Shard;
 use crate::pipeline;
 use crate::relay::Relay;
+use crate::request::Policies;
 
 /// What is held for the request, micro-units. The budget has room for one such hold.
 const HOLD: u64 = 700;
@@ -50,7 +51,14 @@ fn worker(folder: &Path) -> (Rc<Worker>, Arc<Caller>) {
 fn under_way(worker: &Rc<Worker>, caller: &Arc<Caller>) -> Settlement {
     let now_ms = worker.now_ms();
     let (id, operation) = (worker.next_id(now_ms), Operation::ChatCompletions);
-    let mut request = Request::unparsed(id, operation, Arc::default(), Arc::clone(caller)).unwrap();
+    let mut request = Request::unparsed(
+        id,
+        operation,
+        Arc::default(),
+        Arc::clone(caller),
+        Policies::default(),
+    )
+    .unwrap();
     request.facts.input_chars_estimate = BODY;
     let ask = Ask {
         request: id,

@@ -143,7 +143,7 @@ fn conversation(id: &str, created: u64, metadata: &str) -> String {
 
 fn not_found(what: &str, id: &str) -> ApiError {
     ApiError::new(
-        ErrorKind::NotFound,
+        ErrorKind::AnswerNotFound,
         format!("{what} with id '{id}' not found."),
     )
     .with_param("id")

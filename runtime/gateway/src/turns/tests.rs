@@ -170,7 +170,7 @@ fn another_accounts_answer_and_one_that_no_vendor_has_are_equally_not_found() {
     let id = Asked::Response("resp_1".to_owned());
     for method in [Method::GET, Method::DELETE] {
         let error = serve(&kept, account(2), &id, &method, "", NOW).unwrap_err();
-        assert_eq!(error.kind, ErrorKind::NotFound);
+        assert_eq!(error.kind, ErrorKind::AnswerNotFound);
     }
     assert!(
         kept.find("resp_1", account(1), NOW).is_some(),
