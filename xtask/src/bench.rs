@@ -29,7 +29,7 @@ cargo xtask bench [--quick] [--write] [--rounds N] [--only NAME,...] [--profile 
   --quick      one round of short windows: a look, not a measurement
   --write      write docs/bench.md and docs/bench.json
   --rounds N   rounds (3)
-  --only       targets: direct, nginx, bare, gateway, provider, policies, strict, bridge, scale
+  --only       targets: direct, nginx, bare, gateway, provider, policies, strict, bridge, content, scale
   --profile    what the gateway is built with (dist)
   --no-build   measure what was built before, or the binary that TOLLGATE_BIN names";
 
@@ -113,9 +113,11 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         ));
     }
     programs::install()?;
-    let wants_gateway = ["gateway", "provider", "policies", "strict", "bridge"]
-        .iter()
-        .any(|name| options.wants(name));
+    let wants_gateway = [
+        "gateway", "provider", "policies", "strict", "content", "bridge",
+    ]
+    .iter()
+    .any(|name| options.wants(name));
     let programs = programs::Programs::build(&options.profile, wants_gateway, options.build)?;
     let wants_scale = options.wants("scale") && !(options.quick && options.only.is_empty());
     if wants_scale {

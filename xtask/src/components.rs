@@ -43,12 +43,10 @@ pub(crate) fn components_dir() -> PathBuf {
 /// Every guest of the workspace, in a stable order.
 pub(crate) fn guests() -> Result<Vec<Guest>> {
     let mut guests = Vec::new();
-    for (folder, kind) in [
-        ("guest-providers", "provider"),
-        ("guest-policies", "policy"),
-    ] {
+    for folder in ["guest-providers", "guest-policies"] {
         for dir in tools::sorted(&tools::root().join(folder))? {
-            if !dir.join("Cargo.toml").exists() {
+            let manifest = dir.join("Cargo.toml");
+            if !manifest.exists() {
                 continue;
             }
             let name = dir
@@ -56,11 +54,14 @@ pub(crate) fn guests() -> Result<Vec<Guest>> {
                 .context("a directory has a name")?
                 .to_string_lossy()
                 .into_owned();
-            guests.push(Guest {
-                package: format!("{kind}-{name}"),
-                name,
-                dir,
-            });
+            let text = std::fs::read_to_string(&manifest)
+                .with_context(|| format!("cannot read {}", manifest.display()))?;
+            let manifest: toml::Table = text
+                .parse()
+                .with_context(|| format!("cannot read {}", manifest.display()))?;
+            let package = manifest["package"]["name"].as_str();
+            let package = package.context("a package has a name")?.to_owned();
+            guests.push(Guest { name, package, dir });
         }
     }
     Ok(guests)

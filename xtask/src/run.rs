@@ -14,19 +14,16 @@ const ADDED_LATER: &str = "kimi";
 
 /// Builds what is not up to date and becomes the gateway. Arguments go to `tollgate serve`.
 pub(crate) fn run(args: &[String]) -> Result<()> {
+    let args: Vec<&String> = args.iter().skip_while(|arg| *arg == "--").collect();
     components::run()?;
     build_host()?;
     let folder = tools::root().join("data").join("components");
     make_private(&folder)?;
     copy_bundled(&folder)?;
-    let args: Vec<&String> = args.iter().skip_while(|arg| *arg == "--").collect();
     let mut gateway = Command::new(host_binary());
     gateway
         .current_dir(tools::root())
         .args(["serve", "--quickstart"]);
-    if !args.iter().any(|arg| arg.starts_with("--components")) {
-        gateway.arg("--components").arg(&folder);
-    }
     gateway.args(args);
     become_it(gateway)
 }

@@ -51,13 +51,18 @@ struct Models<'a> {
 
 impl<'a> Models<'a> {
     /// To each the first whose vendor speaks its dialect, so that nothing has to be put into another one; where there is
-    /// one kind alone, it is named for everybody.
+    /// one kind alone, it is named for everybody. One that costs nothing comes before all others: what is pasted to try it
+    /// out must not be billed.
     fn among(models: &'a [QuickstartModel]) -> Self {
-        let first = |messages: bool| {
-            let fitting = models
+        let free = models.iter().any(|model| model.answers_itself);
+        let models = || {
+            models
                 .iter()
-                .find(|model| model.speaks_messages == messages);
-            let found = fitting.or(models.first());
+                .filter(move |model| model.answers_itself == free)
+        };
+        let first = |messages: bool| {
+            let fitting = models().find(|model| model.speaks_messages == messages);
+            let found = fitting.or(models().next());
             found.map_or("MODEL", |model| model.name.as_str())
         };
         Self {
@@ -143,6 +148,7 @@ mod tests {
         QuickstartModel {
             name: name.to_owned(),
             speaks_messages,
+            answers_itself: false,
         }
     }
 
@@ -154,6 +160,12 @@ mod tests {
         };
         let pair = |messages: &str, others: &str| (messages.to_owned(), others.to_owned());
         let (one, other) = (model("one", true), model("other", false));
+        let free = QuickstartModel {
+            answers_itself: true,
+            ..model("zero", true)
+        };
+        let all = [one.clone(), other.clone(), free];
+        assert_eq!(named(&all), pair("zero", "zero"));
         let both = [other.clone(), one.clone()];
         assert_eq!(named(&both), pair("one", "other"));
         assert_eq!(named(&[one]), pair("one", "one"));

@@ -210,12 +210,13 @@ fn offline(findings: &mut Findings, config: Config) {
         "gateway",
         "not running; looking at its files instead",
     );
-    if !config.components.dir.exists() {
-        let folder = config.components.dir.display().to_string();
+    let folder = config.components_dir();
+    // The one in the data directory is made by the start.
+    if !folder.exists() && !config.components.dir.as_os_str().is_empty() {
         findings.add(
             Mark::Wrong,
             "components",
-            format!("there is no folder {folder}"),
+            format!("there is no folder {}", folder.display()),
         );
     }
     if !DataDir::at(&config.data.dir).store().exists() {

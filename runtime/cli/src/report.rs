@@ -15,6 +15,14 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     }
 }
 
+/// Tells people something that is not the output: on standard error.
+///
+/// # Errors
+/// It cannot be written to.
+pub(crate) fn remark(text: &str) -> anyhow::Result<()> {
+    Ok(std::io::stderr().lock().write_all(text.as_bytes())?)
+}
+
 /// Prints JSON on lines of its own.
 ///
 /// # Errors

@@ -19,10 +19,7 @@ pub(crate) fn ask(fields: &[String]) -> anyhow::Result<BTreeMap<String, String>>
             .map(|field| {
                 let secret =
                     rpassword::prompt_password(format!("{field}: ")).context("the terminal")?;
-                if secret.trim().is_empty() {
-                    bail!("nothing was given for {field}");
-                }
-                Ok((field.clone(), secret.trim().to_owned()))
+                Ok((field.clone(), typed(field, &secret)?))
             })
             .collect();
     }
@@ -33,6 +30,21 @@ pub(crate) fn ask(fields: &[String]) -> anyhow::Result<BTreeMap<String, String>>
         .read_to_string(&mut text)
         .context("standard input")?;
     piped(fields, &text)
+}
+
+/// A secret has no blanks; a command that was pasted along with this one has, and would be kept in its place.
+fn typed(field: &str, secret: &str) -> anyhow::Result<String> {
+    let secret = secret.trim();
+    if secret.is_empty() {
+        bail!("nothing was given for {field}");
+    }
+    if secret.contains(char::is_whitespace) {
+        bail!(
+            "what was given for {field} has blanks in it, and was not stored: was a command pasted with this one? A secret \
+             with blanks can be piped in"
+        );
+    }
+    Ok(secret.to_owned())
 }
 
 /// With one field the whole input is its secret (a key file may have many lines); with more, lines `FIELD=SECRET`.
@@ -74,6 +86,15 @@ mod tests {
 
     fn names(names: &[&str]) -> Vec<String> {
         names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn a_command_pasted_at_the_prompt_is_no_secret() {
+        assert_eq!(typed("api-key", " sk-1 ").unwrap(), "sk-1");
+        for text in ["", " ", "tollgate upstream set kimi"] {
+            let error = typed("api-key", text).unwrap_err().to_string();
+            assert!(error.contains("api-key") && !error.contains("upstream"));
+        }
     }
 
     #[test]

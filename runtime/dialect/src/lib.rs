@@ -36,8 +36,8 @@ pub use named::{NamedInput, named_input};
 pub use operation::{Dialect, Operation};
 pub use render::{Rendered, StreamPosition, render, stream_error};
 pub use segments::{
-    AnswerRewriter, Channel, Denied, Kind, Role, Segment, TextFilter, answer_segments, replace,
-    replace_answer, segments,
+    AnswerRewriter, Channel, Denied, Kind, Role, Segment, TextFilter, answer_segments,
+    output_text_bytes, replace, replace_answer, segments,
 };
 pub use stream::{
     Commit, Ended, LastResponse, StreamFilter, StreamSummary, StreamTap, commit_check,

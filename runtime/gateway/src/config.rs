@@ -166,7 +166,7 @@ pub enum Durable {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Components {
-    /// The drop-in folder. Relative to the working directory.
+    /// The drop-in folder, relative to the working directory. Empty: `components` in the data directory.
     pub dir: PathBuf,
     /// Whether instances are kept warm or made for each call.
     pub isolation: Isolation,
@@ -185,7 +185,7 @@ pub struct Components {
 impl Default for Components {
     fn default() -> Self {
         Self {
-            dir: PathBuf::from("components"),
+            dir: PathBuf::new(),
             isolation: Isolation::default(),
             isolation_of: HashMap::new(),
             memoise: true,
@@ -313,6 +313,17 @@ impl Config {
             path: path.to_owned(),
             source: Box::new(source),
         })
+    }
+}
+
+impl Config {
+    /// The drop-in folder.
+    #[must_use]
+    pub fn components_dir(&self) -> PathBuf {
+        match self.components.dir.as_os_str().is_empty() {
+            true => self.data.dir.join("components"),
+            false => self.components.dir.clone(),
+        }
     }
 }
 

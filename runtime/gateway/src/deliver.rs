@@ -206,13 +206,8 @@ fn usage_of(
         tap.push(body);
         return settlement.used(&tap.finish());
     }
-    let estimate = || {
-        settlement.estimate(if operation == Operation::Embeddings {
-            0
-        } else {
-            body.len() as u64
-        })
-    };
+    // As of a stream: by what was said, not by the JSON around it.
+    let estimate = || settlement.estimate(tollgate_dialect::output_text_bytes(operation, body));
     tollgate_dialect::read_usage(operation, body, hints).unwrap_or_else(estimate)
 }
 

@@ -245,6 +245,11 @@ fn fail(
             );
             response
         }
+        Unanswered::Unavailable(error, reason) => {
+            let response = reply::error(operation.dialect(), &error, id);
+            settlement.close(Outcome::failed(response.status().as_u16(), reason));
+            response
+        }
         Unanswered::Error(error) => {
             let refusal = Refusal::from(error);
             let response = reply::error(operation.dialect(), &refusal.error, id);

@@ -57,7 +57,7 @@ const FAILURES: [Failure; 5] = [
         body: |endpoint| endpoint.body(endpoint.streams),
         vendor: Some(|endpoint| vendors(endpoint, 500, "api_error")),
         status: [503, 529],
-        error: "overloaded",
+        error: "upstream-transient",
     },
 ];
 

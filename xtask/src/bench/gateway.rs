@@ -27,16 +27,19 @@ pub(crate) enum Mode {
     Policies,
     /// Two policies, and the provider called for each request.
     Strict,
+    /// As shipped, with a policy that sees all text, of requests and of answers.
+    Content,
     /// As shipped, with two policies, asked in another dialect than the upstream's.
     Bridge,
 }
 
 impl Mode {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Gateway,
         Self::Provider,
         Self::Policies,
         Self::Strict,
+        Self::Content,
         Self::Bridge,
     ];
 
@@ -46,6 +49,7 @@ impl Mode {
             Self::Provider => "provider",
             Self::Policies => "policies",
             Self::Strict => "strict",
+            Self::Content => "content",
             Self::Bridge => "bridge",
         }
     }
@@ -58,6 +62,7 @@ impl Mode {
                 "tollgate + provider + 2 policies (as shipped: pure plans remembered)"
             }
             Self::Strict => "tollgate + provider + 2 policies, all called each time",
+            Self::Content => "tollgate + provider + redact (sees all text both ways)",
             Self::Bridge => {
                 "tollgate + provider + 2 policies, Messages bridged onto Chat Completions"
             }
@@ -70,7 +75,7 @@ pub(crate) fn start(mode: Mode, binary: &Path, upstream: &str, scratch: &Path) -
     let folder = scratch.join(mode.name());
     let components = folder.join("components");
     fs::create_dir_all(&components)?;
-    for name in ["openai", "office-hours", "model-tiers"] {
+    for name in ["openai", "office-hours", "model-tiers", "redact"] {
         let file = format!("{name}.wasm");
         fs::copy(components_dir().join(&file), components.join(&file))
             .with_context(|| format!("component {name}"))?;
@@ -101,12 +106,13 @@ pub(crate) fn start(mode: Mode, binary: &Path, upstream: &str, scratch: &Path) -
     .with_usage(counted);
     Ok(match mode {
         Mode::Bridge => target.bridged(),
+        Mode::Content => target.rewritten(),
         _ => target,
     })
 }
 
 fn settings(mode: Mode, data: &Path, components: &Path) -> String {
-    let memoise = matches!(mode, Mode::Gateway | Mode::Policies | Mode::Bridge);
+    let memoise = !matches!(mode, Mode::Provider | Mode::Strict);
     format!(
         "[server]\nlisten = \"127.0.0.1:0\"\nworkers = 1\n\
          [management]\nlisten = \"127.0.0.1:0\"\n\
@@ -157,11 +163,15 @@ fn set_up(mode: Mode, management: SocketAddr, token: &str, upstream: &str) -> Re
         "/api/keys",
         json!({ "account": "root/team/person", "label": "bench" }),
     )?;
+    let policy = |id: &str, component: &str, account: &str, config: Value| {
+        let body = json!({ "component": component, "account": account, "config": config });
+        call("PUT", &format!("/api/policies/{id}"), body)
+    };
+    if matches!(mode, Mode::Content) {
+        let patterns = json!({ "patterns": [{ "name": "email" }, { "name": "card" }] });
+        policy("redact", "redact", "root/team", patterns)?;
+    }
     if matches!(mode, Mode::Policies | Mode::Strict | Mode::Bridge) {
-        let policy = |id: &str, component: &str, account: &str, config: Value| {
-            let body = json!({ "component": component, "account": account, "config": config });
-            call("PUT", &format!("/api/policies/{id}"), body)
-        };
         let always =
             json!({ "zone": "UTC", "days": [1, 2, 3, 4, 5, 6, 7], "from": "00:00", "to": "24:00" });
         policy("hours", "office-hours", "root", always)?;

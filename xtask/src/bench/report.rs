@@ -44,6 +44,8 @@ pub(crate) struct Cell {
     pub(crate) load: String,
     pub(crate) samples: Vec<Sample>,
     pub(crate) failed: Vec<String>,
+    /// Why windows were thrown away and run again.
+    pub(crate) repeated: Vec<String>,
     pub(crate) median: Option<Sample>,
 }
 
@@ -53,6 +55,7 @@ impl Cell {
             load: load.name(),
             samples: Vec::new(),
             failed: Vec::new(),
+            repeated: Vec::new(),
             median: None,
         }
     }
@@ -104,6 +107,20 @@ fn medians(samples: &[Sample]) -> Option<Sample> {
         first_p50: of(&|s| s.first_p50),
         late_p99: of(&|s| s.late_p99),
     })
+}
+
+/// Windows that were thrown away and run again, with the reason.
+fn repeats(results: &Results) -> Vec<String> {
+    let cells = results.rows.iter().flat_map(|row| {
+        let cells = row.cells.iter();
+        cells.map(move |cell| (&row.name, cell))
+    });
+    cells
+        .flat_map(|(name, cell)| {
+            let reasons = cell.repeated.iter();
+            reasons.map(move |reason| format!("{name} under {}: {reason}", cell.load))
+        })
+        .collect()
 }
 
 /// Windows that never succeeded, with the reason.
@@ -309,6 +326,13 @@ pub(crate) fn page(results: &Results) -> String {
     out.push_str(METHOD);
     out.push_str(&table(results));
     let failed = failures(results);
+    let repeated = repeats(results);
+    if !repeated.is_empty() {
+        out.push_str("\n### Thrown away\n\nThese windows had errors and were run again.\n\n");
+        for repeat in repeated {
+            let _ = writeln!(out, "- {repeat}");
+        }
+    }
     if !failed.is_empty() {
         out.push_str("\n### Failed\n\nThese windows had errors, were repeated, failed again and are not counted.\n\n");
         for failure in failed {
@@ -322,8 +346,9 @@ const METHOD: &str = "\
 How: what is measured is pinned to core 0 with one worker; the canned upstream (577 bytes of JSON, or 24 events of together
 6.4 KB) and the load generator share core 1. CPU µs is the user and system time of all threads and children of the measured
 program, divided by the requests or streams that were answered whole. nginx does `proxy_pass` with `proxy_buffering off` over
-kept connections and checks nothing. In each mode tollgate checks a key, a request rate and a daily limit on three accounts and
-writes a durable usage row (default settings, `durable = \"power-loss\"`). A window with one failed request does not count.
+kept connections and checks nothing. In each mode tollgate checks a key, walks a path of three accounts with a request rate and a
+daily limit on two of them, and writes a durable usage row (default settings, `durable = \"power-loss\"`). The two policies are
+`office-hours` (admission) and `model-tiers` (routing). A window with one failed request is thrown away, told below, and run again.
 `direct` shares one core between upstream and load generator, so it is a ceiling for the rates only as far as that core goes.
 What dominates, and what has been tried: `performance.md`.
 ";

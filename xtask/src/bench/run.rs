@@ -31,6 +31,8 @@ pub(crate) struct Target {
     key: String,
     /// It is asked in Messages, and the upstream speaks Chat Completions.
     bridged: bool,
+    /// Its answers say what the upstream's say, but need not be cut in the same places.
+    rewritten: bool,
     /// A gateway's management API, where it says what it has recorded.
     usage: Option<(SocketAddr, String)>,
 }
@@ -45,6 +47,7 @@ impl Target {
             address: address.to_owned(),
             key: "none".to_owned(),
             bridged: false,
+            rewritten: false,
             usage: None,
         }
     }
@@ -64,6 +67,7 @@ impl Target {
             address: address.to_owned(),
             key: key.to_owned(),
             bridged: false,
+            rewritten: false,
             usage: None,
         }
     }
@@ -75,6 +79,12 @@ impl Target {
 
     pub(crate) fn bridged(mut self) -> Self {
         self.bridged = true;
+        self.rewritten = true;
+        self
+    }
+
+    pub(crate) fn rewritten(mut self) -> Self {
+        self.rewritten = true;
         self
     }
 
@@ -120,12 +130,14 @@ impl Target {
                 String::from_utf8_lossy(&got.1)
             );
             let (got, expected) = (&got.1, &expected.1);
-            if self.bridged {
-                // Another dialect: what was said must be there, to its end.
+            if self.rewritten {
+                // Another dialect or other pieces: what was said must be there, to its end.
                 let text = String::from_utf8_lossy(got);
-                let (said, end) = match stream {
-                    false => ("A gateway adds nothing", "\"stop_reason\":\"end_turn\""),
-                    true => (" token19", "event: message_stop"),
+                let (said, end) = match (stream, self.bridged) {
+                    (false, true) => ("A gateway adds nothing", "\"stop_reason\":\"end_turn\""),
+                    (false, false) => ("A gateway adds nothing", "\"finish_reason\":\"stop\""),
+                    (true, true) => (" token19", "event: message_stop"),
+                    (true, false) => (" token19", "data: [DONE]"),
                 };
                 ensure!(
                     text.contains(said) && text.contains(end),
@@ -195,8 +207,9 @@ pub(crate) fn all(
                 if !target.takes(load) {
                     continue;
                 }
-                let outcome = window(options, &driver, target, load, answered);
+                let (outcome, repeated) = window(options, &driver, target, load, answered);
                 row.cell(load).note(outcome);
+                row.cell(load).repeated.extend(repeated);
                 row.rss_loaded_mib = target
                     .resident_mib()
                     .map(|now| row.rss_loaded_mib.map_or(now, |most| most.max(now)));
@@ -239,21 +252,21 @@ fn idle(target: &Target, options: &Options) -> Row {
     }
 }
 
-/// One window that counts, or the reason why none did.
+/// One window that counts, or the reason why none did; and why others were thrown away before it.
 fn window(
     options: &Options,
     driver: &Driver,
     target: &Target,
     load: Load,
     answered: &mut u64,
-) -> std::result::Result<Sample, String> {
+) -> (std::result::Result<Sample, String>, Vec<String>) {
     let to = To {
         address: &target.address,
         key: &target.key,
         path: target.path(),
     };
     let (length, warm_up) = options.window();
-    let mut reason = String::new();
+    let mut thrown_away = Vec::new();
     for _ in 0..=REPEATS {
         let outcome = driver.run(load, &to, warm_up).and_then(|warm| {
             sleep(SETTLE);
@@ -269,11 +282,11 @@ fn window(
             Ok(sample)
         });
         match outcome {
-            Ok(sample) => return Ok(sample),
-            Err(error) => reason = format!("{error:#}"),
+            Ok(sample) => return (Ok(sample), thrown_away),
+            Err(error) => thrown_away.push(format!("{error:#}")),
         }
     }
-    Err(reason)
+    (Err(thrown_away.pop().unwrap_or_default()), thrown_away)
 }
 
 /// Every answered request has left a row.

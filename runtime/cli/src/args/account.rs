@@ -238,7 +238,10 @@ pub(crate) enum Kind {
     Tph,
     Tpd,
     Concurrency,
+    // As the tables and the API write them, too.
+    #[value(alias = "daily_limit")]
     DailyLimit,
+    #[value(alias = "monthly_limit")]
     MonthlyLimit,
 }
 

@@ -57,6 +57,14 @@ fn given(scope: &Scope) -> Map<String, Value> {
 }
 
 fn issued(answer: &Value) -> String {
+    format!("{}\n", text(answer, "key"))
+}
+
+/// What to know of a key that was issued; nothing of one that was not.
+pub(super) fn remark(answer: &Value) -> String {
+    if !answer["key"].is_string() {
+        return String::new();
+    }
     let old = &answer["replaces"];
     let until = match old["revoked_ms"].is_null() {
         true if old.is_object() => {
@@ -65,10 +73,7 @@ fn issued(answer: &Value) -> String {
         false if old.is_object() => "The old key does not work any more.\n".to_owned(),
         _ => String::new(),
     };
-    format!(
-        "{}\n\nThis is the only time that the key is shown.\n{until}",
-        text(answer, "key")
-    )
+    format!("This is the only time that the key is shown.\n{until}")
 }
 
 fn keys_table(answer: &Value) -> String {

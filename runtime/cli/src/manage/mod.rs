@@ -26,7 +26,11 @@ pub(crate) fn run(place: &Place, command: &Command) -> anyhow::Result<ExitCode> 
     if place.json {
         report::json(&answer)?
     } else {
-        report::print(&show(&answer))?
+        report::print(&show(&answer))?;
+        if let Command::Key(_) = command {
+            // Beside the output, so that `KEY=$(tollgate key create …)` is the key and nothing else.
+            report::remark(&key::remark(&answer))?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

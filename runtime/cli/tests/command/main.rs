@@ -214,6 +214,35 @@ fn init_makes_what_is_missing_once_and_a_new_token_when_asked() {
 }
 
 #[test]
+fn a_passphrase_stands_for_the_master_key_and_no_other_opens_the_store() {
+    let place = Place::new();
+    let init = |passphrase: &str| {
+        let mut command = place.command(&["init"]);
+        command
+            .env("TOLLGATE_MASTER_PASSPHRASE", passphrase)
+            .output()
+            .unwrap()
+    };
+    assert!(init("correct horse").status.success());
+    assert!(!place.data("master-key").exists(), "no key lies beside it");
+    assert!(init("correct horse").status.success());
+    let wrong = init("wrong horse");
+    let said = String::from_utf8_lossy(&wrong.stderr).into_owned();
+    assert!(
+        !wrong.status.success() && said.contains("master key is not the one"),
+        "{said}"
+    );
+    assert!(!said.contains("horse"), "{said}");
+    std::fs::remove_file(place.data("master-key.salt")).unwrap();
+    let without = init("correct horse");
+    let said = String::from_utf8_lossy(&without.stderr).into_owned();
+    assert!(
+        !without.status.success() && said.contains("master-key.salt"),
+        "{said}"
+    );
+}
+
+#[test]
 fn doctor_finds_what_is_wrong_with_and_without_a_gateway() {
     let place = Place::new();
     let report = place.fine(&["doctor"]);
@@ -222,8 +251,8 @@ fn doctor_finds_what_is_wrong_with_and_without_a_gateway() {
         "{report}"
     );
     place.fine(&["init"]);
-    std::fs::create_dir_all(place.folder.path().join("components")).unwrap();
-    std::fs::write(place.folder.path().join("components/bad.wasm"), "not wasm").unwrap();
+    std::fs::create_dir_all(place.data("components")).unwrap();
+    std::fs::write(place.data("components/bad.wasm"), "not wasm").unwrap();
     let offline = place.run(&["doctor", "--json"]);
     assert!(!offline.status.success(), "a broken component is a finding");
     let findings: Value = serde_json::from_slice(&offline.stdout).unwrap();

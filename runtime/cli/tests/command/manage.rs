@@ -205,18 +205,25 @@ fn keys_are_narrowed_replaced_and_killed() {
     assert_eq!(key["scope"]["models"][0], "m*");
     let left = key["expires_ms"].as_u64().unwrap() - key["created_ms"].as_u64().unwrap();
     assert!((89..=90).contains(&(left / 86_400_000)), "{left}");
-    let rotated = place.fine(&["key", "rotate", id, "--grace", "7d"]);
+    let said = |arguments: &[&str]| {
+        let output = place.run(arguments);
+        assert!(output.status.success(), "{output:?}");
+        [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap())
+    };
+    // The key and nothing else is the output: scripts catch it.
+    let [rotated, remark] = said(&["key", "rotate", id, "--grace", "7d"]);
     assert!(
-        rotated.starts_with("tg-") && rotated.contains("The old key works until"),
+        rotated.starts_with("tg-") && rotated.lines().count() == 1,
         "{rotated}"
     );
+    assert!(remark.contains("The old key works until"), "{remark}");
     let shown = place.fine(&["key", "show", id]);
     assert!(
         row(&shown, "models").ends_with("m*") && shown.contains("successor"),
         "{shown}"
     );
     let successor = place.json(&["key", "show", id])["successor"].clone();
-    let at_once = place.fine(&["key", "rotate", successor.as_str().unwrap(), "--grace", "0"]);
+    let [_, at_once] = said(&["key", "rotate", successor.as_str().unwrap(), "--grace", "0"]);
     assert!(at_once.contains("does not work any more"), "{at_once}");
     place.fine(&["key", "revoke", id, "--kill"]);
     let list = place.fine(&["key", "list"]);

@@ -119,6 +119,19 @@ pub fn answer_segments(
         .collect())
 }
 
+/// How much text is in a whole JSON answer, bytes; of one that cannot be read, its own length.
+pub fn output_text_bytes(operation: Operation, answer: &[u8]) -> u64 {
+    if operation == Operation::Embeddings {
+        return 0;
+    }
+    let text = || {
+        let document = Document::parse(bytes::Bytes::copy_from_slice(answer)).ok()?;
+        let segments = answer_segments(&document, operation).ok()?;
+        Some(segments.iter().map(|segment| segment.text.len()).sum())
+    };
+    text().unwrap_or(answer.len()) as u64
+}
+
 /// Puts changed text back into a whole JSON answer; token probabilities that would show the old text are dropped.
 ///
 /// # Errors

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use tollgate_governance::{Attachment, Change, DirectoryError, Upstream};
+use tollgate_plugin::Generation;
 use tollgate_store::{StoreError, records};
 use tollgate_vault::Credential;
 
@@ -54,6 +55,15 @@ impl Control {
             }
         }
         self.snapshot.store(Arc::new(snapshot));
+    }
+
+    /// Looks at the components folder now if one is missing: a script drops a file in and names it in the next line, while
+    /// the folder's watch waits for the file to be whole.
+    pub(super) fn look_again_for(&self, is_there: impl Fn(&Generation) -> bool) {
+        if !is_there(&self.components.generation()) {
+            self.components.rescan();
+        }
+        self.follow();
     }
 
     /// Takes over the components that are loaded now. Asks for them under the lock: whoever comes last then has the

@@ -193,7 +193,11 @@ fn store_failed(data: &DataDir, error: StoreError) -> StartError {
         path: data.store(),
         reason: match damaged {
             true => format!("{error}. {}", restoring(data)),
-            false => error.to_string(),
+            false => match error {
+                // The path is told already.
+                StoreError::InUse { .. } => "it is in use by another process".to_owned(),
+                error => error.to_string(),
+            },
         },
     }
 }
@@ -379,8 +383,9 @@ fn open_credentials(
 
 fn open_components(config: &Config, data: &DataDir) -> Result<Arc<Components>, StartError> {
     let settings = &config.components;
-    std::fs::create_dir_all(&settings.dir).map_err(|source| StartError::File {
-        path: settings.dir.clone(),
+    let folder = config.components_dir();
+    std::fs::create_dir_all(&folder).map_err(|source| StartError::File {
+        path: folder.clone(),
         source,
     })?;
     let isolation = |isolation: config::Isolation| match isolation {
@@ -389,7 +394,7 @@ fn open_components(config: &Config, data: &DataDir) -> Result<Arc<Components>, S
         config::Isolation::PerRequest => Some(Isolation::PerRequest),
     };
     Components::open(ComponentsConfig {
-        dir: settings.dir.clone(),
+        dir: folder,
         cache_dir: data.component_cache(),
         isolation: isolation(settings.isolation),
         isolation_of: settings

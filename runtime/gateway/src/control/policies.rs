@@ -21,6 +21,7 @@ impl Control {
         id: &str,
         draft: AttachmentDraft,
     ) -> Result<PolicyView, ControlError> {
+        self.look_again_for(|loaded| loaded.policies.contains_key(&draft.component));
         let mut state = self.state.lock();
         if !state.generation.policies.contains_key(&draft.component) {
             let known: Vec<_> = state

@@ -30,6 +30,8 @@ pub struct QuickstartModel {
     pub name: String,
     /// Whether its vendor speaks Messages itself.
     pub speaks_messages: bool,
+    /// Whether a component answers by itself: trying it out costs nothing.
+    pub answers_itself: bool,
 }
 
 impl Quickstart {
@@ -68,12 +70,15 @@ impl Control {
             }
         }
         let snapshot = self.snapshot.load();
-        let models = snapshot.cards.keys().map(|name| QuickstartModel {
-            name: name.to_string(),
-            speaks_messages: snapshot
-                .routes(name, Operation::Messages)
-                .first()
-                .is_some_and(|route| route.spoken(Operation::Messages) == Operation::Messages),
+        let models = snapshot.cards.keys().map(|name| {
+            let routes = snapshot.routes(name, Operation::Messages);
+            let best = routes.first();
+            QuickstartModel {
+                name: name.to_string(),
+                speaks_messages: best
+                    .is_some_and(|route| route.spoken(Operation::Messages) == Operation::Messages),
+                answers_itself: best.is_some_and(|route| route.upstream.responds),
+            }
         });
         let models = models.collect();
         Ok(Quickstart {

@@ -20,6 +20,7 @@ impl Control {
         name: &str,
         draft: UpstreamDraft,
     ) -> Result<UpstreamView, ControlError> {
+        self.look_again_for(|loaded| loaded.providers.contains_key(&draft.provider));
         let mut state = self.state.lock();
         if draft.provider.is_empty() {
             return Err(ControlError::invalid(

@@ -147,7 +147,7 @@ fn message_of(body: &Bytes) -> Option<String> {
 const LONGEST_MESSAGE: usize = 1_000;
 
 /// Nobody could serve: whatever the vendors said about our credentials is not the caller's business.
-pub(super) fn unavailable(last: Option<&Miss>) -> ApiError {
+pub(super) fn unavailable(last: Option<&Miss>) -> Unanswered {
     let mut error = match last.map(|miss| miss.cause) {
         Some(Cause::Silence) => ApiError::new(
             ErrorKind::UpstreamTimeout,
@@ -161,7 +161,14 @@ pub(super) fn unavailable(last: Option<&Miss>) -> ApiError {
     error.retry_after_ms = last
         .and_then(|miss| miss.failure.retry_after_ms)
         .or(Some(1_000));
-    error
+    match last {
+        Some(Miss {
+            cause: Cause::Vendor,
+            failure,
+            ..
+        }) => Unanswered::Unavailable(error, format!("upstream-{}", failure.kind.word())),
+        _ => Unanswered::Error(error),
+    }
 }
 
 pub(super) fn incomplete(attempt: &Attempt<'_>, error: Incomplete) -> Miss {

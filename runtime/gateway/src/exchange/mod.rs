@@ -62,6 +62,8 @@ pub(crate) enum Content {
 pub(crate) enum Unanswered {
     /// In our words.
     Error(ApiError),
+    /// No upstream served it, through no fault of the client's; with what the last one failed by, for the usage row.
+    Unavailable(ApiError, String),
     /// The vendor's own words about the client's own mistake. Clients match the wording, so it goes through as it is.
     Verbatim(StatusCode, Bytes),
 }
@@ -104,7 +106,7 @@ pub(crate) async fn perform(
                 miss.unsaid.is_some() && !is_the_clients(before.failure.kind)
             });
             return Err(match before {
-                Some(before) => Unanswered::Error(unavailable(Some(&before))),
+                Some(before) => unavailable(Some(&before)),
                 None => for_the_client(request.operation, route, miss),
             });
         }
@@ -112,7 +114,7 @@ pub(crate) async fn perform(
             last = Some(miss);
         }
     }
-    Err(Unanswered::Error(unavailable(last.as_ref())))
+    Err(unavailable(last.as_ref()))
 }
 
 /// Remembers how the upstream is doing with this model.
@@ -141,12 +143,16 @@ fn note(worker: &Worker, route: &Candidate, miss: &Miss) {
         );
         return;
     }
-    tracing::debug!(
-        upstream = route.upstream.name,
-        model = &*route.model,
-        kind = failure.kind.word(),
-        "an attempt failed"
-    );
+    let (upstream, model, kind) = (&route.upstream.name, &*route.model, failure.kind.word());
+    tracing::debug!(upstream, model, kind, "an attempt failed");
+    if is_the_clients(failure.kind) || miss.cause == Cause::Here {
+        return;
+    }
+    // Clients hear that nobody can serve, and no more: why is for the operator.
+    if let Some(failures) = route.upstream.pulse.failed(now) {
+        let status = miss.told.as_ref().map_or(0, |told| told.status.as_u16());
+        tracing::warn!(upstream, model, kind, status, failures, "an upstream fails");
+    }
 }
 
 async fn attempt(
