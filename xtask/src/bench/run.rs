@@ -137,7 +137,7 @@ impl Target {
                     (false, true) => ("A gateway adds nothing", "\"stop_reason\":\"end_turn\""),
                     (false, false) => ("A gateway adds nothing", "\"finish_reason\":\"stop\""),
                     (true, true) => (" token19", "event: message_stop"),
-                    (true, false) => (" token19", "data: [DONE]"),
+                    (true, false) => ("token19", "data: [DONE]"),
                 };
                 ensure!(
                     text.contains(said) && text.contains(end),
