@@ -88,9 +88,9 @@ impl Target {
         self
     }
 
-    /// Whether a load fits: the client of paced streams reads Chat Completions alone.
+    /// Whether a load fits: the client of paced streams counts the events of Chat Completions.
     fn takes(&self, load: Load) -> bool {
-        !self.bridged || !matches!(load, Load::Paced(_))
+        !self.rewritten || !matches!(load, Load::Paced(_))
     }
 
     fn path(&self) -> &'static str {
