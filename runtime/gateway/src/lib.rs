@@ -29,6 +29,7 @@ mod patience;
 mod pipeline;
 mod pulse;
 mod receive;
+mod refusals;
 mod relay;
 mod reply;
 mod request;

@@ -12,6 +12,7 @@ use crate::adapt::PlanCache;
 use crate::config::Config;
 use crate::control::Control;
 use crate::metrics::Shard;
+use crate::refusals::Refusals;
 use crate::underway::Underway;
 
 /// Clocks are corrected by less; by more they are set.
@@ -26,6 +27,8 @@ pub(crate) struct Worker {
     pub(crate) journal: RefCell<JournalWriter>,
     /// Requests that have been admitted and have not ended.
     pub(crate) underway: Underway,
+    /// How many rows the refusals of each key have left.
+    pub(crate) refusals: RefCell<Refusals>,
     ids: RefCell<RequestIds>,
     last_now: Cell<u64>,
     shards: Arc<[Shard]>,
@@ -64,6 +67,7 @@ impl Worker {
             plans: RefCell::default(),
             journal: RefCell::new(journal),
             underway: Underway::default(),
+            refusals: RefCell::default(),
             ids: RefCell::new(RequestIds::new(&mut OsRandom::default())),
             last_now: Cell::new(0),
             shards,
