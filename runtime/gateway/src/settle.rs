@@ -385,7 +385,10 @@ pub(crate) fn refused(
         return;
     }
     let key = request.caller.id();
-    let recorded = worker.refusals.borrow_mut().may_write(key, worker.now_ms());
+    let recorded = worker
+        .refusals
+        .borrow_mut()
+        .may_keep(key, 0, worker.now_ms());
     let mut settlement = Settlement::open(worker, request, None, started);
     settlement.settle(Outcome {
         limited_by: refusal.limited_by.clone(),

@@ -135,7 +135,7 @@ async fn a_client_that_hammers_at_a_refusal_fills_no_disk() {
     let metrics = world.gateway.send(&Request::get("/metrics")).await.text();
     let counted = metrics
         .lines()
-        .filter(|line| line.starts_with("tollgate_requests_total") && line.contains("404"))
+        .filter(|line| line.starts_with("tollgate_requests_total") && line.contains("4xx"))
         .filter_map(|line| line.rsplit(' ').next()?.parse::<usize>().ok());
     assert_eq!(counted.sum::<usize>(), TRIES, "{metrics}");
 }
