@@ -3,19 +3,16 @@
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::components;
 use crate::tools::{self, say};
 
 /// Files of the tree that belong into the archive, where they exist.
-const ALONGSIDE: [&str; 5] = [
-    "README.md",
-    "LICENSE",
-    "CHANGELOG.md",
-    "SECURITY.md",
-    "examples/tollgate.toml",
-];
+const ALONGSIDE: [&str; 4] = ["README.md", "LICENSE", "CHANGELOG.md", "SECURITY.md"];
+
+/// Where the configuration says that components lie, and where they lie in the archive: beside the program.
+const COMPONENTS: [&str; 2] = ["\ndir = \"\"\n", "\ndir = \"components\"\n"];
 
 /// Builds the `dist` profile and packs it with the components.
 pub(crate) fn run() -> Result<()> {
@@ -44,6 +41,16 @@ pub(crate) fn run() -> Result<()> {
             copy(&file, &folder)?;
         }
     }
+    let [ours, theirs] = COMPONENTS;
+    let file = tools::root().join("examples/tollgate.toml");
+    let config = std::fs::read_to_string(&file)
+        .with_context(|| format!("cannot read {}", file.display()))?;
+    ensure!(
+        config.matches(ours).count() == 1,
+        "{} does not name the folder of components as this expects",
+        file.display()
+    );
+    std::fs::write(folder.join("tollgate.toml"), config.replace(ours, theirs))?;
     let archive = package.join(format!("{name}.tar.gz"));
     let mut tar = Command::new("tar");
     tar.arg("--create")

@@ -39,7 +39,7 @@ pub(crate) async fn answer(
     if *asked == Asked::Conversations {
         let server = &worker.config().server;
         let patience = Duration::from_millis(server.body_timeout_ms);
-        // It costs nothing: what nobody could go on with must not fill the disk.
+        // It costs nothing: what nobody could go on with must not fill the disk, nor many that nobody goes on with.
         let limit = worker.config().responses.max_kept_bytes;
         let limit = limit.min(server.max_body_bytes);
         let body = receive::body(
@@ -49,6 +49,17 @@ pub(crate) async fn answer(
             patience,
         )
         .await?;
+        if !worker
+            .conversations
+            .borrow_mut()
+            .may_keep(caller.id(), body.len() as u64, now_ms)
+        {
+            let error = ApiError::new(
+                ErrorKind::RateLimited,
+                "this key has begun many conversations; try again in 1 s",
+            );
+            return Err(error.with_retry_after_ms(1_000));
+        }
         let expires_ms = worker.config().responses.expires_ms(now_ms);
         let made = turns::begin(turns, account, id, &body, now_ms, expires_ms)?;
         return Ok(reply::own(StatusCode::OK, "application/json", made));

@@ -25,6 +25,7 @@ mod kept;
 mod kills;
 mod listen;
 mod metrics;
+mod pace;
 mod patience;
 mod pipeline;
 mod pulse;

@@ -95,6 +95,8 @@ pub(crate) struct Outcome {
     /// The kind of failure; empty if none.
     pub(crate) error: Cow<'static, str>,
     pub(crate) limited_by: String,
+    /// Whether it leaves a row: all do but refusals of a key that has left too many.
+    pub(crate) recorded: bool,
 }
 
 impl Settlement {
@@ -278,10 +280,16 @@ impl Settlement {
                 entry.encode(&mut ledger);
             }
         }
-        let row = open.row(&outcome, &amounts, now_ms);
         // Written before the client sees its last byte. A row that cannot be written is kept and tried again, and no
         // new request is admitted meanwhile.
-        if let Err(error) = self.worker.journal.borrow_mut().append(&row, &ledger) {
+        let written = match outcome.recorded {
+            true => {
+                let row = open.row(&outcome, &amounts, now_ms);
+                self.worker.journal.borrow_mut().append(&row, &ledger)
+            }
+            false => Ok(()),
+        };
+        if let Err(error) = written {
             self.worker.shard().late_row();
             tracing::error!(request = %open.id, charged = charge.charged, %error, "a usage row is not on the disk yet");
         }
@@ -320,6 +328,7 @@ impl Outcome {
             usage,
             error: Cow::Borrowed(""),
             limited_by: String::new(),
+            recorded: true,
         }
     }
 
@@ -375,9 +384,15 @@ pub(crate) fn refused(
         worker.shard().refused(request.operation, status);
         return;
     }
+    let key = request.caller.id();
+    let recorded = worker
+        .refusals
+        .borrow_mut()
+        .may_keep(key, 0, worker.now_ms());
     let mut settlement = Settlement::open(worker, request, None, started);
     settlement.settle(Outcome {
         limited_by: refusal.limited_by.clone(),
+        recorded,
         ..Outcome::failed(status, refusal.reason.clone())
     });
 }

@@ -12,6 +12,7 @@ use crate::adapt::PlanCache;
 use crate::config::Config;
 use crate::control::Control;
 use crate::metrics::Shard;
+use crate::pace::Pace;
 use crate::underway::Underway;
 
 /// Clocks are corrected by less; by more they are set.
@@ -26,6 +27,10 @@ pub(crate) struct Worker {
     pub(crate) journal: RefCell<JournalWriter>,
     /// Requests that have been admitted and have not ended.
     pub(crate) underway: Underway,
+    /// What each key's refusals leave on the disk.
+    pub(crate) refusals: RefCell<Pace>,
+    /// And its conversations, before anything is asked in them.
+    pub(crate) conversations: RefCell<Pace>,
     ids: RefCell<RequestIds>,
     last_now: Cell<u64>,
     shards: Arc<[Shard]>,
@@ -64,6 +69,8 @@ impl Worker {
             plans: RefCell::default(),
             journal: RefCell::new(journal),
             underway: Underway::default(),
+            refusals: RefCell::default(),
+            conversations: RefCell::default(),
             ids: RefCell::new(RequestIds::new(&mut OsRandom::default())),
             last_now: Cell::new(0),
             shards,

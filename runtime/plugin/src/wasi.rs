@@ -6,6 +6,7 @@
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
@@ -240,7 +241,8 @@ struct LogStream {
     component: Arc<str>,
     level: &'static str,
     line: Vec<u8>,
-    lines: u32,
+    /// Counted over all that the guest opens: each call of `get-stdout` gives it another.
+    lines: Arc<AtomicU32>,
 }
 
 impl LogStream {
@@ -249,8 +251,20 @@ impl LogStream {
             component: Arc::clone(component),
             level,
             line: Vec::new(),
-            lines: 0,
+            lines: Arc::default(),
         }
+    }
+
+    /// Another handle to the same output.
+    fn another(&self) -> Self {
+        Self {
+            lines: Arc::clone(&self.lines),
+            ..Self::new(&self.component, self.level)
+        }
+    }
+
+    fn has_a_line_left(&self) -> bool {
+        self.lines.fetch_add(1, Ordering::Relaxed) < LINES
     }
 
     fn put(&mut self, bytes: &[u8]) {
@@ -265,8 +279,7 @@ impl LogStream {
     }
 
     fn end_line(&mut self) {
-        self.lines = self.lines.saturating_add(1);
-        if self.lines <= LINES && !self.line.is_empty() {
+        if !self.line.is_empty() && self.has_a_line_left() {
             write_log(
                 &self.component,
                 self.level,
@@ -290,7 +303,7 @@ impl StdoutStream for LogStream {
     }
 
     fn p2_stream(&self) -> Box<dyn OutputStream> {
-        Box::new(LogStream::new(&self.component, self.level))
+        Box::new(self.another())
     }
 }
 
@@ -315,5 +328,21 @@ impl OutputStream for LogStream {
 impl Drop for LogStream {
     fn drop(&mut self) {
         self.end_line();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guest_that_opens_its_output_again_and_again_gets_no_more_lines() {
+        let first = LogStream::new(&Arc::from("talker"), "info");
+        let again: Vec<_> = (0..3).map(|_| first.another()).collect();
+        let streams = again.iter().chain([&first]).cycle();
+        let written = streams
+            .take(2 * LINES as usize)
+            .filter(|s| s.has_a_line_left());
+        assert_eq!(written.count(), LINES as usize);
     }
 }

@@ -3,7 +3,7 @@
 use tollgate_tests::endpoints::{ENDPOINTS, Endpoint};
 use tollgate_tests::gateway::Setup;
 use tollgate_tests::simulator::{Answer, Tokens, anthropic_error, openai_error};
-use tollgate_tests::wire::Request;
+use tollgate_tests::wire::{Connection, Request};
 use tollgate_tests::world::World;
 
 /// The longest body that is read in these tests.
@@ -108,6 +108,36 @@ async fn each_kind_of_failure_leaves_one_row_that_costs_nothing_on_every_endpoin
             assert!(!row.estimated(), "{what}: {}", row.0);
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_hammers_at_a_refusal_fills_no_disk() {
+    const TRIES: usize = 1_500;
+    let world = World::new().await;
+    let refused = world.request(ENDPOINTS[0].path, ENDPOINTS[0].body_for("not-there", false));
+    // One connection, so one worker: each counts for itself.
+    let began = std::time::Instant::now();
+    let mut connection = Connection::open(world.gateway.address()).await.unwrap();
+    for _ in 0..TRIES {
+        assert_eq!(connection.exchange(&refused).await.unwrap().status(), 404);
+    }
+    // Requests that are admitted leave a row each all the same.
+    let served = connection
+        .exchange(&world.request(ENDPOINTS[0].path, ENDPOINTS[0].body(false)))
+        .await
+        .unwrap();
+    let id = served.header("x-request-id").unwrap();
+    world.management().row_of(id).await;
+    let seconds = began.elapsed().as_secs() as usize + 1;
+    let rows = world.management().rows().await.len();
+    assert!((1_001..=1_001 + seconds).contains(&rows), "{rows} rows");
+    // The metrics have seen them all.
+    let metrics = world.gateway.send(&Request::get("/metrics")).await.text();
+    let counted = metrics
+        .lines()
+        .filter(|line| line.starts_with("tollgate_requests_total") && line.contains("4xx"))
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<usize>().ok());
+    assert_eq!(counted.sum::<usize>(), TRIES, "{metrics}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

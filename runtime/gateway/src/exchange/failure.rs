@@ -8,12 +8,12 @@ use http::{HeaderMap, StatusCode};
 use tollgate_dialect::{ApiError, Dialect, Document, ErrorKind, Incomplete, Operation};
 use tollgate_plugin::{Failure, FailureKind};
 use tollgate_upstream::{Phase, UpstreamError};
-use tollgate_vault::Credential;
 
 use super::translation::{blotted, blotted_headers};
 use super::{Attempt, Unanswered};
 use crate::adapt;
 use crate::route::Candidate;
+use crate::snapshot::Upstream;
 use crate::views::FailedAnswer;
 
 /// An attempt that gave no answer.
@@ -46,11 +46,11 @@ pub(super) struct Told {
 
 impl Told {
     /// Without our credential, which some vendors repeat: neither a component nor a client may read it.
-    fn blotted(self, credential: Option<&Credential>) -> Self {
+    fn blotted(self, upstream: &Upstream) -> Self {
         Self {
             status: self.status,
-            headers: blotted_headers(credential, self.headers),
-            body: blotted(credential, self.body),
+            headers: blotted_headers(upstream, self.headers),
+            body: blotted(upstream, self.body),
         }
     }
 
@@ -188,7 +188,7 @@ pub(super) fn incomplete(attempt: &Attempt<'_>, error: Incomplete) -> Miss {
 /// Asks the provider what a failure means; falls back to the status where it cannot say.
 pub(super) fn classify(attempt: &Attempt<'_>, told: Told) -> Miss {
     let route = attempt.route;
-    let told = told.blotted(route.upstream.credential.as_deref());
+    let told = told.blotted(&route.upstream);
     let answer = Arc::new(told.shown(attempt.spoken));
     let mut failure = route
         .upstream

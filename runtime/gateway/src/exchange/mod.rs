@@ -220,7 +220,7 @@ async fn attempt(
             .provider
             .translator(&view)
             .map_err(|error| Miss::from(adapt::broken(upstream, &error)))?;
-        let mut made = Translation::new(made, upstream.credential.clone());
+        let mut made = Translation::new(made, upstream);
         body = made
             .request(&body)
             .map_err(|error| translation_failed(route, error))?;

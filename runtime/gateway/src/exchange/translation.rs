@@ -6,21 +6,21 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use tollgate_plugin::{TranslateError, Translator};
-use tollgate_vault::Credential;
 
+use crate::snapshot::Upstream;
 use crate::views::AnswerHead;
 
 /// One exchange's translator.
 pub(crate) struct Translation {
     translator: Translator,
-    credential: Option<Arc<Credential>>,
+    upstream: Arc<Upstream>,
 }
 
 impl Translation {
-    pub(super) fn new(translator: Translator, credential: Option<Arc<Credential>>) -> Self {
+    pub(super) fn new(translator: Translator, upstream: &Arc<Upstream>) -> Self {
         Self {
             translator,
-            credential,
+            upstream: Arc::clone(upstream),
         }
     }
 
@@ -31,20 +31,20 @@ impl Translation {
 
     /// The vendor has answered with a success.
     pub(super) fn answered(&mut self, mut head: AnswerHead) -> Result<(), TranslateError> {
-        head.headers = blotted_headers(self.credential.as_deref(), head.headers);
+        head.headers = blotted_headers(&self.upstream, head.headers);
         self.translator.answered(Arc::new(head))
     }
 
     /// The standard answer for the vendor's whole one.
     pub(super) fn response(&mut self, body: Bytes) -> Result<Bytes, TranslateError> {
-        let body = blotted(self.credential.as_deref(), body);
+        let body = blotted(&self.upstream, body);
         self.translator.response(&body).map(Bytes::from)
     }
 
     /// What is known of the standard stream after a chunk of the vendor's. A secret that a chunk's border cuts in two is
     /// not found: vendors repeat keys in refusals, which are whole.
     pub(crate) fn push(&mut self, chunk: Bytes) -> Result<Bytes, TranslateError> {
-        let chunk = blotted(self.credential.as_deref(), chunk);
+        let chunk = blotted(&self.upstream, chunk);
         self.translator.push(&chunk).map(Bytes::from)
     }
 
@@ -55,10 +55,14 @@ impl Translation {
 }
 
 /// A body of the vendor's as a component may read it.
-pub(super) fn blotted(credential: Option<&Credential>, body: Bytes) -> Bytes {
+pub(super) fn blotted(upstream: &Upstream, body: Bytes) -> Bytes {
+    let credential = upstream.credential.as_ref();
     match credential.and_then(|credential| credential.blotted(&body)) {
         Some(blotted) => {
-            tracing::warn!("a vendor repeated our credential; it was blotted out");
+            tracing::warn!(
+                upstream = upstream.name,
+                "a vendor repeated our credential; it was blotted out"
+            );
             blotted.into()
         }
         None => body,
@@ -66,16 +70,12 @@ pub(super) fn blotted(credential: Option<&Credential>, body: Bytes) -> Bytes {
 }
 
 /// Headers of the vendor's as a component may read them.
-pub(super) fn blotted_headers(
-    credential: Option<&Credential>,
-    mut headers: HeaderMap,
-) -> HeaderMap {
-    let Some(credential) = credential else {
-        return headers;
-    };
-    for value in headers.values_mut() {
-        if credential.occurs_in(value.as_bytes()) {
-            *value = HeaderValue::from_static("***");
+pub(super) fn blotted_headers(upstream: &Upstream, mut headers: HeaderMap) -> HeaderMap {
+    if let Some(credential) = &upstream.credential {
+        for value in headers.values_mut() {
+            if credential.occurs_in(value.as_bytes()) {
+                *value = HeaderValue::from_static("***");
+            }
         }
     }
     headers

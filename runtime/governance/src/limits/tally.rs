@@ -14,9 +14,14 @@ pub(super) struct Tally {
     pub(super) day: Sums,
     pub(super) month: Sums,
     pub(super) running: u32,
-    /// Sliding windows; only those that have been limited.
-    rates: Vec<(LimitKind, SlidingLog)>,
+    /// Sliding windows; only those that have been limited. Boxed without spare room: with it a tally would need a third
+    /// line of the cache.
+    rates: Box<[(LimitKind, SlidingLog)]>,
+    /// The day and the month before this one, should the clock have been wrong and be set back.
+    before: Option<Box<[Sums; 2]>>,
 }
+
+const _: () = assert!(size_of::<Tally>() <= 128);
 
 /// The counters of all slots, in pieces that are made when somebody counts there: growing one long list copied 100 MB
 /// under the lock at the millionth account.
@@ -99,13 +104,8 @@ pub(super) struct Counted {
 pub(super) const NEXT_PLACE_MS: u64 = 1_000;
 
 impl Sums {
-    fn roll(&mut self, span: Day) {
-        if self.start_ms != span.start_ms {
-            *self = Self {
-                start_ms: span.start_ms,
-                ..Self::default()
-            };
-        }
+    fn is_empty(&self) -> bool {
+        (self.requests, self.settled, self.held) == (0, 0, 0)
     }
 
     /// Money spent and held. Saturates.
@@ -114,23 +114,56 @@ impl Sums {
         u64::try_from(sum).unwrap_or(u64::MAX)
     }
 
-    fn settle(&mut self, of: u64, counted: &Counted, tokens: u64, charged: u64) {
-        // A request belongs to the window of its admission. If that is over, its counters are gone.
-        if self.start_ms == of {
-            self.held = self.held.saturating_sub(u128::from(counted.hold));
-            self.settled = self.settled.saturating_add(charged);
-            self.tokens = self
-                .tokens
-                .saturating_sub(counted.tokens)
-                .saturating_add(tokens);
-        }
+    fn settle(&mut self, counted: &Counted, tokens: u64, charged: u64) {
+        self.held = self.held.saturating_sub(u128::from(counted.hold));
+        self.settled = self.settled.saturating_add(charged);
+        self.tokens = self
+            .tokens
+            .saturating_sub(counted.tokens)
+            .saturating_add(tokens);
     }
 }
 
 impl Tally {
     pub(super) fn roll(&mut self, now: &Now) {
-        self.day.roll(now.day);
-        self.month.roll(now.month);
+        let Self {
+            day, month, before, ..
+        } = self;
+        for (place, (sums, span)) in [(day, now.day), (month, now.month)].into_iter().enumerate() {
+            if sums.start_ms == span.start_ms {
+                continue;
+            }
+            let left = std::mem::replace(
+                sums,
+                Sums {
+                    start_ms: span.start_ms,
+                    ..Sums::default()
+                },
+            );
+            if let Some(before) = before
+                && before[place].start_ms == span.start_ms
+            {
+                // The clock was ahead by days and has been set back: what was spent then is spent.
+                *sums = std::mem::replace(&mut before[place], left);
+            } else if !left.is_empty() {
+                before.get_or_insert_default()[place] = left;
+            }
+        }
+    }
+
+    /// The day and the month of a request, as far as they are kept: it belongs to those of its admission.
+    fn of<'a>(&'a mut self, counted: &Counted) -> impl Iterator<Item = &'a mut Sums> {
+        let [day_before, month_before] = match self.before.as_deref_mut() {
+            Some([day, month]) => [Some(day), Some(month)],
+            None => [None, None],
+        };
+        let of = |now: &'a mut Sums, before: Option<&'a mut Sums>, start_ms| {
+            let both = [Some(now), before].into_iter().flatten();
+            both.filter(move |sums| sums.start_ms == start_ms).next()
+        };
+        let day = of(&mut self.day, day_before, counted.day);
+        let month = of(&mut self.month, month_before, counted.month);
+        day.into_iter().chain(month)
     }
 
     /// The wait for a request of so many tokens under a limit that is not money; none if there is room, `Some(None)` if
@@ -196,14 +229,9 @@ impl Tally {
 
     /// Holds more for a running request.
     pub(super) fn extend(&mut self, counted: &Counted, hold: u64, tokens: u64) {
-        for (sums, of) in [
-            (&mut self.day, counted.day),
-            (&mut self.month, counted.month),
-        ] {
-            if sums.start_ms == of {
-                sums.held += u128::from(hold);
-                sums.tokens = sums.tokens.saturating_add(tokens);
-            }
+        for sums in self.of(counted) {
+            sums.held += u128::from(hold);
+            sums.tokens = sums.tokens.saturating_add(tokens);
         }
         let after = counted.tokens.saturating_add(tokens);
         self.correct(counted.admitted_ms, counted.tokens, after);
@@ -211,8 +239,9 @@ impl Tally {
 
     /// Replaces what was counted at admission by what it was.
     pub(super) fn settle(&mut self, counted: &Counted, tokens: u64, charged: u64) {
-        self.day.settle(counted.day, counted, tokens, charged);
-        self.month.settle(counted.month, counted, tokens, charged);
+        for sums in self.of(counted) {
+            sums.settle(counted, tokens, charged);
+        }
         self.correct(counted.admitted_ms, counted.tokens, tokens);
     }
 
@@ -277,9 +306,10 @@ impl Tally {
                 LimitKind::Rpm | LimitKind::Tpm => MINUTE_MS,
                 _ => HOUR_MS,
             };
-            // Most have one: what is made must not be four times as large.
-            self.rates.reserve_exact(1);
-            self.rates.push((kind, SlidingLog::new(length)));
+            let mut rates = std::mem::take(&mut self.rates).into_vec();
+            rates.reserve_exact(1);
+            rates.push((kind, SlidingLog::new(length)));
+            self.rates = rates.into_boxed_slice();
             self.rates.len() - 1
         });
         &mut self.rates[place].1

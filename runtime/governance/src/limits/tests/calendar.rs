@@ -115,6 +115,28 @@ fn a_clock_going_back_over_midnight_gives_no_second_budget() {
 }
 
 #[test]
+fn a_clock_that_was_days_ahead_and_is_set_back_gives_no_second_budget() {
+    let boundaries = r#"{"limits":{"daily_limit":10,"monthly_limit":1000}}"#;
+    for ahead in [3, 40, 4_000] {
+        let (desk, path) = Desk::with(boundaries);
+        let ahead = T0 + ahead * 24 * HOUR;
+        desk.done(&path, costs(6), T0);
+        let running = desk.admit(&path, costs(4), T0).unwrap();
+        // A day of its own, as far as anybody knows.
+        desk.done(&path, costs(10), ahead);
+        running.settle(0, 3, ahead);
+        assert_eq!(desk.money(&path, ahead), (10, 0));
+        // What ran on meanwhile has been settled where it belongs.
+        assert_eq!(desk.money(&path, T0 + 1), (9, 0));
+        assert!(desk.admit(&path, costs(2), T0 + 1).is_err());
+        desk.done(&path, costs(1), T0 + 1);
+        // The other day is not forgotten either, should it have been the right one.
+        assert!(desk.admit(&path, costs(1), ahead).is_err());
+        assert_eq!(desk.money(&path, T0 + 2), (10, 0));
+    }
+}
+
+#[test]
 fn a_new_zone_takes_effect_at_the_next_midnight_and_cuts_nobodys_day_short() {
     for kind in DAYS {
         let (desk, path) = Desk::with(&only(kind, 1));

@@ -1,8 +1,9 @@
-//! Prints what bridging a request costs: `cargo run --release -p tollgate-dialect --example bridge_cost`.
+//! What bridging a conversation of 200 KB costs, in each direction. The limit is 1 ms on one core:
+//! `cargo bench -p tollgate-dialect --bench bridge_request`.
 
 use std::hint::black_box;
-use std::time::Instant;
 
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use serde_json::{Value, json};
 use tollgate_dialect::Dialect;
 use tollgate_dialect::bridge::{Abilities, Target, request};
@@ -10,12 +11,12 @@ use tollgate_dialect::bridge::{Abilities, Target, request};
 /// The size of the conversation that is measured.
 const SIZE: usize = 200 * 1024;
 
-fn main() {
+criterion_group!(benches, requests);
+criterion_main!(benches);
+
+fn requests(criterion: &mut Criterion) {
     let responses = conversation().to_string();
-    println!(
-        "{:<26} {:>9} {:>12} {:>9}",
-        "way", "bytes", "ns a request", "MB/s"
-    );
+    let mut group = criterion.benchmark_group("bridge a request of 200 KB");
     let target = |dialect| Target {
         dialect,
         family: "maker",
@@ -43,12 +44,10 @@ fn main() {
             }
             let target = target(*to);
             let name = format!("{} to {}", from.as_str(), to.as_str());
-            let nanoseconds = best(|| drop(black_box(request(*from, black_box(body), &target))));
-            let rate = body.len() as f64 * 1_000.0 / nanoseconds;
-            println!(
-                "{name:<44} {:>9} {nanoseconds:>12.0} {rate:>9.0}",
-                body.len()
-            );
+            group.throughput(Throughput::Bytes(body.len() as u64));
+            group.bench_function(name, |bencher| {
+                bencher.iter(|| drop(black_box(request(*from, black_box(body), &target))));
+            });
         }
     }
 }
@@ -57,19 +56,6 @@ fn bridged(body: &str, to: &Target<'_>) -> Vec<u8> {
     request(Dialect::OpenaiResponses, body.as_bytes(), to)
         .map(|bridged| bridged.body)
         .unwrap_or_default()
-}
-
-/// Nanoseconds of the fastest of several rounds.
-fn best(mut run: impl FnMut()) -> f64 {
-    let mut best = f64::MAX;
-    for _ in 0..30 {
-        let start = Instant::now();
-        for _ in 0..20 {
-            run();
-        }
-        best = best.min(start.elapsed().as_nanos() as f64 / 20.0);
-    }
-    best
 }
 
 /// A coding agent's conversation: instructions, tools, then rounds of calls and results with source text in them.

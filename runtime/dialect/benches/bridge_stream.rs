@@ -1,10 +1,10 @@
-//! Prints what it costs to bridge one event of a 24-event stream, in nanoseconds, in each direction:
-//! `cargo run --release -p tollgate-dialect --example bridge_stream_cost`.
+//! What bridging a 24-event stream costs, in each direction. The limit is 2 µs an event on one core, that is 48 µs a
+//! stream: `cargo bench -p tollgate-dialect --bench bridge_stream`.
 
 use std::hint::black_box;
 use std::sync::Arc;
-use std::time::Instant;
 
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use tollgate_dialect::bridge::{Context, Stamp, StreamBridge, Upstream, answer};
 use tollgate_dialect::{Dialect, UsageHints};
 
@@ -17,19 +17,25 @@ const DIALECTS: [Dialect; 3] = [
     Dialect::AnthropicMessages,
 ];
 
-fn main() {
-    println!("{:<52} {:>8} {:>12}", "direction", "events", "ns an event");
+criterion_group!(benches, streams);
+criterion_main!(benches);
+
+fn streams(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("bridge a stream");
     for vendor in DIALECTS {
         let (text, calls) = (stream(vendor, false), stream(vendor, true));
         for client in DIALECTS.into_iter().filter(|client| *client != vendor) {
             for (what, events) in [("text", &text), ("a call", &calls)] {
                 let name = format!("{} to {}, {what}", vendor.as_str(), client.as_str());
                 let whole = events.concat();
-                measure(&name, events.len(), || bridge(client, vendor, &[&whole]));
+                group.throughput(Throughput::Elements(events.len() as u64));
+                group.bench_function(&name, |bencher| {
+                    bencher.iter(|| bridge(client, vendor, &[&whole]));
+                });
                 // As they arrive when the vendor is slow: one read an event.
                 let apart: Vec<&[u8]> = events.iter().map(Vec::as_slice).collect();
-                measure(&format!("{name}, apart"), events.len(), || {
-                    bridge(client, vendor, &apart)
+                group.bench_function(format!("{name}, apart"), |bencher| {
+                    bencher.iter(|| bridge(client, vendor, &apart));
                 });
             }
         }
@@ -39,8 +45,9 @@ fn main() {
         let context = context(client, Dialect::OpenaiChat);
         let hints = Arc::new(UsageHints::default());
         let name = format!("whole answer, {} bytes, to {}", body.len(), client.as_str());
-        measure(&name, 1, || {
-            drop(black_box(answer(&context, &stamp(), &hints, &body)))
+        group.throughput(Throughput::Bytes(body.len() as u64));
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| drop(black_box(answer(&context, &stamp(), &hints, &body))));
         });
     }
 }
@@ -84,19 +91,6 @@ fn context(client: Dialect, vendor: Dialect) -> Context {
         logprobs: false,
         echo: None,
     }
-}
-
-fn measure(name: &str, events: usize, mut run: impl FnMut()) {
-    let mut best = f64::MAX;
-    // The best of several rounds: what else the machine does only ever makes it slower.
-    for _ in 0..400 {
-        let start = Instant::now();
-        for _ in 0..20 {
-            run();
-        }
-        best = best.min(start.elapsed().as_nanos() as f64 / (20.0 * events as f64));
-    }
-    println!("{name:<52} {events:>8} {best:>12.0}");
 }
 
 fn event(name: &str, data: &str) -> Vec<u8> {
