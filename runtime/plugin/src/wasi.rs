@@ -258,8 +258,10 @@ impl LogStream {
     /// Another handle to the same output.
     fn another(&self) -> Self {
         Self {
+            component: Arc::clone(&self.component),
+            level: self.level,
+            line: Vec::new(),
             lines: Arc::clone(&self.lines),
-            ..Self::new(&self.component, self.level)
         }
     }
 

@@ -158,8 +158,8 @@ impl Tally {
             None => [None, None],
         };
         let of = |now: &'a mut Sums, before: Option<&'a mut Sums>, start_ms| {
-            let both = [Some(now), before].into_iter().flatten();
-            both.filter(move |sums| sums.start_ms == start_ms).next()
+            let mut both = [Some(now), before].into_iter().flatten();
+            both.find(move |sums| sums.start_ms == start_ms)
         };
         let day = of(&mut self.day, day_before, counted.day);
         let month = of(&mut self.month, month_before, counted.month);
