@@ -342,6 +342,35 @@ async fn failures_of_foreign_vendors_are_told_in_the_clients_dialect() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failure_inside_a_200_is_one_over_the_bridge_too_and_costs_nothing() {
+    let world = foreign().await;
+    for (client, (operation, name, _)) in pairs() {
+        let what = format!("{} on {operation}", client.operation);
+        let mut failure = match operation {
+            "messages" => anthropic_error(529, "overloaded_error", "Too many."),
+            _ => openai_error(503, "engine_overloaded", "Too many."),
+        };
+        failure.status = 200;
+        world.simulator.script(failure);
+        let reply = world.post(client.path, client.body_for(name, false)).await;
+        assert!(
+            reply.status() >= 500,
+            "{what}: {} {}",
+            reply.status(),
+            reply.text()
+        );
+        let id = crate::byte_identity::request_id(&reply);
+        let row = world.management().row_of(&id).await;
+        assert_eq!(
+            (row.charged(), row.tokens()),
+            (0, Tokens::default()),
+            "{what}: {}",
+            row.0
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_vendors_dialect_cannot_say_is_refused_by_name_and_costs_nothing() {
     let world = foreign().await;
     let chat = Endpoint::of("chat-completions");

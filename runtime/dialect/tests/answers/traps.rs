@@ -597,3 +597,51 @@ fn the_answer_to_a_bridged_request_is_the_one_its_client_waits_for() {
         assert_eq!(answer["output"][1]["input"], "*** Begin\n");
     }
 }
+
+#[test]
+fn a_last_snapshot_that_leaves_items_out_repeats_nothing() {
+    let said = |item: &str, deltas: &str| {
+        event(r#"{"type":"response.created","response":{}}"#)
+            + &event(&format!(
+                r#"{{"type":"response.output_item.added","output_index":1,"item":{item}}}"#
+            ))
+            + deltas
+            + &event(&format!(
+                r#"{{"type":"response.output_item.done","output_index":1,"item":{item}}}"#
+            ))
+            + &event(&format!(
+                r#"{{"type":"response.completed","response":{{"status":"completed","output":[{item}]}}}}"#
+            ))
+    };
+    let message = r#"{"type":"message","id":"m1","role":"assistant","content":[{"type":"output_text","text":"Hello","annotations":[]}]}"#;
+    let delta = event(
+        r#"{"type":"response.output_text.delta","output_index":1,"item_id":"m1","content_index":0,"delta":"Hello"}"#,
+    );
+    let call = r#"{"type":"function_call","id":"f1","call_id":"c1","name":"f","arguments":"{}"}"#;
+    for client in [CHAT, MESSAGES] {
+        assert_eq!(
+            told(client, RESPONSES, &said(message, &delta)).text,
+            "Hello"
+        );
+        assert_eq!(told(client, RESPONSES, &said(call, "")).calls.len(), 1);
+    }
+}
+
+#[test]
+fn citations_of_a_later_text_count_from_the_beginning_of_all() {
+    let cited = r#"{"type":"citations_delta","citation":{"type":"web_search_result_location","url":"https://a.test","title":"A","cited_text":"sky"}}"#;
+    let sent = message(
+        &[
+            &block(0, r#"{"type":"text","text":""}"#),
+            &delta(0, r#"{"type":"text_delta","text":"I löok."}"#),
+            r#"{"type":"content_block_stop","index":0}"#,
+            &block(1, r#"{"type":"text","text":"","citations":[]}"#),
+            &delta(1, cited),
+            &delta(1, r#"{"type":"text_delta","text":"Blue."}"#),
+            r#"{"type":"content_block_stop","index":1}"#,
+        ],
+        "end_turn",
+    );
+    let out = text(&stream(&context(CHAT, MESSAGES), sent.as_bytes())).to_owned();
+    assert!(out.contains(r#""start_index":7,"end_index":12"#), "{out}");
+}

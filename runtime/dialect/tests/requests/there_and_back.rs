@@ -57,7 +57,7 @@ prop_compose! {
         tools in 0usize..4,
         choice in proptest::option::of(prop_oneof![Just("auto"), Just("none"), Just("required")]),
         temperature in proptest::option::of(prop_oneof![Just(0.0), Just(0.5), Just(0.25)]),
-        cap in 1u32..100_000,
+        cap in 16u32..100_000,
         user in proptest::option::of("[a-z0-9]{1,20}"),
         stream: bool,
     ) -> Talk {
@@ -160,6 +160,8 @@ impl Talk {
 fn two_way(dialect: Dialect) -> Target<'static> {
     let mut target = able(dialect);
     target.abilities.prompt_cache_key = false;
+    // Nor reasoning with each call: it would get one that nobody had.
+    target.abilities.reasoning_content = false;
     target
 }
 

@@ -482,3 +482,132 @@ fn only_the_assistant_refuses() {
         }
     }
 }
+
+#[test]
+fn what_agents_say_to_each_other_crosses_as_text_and_the_conversation_goes_on() {
+    let body = agent(
+        json!([{"type": "agent_message", "author": "scout", "recipient": "lead", "content": [
+                {"type": "input_text", "text": "Found it."}, {"type": "encrypted_content", "encrypted_content": "gAAA"}]},
+            {"type": "agent_reasoning", "text": "hm"},
+            {"role": "user", "content": "Go on"}]),
+        json!([]),
+    );
+    for to in [CHAT, MESSAGES] {
+        let made = value(RESPONSES, &body, &bare(to)).to_string();
+        for wanted in ["Message from scout to lead:", "Found it.", "Go on"] {
+            assert!(made.contains(wanted), "{made}");
+        }
+        assert!(!made.contains("gAAA") && !made.contains("hm"), "{made}");
+    }
+}
+
+#[test]
+fn the_choice_of_a_web_search_is_the_vendors_search_and_no_function() {
+    let tools = json!([{"type": "web_search_20250305", "name": "web_search", "max_uses": 8}]);
+    let body = json!({"model": "asked", "max_tokens": 99, "messages": [{"role": "user", "content": "Go"}],
+        "tools": tools, "tool_choice": {"type": "tool", "name": "web_search"}});
+    let made = value(MESSAGES, &body, &with(&["web-search"], RESPONSES));
+    assert_eq!(made["tool_choice"], json!({"type": "web_search"}));
+    let made = value(MESSAGES, &body, &with(&["web-search"], CHAT));
+    assert!(made.get("tool_choice").is_none() && made.get("web_search_options").is_some());
+    // A client's own tool of that name is its own.
+    let mut own = body.clone();
+    own["tools"] = json!([{"name": "web_search", "input_schema": {"type": "object"}}]);
+    let made = value(MESSAGES, &own, &with(&["web-search"], RESPONSES));
+    assert_eq!(
+        made["tool_choice"],
+        json!({"type": "function", "name": "web_search"})
+    );
+    let body = json!({"model": "asked", "input": "Go", "tools": [{"type": "web_search"}], "tool_choice": {"type": "web_search"}});
+    let made = value(RESPONSES, &body, &with(&["web-search"], MESSAGES));
+    assert_eq!(
+        made["tool_choice"],
+        json!({"type": "tool", "name": "web_search"})
+    );
+}
+
+#[test]
+fn a_strict_tool_whose_members_may_be_left_out_is_not_strict_elsewhere() {
+    let tool = |required: Value| {
+        json!([{"name": "f", "strict": true, "input_schema": {"type": "object", "additionalProperties": false,
+            "properties": {"a": {"type": "string"}, "b": {"type": "string"}}, "required": required}}])
+    };
+    let strict = |required: Value, to: Dialect| {
+        let body = json!({"model": "asked", "max_tokens": 99, "messages": [{"role": "user", "content": "Go"}], "tools": tool(required)});
+        let made = value(MESSAGES, &body, &able(to));
+        let tool = &made["tools"][0];
+        tool.get("strict").or(tool["function"].get("strict")) == Some(&json!(true))
+    };
+    for to in [CHAT, RESPONSES] {
+        assert!(!strict(json!(["a"]), to));
+        assert!(strict(json!(["a", "b"]), to));
+    }
+}
+
+#[test]
+fn reasoning_that_led_to_nothing_is_not_sent_again() {
+    let family = able(MESSAGES).family;
+    let thought = opaque::seal(family, OpaqueKind::Signature, "c2ln");
+    let cut = json!([{"role": "user", "content": "Go"},
+        {"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}], "encrypted_content": thought}]);
+    let made = value(RESPONSES, &agent(cut.clone(), json!([])), &able(MESSAGES));
+    assert_eq!(made["messages"].as_array().unwrap().len(), 1, "{made}");
+    let mut after = cut.clone();
+    after
+        .as_array_mut()
+        .unwrap()
+        .push(json!({"role": "user", "content": "Again"}));
+    let made = value(RESPONSES, &agent(after, json!([])), &able(MESSAGES));
+    assert!(!made.to_string().contains("thinking"), "{made}");
+    let mut answered = cut;
+    answered
+        .as_array_mut()
+        .unwrap()
+        .push(json!({"role": "assistant", "content": "Done."}));
+    let made = value(RESPONSES, &agent(answered, json!([])), &able(MESSAGES));
+    assert_eq!(
+        made["messages"][1]["content"][0]["type"], "thinking",
+        "{made}"
+    );
+
+    let item = |id: &str| {
+        let sealed = opaque::seal_item(able(RESPONSES).family, id, "gAAA");
+        json!({"type": "thinking", "thinking": "", "signature": sealed})
+    };
+    let turn = |content: Value| {
+        json!({"model": "asked", "max_tokens": 99, "messages": [{"role": "user", "content": "Go"},
+            {"role": "assistant", "content": content}, {"role": "user", "content": "On"}]})
+    };
+    let made = value(MESSAGES, &turn(json!([item("rs_1")])), &able(RESPONSES));
+    assert!(!made.to_string().contains("rs_1"), "{made}");
+    let searched = json!([item("rs_1"),
+        {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "x"}},
+        {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": []},
+        item("rs_2"), {"type": "text", "text": "Blue."}]);
+    let made = value(MESSAGES, &turn(searched), &able(RESPONSES)).to_string();
+    assert!(!made.contains("rs_1") && made.contains("rs_2"), "{made}");
+}
+
+#[test]
+fn calls_of_another_vendors_model_have_reasoning_where_a_thinking_vendor_wants_it() {
+    let body = agent(
+        json!([{"role": "user", "content": "Go"},
+            {"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "{}"},
+            {"type": "function_call_output", "call_id": "call_1", "output": "done"}]),
+        json!([{"type": "function", "name": "f", "parameters": {"type": "object"}, "strict": false}]),
+    );
+    let made = value(RESPONSES, &body, &with(&["reasoning-content"], CHAT));
+    assert_eq!(made["messages"][1]["reasoning_content"], " ");
+    let made = value(RESPONSES, &body, &bare(CHAT));
+    assert!(made["messages"][1].get("reasoning_content").is_none());
+}
+
+#[test]
+fn a_cap_of_one_token_is_the_least_that_the_vendor_takes() {
+    let body =
+        json!({"model": "asked", "max_tokens": 1, "messages": [{"role": "user", "content": "Go"}]});
+    for from in [CHAT, MESSAGES] {
+        let made = value(from, &body, &able(RESPONSES));
+        assert_eq!(made["max_output_tokens"], 16, "{made}");
+    }
+}

@@ -119,7 +119,8 @@ fn settle_whole(
             http::HeaderValue::from_static("application/json"),
         );
     }
-    if prepared.commit_after == CommitAfter::Body
+    // What is to be bridged is taken apart anyway; a failure in it is one, for which somebody else may answer.
+    if (prepared.commit_after == CommitAfter::Body || attempt.bridge.is_some())
         && tollgate_dialect::first_event_failure(attempt.spoken, &body).is_some()
     {
         return Err(classify(

@@ -89,6 +89,17 @@ pub(crate) struct Annotation<'a> {
     pub(crate) origin: Origin<'a>,
 }
 
+impl Annotation<'_> {
+    /// The same, where so many characters stand before the part.
+    pub(crate) fn behind(self, characters: u64) -> Self {
+        Self {
+            start: self.start.saturating_add(characters),
+            end: self.end.saturating_add(characters),
+            ..self
+        }
+    }
+}
+
 /// Where a stretch of text comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Origin<'a> {

@@ -67,8 +67,12 @@ impl Way {
             return Ok(());
         };
         let param = search.place.param(self.from);
-        let demanded = matches!(said.choice, Choice::Required)
-            && said.tools.iter().all(|tool| matches!(tool, Tool::Web(_)));
+        let only = said.tools.iter().all(|tool| matches!(tool, Tool::Web(_)));
+        let demanded = match said.choice {
+            Choice::Web => true,
+            Choice::Required => only,
+            _ => false,
+        };
         match self.from {
             Dialect::OpenaiResponses if !demanded => Ok(()),
             Dialect::OpenaiChat => Err(self.refuse("web_search_options", param)),

@@ -257,6 +257,8 @@ pub(crate) enum Choice<'a> {
     None,
     /// Some tool, whichever.
     Required,
+    /// The vendor's own search of the web.
+    Web,
     Named(ToolRef<'a>),
     /// Only these; `required`: one of them must be.
     Allowed {

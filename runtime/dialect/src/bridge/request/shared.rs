@@ -7,13 +7,14 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::Way;
 use super::members::invalid;
 use super::model::{
-    Body, CacheMark, Choice, Effort, Grammar, Item, Part, Reasoning, Role, Schema, Source,
+    Body, CacheMark, Choice, Effort, Function, Grammar, Item, Part, Reasoning, Role, Schema, Source,
 };
 use super::names::fitting;
 use super::text::{Raw, Str};
-use crate::ApiError;
+use crate::{ApiError, Dialect};
 
 /// An effort by its name; nothing where the vendor is to choose.
 pub(crate) fn read_effort(name: &str, param: &str) -> Result<Option<Effort>, ApiError> {
@@ -127,6 +128,12 @@ pub(crate) fn schema_name<'s>(schema: &'s Schema<'_>) -> Cow<'s, str> {
         Some(name) => fitting(name, 64),
         None => Cow::Borrowed("answer"),
     }
+}
+
+/// Whether a tool is told to be strict. Messages takes members that may be left out under it, the other dialects refuse them.
+pub(crate) fn strict_tool(tool: &Function<'_>, way: Way) -> bool {
+    let fits = || tool.schema.is_some_and(strict_by_itself);
+    tool.strict == Some(true) && (way.from != Dialect::AnthropicMessages || fits())
 }
 
 /// Whether every object of the schema requires all of its members and allows no other, so that a strict vendor takes it.

@@ -166,8 +166,13 @@ impl Responses {
                 },
                 content: 0,
             };
-            let known = self.find_exactly(place);
+            let known = self.find_in_snapshot(place);
             if known.is_none_or(|at| !self.items[at].done) {
+                let index = known.and_then(|at| self.items[at].index);
+                let place = Place {
+                    item: index.or(place.item),
+                    ..place
+                };
                 self.item(place, item, common, sink);
             }
         }
@@ -211,6 +216,17 @@ impl Responses {
             let last = self.items.len().checked_sub(1).filter(|_| nowhere)?;
             (!self.items[last].done).then_some(last)
         })
+    }
+
+    /// The item of the last snapshot's. Some vendors leave items out of it, so that places do not agree with those of the
+    /// events: the item that has both comes first, then the one of the id, then the one of the place.
+    fn find_in_snapshot(&self, place: Place<'_>) -> Option<usize> {
+        let of = |right: &dyn Fn(&Item) -> bool| self.items.iter().rposition(right);
+        let is_its = |item: &Item| item.id == place.id.bytes();
+        (!place.id.is_empty())
+            .then(|| of(&|item| item.index == place.item && is_its(item)).or_else(|| of(&is_its)))
+            .flatten()
+            .or_else(|| self.find_exactly(place))
     }
 
     fn find_exactly(&self, place: Place<'_>) -> Option<usize> {

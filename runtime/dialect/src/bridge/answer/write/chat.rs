@@ -18,12 +18,16 @@ pub(crate) struct Chat {
     usage: Option<Usage>,
     /// All of them, for they are told at once: streaming helpers cannot join lists whose members have no index.
     annotations: Vec<u8>,
+    /// Characters of content so far. A client has all texts in one, and counts from the beginning of that.
+    said: u64,
 }
 
 #[derive(Debug)]
 struct Part {
     part: u32,
     role: Role,
+    /// Characters of content before it.
+    from: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +60,7 @@ impl Chat {
                         self.parts.push(Part {
                             part,
                             role: Role::Reasoning,
+                            from: 0,
                         });
                         if before {
                             let paragraph = Piece::Paragraph;
@@ -77,7 +82,8 @@ impl Chat {
                         }
                     }
                 };
-                self.parts.push(Part { part, role });
+                let from = self.said;
+                self.parts.push(Part { part, role, from });
             }
             Event::Piece { part, piece } => self.piece(part, piece, usage_null, out),
             Event::Close { .. } | Event::Search(_) | Event::Fail(_) => {}
@@ -95,6 +101,7 @@ impl Chat {
             Piece::Text(text, logprobs) => (text, logprobs),
             Piece::Paragraph => (Escaped::PARAGRAPH, &b""[..]),
             Piece::Annotation(annotation) => {
+                let annotation = annotation.behind(known.from);
                 let mut object = Vec::new();
                 if annotate(&mut object, &annotation) {
                     if !self.annotations.is_empty() {
@@ -107,14 +114,18 @@ impl Chat {
             // There is no place for what only its maker can read.
             Piece::Opaque(..) | Piece::Seal(_) => return,
         };
+        let (role, characters) = (known.role, text.characters());
         let text = text.bytes();
-        match known.role {
-            Role::Text => self.chunk(
-                &[b"{\"content\":\"", text, b"\"}"],
-                logprobs,
-                usage_null,
-                out,
-            ),
+        match role {
+            Role::Text => {
+                self.said += characters;
+                self.chunk(
+                    &[b"{\"content\":\"", text, b"\"}"],
+                    logprobs,
+                    usage_null,
+                    out,
+                );
+            }
             Role::Refusal => {
                 self.chunk(&[b"{\"refusal\":\"", text, b"\"}"], b"", usage_null, out);
             }

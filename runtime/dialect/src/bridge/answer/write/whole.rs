@@ -155,6 +155,10 @@ impl Whole {
 
     fn piece(&mut self, part: u32, piece: Piece<'_>) {
         let to_messages = matches!(self.body, Body::Messages);
+        let before = match piece {
+            Piece::Annotation(_) if !to_messages => self.characters_before(part),
+            _ => 0,
+        };
         let Some(known) = self
             .parts
             .iter_mut()
@@ -174,10 +178,22 @@ impl Whole {
                 }
             }
             Piece::Paragraph => known.text.extend_from_slice(Escaped::PARAGRAPH.bytes()),
-            Piece::Annotation(annotation) => known.sources.extend(source(&annotation, to_messages)),
+            Piece::Annotation(annotation) => {
+                let annotation = annotation.behind(before);
+                known.sources.extend(source(&annotation, to_messages));
+            }
             Piece::Seal(seal) => known.seal = Some(seal.to_owned()),
             Piece::Opaque(..) => {}
         }
+    }
+
+    /// Characters of the texts before a part: a chat client has them all in one.
+    fn characters_before(&self, part: u32) -> u64 {
+        let before = self.parts.iter().take_while(|known| known.part != part);
+        before
+            .filter(|known| matches!(known.role, Role::Text))
+            .map(|known| Escaped::trusted(&known.text).characters())
+            .sum()
     }
 
     /// The text of all parts of a kind, if there are any.

@@ -179,8 +179,18 @@ pub(in crate::bridge::loss) const MESSAGES: &[Row] = &[
             "`any` becomes `required`; `disable_parallel_tool_use` becomes `parallel_tool_calls: false`",
         ),
     ),
+    row(
+        "tool_choice of web_search",
+        Dropped("the search is asked for by its options, which a model may leave"),
+        Converted("the search by its type"),
+    ),
     both("tools[]", Converted(NAMES)),
-    both("tools[].strict", Kept),
+    both(
+        "tools[].strict",
+        Converted(
+            "kept where the schema closes its objects and requires every member; else dropped: vendors refuse it then",
+        ),
+    ),
     both(
         "tools[].defer_loading",
         Dropped("all tools are offered at once"),

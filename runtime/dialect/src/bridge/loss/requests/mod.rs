@@ -73,12 +73,12 @@ pub(super) const NO_STORE: &str = "the vendor keeps no conversation; the gateway
 pub(super) const NOT_SAMPLED: &str = "the dialect has no such parameter";
 pub(super) const NO_STOP: &str = "the dialect has no stop sequences";
 pub(super) const SERVER_TOOL: &str = "the tool runs at a vendor of the other dialect only";
-pub(super) const OUTPUT_CAP: &str = "as the dialect's own cap, lowered to the model's maximum";
+pub(super) const OUTPUT_CAP: &str = "as the dialect's own cap, lowered to the model's maximum; never below 16 in Responses, which takes no less";
 pub(super) const NAMES: &str = "names longer than the dialect allows, or with letters it does not, are shortened with a hash, and are the client's own again in the answer";
 pub(super) const AS_FUNCTION: &str = "kept where the vendor has free-form tools; else a function whose one argument `input` is the text, its grammar told in the description, and a custom call again in the answer";
 pub(super) const NO_REASONING: &str =
     "kept where the model reasons; else dropped: it does not think";
-pub(super) const FOREIGN_REASONING: &str = "opaque reasoning goes back only to the vendor family that made it; of any other it is dropped, and its readable text is kept only where the vendor takes unsigned reasoning";
+pub(super) const FOREIGN_REASONING: &str = "opaque reasoning goes back only to the vendor family that made it; of any other it is dropped, and its readable text is kept only where the vendor takes unsigned reasoning; what led to nothing, as its answer was cut off, is dropped";
 pub(super) const WEB: &str = "as the vendor's own search where it has one; else refused";
 pub(super) const WEB_UNASKED: &str = "as the vendor's own search where it has one; else dropped, as clients offer it unasked: the model is not offered a search (refused if `tool_choice` demands it)";
 pub(super) const OWN_TIER: &str =

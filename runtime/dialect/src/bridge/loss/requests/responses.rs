@@ -111,6 +111,16 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
         Dropped("what the search found is in the text that follows"),
     ),
     both(
+        "input[].agent_message",
+        Converted(
+            "a user message that says from whom it is and to whom; what is encrypted in it is dropped",
+        ),
+    ),
+    both(
+        "input[].agent_reasoning",
+        Dropped("what an agent thought is for its own model"),
+    ),
+    both(
         "input[].configuration_update",
         Converted("the effort of the last one holds for the request"),
     ),
@@ -252,7 +262,12 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
         Kept,
         Converted("`required` becomes `any`; `allowed_tools` narrows the tools"),
     ),
-    both("tool_choice of a built-in tool", Refused(SERVER_TOOL)),
+    row(
+        "tool_choice of web_search",
+        Dropped("the search is asked for by its options, which a model may leave"),
+        Converted("the search by its name"),
+    ),
+    both("tool_choice of another built-in tool", Refused(SERVER_TOOL)),
     row(
         "tools[].function",
         Converted(NAMES),

@@ -9,7 +9,7 @@ use crate::bridge::request::model::{
 };
 use crate::bridge::request::names::{Names, identifier};
 use crate::bridge::request::shared::{
-    FREE_SCHEMA, grammar_told, own_tier, schema_name, some_schema, strict_by_itself,
+    FREE_SCHEMA, grammar_told, own_tier, schema_name, some_schema, strict_by_itself, strict_tool,
 };
 use crate::bridge::request::{Way, Written, thinking};
 
@@ -134,7 +134,7 @@ fn write_tools(
         }
         written += 1;
         match tool {
-            Tool::Function(tool) => write_function(tool, to, names, json),
+            Tool::Function(tool) => write_function(tool, to, way, names, json),
             Tool::Custom(tool) if to.abilities.custom_tools => write_custom(tool, names, json),
             Tool::Custom(tool) => write_as_function(tool, names, json),
             Tool::Search {
@@ -170,7 +170,13 @@ fn write_tools(
     }
 }
 
-fn write_function(tool: &Function<'_>, to: &Target<'_>, names: &Names<'_>, json: &mut Json) {
+fn write_function(
+    tool: &Function<'_>,
+    to: &Target<'_>,
+    way: Way,
+    names: &Names<'_>,
+    json: &mut Json,
+) {
     json.open_typed("function");
     json.key("function");
     json.open();
@@ -179,7 +185,7 @@ fn write_function(tool: &Function<'_>, to: &Target<'_>, names: &Names<'_>, json:
         json.text_member("description", description);
     }
     json.raw_member("parameters", some_schema(tool.schema));
-    if tool.strict == Some(true) {
+    if strict_tool(tool, way) {
         json.bool_member("strict", true);
     }
     json.close();
@@ -246,6 +252,8 @@ fn write_choice(choice: &Choice<'_>, to: &Target<'_>, names: &Names<'_>, json: &
         Choice::Auto => json.text_member("tool_choice", "auto"),
         Choice::None => json.text_member("tool_choice", "none"),
         Choice::Required => json.text_member("tool_choice", "required"),
+        // The search is no tool here: it is asked for by its options, and may be left.
+        Choice::Web => {}
         Choice::Named(tool) => {
             json.key("tool_choice");
             named(tool, json);

@@ -128,6 +128,9 @@ impl Messages<'_> {
         if !reasoning.is_empty() {
             let texts: Vec<_> = reasoning.iter().map(|text| &**text).collect();
             json.text_member("reasoning_content", &joined(&texts));
+        } else if !message.calls.is_empty() && self.to.abilities.reasoning_content {
+            // Such vendors refuse calls of a thinking model without: those that another vendor's made have none to show.
+            json.text_member("reasoning_content", " ");
         }
         if !message.calls.is_empty() {
             json.key("tool_calls");

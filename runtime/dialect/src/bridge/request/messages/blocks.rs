@@ -2,7 +2,6 @@
 
 use super::tools::{effort_of, read_tool};
 use super::wire::{WireBlock, WireMessage, WireSource};
-use crate::ApiError;
 use crate::bridge::request::Way;
 use crate::bridge::request::members::{invalid, missing, parse};
 use crate::bridge::request::model::{
@@ -11,6 +10,7 @@ use crate::bridge::request::model::{
 };
 use crate::bridge::request::shared::not_content;
 use crate::bridge::request::text::{Content, Str};
+use crate::{ApiError, Dialect};
 
 /// Reads one message into what it says.
 pub(super) fn read_message<'a>(
@@ -125,7 +125,15 @@ fn read_block<'a>(
         }
         kind if kind == "server_tool_use"
             || kind == "mcp_tool_use"
-            || kind.ends_with("_tool_result") => {}
+            || kind.ends_with("_tool_result") =>
+        {
+            // The reasoning that led to it would lead to nothing, which the vendor refuses.
+            if way.to == Dialect::OpenaiResponses && kind == "server_tool_use" && parts.is_empty() {
+                while let Some(Item::Reasoning(_)) = said.items.last() {
+                    said.items.pop();
+                }
+            }
+        }
         _ => read_part(block, place, cache, way, parts)?,
     }
     Ok(())

@@ -9,7 +9,7 @@ use crate::ApiError;
 use crate::bridge::request::Way;
 use crate::bridge::request::members::{self, Members, missing, parse};
 use crate::bridge::request::model::{
-    Body, Conversation, Effort, Item, Message, Part, Place, Role, Thinking,
+    Body, Choice, Conversation, Effort, Item, Message, Part, Place, Role, Thinking, Tool,
 };
 use crate::bridge::request::shared::not_content;
 use crate::bridge::request::text::{Content, Str};
@@ -62,6 +62,20 @@ pub(crate) fn read<'a>(body: &'a str, way: Way) -> Result<Conversation<'a>, ApiE
     }
     if let Some(choice) = members.raw("tool_choice") {
         (said.choice, said.parallel) = read_choice(choice)?;
+        // The search is a tool with a name here, and none elsewhere.
+        let is_search = |choice: &Choice<'_>| match choice {
+            Choice::Named(tool) => {
+                &*tool.name == "web_search"
+                    && said
+                        .tools
+                        .iter()
+                        .all(|known| known.name() != Some((None, "web_search")))
+            }
+            _ => false,
+        };
+        if is_search(&said.choice) && said.tools.iter().any(|tool| matches!(tool, Tool::Web(_))) {
+            said.choice = Choice::Web;
+        }
     }
     read_settings(&mut members, &mut said, way)?;
     members.finish(way.from, way.to)?;

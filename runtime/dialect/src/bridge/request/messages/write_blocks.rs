@@ -182,9 +182,18 @@ impl<'m> Blocks<'m> {
         last_turn: bool,
         json: &mut Json,
     ) -> Result<(), ApiError> {
+        // A turn may not end in thinking: what it led to was cut off, and a client repeats what it had by then.
+        let led_to = items.iter().rposition(|item| match item {
+            Item::Message(message) => message.parts.iter().any(|part| says_something(&part.body)),
+            Item::Call(_) => true,
+            Item::Reasoning(_) | Item::Result(_) => false,
+        });
         for (index, item) in items.iter().enumerate() {
             match item {
-                Item::Reasoning(reasoning) => self.reasoning(reasoning, json),
+                Item::Reasoning(reasoning) if led_to.is_some_and(|last| index < last) => {
+                    self.reasoning(reasoning, json);
+                }
+                Item::Reasoning(_) => {}
                 Item::Message(message) => {
                     let count = message.parts.len();
                     for (number, part) in message.parts.iter().enumerate() {

@@ -62,7 +62,10 @@ impl<'s, 'a> Asked<'s, 'a> {
             || (self.offers
                 && matches!(
                     self.choice,
-                    Choice::Required | Choice::Named(_) | Choice::Allowed { required: true, .. }
+                    Choice::Required
+                        | Choice::Named(_)
+                        | Choice::Web
+                        | Choice::Allowed { required: true, .. }
                 ))
     }
 
@@ -255,6 +258,7 @@ pub(super) fn write_choice(
         (_, Some(name)) if !asked.offers => ("tool", Some(name)),
         (Choice::None, Some(name)) => ("tool", Some(name)),
         (Choice::Named(tool), _) if asked.offers => named(tool),
+        (Choice::Web, None) if asked.offers => ("tool", Some("web_search".to_owned())),
         (_, Some(_)) => ("any", None),
         (_, None) if !asked.offers => {
             if !called(said, names, asked).is_empty() {
@@ -271,7 +275,7 @@ pub(super) fn write_choice(
             None,
         ) => ("auto", None),
         (Choice::None, None) => ("none", None),
-        (Choice::Required | Choice::Allowed { .. }, None) => ("any", None),
+        (Choice::Required | Choice::Web | Choice::Allowed { .. }, None) => ("any", None),
         (Choice::Named(tool), None) => named(tool),
     };
     json.key("tool_choice");

@@ -96,7 +96,8 @@ pub(super) fn read_item<'a>(
                 effort_update(update, index, &mut said.settings.thinking)?;
             }
         }
-        "web_search_call" | "file_search_call" => {}
+        "web_search_call" | "file_search_call" | "agent_reasoning" => {}
+        "agent_message" => said.items.push(read_agent_message(item, index)),
         "compaction" | "compaction_summary" => {
             let summary = item
                 .encrypted_content
@@ -147,6 +148,31 @@ fn read_message<'a>(item: WireItem<'a>, index: usize, way: Way) -> Result<Item<'
             .collect::<Result<_, _>>()?,
     };
     Ok(Item::Message(Message { role, parts }))
+}
+
+/// What one agent of a client's said to another: text that a user passes on, with who said it to whom.
+fn read_agent_message(item: WireItem<'_>, index: usize) -> Item<'_> {
+    let place = Place::Item(index);
+    let who = [("from", item.author), ("to", item.recipient)]
+        .into_iter()
+        .filter_map(|(word, name)| {
+            Some(format!(
+                " {word} {}",
+                &*name.filter(|name| !name.is_empty())?
+            ))
+        });
+    let heading = format!("Message{}:", who.collect::<String>());
+    let texts = match item.content {
+        Content::Text(text) => vec![text],
+        // What is encrypted only its maker can read.
+        Content::Parts(parts) => parts.into_iter().filter_map(|part| part.text).collect(),
+        Content::None | Content::Other => Vec::new(),
+    };
+    let texts = std::iter::once(heading.into()).chain(texts);
+    Item::Message(Message {
+        role: Role::User,
+        parts: texts.map(|text| Part::text(place, text)).collect(),
+    })
 }
 
 fn read_reasoning(item: WireItem<'_>) -> Item<'_> {

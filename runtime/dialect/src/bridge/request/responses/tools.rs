@@ -133,7 +133,7 @@ pub(super) fn read_choice<'a>(raw: Raw<'a>, way: Way) -> Result<Choice<'a>, ApiE
     }
     fn named<'a>(wire: Wire<'a>, way: Way) -> Result<ToolRef<'a>, ApiError> {
         if !matches!(&*wire.kind, "function" | "custom") {
-            return Err(way.refuse("tool_choice of a built-in tool", "tool_choice".into()));
+            return Err(way.refuse("tool_choice of another built-in tool", "tool_choice".into()));
         }
         Ok(ToolRef {
             name: wire.name.ok_or_else(|| missing("tool_choice.name"))?,
@@ -145,6 +145,9 @@ pub(super) fn read_choice<'a>(raw: Raw<'a>, way: Way) -> Result<Choice<'a>, ApiE
         return plain_choice(parse::<Str<'a>>(raw, "tool_choice")?);
     }
     let wire: Wire<'a> = parse(raw, "tool_choice")?;
+    if wire.kind.starts_with("web_search") {
+        return Ok(Choice::Web);
+    }
     if &*wire.kind != "allowed_tools" {
         return named(wire, way).map(Choice::Named);
     }

@@ -32,6 +32,10 @@ pub(super) struct WireItem<'a> {
     pub(super) id: Option<Str<'a>>,
     #[serde(borrow)]
     pub(super) role: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub(super) author: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub(super) recipient: Option<Str<'a>>,
     #[serde(borrow, default)]
     pub(super) content: Content<'a, WirePart<'a>>,
     #[serde(borrow)]

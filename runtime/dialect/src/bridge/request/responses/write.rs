@@ -9,7 +9,7 @@ use crate::bridge::request::model::{
 use crate::bridge::request::names::{Names, identifier};
 use crate::bridge::request::shared::{
     FREE_SCHEMA, grammar_told, joined, leading_instructions, own_tier, schema_name, some_schema,
-    strict_by_itself,
+    strict_by_itself, strict_tool,
 };
 use crate::bridge::request::turns::turns;
 use crate::bridge::request::{Way, Written, thinking};
@@ -58,6 +58,9 @@ pub(crate) fn write(
     })
 }
 
+/// The least output cap that is taken here, tokens: clients of other dialects test with 1 whether a vendor answers.
+const LEAST_OUTPUT: u64 = 16;
+
 fn write_settings(said: &Conversation<'_>, to: &Target<'_>, way: Way, json: &mut Json) {
     let settings = &said.settings;
     if said.stream {
@@ -66,7 +69,7 @@ fn write_settings(said: &Conversation<'_>, to: &Target<'_>, way: Way, json: &mut
     // Unless told otherwise a vendor keeps every conversation here, which the client's dialect does not mean.
     json.bool_member("store", settings.store.unwrap_or(false));
     if let Some(cap) = to.output_cap(settings.max_output) {
-        json.number_member("max_output_tokens", cap);
+        json.number_member("max_output_tokens", cap.max(LEAST_OUTPUT));
     }
     if !to.abilities.no_sampling {
         for (name, value) in [
@@ -151,7 +154,7 @@ fn write_tools(
         }
         written += 1;
         match tool {
-            Tool::Function(tool) => write_function(tool, names, json),
+            Tool::Function(tool) => write_function(tool, way, names, json),
             Tool::Custom(tool) if to.abilities.custom_tools => write_custom(tool, names, json),
             Tool::Custom(tool) => write_as_function(tool, names, json),
             Tool::Search {
@@ -183,7 +186,7 @@ fn write_tools(
     }
 }
 
-fn write_function(tool: &Function<'_>, names: &Names<'_>, json: &mut Json) {
+fn write_function(tool: &Function<'_>, way: Way, names: &Names<'_>, json: &mut Json) {
     json.open_typed("function");
     json.text_member("name", &names.wire(tool.namespace.as_deref(), &tool.name));
     if let Some(description) = &tool.description {
@@ -191,7 +194,7 @@ fn write_function(tool: &Function<'_>, names: &Names<'_>, json: &mut Json) {
     }
     json.raw_member("parameters", some_schema(tool.schema));
     // Where nothing is said, a schema is made strict here, which changes it.
-    json.bool_member("strict", tool.strict == Some(true));
+    json.bool_member("strict", strict_tool(tool, way));
     json.close();
 }
 
@@ -260,6 +263,7 @@ fn write_choice(choice: &Choice<'_>, to: &Target<'_>, names: &Names<'_>, json: &
         Choice::Auto => json.text_member("tool_choice", "auto"),
         Choice::None => json.text_member("tool_choice", "none"),
         Choice::Required => json.text_member("tool_choice", "required"),
+        Choice::Web => json.raw_member("tool_choice", r#"{"type":"web_search"}"#),
         Choice::Named(tool) => {
             json.key("tool_choice");
             named(tool, json);

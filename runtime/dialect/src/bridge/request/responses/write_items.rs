@@ -25,6 +25,19 @@ pub(super) struct Items<'m> {
     pub(super) customs: bool,
 }
 
+/// Whether reasoning before these led to anything. A client that was cut off repeats what it had by then; the vendor
+/// refuses reasoning "without its required following item", now and in every turn after it.
+pub(crate) fn leads_on(after: &[Item<'_>]) -> bool {
+    after
+        .iter()
+        .find(|item| !matches!(item, Item::Reasoning(_)))
+        .is_some_and(|item| match item {
+            Item::Message(message) => message.role == Role::Assistant,
+            Item::Call(_) => true,
+            Item::Result(_) | Item::Reasoning(_) => false,
+        })
+}
+
 impl Items<'_> {
     /// Writes all of them but the first `done`.
     pub(super) fn write(
@@ -42,10 +55,13 @@ impl Items<'_> {
                 _ => None,
             })
             .collect();
-        for item in items.iter().skip(done) {
+        for (index, item) in items.iter().enumerate().skip(done) {
             match item {
                 Item::Message(message) => self.message(message, json)?,
-                Item::Reasoning(reasoning) => self.reasoning(reasoning, json),
+                Item::Reasoning(reasoning) if leads_on(&items[index + 1..]) => {
+                    self.reasoning(reasoning, json);
+                }
+                Item::Reasoning(_) => {}
                 Item::Call(call) => self.call(call, json),
                 Item::Result(result) => {
                     self.result(result, custom.contains(&*result.id), json)?;
