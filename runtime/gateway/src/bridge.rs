@@ -121,6 +121,12 @@ pub(crate) enum WayBack {
     Summary(Option<Box<Context>>, Stamp),
 }
 
+/// A conversation as an answer names it.
+#[derive(serde::Serialize)]
+struct Named<'a> {
+    id: &'a str,
+}
+
 /// The request as the vendor is to get it, and the way back.
 pub(crate) fn request(
     request: &Request,
@@ -166,6 +172,15 @@ pub(crate) fn request(
     let mut context = bridged.context;
     // Policies may have chosen another model: clients want to read the name that they asked for.
     context.model = request.requested.to_string();
+    if let (Some(thread), Some(echo)) = (&request.thread, &mut context.echo) {
+        // The body does not have them any more.
+        if let Some(id) = &thread.previous {
+            echo.add("previous_response_id", id);
+        }
+        if let Some(id) = &thread.conversation {
+            echo.add("conversation", &Named { id });
+        }
+    }
     // What is kept for a later turn must hold what the vendor wants back.
     context.encrypted_reasoning |= keeps;
     let mut watching = request.policies.with(Interface::AnswerContent);

@@ -56,6 +56,12 @@ async fn a_conversation_goes_on_by_the_id_of_its_last_answer_on_vendors_that_kee
                     body["previous_response_id"] = json!(previous);
                 }
                 let reply = ask(&world, body).await;
+                // The client reads again what it named, though the vendor never heard of it.
+                let named = match &previous {
+                    Some(id) => format!("\"previous_response_id\":\"{id}\""),
+                    None => "\"previous_response_id\":null".to_owned(),
+                };
+                assert!(reply.text().contains(&named), "{what}: {}", reply.text());
                 previous = Some(id_of(&reply, stream));
                 let sent = world.simulator.last().text();
                 for before in &["alpha one", "beta two", "gamma three"][..=turn] {

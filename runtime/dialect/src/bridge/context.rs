@@ -67,6 +67,13 @@ pub struct Echo {
 }
 
 impl Echo {
+    /// Adds a member that the body does not have: what its client said is known elsewhere.
+    pub fn add(&mut self, name: &'static str, value: &impl serde::Serialize) {
+        if let Ok(value) = serde_json::value::to_raw_value(value) {
+            self.members.push((name, value));
+        }
+    }
+
     /// The JSON text of a member.
     pub fn get(&self, name: &str) -> Option<&RawValue> {
         self.members

@@ -611,3 +611,13 @@ fn a_cap_of_one_token_is_the_least_that_the_vendor_takes() {
         assert_eq!(made["max_output_tokens"], 16, "{made}");
     }
 }
+
+#[test]
+fn a_search_that_may_fetch_nothing_does_not_become_one_that_does() {
+    for (access, offered) in [(json!(false), false), (json!(true), true)] {
+        let tools = json!([{"type": "web_search", "external_web_access": access}]);
+        let body = agent(json!([{"role": "user", "content": "Go"}]), tools);
+        let made = value(RESPONSES, &body, &with(&["web-search"], MESSAGES));
+        assert_eq!(made.to_string().contains("web_search"), offered, "{made}");
+    }
+}

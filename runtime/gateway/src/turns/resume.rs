@@ -12,6 +12,8 @@ use super::{Found, Kept, Turns};
 pub(crate) struct Thread {
     /// The conversation that its answer is added to.
     pub(crate) conversation: Option<String>,
+    /// The answer that the client named, where what came before is in the request by now: it reads the name again.
+    pub(crate) previous: Option<String>,
     /// Who holds what came before.
     pub(crate) held: Held,
     /// Tokens of what a vendor holds. It counts them as input again.
@@ -125,6 +127,7 @@ pub(crate) fn resume(
                 .ok_or_else(|| not_found(param, &id))?;
             remove(document, "/previous_response_id")?;
             set(document, "/input", whole)?;
+            thread.previous = (param == "previous_response_id").then_some(id);
         }
         Kept::Conversation { .. } => return Err(not_found(param, &id)),
     }

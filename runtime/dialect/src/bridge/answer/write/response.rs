@@ -83,6 +83,9 @@ pub(super) fn write(
     for (name, otherwise) in MEMBERS {
         member(out, name, otherwise);
     }
+    if echo.is_some_and(|echo| echo.get("conversation").is_some()) {
+        member(out, "conversation", b"null");
+    }
     out.extend_from_slice(b",\"usage\":");
     match usage {
         Some(usage) => usage::write(out, Dialect::OpenaiResponses, usage, 0),

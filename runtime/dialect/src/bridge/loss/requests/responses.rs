@@ -298,6 +298,10 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
         Dropped("all tools are offered at once"),
     ),
     both("tools[].web_search", Converted(WEB_UNASKED)),
+    both(
+        "tools[].web_search with external_web_access = false",
+        Dropped("the vendor has no search that fetches nothing: the model is not offered one"),
+    ),
     both("tools[] of another type", Refused(SERVER_TOOL)),
     row(
         "tools (none) with calls in the history",

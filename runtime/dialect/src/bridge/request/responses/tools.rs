@@ -87,6 +87,8 @@ fn one<'a>(
             });
         }
         "tool_search" => {}
+        // The client wants what the search has in store, and nothing fetched: other vendors only have the live one.
+        kind if kind.starts_with("web_search") && tool.external_web_access == Some(false) => {}
         kind if kind.starts_with("web_search") => {
             #[derive(Deserialize)]
             struct Filters<'a> {

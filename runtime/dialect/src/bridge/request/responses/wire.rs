@@ -116,6 +116,7 @@ pub(super) struct WireTool<'a> {
     pub(super) user_location: Option<Location<'a>>,
     #[serde(borrow)]
     pub(super) filters: Option<Raw<'a>>,
+    pub(super) external_web_access: Option<bool>,
 }
 
 #[derive(Deserialize)]
