@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn a_command_pasted_at_the_prompt_is_no_secret() {
         assert_eq!(typed("api-key", " sk-1 ").unwrap(), "sk-1");
-        for text in ["", " ", "tollgate upstream set kimi"] {
+        for text in ["", " ", "tollgate upstream set here"] {
             let error = typed("api-key", text).unwrap_err().to_string();
             assert!(error.contains("api-key") && !error.contains("upstream"));
         }
