@@ -108,7 +108,11 @@ fn a_request_gets_what_came_before_in_front_of_its_own_input() {
             json!({ "model": "m", "input": own, "previous_response_id": "resp_1", "store": true });
         let mut document = document(&body);
         let thread = resume(&kept, account(1), &mut document, NOW).unwrap();
-        assert_eq!(thread, Some(Thread::default()));
+        let named = Thread {
+            previous: Some("resp_1".to_owned()),
+            ..Thread::default()
+        };
+        assert_eq!(thread, Some(named));
         let mut whole = vec![
             json!({ "role": "user", "content": "first" }),
             answer["output"][0].clone(),
