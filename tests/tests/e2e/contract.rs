@@ -254,6 +254,17 @@ async fn a_clients_braces_travel_as_they_are() {
     }
 }
 
+/// The frozen policy logs what it was told.
+fn assert_observed(world: &World, expected: &str) {
+    let log = world.gateway.log();
+    let said = log.lines().filter(|line| line.contains("observed"));
+    assert!(
+        log.contains(expected),
+        "{expected}\n{:?}",
+        said.collect::<Vec<_>>()
+    );
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_observer_is_told_how_each_request_ended() {
     let world = World::new().await;
@@ -275,13 +286,7 @@ async fn an_observer_is_told_how_each_request_ended() {
             tokens.output,
             row.charged(),
         );
-        let log = world.gateway.log();
-        let said = log.lines().filter(|line| line.contains("observed"));
-        assert!(
-            log.contains(&expected),
-            "{expected}\n{:?}",
-            said.collect::<Vec<_>>()
-        );
+        assert_observed(&world, &expected);
     }
 }
 
@@ -305,13 +310,7 @@ async fn an_observer_is_told_of_requests_that_nobody_answered() {
             "observed {id} {} {model} from : 0 in, 0 out, 0 charged, {ALICE}",
             reply.status()
         );
-        let log = world.gateway.log();
-        let said = log.lines().filter(|line| line.contains("observed"));
-        assert!(
-            log.contains(&expected),
-            "{expected}\n{:?}",
-            said.collect::<Vec<_>>()
-        );
+        assert_observed(&world, &expected);
     }
 }
 
