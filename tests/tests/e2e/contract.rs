@@ -254,6 +254,17 @@ async fn a_clients_braces_travel_as_they_are() {
     }
 }
 
+/// A gateway with the frozen policy attached.
+async fn watched() -> World {
+    let world = World::new().await;
+    load(&world, "watcher", &frozen("policy")).await;
+    world
+        .management()
+        .policy("watching", "watcher", ALICE, json!({}))
+        .await;
+    world
+}
+
 /// The frozen policy logs what it was told.
 fn assert_observed(world: &World, expected: &str) {
     let log = world.gateway.log();
@@ -267,12 +278,7 @@ fn assert_observed(world: &World, expected: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_observer_is_told_how_each_request_ended() {
-    let world = World::new().await;
-    load(&world, "watcher", &frozen("policy")).await;
-    world
-        .management()
-        .policy("watching", "watcher", ALICE, json!({}))
-        .await;
+    let world = watched().await;
     let endpoint = Endpoint::of("chat-completions");
     for stream in [false, true] {
         let reply = world.ask(endpoint, stream).await;
@@ -292,12 +298,7 @@ async fn an_observer_is_told_how_each_request_ended() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_observer_is_told_of_requests_that_nobody_answered() {
-    let world = World::new().await;
-    load(&world, "watcher", &frozen("policy")).await;
-    world
-        .management()
-        .policy("watching", "watcher", ALICE, json!({}))
-        .await;
+    let world = watched().await;
     let endpoint = Endpoint::of("chat-completions");
     world.simulator.always(Some(Answer::hang_up()));
     let unanswered = world.ask(endpoint, false).await;
@@ -316,12 +317,7 @@ async fn an_observer_is_told_of_requests_that_nobody_answered() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_policy_sees_no_credential_however_it_spells_the_name() {
-    let world = World::new().await;
-    load(&world, "curious", &frozen("policy")).await;
-    world
-        .management()
-        .policy("curious", "curious", ALICE, json!({}))
-        .await;
+    let world = watched().await;
     let endpoint = Endpoint::of("chat-completions");
     let ask = async |header: &str, name: &str| {
         let request = Request::post(endpoint.path, endpoint.body(false))

@@ -221,11 +221,12 @@ impl Responses {
     /// The item of the last snapshot's. Some vendors leave items out of it, so that places do not agree with those of the
     /// events: the item that has both comes first, then the one of the id, then the one of the place.
     fn find_in_snapshot(&self, place: Place<'_>) -> Option<usize> {
-        let of = |right: &dyn Fn(&Item) -> bool| self.items.iter().rposition(right);
-        let is_its = |item: &Item| item.id == place.id.bytes();
-        (!place.id.is_empty())
-            .then(|| of(&|item| item.index == place.item && is_its(item)).or_else(|| of(&is_its)))
-            .flatten()
+        if place.id.is_empty() {
+            return self.find_exactly(place);
+        }
+        let mut named = (0..self.items.len()).filter(|&at| self.items[at].id == place.id.bytes());
+        let here = named.clone().find(|&at| self.items[at].index == place.item);
+        here.or_else(|| named.next_back())
             .or_else(|| self.find_exactly(place))
     }
 

@@ -114,11 +114,11 @@ impl Chat {
             // There is no place for what only its maker can read.
             Piece::Opaque(..) | Piece::Seal(_) => return,
         };
-        let (role, characters) = (known.role, text.characters());
-        let text = text.bytes();
+        let (role, escaped) = (known.role, text);
+        let text = escaped.bytes();
         match role {
             Role::Text => {
-                self.said += characters;
+                self.said += escaped.characters();
                 self.chunk(
                     &[b"{\"content\":\"", text, b"\"}"],
                     logprobs,

@@ -78,7 +78,7 @@ pub(super) const NAMES: &str = "names longer than the dialect allows, or with le
 pub(super) const AS_FUNCTION: &str = "kept where the vendor has free-form tools; else a function whose one argument `input` is the text, its grammar told in the description, and a custom call again in the answer";
 pub(super) const NO_REASONING: &str =
     "kept where the model reasons; else dropped: it does not think";
-pub(super) const FOREIGN_REASONING: &str = "opaque reasoning goes back only to the vendor family that made it; of any other it is dropped, and its readable text is kept only where the vendor takes unsigned reasoning; what led to nothing, as its answer was cut off, is dropped";
+pub(super) const FOREIGN_REASONING: &str = "opaque reasoning goes back only to the vendor family that made it; of any other it is dropped, and its readable text is kept only where the vendor takes unsigned reasoning; what led to nothing, as its answer was cut off, is dropped; a vendor of Chat that wants reasoning with each call gets a blank where there is none";
 pub(super) const WEB: &str = "as the vendor's own search where it has one; else refused";
 pub(super) const WEB_UNASKED: &str = "as the vendor's own search where it has one; else dropped, as clients offer it unasked: the model is not offered a search (refused if `tool_choice` demands it)";
 pub(super) const OWN_TIER: &str =
