@@ -37,7 +37,7 @@ pub(crate) enum Endpoint {
 /// Finds the endpoint of a request line. `upgrade` says that the client asked for a WebSocket.
 pub(crate) fn resolve(method: &Method, path: &str, upgrade: bool) -> Endpoint {
     let bare = bare(path);
-    if let Some(operation) = Operation::from_path(path) {
+    if let Some(operation) = Operation::from_path(bare) {
         return match *method {
             Method::POST => Endpoint::Inference(operation),
             Method::GET if upgrade && operation == Operation::Responses => Endpoint::WebSocket,
@@ -81,15 +81,17 @@ pub(crate) fn resolve(method: &Method, path: &str, upgrade: bool) -> Endpoint {
     }
 }
 
-/// The dialect in which an error on this path is told. Known paths speak their own; the model list and unknown paths
-/// speak Anthropic's to those who say they do, OpenAI's to everybody else.
+/// The dialect in which an error on this path is told. Known paths speak their own, and so do those that nearly are one;
+/// the model list and unknown paths speak Anthropic's to those who say they do, OpenAI's to everybody else.
 pub(crate) fn error_dialect(path: &str, anthropic: bool) -> Dialect {
-    let bare = bare(path);
-    match Operation::from_path(path) {
-        Some(operation) => operation.dialect(),
-        None if anthropic || bare.starts_with("/messages/") => Dialect::AnthropicMessages,
-        None if bare.starts_with("/responses/") => Dialect::OpenaiResponses,
-        None => Dialect::OpenaiChat,
+    if let Some(operation) = Operation::from_path(bare(path)) {
+        return operation.dialect();
+    }
+    let path = path.to_ascii_lowercase();
+    match () {
+        () if anthropic || path.contains("/messages") => Dialect::AnthropicMessages,
+        () if path.contains("/responses") => Dialect::OpenaiResponses,
+        () => Dialect::OpenaiChat,
     }
 }
 
@@ -109,10 +111,20 @@ fn kept(bare: &str) -> Option<Asked> {
     }
 }
 
+/// The path without its version, as it is meant: base URLs are set with a slash too many and with a version that the
+/// client adds again (`//v1/messages`, `/v1/v1/messages`).
 fn bare(path: &str) -> &str {
-    match path.strip_prefix("/v1") {
-        Some(rest) if rest.is_empty() || rest.starts_with('/') => rest,
-        _ => path,
+    let mut bare = path;
+    loop {
+        bare = match bare.strip_prefix("/v1") {
+            Some(rest) if rest.is_empty() || rest.starts_with('/') => rest,
+            _ if bare.starts_with("//") => &bare[1..],
+            _ => break,
+        };
+    }
+    match bare.strip_suffix('/') {
+        Some(rest) if !rest.is_empty() => rest,
+        _ => bare,
     }
 }
 
@@ -163,6 +175,49 @@ mod tests {
                 assert_eq!(resolve(&Method::GET, path, true), upgraded, "{path}");
                 assert_eq!(error_dialect(path, false), operation.dialect(), "{path}");
             }
+        }
+    }
+
+    #[test]
+    fn a_base_url_with_a_slash_or_a_version_too_many_works() {
+        for operation in Operation::ALL {
+            let path = operation.path();
+            for path in [
+                format!("/{path}"),
+                format!("/v1{path}"),
+                format!("/v1/{path}"),
+                format!("{path}/"),
+            ] {
+                assert_eq!(
+                    resolve(&Method::POST, &path, false),
+                    Endpoint::Inference(operation),
+                    "{path}"
+                );
+                assert_eq!(error_dialect(&path, false), operation.dialect(), "{path}");
+            }
+        }
+        assert_eq!(resolve(&Method::GET, "//", false), Endpoint::Probe);
+        assert_eq!(
+            resolve(&Method::GET, "/v1/v1/models/", false),
+            Endpoint::Models
+        );
+    }
+
+    #[test]
+    fn what_is_nearly_a_path_is_refused_in_its_dialect() {
+        for (path, dialect) in [
+            ("/V1/MESSAGES", Dialect::AnthropicMessages),
+            ("/anthropic/v1/messages", Dialect::AnthropicMessages),
+            ("/v1/messages/batches", Dialect::AnthropicMessages),
+            ("/v2/responses", Dialect::OpenaiResponses),
+            ("/v2/chat/completions", Dialect::OpenaiChat),
+        ] {
+            assert_eq!(
+                resolve(&Method::POST, path, false),
+                Endpoint::Unknown,
+                "{path}"
+            );
+            assert_eq!(error_dialect(path, false), dialect, "{path}");
         }
     }
 

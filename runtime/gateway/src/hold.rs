@@ -1,6 +1,7 @@
 //! Holds money, tokens and a place for a request at every account of its path, before anything is sent.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tollgate_dialect::{ApiError, ErrorKind, Operation};
 use tollgate_governance::{
@@ -27,15 +28,18 @@ const UNKNOWN_WINDOW: u64 = 200_000;
 const NAMED_IMAGE: u64 = 16_000;
 /// Output that counts against limits of tokens until the settlement tells how much it was.
 const EXPECTED_OUTPUT: u64 = 4_096;
+/// How long a request waits for a place, milliseconds, each wait twice the one before it. A place is given back once the
+/// last byte is written, and whoever has that byte may ask again before the thread that wrote it goes on: a client with
+/// one place got 429 for it on a busy machine.
+const WAITS_MS: [u64; 7] = [1, 2, 4, 8, 16, 32, 64];
 
 /// Admits a request, or says which limit refuses it. Where money is limited and kept strictly, the output cap that was
 /// held for is written into the request, so that its charge cannot outgrow the hold.
-pub(crate) fn hold(
+pub(crate) async fn hold(
     worker: &Worker,
     snapshot: &Snapshot,
     request: &mut Request,
     candidates: &[Candidate],
-    now_ms: u64,
 ) -> Result<Admission, Refusal> {
     let path = Arc::clone(&request.caller.path);
     if request.facts.background && path.limits_money(&request.served) {
@@ -62,22 +66,17 @@ pub(crate) fn hold(
             hold_dearest(prices.iter().copied(), wanted.priced, output, factor).unwrap_or(0)
         }
     };
-    let admission = worker
-        .control
-        .counters()
-        .admit(
-            &path,
-            &Ask {
-                request: request.id,
-                model: &request.served,
-                input: wanted.input,
-                expected: wanted.output.min(EXPECTED_OUTPUT).saturating_mul(choices),
-                output: wanted.output,
-                least_output: wanted.least,
-                price: &price,
-            },
-            now_ms,
-        )
+    let ask = Ask {
+        request: request.id,
+        model: &request.served,
+        input: wanted.input,
+        expected: wanted.output.min(EXPECTED_OUTPUT).saturating_mul(choices),
+        output: wanted.output,
+        least_output: wanted.least,
+        price: &price,
+    };
+    let admission = admit(worker, &path, &ask)
+        .await
         .map_err(|exceeded| limited(&exceeded, &path))?;
     request.capped = wanted.strict.then(|| admission.output());
     let cap = match wanted.strict {
@@ -93,6 +92,28 @@ pub(crate) fn hold(
             .map_err(ApiError::from)?;
     }
     Ok(admission)
+}
+
+/// Admits, and waits a moment where nothing but a place is missing.
+async fn admit(worker: &Worker, path: &Arc<Path>, ask: &Ask<'_>) -> Result<Admission, Exceeded> {
+    let counters = worker.control.counters();
+    let mut waits = WAITS_MS.into_iter();
+    loop {
+        // The body may have taken long to come: a request counts when it is admitted.
+        let refused = match counters.admit(path, ask, worker.now_ms()) {
+            Err(exceeded)
+                if exceeded.bound == Bound::Limit(LimitKind::Concurrency)
+                    && !exceeded.is_larger_than_limit() =>
+            {
+                exceeded
+            }
+            outcome => return outcome,
+        };
+        let Some(wait) = waits.next() else {
+            return Err(refused);
+        };
+        tokio::time::sleep(Duration::from_millis(wait)).await;
+    }
 }
 
 /// What a request wants to be held for, in tokens.

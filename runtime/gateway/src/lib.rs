@@ -44,6 +44,7 @@ mod turns;
 mod underway;
 mod views;
 mod websocket;
+mod worded;
 mod worker;
 
 pub use config::{Config, ConfigError};

@@ -22,6 +22,7 @@ use crate::patience::Patience;
 use crate::pipeline;
 use crate::underway;
 use crate::websocket;
+use crate::worded::Worded;
 use crate::worker::Worker;
 
 /// A running data plane.
@@ -194,7 +195,10 @@ async fn accept(
                         .timer(TokioTimer::new())
                         .header_read_timeout(header_timeout)
                         .max_buf_size(256 << 10)
-                        .serve_connection(Patience::new(stream, write_timeout), service)
+                        .serve_connection(
+                            Patience::new(Worded::new(stream), write_timeout),
+                            service
+                        )
                         .with_upgrades()
                 );
                 let mut told = false;

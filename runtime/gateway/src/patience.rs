@@ -9,21 +9,21 @@ use std::time::Duration;
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep, sleep};
 
 /// A connection whose writes must make progress.
-pub(crate) struct Patience {
-    stream: TokioIo<TcpStream>,
+pub(crate) struct Patience<S> {
+    stream: TokioIo<S>,
     longest: Duration,
     /// Runs while a write waits. Made at the first wait: most connections never see one.
     timer: Option<Pin<Box<Sleep>>>,
     waiting: bool,
 }
 
-impl Patience {
+impl<S> Patience<S> {
     /// `longest` is how long a client may take nothing of what is ready for it.
-    pub(crate) fn new(stream: TcpStream, longest: Duration) -> Self {
+    pub(crate) fn new(stream: S, longest: Duration) -> Self {
         Self {
             stream: TokioIo::new(stream),
             longest,
@@ -56,7 +56,7 @@ impl Patience {
     }
 }
 
-impl Read for Patience {
+impl<S: AsyncRead + Unpin> Read for Patience<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -66,7 +66,7 @@ impl Read for Patience {
     }
 }
 
-impl Write for Patience {
+impl<S: AsyncWrite + Unpin> Write for Patience<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -100,6 +100,8 @@ impl Write for Patience {
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::TcpStream;
+
     use super::*;
 
     #[tokio::test]

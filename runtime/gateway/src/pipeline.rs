@@ -196,7 +196,7 @@ async fn inference(
     };
     let admitted = match early {
         Some(refusal) => Err(refusal),
-        None => admitted(worker, &snapshot, &mut request),
+        None => admitted(worker, &snapshot, &mut request).await,
     };
     let (candidates, admission) = match admitted {
         Ok(admitted) => admitted,
@@ -409,15 +409,13 @@ pub(crate) fn permitted(caller: &Caller, operation: Operation) -> Result<(), Api
 }
 
 /// Policies, candidates, limits: everything that may still say no before anything is sent.
-fn admitted(
+async fn admitted(
     worker: &Worker,
     snapshot: &Snapshot,
     request: &mut Request,
 ) -> Result<(Vec<Candidate>, tollgate_governance::Admission), Refusal> {
-    // The body may have taken long to come: a request counts when it is admitted.
-    let now_ms = worker.now_ms();
     admit::admit(snapshot, request)?;
-    let candidates = route::candidates(snapshot, request, now_ms)?;
+    let candidates = route::candidates(snapshot, request, worker.now_ms())?;
     if !worker.journal.borrow().has_room() {
         // What cannot be written down is not sent: a full disk must not turn into free requests.
         let error = ApiError::new(
@@ -426,7 +424,7 @@ fn admitted(
         );
         return Err(error.with_retry_after_ms(1_000).into());
     }
-    let admission = hold::hold(worker, snapshot, request, &candidates, now_ms)?;
+    let admission = hold::hold(worker, snapshot, request, &candidates).await?;
     Ok((candidates, admission))
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tollgate_governance::UsageRow;
 use tollgate_store::{
-    Durability, Journal, JournalOptions, MemoryStore, SledStore, Store, UsageBatch, UsageWriter,
+    DiskStore, Durability, Journal, JournalOptions, MemoryStore, Store, UsageBatch, UsageWriter,
     WriterOptions,
 };
 use uuid::Uuid;
@@ -17,7 +17,7 @@ fn main() {
     let mut rows = Vec::new();
     let folder = std::env::temp_dir().join(format!("tollgate-commit-{}", std::process::id()));
     for durability in [Durability::Process, Durability::PowerLoss] {
-        let store = SledStore::open(&folder, durability).unwrap();
+        let store = DiskStore::open(&folder, durability).unwrap();
         let mut took = Vec::new();
         for turn in 0..500 {
             let mut batch = UsageBatch::default();
@@ -62,7 +62,7 @@ fn main() {
         let path = entry.unwrap().path();
         std::fs::copy(&path, kept.join(path.file_name().unwrap())).unwrap();
     }
-    let store = SledStore::open(&folder.join("store"), Durability::PowerLoss).unwrap();
+    let store = DiskStore::open(&folder.join("store"), Durability::PowerLoss).unwrap();
     let start = Instant::now();
     let (_, recovery) = Journal::open(&kept, &store, options).unwrap();
     rows.push(json!({

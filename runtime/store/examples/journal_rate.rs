@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tollgate_governance::{AccountId, UsageRow};
 use tollgate_store::{
-    Durability, Journal, JournalOptions, JournalWriter, SledStore, UsageWriter, WriterOptions,
+    DiskStore, Durability, Journal, JournalOptions, JournalWriter, UsageWriter, WriterOptions,
 };
 use uuid::Uuid;
 
@@ -19,7 +19,7 @@ fn main() {
     for durability in [Durability::Process, Durability::PowerLoss] {
         let folder =
             std::env::temp_dir().join(format!("tollgate-journal-rate-{}", std::process::id()));
-        let store = Arc::new(SledStore::open(&folder, durability).unwrap());
+        let store = Arc::new(DiskStore::open(&folder, durability).unwrap());
         let options = JournalOptions {
             durability,
             ..JournalOptions::default()

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tollgate_governance::{AccountId, RollupFilter, Span, Tokens, UsageRow};
 use tollgate_store::usage::{self, GroupBy};
-use tollgate_store::{Durability, SledStore, Store, UsageBatch, UsageRollups};
+use tollgate_store::{DiskStore, Durability, Store, UsageBatch, UsageRollups};
 use uuid::Uuid;
 
 const COMMITS: u64 = 500;
@@ -32,7 +32,7 @@ fn main() {
 /// Processor time of this process a row, in microseconds: commits and folds.
 fn commits(accounts: u64, rollups: bool) -> (f64, f64) {
     let folder = std::env::temp_dir().join(format!("tollgate-rollups-{}", std::process::id()));
-    let open = || SledStore::open(&folder, Durability::Process).unwrap();
+    let open = || DiskStore::open(&folder, Durability::Process).unwrap();
     let fold = || Arc::new(UsageRollups::new("Europe/Berlin").unwrap());
     let mut store = open();
     if rollups {

@@ -12,7 +12,7 @@ use tollgate_governance::{
     RequestIds, UsageRow, Zone,
 };
 use tollgate_store::{
-    Durability, SledStore, Store, UsageBatch, UsageRollups, ledger, records, usage,
+    DiskStore, Durability, Store, UsageBatch, UsageRollups, ledger, records, usage,
 };
 
 /// The gateway's own: with the C library's a start of 200,000 accounts took 12 s and 1,600 MiB.
@@ -86,14 +86,14 @@ fn measure(accounts: usize, rows: usize) -> Value {
     })
 }
 
-fn open(folder: &Path) -> SledStore {
+fn open(folder: &Path) -> DiskStore {
     let rollups = UsageRollups::new("UTC").unwrap();
-    let store = SledStore::open(folder, Durability::Process).unwrap();
+    let store = DiskStore::open(folder, Durability::Process).unwrap();
     store.with_fold(Arc::new(rollups)).unwrap()
 }
 
 /// A root, departments of a thousand, people with a key each.
-fn populate(store: &SledStore, accounts: usize) -> (Directory, Vec<AccountId>) {
+fn populate(store: &DiskStore, accounts: usize) -> (Directory, Vec<AccountId>) {
     let (mut directory, mut random) = (Directory::default(), OsRandom::new());
     let hasher = KeyHasher::new(&[7; 32]);
     let (root, changes) = directory.create_root(NOW, &mut random).unwrap();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tollgate_governance::{AccountId, PolicyAct, UsageRow};
-use tollgate_store::{Durability, SledStore, UsageWriter, WriterOptions};
+use tollgate_store::{DiskStore, Durability, UsageWriter, WriterOptions};
 
 fn main() {
     let argument = |place: usize, default: u64| {
@@ -19,7 +19,7 @@ fn main() {
     for durability in [Durability::Process, Durability::PowerLoss] {
         let folder =
             std::env::temp_dir().join(format!("tollgate-usage-rate-{}", std::process::id()));
-        let store = Arc::new(SledStore::open(&folder, durability).unwrap());
+        let store = Arc::new(DiskStore::open(&folder, durability).unwrap());
         let options = WriterOptions {
             interval: Duration::from_millis(interval),
             ..WriterOptions::default()

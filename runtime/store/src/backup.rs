@@ -17,7 +17,7 @@ use crate::blocks::USAGE;
 use crate::engine::{Durability, Store, Table};
 use crate::error::StoreError;
 use crate::migrate::FORMAT;
-use crate::sled_store::SledStore;
+use crate::sled_store::DiskStore;
 
 const MANIFEST: &str = "tollgate-backup.json";
 const PAIRS: &str = "store.pairs";
@@ -170,7 +170,7 @@ pub fn restore(folder: &Path, into: &Path) -> Result<Manifest, StoreError> {
         _ => {}
     }
     {
-        let store = SledStore::open(&draft, Durability::PowerLoss)?;
+        let store = DiskStore::open(&draft, Durability::PowerLoss)?;
         store.import(manifest.store_format, Pairs::open(folder)?)?;
     }
     match fs::remove_dir(into) {

@@ -5,7 +5,7 @@
 //! commits them in groups on a thread of its own together with their ledger records, and keeps their roll-ups
 //! ([`UsageRollups`]); they come back through [`usage`] and [`ledger`].
 //!
-//! The order of a start: [`SledStore::open`], [`SledStore::with_fold`], [`Journal::open`] (which replays what a killed
+//! The order of a start: [`DiskStore::open`], [`DiskStore::with_fold`], [`Journal::open`] (which replays what a killed
 //! process left), [`ledger::checkpoint`], then whatever reads rows and [`ledger::load`], then
 //! [`UsageWriter::start_journaled`].
 #![cfg_attr(
@@ -41,6 +41,6 @@ pub use engine::{Durability, ExportVisit, Order, RollupVisit, Store, Table, Visi
 pub use error::StoreError;
 pub use journal::{Journal, JournalError, JournalOptions, JournalWriter, Recovery};
 pub use memory::MemoryStore;
-pub use sled_store::SledStore;
+pub use sled_store::DiskStore;
 pub use usage_rollups::UsageRollups;
 pub use writer::{Submitter, UsageWriter, WriterFull, WriterOptions};

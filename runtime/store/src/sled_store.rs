@@ -31,7 +31,7 @@ const BASE: &[u8] = b"store/sequence-base";
 const CHUNK: usize = 4 << 20;
 
 /// A store in a folder.
-pub struct SledStore {
+pub struct DiskStore {
     path: PathBuf,
     tree: sled::Db,
     durability: Durability,
@@ -58,15 +58,15 @@ struct State {
     waiting: Waiting,
 }
 
-impl std::fmt::Debug for SledStore {
+impl std::fmt::Debug for DiskStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SledStore")
+        f.debug_struct("DiskStore")
             .field("path", &self.path)
             .finish_non_exhaustive()
     }
 }
 
-impl SledStore {
+impl DiskStore {
     /// Opens the store in `path`, or makes one in a new or empty folder.
     ///
     /// # Errors
@@ -248,7 +248,7 @@ impl SledStore {
     }
 }
 
-impl Store for SledStore {
+impl Store for DiskStore {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let found = self
             .tree

@@ -89,7 +89,7 @@ mod tests {
     use crate::batch::UsageBatch;
     use crate::engine::Durability;
     use crate::memory::MemoryStore;
-    use crate::sled_store::SledStore;
+    use crate::sled_store::DiskStore;
     use crate::usage_rollups::UsageRollups;
 
     /// Counts lines of the log about skipped rows, and the rows they name.
@@ -150,7 +150,7 @@ mod tests {
         let kept = || Arc::new(UsageRollups::new("UTC").unwrap());
         test(&MemoryStore::with_fold(kept()));
         let folder = tempfile::tempdir().unwrap();
-        let store = SledStore::open(folder.path(), Durability::Process).unwrap();
+        let store = DiskStore::open(folder.path(), Durability::Process).unwrap();
         test(&store.with_fold(kept()).unwrap());
     }
 
@@ -208,7 +208,7 @@ mod tests {
         });
         // Nor are roll-ups made that would lack it for good.
         let folder = tempfile::tempdir().unwrap();
-        let store = SledStore::open(folder.path(), Durability::Process).unwrap();
+        let store = DiskStore::open(folder.path(), Durability::Process).unwrap();
         append(&store, 100, newer);
         let kept = Arc::new(UsageRollups::new("UTC").unwrap());
         let told = store.with_fold(kept).unwrap_err().to_string();

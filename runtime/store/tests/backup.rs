@@ -12,13 +12,13 @@ use tollgate_governance::{
 };
 use tollgate_store::usage::GroupBy;
 use tollgate_store::{
-    Durability, Order, SledStore, Store, StoreError, Table, UsageBatch, UsageRollups, Visit, Write,
+    DiskStore, Durability, Order, Store, StoreError, Table, UsageBatch, UsageRollups, Visit, Write,
     backup, ledger, usage,
 };
 use uuid::Uuid;
 
-fn open(path: &Path) -> SledStore {
-    SledStore::open(path, Durability::Process).unwrap()
+fn open(path: &Path) -> DiskStore {
+    DiskStore::open(path, Durability::Process).unwrap()
 }
 
 /// One commit: a row and its ledger record; every tenth time an account with its ledger record.
@@ -201,7 +201,7 @@ fn a_backup_carries_the_ledgers_books_from_checkpoint_and_records_and_they_go_on
     let store = open(&folder.path().join("live"));
     let wallet = AccountId(Uuid::from_u128(7));
     let mut books = ledger::load(&store).unwrap();
-    let grant = |store: &SledStore, books: &mut Ledger, key: &str| {
+    let grant = |store: &DiskStore, books: &mut Ledger, key: &str| {
         let grant = Operation::Grant {
             key: key.to_owned(),
             from: Source::Treasury { expires_ms: None },
@@ -217,7 +217,7 @@ fn a_backup_carries_the_ledgers_books_from_checkpoint_and_records_and_they_go_on
             Begun::Done(_) => false,
         }
     };
-    let call = |store: &SledStore, books: &mut Ledger, number: u64| {
+    let call = |store: &DiskStore, books: &mut Ledger, number: u64| {
         let post = Post {
             request: Uuid::from_u128(u128::from(number) << 80),
             wallet,

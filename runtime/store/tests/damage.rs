@@ -6,13 +6,13 @@ use std::path::Path;
 
 use tollgate_governance::UsageRow;
 use tollgate_store::{
-    Durability, Order, SledStore, Store, StoreError, Table, UsageBatch, Visit, usage,
+    DiskStore, Durability, Order, Store, StoreError, Table, UsageBatch, Visit, usage,
 };
 
 const ROWS: u64 = 400;
 
 fn fill(path: &Path) {
-    let store = SledStore::open(path, Durability::Process).unwrap();
+    let store = DiskStore::open(path, Durability::Process).unwrap();
     for number in 0..40u8 {
         store
             .put(Table::Accounts, &[number], &[number; 300])
@@ -35,7 +35,7 @@ fn fill(path: &Path) {
 
 /// Everything that was written is there, or the store says that it is not.
 fn intact(path: &Path) -> Result<bool, StoreError> {
-    let store = SledStore::open(path, Durability::Process)?;
+    let store = DiskStore::open(path, Durability::Process)?;
     let mut accounts = 0;
     store.scan(Table::Accounts, &mut |key, value| {
         accounts += usize::from(value == vec![key[0]; 300]);
@@ -126,7 +126,7 @@ fn a_cut_emptied_or_missing_data_file_is_refused_with_a_remedy() {
         let bad = folder.path().join(name.replace(' ', "-"));
         copy(&good, &bad);
         harm(&bad);
-        let error = SledStore::open(&bad, Durability::Process).unwrap_err();
+        let error = DiskStore::open(&bad, Durability::Process).unwrap_err();
         assert!(
             matches!(error, StoreError::Damaged { .. }),
             "{name}: {error}"
@@ -150,7 +150,7 @@ fn files_of_two_stores_mixed_up_are_refused() {
         two.join("tollgate-store.json"),
     )
     .unwrap();
-    let error = SledStore::open(&two, Durability::Process).unwrap_err();
+    let error = DiskStore::open(&two, Durability::Process).unwrap_err();
     assert!(error.to_string().contains("different stores"), "{error}");
 }
 
@@ -166,7 +166,7 @@ fn a_newer_format_is_refused_by_name() {
     )
     .unwrap();
     assert!(matches!(
-        SledStore::open(&path, Durability::Process),
+        DiskStore::open(&path, Durability::Process),
         Err(StoreError::Newer { found: 9, .. })
     ));
 }
@@ -175,8 +175,8 @@ fn a_newer_format_is_refused_by_name() {
 fn a_store_in_use_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("s");
-    let _held = SledStore::open(&path, Durability::Process).unwrap();
-    let error = SledStore::open(&path, Durability::Process).unwrap_err();
+    let _held = DiskStore::open(&path, Durability::Process).unwrap();
+    let error = DiskStore::open(&path, Durability::Process).unwrap_err();
     assert!(matches!(error, StoreError::InUse { .. }), "{error:?}");
 }
 

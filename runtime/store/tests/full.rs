@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use tollgate_governance::{AccountId, Begun, Operation, RollupFilter, Source, Span, UsageRow};
 use tollgate_store::usage::GroupBy;
 use tollgate_store::{
-    Durability, Journal, JournalOptions, Order, SledStore, Store, StoreError, Table, UsageRollups,
+    DiskStore, Durability, Journal, JournalOptions, Order, Store, StoreError, Table, UsageRollups,
     UsageWriter, Visit, WriterOptions, ledger, usage,
 };
 use uuid::Uuid;
@@ -83,7 +83,7 @@ fn child_on_a_small_disk() {
     };
     let path = Path::new(&folder).join("store");
     let open = || {
-        let store = SledStore::open(&path, Durability::PowerLoss).unwrap();
+        let store = DiskStore::open(&path, Durability::PowerLoss).unwrap();
         let kept = Arc::new(UsageRollups::new("UTC").unwrap());
         Arc::new(store.with_reserve(RESERVE).with_fold(kept).unwrap())
     };

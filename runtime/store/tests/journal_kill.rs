@@ -13,7 +13,7 @@ use tollgate_governance::{
     AccountId, Begun, Cause, Entry, Ledger, LedgerError, Operation, Post, Source, UsageRow,
 };
 use tollgate_store::{
-    Durability, Journal, JournalOptions, Order, Recovery, SledStore, Store, UsageWriter, Visit,
+    DiskStore, Durability, Journal, JournalOptions, Order, Recovery, Store, UsageWriter, Visit,
     WriterOptions, ledger, usage,
 };
 use uuid::Uuid;
@@ -34,8 +34,8 @@ fn journal_options() -> JournalOptions {
     }
 }
 
-fn open(folder: &Path) -> (Arc<SledStore>, Journal, Recovery) {
-    let store = Arc::new(SledStore::open(&folder.join("store"), Durability::Process).unwrap());
+fn open(folder: &Path) -> (Arc<DiskStore>, Journal, Recovery) {
+    let store = Arc::new(DiskStore::open(&folder.join("store"), Durability::Process).unwrap());
     let (journal, recovery) =
         Journal::open(&folder.join("store/journal"), &*store, journal_options()).unwrap();
     (store, journal, recovery)
@@ -68,7 +68,7 @@ fn bytes(entry: &Entry) -> Vec<u8> {
 /// The ledger that all workers share, and the store for what is stored at once.
 struct Books {
     ledger: Mutex<Ledger>,
-    store: Arc<SledStore>,
+    store: Arc<DiskStore>,
 }
 
 impl Books {
@@ -344,7 +344,7 @@ fn chain(kills: u64, seed: u64) -> Summary {
 /// Every row once; finals as they were, holds resolved; nothing of before is changed. Returns how many rows there are,
 /// and what they cost.
 fn check(
-    store: &SledStore,
+    store: &DiskStore,
     all: &Acknowledged,
     stored: &mut HashMap<u64, bool>,
     round: u64,

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tollgate_governance::{RollupFilter, Span, UsageRow};
 use tollgate_store::usage::GroupBy;
 use tollgate_store::{
-    Durability, Order, SledStore, Store, Table, UsageRollups, UsageWriter, Visit, WriterOptions,
+    DiskStore, Durability, Order, Store, Table, UsageRollups, UsageWriter, Visit, WriterOptions,
     usage,
 };
 
@@ -31,9 +31,9 @@ fn request(number: u64) -> uuid::Uuid {
     uuid::Uuid::from_u128(u128::from(number))
 }
 
-fn open(path: &Path) -> SledStore {
+fn open(path: &Path) -> DiskStore {
     let kept = Arc::new(UsageRollups::new("UTC").unwrap());
-    let store = SledStore::open(path, Durability::Process).unwrap();
+    let store = DiskStore::open(path, Durability::Process).unwrap();
     store.with_fold(kept).unwrap().with_fold_step(1)
 }
 

@@ -8,7 +8,7 @@ use tollgate_governance::{
     AccountId, Begun, Entry, Ledger, Operation, Post, Source, Totals, UsageRow,
 };
 use tollgate_store::{
-    Durability, ExportVisit, MemoryStore, Order, RollupVisit, SledStore, Store, StoreError, Table,
+    DiskStore, Durability, ExportVisit, MemoryStore, Order, RollupVisit, Store, StoreError, Table,
     UsageBatch, Visit, Write, ledger,
 };
 use uuid::Uuid;
@@ -125,7 +125,7 @@ fn the_books_come_back_from_records_from_a_checkpoint_and_from_both() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("s");
     for round in 0..6 {
-        let store = SledStore::open(&path, Durability::Process).unwrap();
+        let store = DiskStore::open(&path, Durability::Process).unwrap();
         let mut world = World::new(&store);
         world.check();
         world.grant(1 + round % 3, 1_000);
@@ -425,7 +425,7 @@ fn a_damaged_checkpoint_is_made_anew_from_the_records() {
 #[test]
 fn checkpoints_in_the_background_agree_with_what_is_committed_meanwhile() {
     let folder = tempfile::tempdir().unwrap();
-    let store = SledStore::open(folder.path(), Durability::Process).unwrap();
+    let store = DiskStore::open(folder.path(), Durability::Process).unwrap();
     let ended = AtomicBool::new(false);
     let folded = std::thread::scope(|scope| {
         let folding = scope.spawn(|| {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use tollgate_governance::UsageRow;
 use tollgate_store::{
-    Durability, Order, SledStore, Store, StoreError, Table, UsageBatch, Visit, ledger, usage,
+    DiskStore, Durability, Order, Store, StoreError, Table, UsageBatch, Visit, ledger, usage,
 };
 
 /// Writes what a Tollgate of format 1 wrote: mark and identity, a record, a block with one row.
@@ -35,8 +35,8 @@ fn format_1(path: &Path) {
     fs::write(path.join("tollgate-store.json"), identity).unwrap();
 }
 
-fn open(path: &Path) -> Result<SledStore, StoreError> {
-    SledStore::open(path, Durability::Process)
+fn open(path: &Path) -> Result<DiskStore, StoreError> {
+    DiskStore::open(path, Durability::Process)
 }
 
 fn format_of(path: &Path) -> String {

@@ -10,7 +10,7 @@ use tollgate_governance::{
 };
 use tollgate_store::usage::{self, GroupBy, LineKey};
 use tollgate_store::{
-    Durability, MemoryStore, Order, SledStore, Store, UsageBatch, UsageRollups, Visit,
+    DiskStore, Durability, MemoryStore, Order, Store, UsageBatch, UsageRollups, Visit,
 };
 use uuid::Uuid;
 
@@ -267,7 +267,7 @@ fn a_change_of_zone_makes_the_days_anew_at_the_next_start_and_the_same_zone_make
             .collect()
     };
     let open = |zone: &str| {
-        let store = SledStore::open(folder.path(), Durability::Process).unwrap();
+        let store = DiskStore::open(folder.path(), Durability::Process).unwrap();
         store.with_fold(rollups(zone)).unwrap()
     };
     let store = open(ZONE);
@@ -284,7 +284,7 @@ fn a_change_of_zone_makes_the_days_anew_at_the_next_start_and_the_same_zone_make
 #[test]
 fn upstream_ids_and_sessions_that_repeat_never_make_two_requests_one() {
     let folder = tempfile::tempdir().unwrap();
-    let store = SledStore::open(folder.path(), Durability::Process).unwrap();
+    let store = DiskStore::open(folder.path(), Durability::Process).unwrap();
     let store = store.with_fold(rollups(ZONE)).unwrap();
     // The same in everything that an upstream or a client chooses, admitted in the same millisecond.
     let rows: Vec<_> = (0..50u128)

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use tollgate_governance::{AccountId, Rollup, RollupKey, Span, Sums, UsageRow, Zone};
 use tollgate_store::{
-    Durability, MemoryStore, Order, SledStore, Store, StoreError, Table, UsageBatch, UsageRollups,
+    DiskStore, Durability, MemoryStore, Order, Store, StoreError, Table, UsageBatch, UsageRollups,
     Visit, Write, ledger, usage,
 };
 use uuid::Uuid;
@@ -78,8 +78,8 @@ fn append(store: &dyn Store, round: u64) -> Result<(), StoreError> {
     store.append_usage(&batch)
 }
 
-fn open(path: &Path) -> SledStore {
-    SledStore::open(path, Durability::Process).unwrap()
+fn open(path: &Path) -> DiskStore {
+    DiskStore::open(path, Durability::Process).unwrap()
 }
 
 fn each_engine(test: impl Fn(&dyn Store)) {
@@ -447,7 +447,7 @@ fn the_ledger_only_grows_and_goes_with_records_all_or_nothing() {
 fn numbers_of_the_ledger_go_on_after_a_start() {
     let folder = tempfile::tempdir().unwrap();
     for round in 0..3 {
-        let store = SledStore::open(folder.path(), Durability::Process).unwrap();
+        let store = DiskStore::open(folder.path(), Durability::Process).unwrap();
         let added = store.append_ledger(&[vec![1], vec![2]], &[]).unwrap();
         assert_eq!(added, round * 2 + 1..round * 2 + 3);
     }

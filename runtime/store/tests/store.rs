@@ -7,14 +7,14 @@ use tollgate_governance::{
     AccountPatch, Ask, Counters, Directory, KeyDraft, KeyHasher, OsRandom, UsageRow, Zone,
 };
 use tollgate_store::{
-    Durability, MemoryStore, Order, SledStore, Store, StoreError, Table, UsageBatch, Visit, Write,
+    DiskStore, Durability, MemoryStore, Order, Store, StoreError, Table, UsageBatch, Visit, Write,
     ledger, records, usage,
 };
 
 fn each_engine(test: impl Fn(&dyn Store)) {
     test(&MemoryStore::default());
     let folder = tempfile::tempdir().unwrap();
-    test(&SledStore::open(&folder.path().join("s"), Durability::PowerLoss).unwrap());
+    test(&DiskStore::open(&folder.path().join("s"), Durability::PowerLoss).unwrap());
 }
 
 fn append(store: &dyn Store, admitted: &[u64]) {
@@ -157,7 +157,7 @@ fn what_was_written_is_there_after_reopening() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("s");
     for round in 0..5u64 {
-        let store = SledStore::open(&path, Durability::Process).unwrap();
+        let store = DiskStore::open(&path, Durability::Process).unwrap();
         assert_eq!(
             found(&store, 0..u64::MAX, Order::OldestFirst),
             (0..round).collect::<Vec<_>>()

@@ -23,11 +23,11 @@ async fn answer(connection: &mut Connection) -> Reply {
     }
 }
 
-/// Checks the answer that comes before there is a request to speak of: no dialect, no body, and the door shut.
-async fn assert_bare(connection: &mut Connection, status: u16, what: &str) {
+/// Checks the answer to what is no request: in the dialect of the path that it names, and the door shut.
+async fn assert_refused(connection: &mut Connection, endpoint: &Endpoint, status: u16, what: &str) {
     let reply = answer(connection).await;
-    assert_eq!(reply.status(), status, "{what}");
-    assert_eq!(reply.text(), "", "{what}");
+    println!("{what}");
+    endpoint.assert_error(&reply, status, "invalid_request_error");
     assert_eq!(reply.header("connection"), Some("close"), "{what}");
     assert!(connection.closed().await.unwrap(), "{what}: still open");
 }
@@ -251,19 +251,36 @@ async fn a_client_that_never_ends_its_body_is_told_and_others_are_served() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn headers_without_end_are_refused() {
+async fn a_head_that_cannot_be_taken_is_refused_in_the_dialect_of_its_path() {
     let world = World::new().await;
     let long = format!("x-long: {}\r\n", "x".repeat(8000)).repeat(40);
-    let many = "x-many: 1\r\n".repeat(200);
-    for (what, headers) in [("too long", long), ("too many", many + "\r\n")] {
-        let mut connection = world.gateway.connect().await;
-        let head = format!("POST /v1/messages HTTP/1.1\r\nhost: x\r\n{headers}");
-        // The gateway may hang up while we still talk; what it said counts.
-        let _ = connection.write(head.as_bytes()).await;
-        assert_bare(&mut connection, 431, what).await;
+    let many = "x-many: 1\r\n".repeat(200) + "\r\n";
+    let target = format!("?{}", "x".repeat(70_000));
+    for endpoint in &ENDPOINTS {
+        for (status, what, target, headers) in [
+            (431, "too long", "", long.as_str()),
+            (431, "too many", "", &many),
+            (414, "a target without end", &target, "\r\n"),
+            (400, "a bad length", "", "content-length: 1x\r\n\r\n"),
+            (400, "a bad name", "", "x y: 1\r\n\r\n"),
+        ] {
+            let mut connection = world.gateway.connect().await;
+            let path = endpoint.path;
+            let head = format!("POST {path}{target} HTTP/1.1\r\nhost: x\r\n{headers}");
+            // The gateway may hang up while we still talk; what it said counts.
+            let _ = connection.write(head.as_bytes()).await;
+            assert_refused(&mut connection, endpoint, status, what).await;
+        }
     }
     assert!(world.simulator.received().is_empty());
-    assert_eq!(world.ask(&ENDPOINTS[0], false).await.status(), 200);
+    // What is refused after an answer on the same connection is told in its own dialect.
+    let mut connection = world.gateway.connect().await;
+    let chat = Endpoint::of("chat-completions");
+    let request = world.request(chat.path, chat.body(false));
+    assert_eq!(connection.exchange(&request).await.unwrap().status(), 200);
+    let head = b"POST /v1/messages HTTP/1.1\r\ncontent-length: -1\r\n\r\n";
+    connection.write(head).await.unwrap();
+    assert_refused(&mut connection, Endpoint::of("messages"), 400, "kept alive").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -276,7 +293,8 @@ async fn what_is_not_http_is_refused_and_disturbs_nobody() {
     ] {
         let mut connection = world.gateway.connect().await;
         connection.write(garbage).await.unwrap();
-        assert_bare(&mut connection, 400, what).await;
+        let nearest = Endpoint::of("chat-completions");
+        assert_refused(&mut connection, nearest, 400, what).await;
     }
     // Empty lines before a request are no request; what follows them is one.
     let mut connection = world.gateway.connect().await;
@@ -284,6 +302,33 @@ async fn what_is_not_http_is_refused_and_disturbs_nobody() {
     let reply = connection.exchange(&Request::get("/healthz")).await;
     assert_eq!(reply.unwrap().status(), 200);
     assert_eq!(world.ask(&ENDPOINTS[0], false).await.status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_base_url_with_a_slash_or_a_version_too_many_works_and_another_spelling_is_told_in_its_dialect()
+ {
+    let world = World::new().await;
+    for endpoint in &ENDPOINTS {
+        let path = endpoint.path;
+        for path in [format!("/{path}"), format!("/v1{path}"), format!("{path}/")] {
+            let reply = world.post(&path, endpoint.body(false)).await;
+            assert_eq!(reply.status(), 200, "{path}: {}", reply.text());
+        }
+    }
+    for (operation, path) in [
+        ("messages", "/V1/MESSAGES"),
+        ("messages", "/anthropic/v1/messages"),
+        ("responses", "/openai/responses"),
+        ("chat-completions", "/v2/chat/completions"),
+    ] {
+        let endpoint = Endpoint::of(operation);
+        let word = match endpoint.anthropic {
+            true => "not_found_error",
+            false => "unknown_url",
+        };
+        println!("{path}");
+        endpoint.assert_error(&world.post(path, endpoint.body(false)).await, 404, word);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -306,7 +351,6 @@ async fn unknown_paths_and_wrong_methods_are_told_in_the_nearest_dialect() {
     for path in [
         "/v1/nothing",
         "/v2/chat/completions",
-        "/v1/chat/completions/",
         "/v1/audio/speech",
         "/../etc/passwd",
     ] {

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use tollgate_governance::{Counters, Directory, KeyHasher, OsRandom, Zone, ZoneChange};
 use tollgate_plugin::{Components, ComponentsConfig, Isolation};
 use tollgate_store::{
-    Durability, Journal, JournalOptions, SledStore, Store, StoreError, Table, UsageRollups,
+    DiskStore, Durability, Journal, JournalOptions, Store, StoreError, Table, UsageRollups,
     UsageWriter, WriterOptions, ledger, records, usage,
 };
 use tollgate_vault::{
@@ -109,7 +109,7 @@ impl Foundation {
         new_token: bool,
     ) -> Result<Self, StartError> {
         data.prepare()?;
-        let store = SledStore::open(&data.store(), durability(config))
+        let store = DiskStore::open(&data.store(), durability(config))
             .map_err(|error| store_failed(data, error))?
             .with_reserve(config.data.keep_free_bytes);
         let vault = open_vault(&store, data)?;

@@ -4,7 +4,7 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tollgate_dialect::{Document, ErrorKind};
 use tollgate_governance::AccountId;
-use tollgate_store::{Durability, MemoryStore, SledStore};
+use tollgate_store::{DiskStore, Durability, MemoryStore};
 use uuid::Uuid;
 
 use super::serve::begin;
@@ -46,7 +46,7 @@ fn a_turn_is_found_by_its_own_account_until_it_expires_before_and_after_it_was_w
  {
     let folder = tempfile::tempdir().unwrap();
     let open = || {
-        let store = SledStore::open(folder.path(), Durability::Process).unwrap();
+        let store = DiskStore::open(folder.path(), Durability::Process).unwrap();
         Turns::open(Arc::new(store), &[7; 32]).unwrap()
     };
     let record = here(r#"[{"role":"user","content":"a secret plan"}]"#, "{}");

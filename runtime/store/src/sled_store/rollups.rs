@@ -6,7 +6,7 @@ use std::time::Duration;
 use parking_lot::{Mutex, RwLock};
 use tollgate_governance::UsageDecodeError;
 
-use super::{CHUNK, SledStore};
+use super::{CHUNK, DiskStore};
 use crate::batch::UsageBatch;
 use crate::engine::{Order, Store, Table, Visit};
 use crate::error::StoreError;
@@ -43,7 +43,7 @@ impl Rollups {
     }
 }
 
-impl SledStore {
+impl DiskStore {
     /// With these roll-ups. Makes them anew from all rows where they were never made, or of another version: 2 µs a
     /// row, 11 µs with 100,000 accounts.
     ///
@@ -201,7 +201,7 @@ struct Anew {
 impl Anew {
     fn add(
         &mut self,
-        store: &SledStore,
+        store: &DiskStore,
         rollups: &UsageRollups,
         rows: &mut UsageBatch,
     ) -> Result<(), StoreError> {
@@ -219,7 +219,7 @@ impl Anew {
         }
     }
 
-    fn merge(&mut self, store: &SledStore) -> Result<(), StoreError> {
+    fn merge(&mut self, store: &DiskStore) -> Result<(), StoreError> {
         let mut merge = Merge::new(Arc::new(self.pending.take()), None);
         while !merge.is_done() {
             let changes = merge.step(store, store.step)?;
@@ -229,7 +229,7 @@ impl Anew {
     }
 }
 
-impl Pairs for SledStore {
+impl Pairs for DiskStore {
     fn visit(&self, from: &[u8], to: &[u8], visit: &mut PairVisit<'_>) -> Result<(), StoreError> {
         if from >= to {
             return Ok(());
@@ -265,8 +265,8 @@ mod tests {
         Arc::new(UsageRollups::new(zone).unwrap())
     }
 
-    fn open(path: &Path) -> SledStore {
-        SledStore::open(path, Durability::Process).unwrap()
+    fn open(path: &Path) -> DiskStore {
+        DiskStore::open(path, Durability::Process).unwrap()
     }
 
     fn batch(numbers: std::ops::Range<u64>) -> UsageBatch {
@@ -284,7 +284,7 @@ mod tests {
     }
 
     /// By hour, and all of it by day.
-    fn sums(store: &SledStore) -> (BTreeMap<u64, u64>, u64) {
+    fn sums(store: &DiskStore) -> (BTreeMap<u64, u64>, u64) {
         let report = |span, time| {
             let by = GroupBy {
                 time,
@@ -330,17 +330,17 @@ mod tests {
 
     #[test]
     fn damaged_rollups_are_told_lose_no_row_and_are_made_anew_by_the_next_start() {
-        type Harm<'a> = (&'a str, &'a dyn Fn(&SledStore));
-        let page = |store: &SledStore| {
+        type Harm<'a> = (&'a str, &'a dyn Fn(&DiskStore));
+        let page = |store: &DiskStore| {
             let pages = store.tree.scan_prefix([Table::Rollups as u8, 1]);
             pages.last().unwrap().unwrap()
         };
-        let cut = |store: &SledStore| {
+        let cut = |store: &DiskStore| {
             let (key, value) = page(store);
             store.tree.insert(key, &value[..value.len() / 2]).unwrap();
         };
         // The block is sound, the sums in it are not.
-        let sums_of_nobody = |store: &SledStore| {
+        let sums_of_nobody = |store: &DiskStore| {
             let (key, _) = page(store);
             let mut groups = crate::groups::Groups::default();
             let mut first = None;
@@ -352,11 +352,11 @@ mod tests {
             groups.push(&first.unwrap(), |out| out.extend_from_slice(b"?"));
             store.tree.insert(key, &*groups.blocks()[0].1).unwrap();
         };
-        let cursor = |store: &SledStore| {
+        let cursor = |store: &DiskStore| {
             let key = [Table::Rollups as u8, 3];
             store.tree.insert(key, b"?").unwrap();
         };
-        let note = |store: &SledStore| {
+        let note = |store: &DiskStore| {
             let key = [&[Table::Rollups as u8, 0][..], &9u64.to_be_bytes()].concat();
             store.tree.insert(key, &[7; 17]).unwrap();
         };

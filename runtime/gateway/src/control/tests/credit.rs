@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tollgate_store::{
-    Durability, ExportVisit, Order, RollupVisit, SledStore, StoreError, Table, UsageBatch, Visit,
+    DiskStore, Durability, ExportVisit, Order, RollupVisit, StoreError, Table, UsageBatch, Visit,
     Write,
 };
 
@@ -222,7 +222,7 @@ fn a_ledger_with_a_damaged_record_does_not_start_and_says_how_to_restore() {
     let (control, _) = funded(folder.path());
     let path = control.data().store();
     end(control);
-    let store = SledStore::open(&path, Durability::Process).unwrap();
+    let store = DiskStore::open(&path, Durability::Process).unwrap();
     // Of the version that is written, but nothing that can be read.
     store.append_ledger(&[b"\x02junk".to_vec()], &[]).unwrap();
     drop(store);
