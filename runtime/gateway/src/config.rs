@@ -83,6 +83,9 @@ pub struct Server {
     pub body_timeout_ms: u64,
     /// How long a client may take nothing of what is ready for it before its connection is closed.
     pub write_timeout_ms: u64,
+    /// A vendor may be silent so long before the client of a bridged stream is sent a sign of life. Anthropic itself pings
+    /// every few seconds; clients and proxies between give up after a minute. Milliseconds, at least 100.
+    pub keep_alive_ms: u64,
     /// How long open requests may go on after a stop signal. Milliseconds.
     pub drain_timeout_ms: u64,
     /// Whether responses are served over a WebSocket too. If not, clients that try one are sent back to HTTP.
@@ -104,6 +107,7 @@ impl Default for Server {
             header_timeout_ms: 60_000,
             body_timeout_ms: 60_000,
             write_timeout_ms: 120_000,
+            keep_alive_ms: 15_000,
             drain_timeout_ms: 30_000,
             websocket: true,
             websocket_idle_timeout_ms: 600_000,

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{
@@ -21,12 +22,14 @@ use crate::settle::{Outcome, Settlement};
 use crate::silence::Silence;
 use crate::time_text;
 use crate::turns::Keeper;
+use crate::worker::Worker;
 
 /// Marks an answer that is the gateway's estimate, not a vendor's count.
 const ESTIMATED: HeaderName = HeaderName::from_static("x-tollgate-estimated");
 
 /// Turns an answer into the response. The settlement goes with the body.
 pub(crate) fn deliver(
+    worker: &Worker,
     request: &Request,
     route: &Candidate,
     answer: Answer,
@@ -93,12 +96,13 @@ pub(crate) fn deliver(
         }
         Content::Stream(first, source) => {
             as_a_stream(&mut headers);
+            let silence = Duration::from_millis(worker.config().server.keep_alive_ms);
             let relay = Relay {
                 operation: request.operation,
                 bridge: answer
                     .bridge
                     .and_then(|back| back.stream(route))
-                    .map(|bridge| (bridge, Silence::new())),
+                    .map(|bridge| (bridge, Silence::over(silence))),
                 request_id: id.to_owned(),
                 source: Some(source),
                 first,
@@ -149,7 +153,7 @@ fn without_usage(body: Bytes) -> Bytes {
     out.into()
 }
 
-fn as_a_stream(headers: &mut HeaderMap) {
+pub(crate) fn as_a_stream(headers: &mut HeaderMap) {
     // Some vendors send no content type; the clients' SDKs want one.
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers

@@ -23,6 +23,7 @@ mod identify;
 mod inform;
 mod kept;
 mod kills;
+mod late;
 mod listen;
 mod metrics;
 mod pace;

@@ -29,7 +29,7 @@ use crate::snapshot::Snapshot;
 use crate::turns::{self, Keeper, Thread};
 use crate::worker::Worker;
 use crate::{
-    admit, deliver, hold, identify, inform, kept, metrics, receive, route, turn, websocket,
+    admit, deliver, hold, identify, inform, kept, late, metrics, receive, route, turn, websocket,
 };
 
 /// Answers one HTTP request. It always answers. A WebSocket that it grants is left in the slot.
@@ -178,6 +178,7 @@ async fn inference(
     origin: &Origin,
 ) -> Response<Reply> {
     let (id, started) = (origin.id, origin.started);
+    let over_http = matches!(source, receive::Source::Http(_));
     let mut snapshot = worker.control.snapshot();
     let received = receive(worker, &snapshot, operation, headers, source, origin).await;
     let (mut request, early) = match received {
@@ -213,18 +214,38 @@ async fn inference(
             return response;
         }
     };
-    let mut settlement = Settlement::open(worker, &mut request, Some(admission), started);
-    let answer = exchange::perform(worker, &snapshot, &request, &candidates, &mut settlement).await;
+    let settlement = Settlement::open(worker, &mut request, Some(admission), started);
+    let first = candidates.first().map(|route| route.spoken(operation));
+    let bridged = first.is_some_and(|spoken| spoken != operation);
+    let path =
+        (over_http && bridged && request.facts.stream).then(|| Arc::clone(&request.caller.path));
+    let served = served(Rc::clone(worker), snapshot, request, candidates, settlement);
+    match path {
+        None => served.await,
+        Some(path) => late::answer(worker, &path, operation.dialect(), id, Box::pin(served)).await,
+    }
+}
+
+/// Asks who can serve, and hands on the answer.
+async fn served(
+    worker: Rc<Worker>,
+    snapshot: Guard<Arc<Snapshot>>,
+    request: Request,
+    candidates: Vec<Candidate>,
+    mut settlement: Settlement,
+) -> Response<Reply> {
+    let answer =
+        exchange::perform(&worker, &snapshot, &request, &candidates, &mut settlement).await;
     let (route, answer) = match answer {
         Ok(answered) => answered,
         Err(unanswered) => {
-            let mut response = fail(operation, id, unanswered, settlement);
-            tell_limits(worker, &request, &mut response);
+            let mut response = fail(request.operation, request.id, unanswered, settlement);
+            tell_limits(&worker, &request, &mut response);
             return response;
         }
     };
     let keeper = Keeper::new(&worker.control, &request, &route, worker.now_ms());
-    deliver::deliver(&request, &route, answer, settlement, keeper)
+    deliver::deliver(&worker, &request, &route, answer, settlement, keeper)
 }
 
 /// Nobody could serve: settles and says so.

@@ -13,6 +13,7 @@ use tollgate_dialect::{ApiError, Dialect};
 use tollgate_governance::Running;
 use uuid::Uuid;
 
+use crate::late::Late;
 use crate::relay::Relay;
 
 /// A response body. It never fails: what goes wrong in a stream is told in the client's dialect.
@@ -21,9 +22,17 @@ pub(crate) enum Reply {
     Whole(Option<Bytes>),
     /// As it comes from the vendor.
     Stream(Box<Relay>),
+    /// Signs of life until somebody answers.
+    Late(Box<Late>),
 }
 
 impl Reply {
+    /// The next bytes; none at the end.
+    pub(crate) async fn next(&mut self) -> Option<Bytes> {
+        let frame = std::future::poll_fn(|context| Pin::new(&mut *self).poll_frame(context)).await;
+        frame?.ok()?.into_data().ok()
+    }
+
     pub(crate) fn whole(body: impl Into<Bytes>) -> Self {
         Self::Whole(Some(body.into()).filter(|body: &Bytes| !body.is_empty()))
     }
@@ -42,6 +51,9 @@ impl Body for Reply {
             Self::Stream(relay) => relay
                 .poll_next(context)
                 .map(|next| next.map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Late(late) => late
+                .poll_next(context)
+                .map(|next| next.map(|bytes| Ok(Frame::data(bytes)))),
         }
     }
 
@@ -54,7 +66,7 @@ impl Body for Reply {
             Self::Whole(body) => {
                 SizeHint::with_exact(body.as_ref().map_or(0, |body| body.len() as u64))
             }
-            Self::Stream(_) => SizeHint::default(),
+            Self::Stream(_) | Self::Late(_) => SizeHint::default(),
         }
     }
 }
@@ -79,7 +91,7 @@ pub(crate) fn until_sent(bytes: Bytes, running: Option<&Arc<Running>>) -> Bytes 
 /// The header every answer carries.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// An error in the caller's dialect.
+/// An error in the caller's dialect; the response carries it for whoever has to tell it in another way.
 pub(crate) fn error(dialect: Dialect, error: &ApiError, id: Uuid) -> Response<Reply> {
     let mut text = [0; 36];
     let id = &*id.hyphenated().encode_lower(&mut text);
@@ -87,6 +99,7 @@ pub(crate) fn error(dialect: Dialect, error: &ApiError, id: Uuid) -> Response<Re
     let mut response = Response::new(Reply::whole(rendered.body));
     *response.status_mut() =
         StatusCode::from_u16(rendered.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.extensions_mut().insert(error.clone());
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     for (name, value) in rendered.headers {

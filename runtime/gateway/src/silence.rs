@@ -6,23 +6,24 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// So long may a vendor think before its client is told that somebody is still there. Anthropic itself pings every few
-/// seconds; clients and proxies between give up after a minute.
-const SILENCE: Duration = Duration::from_secs(15);
+/// No stretch is shorter, whatever the configuration says.
+const LEAST: Duration = Duration::from_millis(100);
 
 /// A watch over one stream.
 pub(crate) struct Silence {
+    stretch: Duration,
     heard: Instant,
     timer: Pin<Box<Sleep>>,
 }
 
 impl Silence {
-    /// Begins to listen.
-    pub(crate) fn new() -> Self {
-        let heard = Instant::now();
+    /// Begins to listen for stretches of silence.
+    pub(crate) fn over(stretch: Duration) -> Self {
+        let (heard, stretch) = (Instant::now(), stretch.max(LEAST));
         Self {
+            stretch,
             heard,
-            timer: Box::pin(sleep_until(heard + SILENCE)),
+            timer: Box::pin(sleep_until(heard + stretch)),
         }
     }
 
@@ -35,7 +36,7 @@ impl Silence {
     pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         while self.timer.as_mut().poll(context).is_ready() {
             let silent = self.passed(Instant::now());
-            self.timer.as_mut().reset(self.heard + SILENCE);
+            self.timer.as_mut().reset(self.heard + self.stretch);
             if silent {
                 return Poll::Ready(());
             }
@@ -45,7 +46,7 @@ impl Silence {
 
     /// Whether a stretch of silence has passed; if so, the next begins.
     fn passed(&mut self, now: Instant) -> bool {
-        let silent = now.saturating_duration_since(self.heard) >= SILENCE;
+        let silent = now.saturating_duration_since(self.heard) >= self.stretch;
         if silent {
             self.heard = now;
         }
@@ -59,7 +60,7 @@ mod tests {
 
     #[tokio::test]
     async fn each_stretch_of_silence_is_told_once_and_words_begin_it_anew() {
-        let mut silence = Silence::new();
+        let mut silence = Silence::over(Duration::from_secs(15));
         let start = silence.heard;
         let after = |seconds| start + Duration::from_secs(seconds);
         assert!(!silence.passed(after(14)));

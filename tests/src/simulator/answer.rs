@@ -133,6 +133,13 @@ impl Answer {
         self
     }
 
+    /// Does this before the head is written.
+    #[must_use]
+    pub fn before(mut self, part: Part) -> Self {
+        self.before.push(part);
+        self
+    }
+
     /// Waits at the gate before the head is written.
     #[must_use]
     pub fn after(mut self, gate: &Gate) -> Self {

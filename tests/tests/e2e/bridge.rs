@@ -341,6 +341,85 @@ async fn failures_of_foreign_vendors_are_told_in_the_clients_dialect() {
     }
 }
 
+/// A sign of life in a client's dialect.
+fn sign(client: &Endpoint) -> &'static str {
+    match client.anthropic {
+        true => "event: ping\n",
+        false => ": keep-alive\n",
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_a_vendor_is_silent_the_client_hears_that_somebody_is_there() {
+    let setup = Setup::new(&["openai", "anthropic"]).set("server", "keep_alive_ms", "100");
+    let world = foreign_with(setup).await;
+    for (client, (operation, name, _)) in pairs() {
+        let what = format!("{} on {operation}", client.operation);
+        let pause = || Part::Pause(Duration::from_millis(350));
+        // Before its first byte, and in the middle.
+        for in_the_middle in [false, true] {
+            let answer = spoken(operation, true, "many words at last");
+            let answer = match in_the_middle {
+                true => answer.with_part(2, pause()),
+                false => answer.before(pause()),
+            };
+            world.simulator.script(answer);
+            let reply = world.post(client.path, client.body_for(name, true)).await;
+            assert_eq!(reply.status(), 200, "{what}");
+            let signs = reply.text().matches(sign(client)).count();
+            assert!(
+                (2..=4).contains(&signs),
+                "{what}: {signs} of three: {}",
+                reply.text()
+            );
+            assert_eq!(text(client, true, &reply), "many words at last", "{what}");
+            assert!(reply.header("x-request-id").is_some(), "{what}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_silent_vendor_that_fails_is_followed_by_another_and_the_last_failure_is_told_in_the_stream()
+ {
+    let setup = Setup::new(&["openai", "anthropic"]).set("server", "keep_alive_ms", "100");
+    let world = foreign_with(setup).await;
+    for (client, (operation, name, _)) in pairs() {
+        let what = format!("{} on {operation}", client.operation);
+        let fails = || {
+            let failure = match operation {
+                "messages" => anthropic_error(500, "api_error", "A secret of the vendor's."),
+                _ => openai_error(500, "server_error", "A secret of the vendor's."),
+            };
+            failure.before(Part::Pause(Duration::from_millis(250)))
+        };
+        // Two upstreams serve the same model.
+        let twice = format!("{}-{operation}-twice", client.operation);
+        for number in ["one", "two"] {
+            let record = speaking(&world, operation, &twice);
+            world
+                .management()
+                .upstream(&format!("{twice}-{number}"), record)
+                .await;
+        }
+        world.simulator.script(fails());
+        world
+            .simulator
+            .script(spoken(operation, true, "from the other one"));
+        let reply = world.post(client.path, client.body_for(&twice, true)).await;
+        assert_eq!(reply.status(), 200, "{what}");
+        assert!(reply.text().contains(sign(client)), "{what}");
+        assert_eq!(text(client, true, &reply), "from the other one", "{what}");
+        world.simulator.script(fails());
+        let reply = world.post(client.path, client.body_for(name, true)).await;
+        assert_eq!(reply.status(), 200, "{what}");
+        assert!(!reply.text().contains("A secret"), "{what}");
+        assert_terminal_error(client, &reply);
+        let id = crate::byte_identity::request_id(&reply);
+        let row = world.management().row_of(&id).await;
+        assert_eq!(row.charged(), 0, "{what}: {}", row.0);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failure_inside_a_200_is_one_over_the_bridge_too_and_costs_nothing() {
     let world = foreign().await;

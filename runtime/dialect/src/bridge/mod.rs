@@ -28,6 +28,6 @@ pub use count::{count_request, counted, told};
 pub use hidden::open_hidden;
 pub use request::{Bridged, request};
 pub use stamp::Stamp;
-pub use stream::{StreamBridge, Upstream};
+pub use stream::{StreamBridge, Upstream, sign_of_life};
 pub use strip::{has_sealed, strip_sealed};
 pub use target::{Abilities, Target};

@@ -273,12 +273,12 @@ impl Session {
                 }
                 self.send_all(&mut out).await?;
             }
-            Reply::Stream(mut relay) => {
+            mut stream => {
                 let mut ended = None;
                 loop {
                     let linger = ended.unwrap_or_else(Instant::now) + LINGER;
                     let chunk = tokio::select! {
-                        chunk = poll_fn(|context| relay.poll_next(context)) => chunk,
+                        chunk = stream.next() => chunk,
                         text = self.heard_text() => {
                             self.take(text?).await?;
                             continue;
@@ -313,7 +313,7 @@ impl Session {
         let (parts, body) = response.into_parts();
         let body = match body {
             Reply::Whole(body) => body.unwrap_or_default(),
-            Reply::Stream(_) => Bytes::new(),
+            Reply::Stream(_) | Reply::Late(_) => Bytes::new(),
         };
         let headers = parts
             .headers

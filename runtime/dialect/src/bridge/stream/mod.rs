@@ -145,15 +145,21 @@ impl StreamBridge {
         if self.state.ended {
             return;
         }
-        out.extend_from_slice(match self.context.from {
-            Dialect::AnthropicMessages => PING,
-            _ => b": keep-alive\n\n",
-        });
+        out.extend_from_slice(sign_of_life(self.context.from));
     }
 
     /// Bytes held, of which `limit` is the most.
     pub fn held(&self) -> usize {
         self.splitter.held() + self.state.held()
+    }
+}
+
+/// What tells a client of this dialect that somebody is there: an event that it overlooks, or a comment.
+#[must_use]
+pub const fn sign_of_life(dialect: Dialect) -> &'static [u8] {
+    match dialect {
+        Dialect::AnthropicMessages => PING,
+        _ => b": keep-alive\n\n",
     }
 }
 
