@@ -23,11 +23,22 @@ pub(crate) fn moment(text: &str) -> Result<u64, String> {
 /// The same, or a span from now.
 pub(crate) fn moment_or_span(text: &str) -> Result<u64, String> {
     if text.ends_with(['s', 'm', 'h', 'd']) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let now = now.map_or(0, |since| since.as_millis() as u64);
-        return Ok(now.saturating_add(span(text)?));
+        return Ok(now_ms().saturating_add(span(text)?));
     }
     moment(text)
+}
+
+/// The same, or a span before now.
+pub(crate) fn moment_or_ago(text: &str) -> Result<u64, String> {
+    if text.ends_with(['s', 'm', 'h', 'd']) {
+        return Ok(now_ms().saturating_sub(span(text)?));
+    }
+    moment(text)
+}
+
+fn now_ms() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0, |since| since.as_millis() as u64)
 }
 
 /// Reads `0`, `30s`, `30m`, `24h` or `7d`. Gives milliseconds.

@@ -8,6 +8,7 @@ use tollgate_governance::{
     AccountId, Admission, Ask, Bound, BudgetMode, Exceeded, LimitKind, Path, Price, hold_dearest,
     output_to_hold,
 };
+use uuid::Uuid;
 
 use crate::request::{Refusal, Request, error_word};
 use crate::route::Candidate;
@@ -26,6 +27,9 @@ const UNKNOWN_WINDOW: u64 = 200_000;
 /// What is held for one image that the vendor fetches itself, tokens: more than the current models take in their finest
 /// detail. `gpt-4o-mini` may take three times as many, at a price that makes them cheaper.
 const NAMED_IMAGE: u64 = 16_000;
+/// Bytes of input to a token where text is densest, roughly: Chinese (three bytes a character, up to one and a half tokens),
+/// code, digits. English has four; strict budgets hold for the worst, as no cap on input could be told to a vendor.
+const DENSEST_INPUT: u64 = 2;
 /// Output that counts against limits of tokens until the settlement tells how much it was.
 const EXPECTED_OUTPUT: u64 = 4_096;
 /// How long a request waits for a place, milliseconds, each wait twice the one before it. A place is given back once the
@@ -92,6 +96,26 @@ pub(crate) async fn hold(
             .map_err(ApiError::from)?;
     }
     Ok(admission)
+}
+
+/// Admits a question to a vendor that generates nothing: it costs nothing, and is a request under limits of requests and
+/// of places like any other, as it goes out under the operator's credential.
+pub(crate) async fn beside(
+    worker: &Worker,
+    path: &Arc<Path>,
+    request: Uuid,
+) -> Result<Admission, ApiError> {
+    let ask = Ask {
+        request,
+        model: "",
+        input: 0,
+        expected: 0,
+        output: 0,
+        least_output: 0,
+        price: &|_| 0,
+    };
+    let admitted = admit(worker, path, &ask).await;
+    admitted.map_err(|exceeded| limited(&exceeded, path).error)
 }
 
 /// Admits, and waits a moment where nothing but a place is missing.
@@ -162,15 +186,22 @@ impl Wanted {
             .min(path.output_cap().unwrap_or(u64::MAX));
         let strict = path.budget_mode() == BudgetMode::Strict && path.limits_money(&request.served);
         if !strict {
-            let output = output.min(slice);
+            let least = output.min(slice);
+            // A stream's hold grows with what it says. A whole answer is known when it is too late: it is held for as it
+            // was asked for, as far as the money goes.
+            let output = match request.facts.stream {
+                true => least,
+                false => output,
+            };
             return Self {
                 input,
                 priced: input,
                 output,
-                least: output,
+                least,
                 strict,
             };
         }
+        let input_bound = facts.input_chars_estimate.div_ceil(DENSEST_INPUT);
         // A cap that leaves nothing beside the thinking is refused by vendors.
         let least = LEAST_OUTPUT.max(facts.thinking_budget.saturating_add(1));
         let thread = request.thread.as_deref();
@@ -179,15 +210,15 @@ impl Wanted {
         let most_input = || {
             let windows = candidates.iter();
             let windows = windows.map(|route| route.context_window.unwrap_or(UNKNOWN_WINDOW));
-            windows.max().unwrap_or_default().max(input)
+            windows.max().unwrap_or_default().max(input_bound)
         };
         let named = tollgate_dialect::named_input(&request.document, request.operation);
         let priced = match named.images {
             _ if unseen || named.files > 0 => most_input(),
-            0 => input,
+            0 => input_bound,
             images => {
                 let images = images.saturating_mul(NAMED_IMAGE);
-                input.saturating_add(images).min(most_input())
+                input_bound.saturating_add(images).min(most_input())
             }
         };
         Self {

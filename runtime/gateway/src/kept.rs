@@ -15,7 +15,7 @@ use crate::request::Policies;
 use crate::snapshot::Snapshot;
 use crate::turns::{self, Asked, Kept};
 use crate::worker::Worker;
-use crate::{exchange, identify, pipeline, receive};
+use crate::{exchange, hold, identify, pipeline, receive};
 
 /// Answers a request about something kept.
 ///
@@ -78,13 +78,22 @@ pub(crate) async fn answer(
         }
         let delete = parts.method == Method::DELETE;
         may_be_shown(&snapshot, &caller, asked, delete)?;
+        if !may_ask(&snapshot, &caller, upstream) {
+            return Err(ApiError::new(
+                ErrorKind::AnswerNotFound,
+                "the upstream that keeps it is not there any more for this key",
+            ));
+        }
+        let admission = hold::beside(worker, &caller.path, id).await?;
         let asked = exchange::Beside {
             upstream,
             place: &place,
             method: parts.method,
             headers: parts.headers,
         };
-        let response = exchange::beside(worker, &snapshot, asked).await?;
+        let response = exchange::beside(worker, &snapshot, asked).await;
+        admission.settle(0, 0, worker.now_ms());
+        let response = response?;
         if delete && response.status().is_success() {
             turns.forget(name);
         }
@@ -92,6 +101,13 @@ pub(crate) async fn answer(
     }
     let (status, body) = turns::serve(turns, account, asked, &parts.method, query, now_ms)?;
     Ok(reply::own(status, "application/json", body))
+}
+
+/// Whether the upstream is still there, and the caller may still be served by its provider.
+fn may_ask(snapshot: &Snapshot, caller: &Caller, upstream: &str) -> bool {
+    snapshot
+        .upstream(upstream)
+        .is_some_and(|upstream| caller.allows_provider(&upstream.provider_id))
 }
 
 /// An answer that its vendor keeps is as the vendor wrote it: what a policy would have changed or stopped is not shown.

@@ -118,6 +118,12 @@ impl Path {
         passes.then_some(Cow::Borrowed(served))
     }
 
+    /// What a model map on the path makes of a name; none if no map knows it.
+    #[must_use]
+    pub fn mapped(&self, asked: &str) -> Option<&str> {
+        self.nodes.iter().rev().find_map(|node| node.mapped(asked))
+    }
+
     /// Names, not globs, that some node maps.
     pub fn mapped_names(&self) -> impl Iterator<Item = &str> {
         self.nodes

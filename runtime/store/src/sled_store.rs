@@ -67,6 +67,12 @@ impl std::fmt::Debug for DiskStore {
 }
 
 impl DiskStore {
+    /// Whether there is a store in `path`, or most of one.
+    #[must_use]
+    pub fn is_there(path: &Path) -> bool {
+        path.join("db").exists() || !matches!(Mark::read(path), Ok(None))
+    }
+
     /// Opens the store in `path`, or makes one in a new or empty folder.
     ///
     /// # Errors

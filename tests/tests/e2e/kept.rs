@@ -315,9 +315,26 @@ async fn what_a_vendor_keeps_goes_back_to_that_vendor_and_for_its_own_account_on
     let before = world.simulator.received().len();
     let foreign = call(&world, &bob.secret, "GET", &format!("/v1/responses/{id}")).await;
     assert_eq!(foreign.status(), 404);
+    // Its vendor is asked under the operator's credential: a limit of requests is one of these, too.
+    let management = world.management();
+    let limits = json!({ "limits": { "rpm": 1 } });
+    management.change("root/research", limits).await;
+    let path = format!("/v1/responses/{id}");
+    let shown = call(&world, &own, "GET", &path).await;
+    assert_eq!(shown.status(), 429, "{}", shown.text());
+    management
+        .change("root/research", json!({ "limits": {} }))
+        .await;
+    management
+        .change("root/research", json!({ "providers": ["anthropic"] }))
+        .await;
+    let shown = call(&world, &own, "GET", &path).await;
+    assert_eq!(shown.status(), 404, "{}", shown.text());
+    management
+        .change("root/research", json!({ "providers": null }))
+        .await;
     // What the vendor keeps no policy has seen.
     let config = json!({ "patterns": [{ "name": "email" }] });
-    let management = world.management();
     management.policy("watching", "redact", ALICE, config).await;
     let shown = call(&world, &own, "GET", &format!("/v1/responses/{id}")).await;
     assert_eq!(shown.status(), 400, "{}", shown.text());

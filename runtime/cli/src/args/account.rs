@@ -101,7 +101,7 @@ pub(crate) struct Boundaries {
     #[command(flatten)]
     pub(crate) limits: Limits,
     /// What its prices are multiplied by, such as 1.2
-    #[arg(long, value_name = "FACTOR", value_parser = crate::money::parse)]
+    #[arg(long, value_name = "FACTOR", value_parser = crate::money::parse, allow_negative_numbers = true)]
     pub(crate) price_factor: Option<u64>,
     /// What happens to an answer when the budget is used up
     #[arg(long, value_enum)]
@@ -150,10 +150,10 @@ pub(crate) struct Limits {
     #[arg(long, value_name = "REQUESTS")]
     pub(crate) concurrency: Option<u64>,
     /// Money a calendar day, in the base currency (12.50)
-    #[arg(long, value_name = "AMOUNT", value_parser = crate::money::parse)]
+    #[arg(long, value_name = "AMOUNT", value_parser = crate::money::parse, allow_negative_numbers = true)]
     pub(crate) daily_limit: Option<u64>,
     /// Money a calendar month, in the base currency (300)
-    #[arg(long, value_name = "AMOUNT", value_parser = crate::money::parse)]
+    #[arg(long, value_name = "AMOUNT", value_parser = crate::money::parse, allow_negative_numbers = true)]
     pub(crate) monthly_limit: Option<u64>,
 }
 

@@ -2,6 +2,8 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use crate::when;
+
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Usage {
@@ -51,12 +53,13 @@ pub(crate) struct Filter {
     /// Only this account and all below it, as path or id; an id may be of an account that is gone
     #[arg(long)]
     pub(crate) account: Option<String>,
-    /// From this moment on: RFC 3339 or milliseconds since 1970
-    #[arg(long, value_name = "TIME")]
-    pub(crate) since: Option<String>,
+    /// From this moment on: a day such as 2027-01-31 (it begins at midnight UTC), RFC 3339, milliseconds since 1970, or how
+    /// long ago, such as 24h
+    #[arg(long, value_name = "TIME", value_parser = when::moment_or_ago)]
+    pub(crate) since: Option<u64>,
     /// Before this moment
-    #[arg(long, value_name = "TIME")]
-    pub(crate) until: Option<String>,
+    #[arg(long, value_name = "TIME", value_parser = when::moment_or_ago)]
+    pub(crate) until: Option<u64>,
     /// Only this model, as the account knows it: mapped, else requested
     #[arg(long)]
     pub(crate) model: Option<String>,

@@ -52,8 +52,8 @@ fn report_of(api: &Api, lines: &Lines) -> anyhow::Result<(serde_json::Value, Str
 fn query(path: &str, filter: &Filter, more: &[(&str, &str)]) -> String {
     let given = [
         ("account", &filter.account),
-        ("since", &filter.since),
-        ("until", &filter.until),
+        ("since", &filter.since.map(|moment| moment.to_string())),
+        ("until", &filter.until.map(|moment| moment.to_string())),
         ("model", &filter.model),
         ("provider", &filter.provider),
         ("key", &filter.key),

@@ -196,6 +196,24 @@ impl Control {
                 present: present.and_then(|account| account.providers.as_deref()),
             },
         )?;
-        known::limited_models(&self.snapshot(), patch, present.map(Arc::as_ref))
+        let above = match present {
+            Some(account) => state.directory.path(account.id),
+            None => {
+                let parent = patch.parent.as_deref().unwrap_or("root");
+                let parent = state.directory.account(parent).ok();
+                parent.and_then(|parent| state.directory.path(parent.id))
+            }
+        };
+        let mapped = |name: &str| {
+            let own = patch.model_map.iter().flatten().flatten();
+            let own = own.into_iter().find(|(asked, _)| *asked == name);
+            match own {
+                _ if name.contains('*') => None,
+                Some((_, served)) => Some(served.clone()),
+                None => above.as_ref()?.mapped(name).map(str::to_owned),
+            }
+        };
+        let present = present.map(Arc::as_ref);
+        known::limited_models(&self.snapshot(), patch, present, mapped)
     }
 }

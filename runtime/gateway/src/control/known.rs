@@ -35,20 +35,22 @@ pub(super) fn endpoints(lists: &Lists<'_>) -> Result<(), ControlError> {
     })
 }
 
-/// Refuses limits under another spelling of a model: requests are counted under its own name, so they would not limit
+/// Refuses limits under another spelling of a model, or under a name that the account's model maps make another of: requests are counted under its own name, so they would not limit
 /// anything, and nobody would notice. A name that nothing is served under may still come to be one; so may what a pattern
 /// is about.
 pub(super) fn limited_models(
     snapshot: &Snapshot,
     patch: &AccountPatch,
     present: Option<&Account>,
+    mapped: impl Fn(&str) -> Option<String>,
 ) -> Result<(), ControlError> {
     let given = patch.model_limits.iter().flatten();
     let mut given = given.filter_map(|(pattern, limits)| limits.as_ref().map(|_| pattern));
     let is_new =
         |pattern: &str| present.is_none_or(|account| !account.model_limits.contains_key(pattern));
     let wrong = given.find_map(|pattern| {
-        let name = snapshot.limited_as(pattern)?;
+        let name = snapshot.limited_as(pattern).map(str::to_owned);
+        let name = name.or_else(|| mapped(pattern))?;
         is_new(pattern).then_some((pattern, name))
     });
     wrong.map_or(Ok(()), |(pattern, name)| {

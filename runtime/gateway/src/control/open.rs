@@ -28,6 +28,9 @@ use crate::kills::Kills;
 use crate::snapshot::Problem;
 use crate::turns::Turns;
 
+/// Where the store keeps the zone that the configuration named last.
+const DEFAULT_ZONE: &[u8] = b"default zone";
+
 /// Where the store keeps the sealed pepper of key hashes.
 const PEPPER: &[u8] = b"pepper";
 
@@ -109,15 +112,18 @@ impl Foundation {
         new_token: bool,
     ) -> Result<Self, StartError> {
         data.prepare()?;
+        nothing_was_there(data)?;
         let store = DiskStore::open(&data.store(), durability(config))
             .map_err(|error| store_failed(data, error))?
             .with_reserve(config.data.keep_free_bytes);
         let vault = open_vault(&store, data)?;
         let (gate, made_token) = token::open(&store, data, &mut OsRandom::new(), new_token)?;
-        let directory = load_directory(&store, data)?;
+        let mut directory = load_directory(&store, data)?;
         // Days of roll-ups are those of the tree, which the root account names: so the directory comes first. Rows come
         // after: the journal's are rolled up like all others.
         zone(config, &directory)?;
+        note_default_zone(&store, &mut directory, &config.governance.time_zone)
+            .map_err(|error| store_failed(data, error))?;
         let store = UsageRollups::new(zone_name(config, &directory))
             .and_then(|rollups| store.with_fold(Arc::new(rollups)))
             .map_err(|error| store_failed(data, error))?;
@@ -129,6 +135,41 @@ impl Foundation {
             directory,
         })
     }
+}
+
+/// Refuses to begin anew where the store of a gateway that has served is gone: nobody would notice that all accounts,
+/// credit and usage went with it.
+fn nothing_was_there(data: &DataDir) -> Result<(), StartError> {
+    let journal = std::fs::read_dir(data.journal()).is_ok_and(|mut files| files.next().is_some());
+    if DiskStore::is_there(&data.store()) || !(journal || data.management_token().exists()) {
+        return Ok(());
+    }
+    Err(StartError::Store {
+        path: data.store(),
+        reason: format!(
+            "it is gone, though a gateway has served from {}. {}; or begin anew in another data directory",
+            data.root().display(),
+            restoring(data)
+        ),
+    })
+}
+
+/// A zone of the configuration that is another one now is like one that the root account was given: it counts from the next
+/// boundary. Until its first start with it a store has none noted.
+fn note_default_zone(
+    store: &dyn Store,
+    directory: &mut Directory,
+    zone: &str,
+) -> Result<(), StoreError> {
+    let before = store.get(Table::Meta, DEFAULT_ZONE)?;
+    if before.as_deref() == Some(zone.as_bytes()) {
+        return Ok(());
+    }
+    if let Some(before) = before.and_then(|before| String::from_utf8(before).ok()) {
+        let changes = directory.default_zone_changed(&before, now_ms());
+        records::commit(store, directory, &changes)?;
+    }
+    store.put(Table::Meta, DEFAULT_ZONE, zone.as_bytes())
 }
 
 /// Opens the vault; the stored pepper proves that this is the master key the store was made under.

@@ -96,6 +96,14 @@ impl ZoneChange {
         }
     }
 
+    /// Names the zone that was meant by none.
+    pub(crate) fn name_default(&mut self, zone: &str) {
+        self.before.get_or_insert_with(|| zone.to_owned());
+        for change in &mut self.earlier {
+            change.name_default(zone);
+        }
+    }
+
     /// The changes, oldest first, each on its own.
     pub fn all(&self) -> impl Iterator<Item = Self> {
         let one = |change: &Self| Self {

@@ -96,6 +96,26 @@ impl Directory {
         Ok(changed(account))
     }
 
+    /// The zone of a root account that names none was `before` until now: its changes so far were from and to that one.
+    #[must_use]
+    pub fn default_zone_changed(&self, before: &str, now_ms: u64) -> Vec<Change> {
+        let Some(root) = self.root() else {
+            return Vec::new();
+        };
+        let mut account = Account::clone(root);
+        if let Some(last) = &mut account.zone_change {
+            last.name_default(before);
+        }
+        if account.time_zone.is_none() {
+            let last = account.zone_change.as_ref();
+            account.zone_change = Some(ZoneChange::after(last, Some(before.to_owned()), now_ms));
+        }
+        match account == **root {
+            true => Vec::new(),
+            false => changed(account).1,
+        }
+    }
+
     fn parent(&self, target: &str) -> Result<AccountId, DirectoryError> {
         let found = self.account(target);
         let parent = found.map_err(|error| DirectoryError::invalid("parent", error.to_string()))?;

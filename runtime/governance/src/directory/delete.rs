@@ -55,7 +55,7 @@ impl Directory {
         };
         let mut changes = Vec::new();
         match mode {
-            DeleteMode::Refuse => self.nothing_hangs_on(id, attached(id))?,
+            DeleteMode::Refuse => self.nothing_hangs_on(id, attached(id), now_ms)?,
             DeleteMode::Cascade => {}
             DeleteMode::Reparent => {
                 for child in self.children(id) {
@@ -126,7 +126,12 @@ impl Directory {
             .map_or(0, |node| counters.running(node.slot))
     }
 
-    fn nothing_hangs_on(&self, id: AccountId, attached: Attached) -> Result<(), DirectoryError> {
+    fn nothing_hangs_on(
+        &self,
+        id: AccountId,
+        attached: Attached,
+        now_ms: u64,
+    ) -> Result<(), DirectoryError> {
         let Some(node) = self.nodes.get(&id) else {
             return Ok(());
         };
@@ -135,7 +140,8 @@ impl Directory {
             return Err(refused(message));
         }
         let mut keys = node.keys.iter().filter_map(|key| self.key(*key));
-        if keys.any(|key| key.revoked_ms.is_none()) {
+        if keys.any(|key| key.revoked_ms.is_none() && key.expires_ms.is_none_or(|end| end > now_ms))
+        {
             return Err(refused(
                 "it has active keys; revoke them first, or use the mode `cascade`",
             ));

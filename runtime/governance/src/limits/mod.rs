@@ -492,7 +492,7 @@ impl State {
     }
 }
 
-/// How much output `afford` is enough for, and what is held for it: the wanted output, or less where that may be, or the
+/// How much output is held for where `afford` is left, and its hold: the wanted output, or less where that may be, or the
 /// least, whose hold may be more than can be afforded.
 fn affordable(ask: &Ask<'_>, afford: u64) -> (u64, u64) {
     let wanted = (ask.price)(ask.output);
@@ -503,11 +503,13 @@ fn affordable(ask: &Ask<'_>, afford: u64) -> (u64, u64) {
     if least > afford {
         return (ask.least_output, least);
     }
-    // `low` is affordable, `high` is not.
+    // Half of what is left: one request that holds all of it would refuse everybody else's until it ends.
+    let share = (afford / 2).max(least);
+    // `low` is within the share, `high` is not.
     let (mut low, mut high) = (ask.least_output, ask.output);
     while high - low > 1 {
         let middle = low + (high - low) / 2;
-        match (ask.price)(middle) <= afford {
+        match (ask.price)(middle) <= share {
             true => low = middle,
             false => high = middle,
         }

@@ -178,6 +178,74 @@ fn a_wrong_time_zone_is_blamed_on_its_key() {
 }
 
 #[test]
+fn another_zone_of_the_configuration_is_a_change_like_one_of_the_root_account() {
+    let folder = tempfile::tempdir().unwrap();
+    end(open(folder.path()));
+    let started = |zone: &str| {
+        let mut config = config(folder.path());
+        config.governance.time_zone = zone.to_owned();
+        let control = Control::open(config).unwrap();
+        let change = control.account("root").unwrap().account.zone_change.clone();
+        end(control);
+        change
+    };
+    assert_eq!(started("UTC"), None);
+    let change = started("Asia/Shanghai").unwrap();
+    assert_eq!(change.before.as_deref(), Some("UTC"));
+    assert_eq!(started("Asia/Shanghai").unwrap(), change, "once");
+}
+
+#[test]
+fn where_a_store_has_been_none_is_begun_in_silence() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = config(folder.path()).data.dir;
+    end(open(folder.path()));
+    let store = data.join("store");
+    let away = folder.path().join("away");
+    std::fs::rename(&store, &away).unwrap();
+    let told = || {
+        Control::open(config(folder.path()))
+            .err()
+            .unwrap()
+            .to_string()
+    };
+    assert!(told().contains("it is gone") && told().contains("tollgate restore"));
+    assert!(!store.exists(), "and nothing is made");
+    // The journal alone is no store, even where nothing else tells of one.
+    std::fs::remove_file(data.join("management-token")).unwrap();
+    std::fs::create_dir_all(store.join("journal")).unwrap();
+    std::fs::write(store.join("journal/1"), "records").unwrap();
+    assert!(told().contains("it is gone"));
+    std::fs::remove_dir_all(&store).unwrap();
+    std::fs::rename(&away, &store).unwrap();
+    end(open(folder.path()));
+}
+
+#[test]
+fn a_limit_under_a_name_that_a_model_map_makes_another_of_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let control = open(folder.path());
+    account(&control, "root", "a");
+    patch(
+        &control,
+        "root",
+        r#"{"model_map":{"fast":"m1","old-*":"m2"}}"#,
+    )
+    .unwrap();
+    for name in ["fast", "old-one"] {
+        let limit = format!(r#"{{"model_limits":{{"{name}":{{"rpm":1}}}}}}"#);
+        let refused = patch(&control, "root/a", &limit).unwrap_err().to_string();
+        assert!(refused.contains("is counted as"), "{refused}");
+    }
+    patch(
+        &control,
+        "root/a",
+        r#"{"model_limits":{"m1":{"rpm":1},"fast*":{"rpm":1}}}"#,
+    )
+    .unwrap();
+}
+
+#[test]
 fn two_gateways_cannot_share_a_data_directory() {
     let folder = tempfile::tempdir().unwrap();
     let _first = open(folder.path());

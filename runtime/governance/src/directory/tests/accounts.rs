@@ -3,6 +3,34 @@
 use super::*;
 
 #[test]
+fn a_default_zone_that_changes_is_named_where_none_was_and_is_a_change_where_none_is() {
+    let mut bench = Bench::new();
+    let now = bench.now;
+    let changes = |bench: &Bench| {
+        let root = bench.directory.root().unwrap();
+        let changes = root.zone_change.iter().flat_map(crate::ZoneChange::all);
+        changes
+            .map(|change| (change.before, change.at_ms))
+            .collect::<Vec<_>>()
+    };
+    let named = |name: &str| Some(name.to_owned());
+    let changed = bench.directory.default_zone_changed("UTC", now);
+    bench.directory.apply(&changed);
+    assert_eq!(changes(&bench), [(named("UTC"), now)]);
+    // The root account gets a zone of its own: the default was the one before it, and means nothing more.
+    bench
+        .patch("root", r#"{"time_zone":"Asia/Tokyo"}"#)
+        .unwrap();
+    let told = changes(&bench);
+    assert_eq!((told.len(), &told[1].0), (2, &None));
+    let changed = bench.directory.default_zone_changed("Asia/Shanghai", now);
+    bench.directory.apply(&changed);
+    let told = changes(&bench);
+    assert_eq!((told.len(), &told[1].0), (2, &named("Asia/Shanghai")));
+    assert!(bench.directory.default_zone_changed("UTC", now).is_empty());
+}
+
+#[test]
 fn accounts_are_found_by_id_and_by_path_at_any_depth() {
     let mut bench = Bench::new();
     let mut path = "root".to_owned();

@@ -202,9 +202,14 @@ impl Plain {
             afford = afford.min(u64::try_from(self.available[payer]).unwrap());
         }
         let lowest = call.least.min(call.output);
+        // All that is wanted, or else what half of what is left is enough for.
+        let share = match price(call.output) <= afford {
+            true => afford,
+            false => (afford / 2).max(price(lowest)),
+        };
         let fits = (lowest..=call.output)
             .rev()
-            .find(|output| price(*output) <= afford);
+            .find(|output| price(*output) <= share.min(afford));
         let output = fits.unwrap_or(lowest);
         let hold = price(output);
         let (mut empty, mut held) = (false, false);

@@ -14,8 +14,8 @@ const CALL: Call = Call {
 };
 
 #[test]
-fn the_output_is_lowered_to_exactly_what_the_tightest_budget_affords() {
-    for (budget, output) in [(110, 50), (109, 49), (60, 25), (61, 25), (20, 5), (21, 5)] {
+fn the_output_is_lowered_to_exactly_what_half_of_the_tightest_budget_affords() {
+    for (budget, output) in [(110, 50), (109, 22), (60, 10), (63, 10), (41, 5), (20, 5)] {
         let mut desk = Desk::new();
         let limits = format!(r#"{{"limits":{{"monthly_limit":{budget}}}}}"#);
         desk.bench.patch("root", &limits).unwrap();
@@ -66,15 +66,30 @@ fn what_cannot_be_lowered_is_not() {
 }
 
 #[test]
+fn who_is_lowered_leaves_room_for_the_others_of_the_team() {
+    // What is left is less than the slice of a request without a cap: it must not hold all of it while it runs.
+    let (desk, path) = Desk::with(r#"{"limits":{"daily_limit":100}}"#);
+    let without_cap = desk.admit(&path, CALL, T0).unwrap();
+    assert_eq!((without_cap.output(), without_cap.hold()), (20, 50));
+    let small = Call { output: 10, ..CALL };
+    let beside = desk.admit(&path, small, T0).unwrap();
+    assert_eq!((beside.output(), beside.hold()), (10, 30));
+    drop((without_cap, beside));
+}
+
+#[test]
 fn a_wallet_lowers_the_output_as_a_budget_does() {
     let (mut desk, path) = Desk::with(r#"{"billing":"prepaid","limits":{"daily_limit":1000}}"#);
     desk.grant(&path, 60);
     let admission = desk.admit(&path, CALL, T0).unwrap();
-    assert_eq!((admission.output(), admission.hold()), (25, 60));
-    assert_eq!(desk.wallet(&path, T0), (0, 60));
+    assert_eq!((admission.output(), admission.hold()), (10, 30));
+    let second = desk.admit(&path, CALL, T0).unwrap();
+    assert_eq!((second.output(), second.hold()), (5, 20));
+    assert_eq!(desk.wallet(&path, T0), (10, 50));
     let refused = desk.admit(&path, CALL, T0).unwrap_err();
     assert_eq!(refused.bound, Bound::Wallet);
-    admission.settle(0, 40, T0);
+    admission.settle(0, 30, T0);
+    second.settle(0, 10, T0);
     assert_eq!(desk.wallet(&path, T0), (20, 0));
     desk.assert_balanced();
 }
