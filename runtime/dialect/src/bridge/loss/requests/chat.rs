@@ -2,7 +2,7 @@
 
 use super::{
     ARGUMENTS, AS_FUNCTION, AT_ITS_VENDOR, EFFORT, FOREIGN_REASONING, NAMES, NO_REASONING, NO_STOP,
-    NO_STORE, NOT_SAMPLED, OUTPUT_CAP, OWN_TIER, SERVER_TOOL, TEMPERATURE, TIERS,
+    NO_STORE, NOT_SAMPLED, OUTPUT_CAP, OWN_TIER, SCHEMA, SERVER_TOOL, STRICT, TEMPERATURE, TIERS,
     TOOLS_FROM_HISTORY, WEB, both, row, unless,
 };
 use crate::bridge::loss::Fate::{Converted, Dropped, Kept, Refused};
@@ -181,13 +181,7 @@ pub(in crate::bridge::loss) const CHAT: &[Row] = &[
         Kept,
         Converted("an instruction to answer with one JSON object and nothing else"),
     ),
-    row(
-        "response_format = json_schema",
-        Kept,
-        Converted(
-            "`output_config.format` where the vendor enforces schemas; else a tool that the model must call, whose arguments become the text of the answer",
-        ),
-    ),
+    row("response_format = json_schema", Kept, Converted(SCHEMA)),
     both(
         "safety_identifier",
         Converted("the user's id over there (`safety_identifier`, `metadata.user_id`)"),
@@ -230,11 +224,7 @@ pub(in crate::bridge::loss) const CHAT: &[Row] = &[
             "`input_schema`; names likewise as in Responses; a missing schema is that of no arguments",
         ),
     ),
-    row(
-        "tools[].function.strict",
-        Kept,
-        Converted("kept where the vendor enforces schemas; else dropped: the schema is still told"),
-    ),
+    row("tools[].function.strict", Kept, Converted(STRICT)),
     both("tools[].custom", Converted(AS_FUNCTION)),
     both("tools[] of another type", Refused(SERVER_TOOL)),
     row(

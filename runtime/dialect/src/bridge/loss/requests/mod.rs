@@ -86,6 +86,8 @@ pub(super) const OWN_TIER: &str =
 pub(super) const TIERS: &str =
     "`auto`, `priority`, `scale` and `fast` become `auto`; all others `standard_only`";
 pub(super) const EFFORT: &str = "a model with adaptive thinking gets the effort; any other a budget: minimal 1024, low 4096, medium 10240, high 32000, xhigh 48000, max 64000, never more than three quarters of the output cap; left out under a forced tool, and where the cap or the history allows no thinking";
+pub(super) const SCHEMA: &str = "`output_config.format` where the vendor enforces schemas: objects are closed, and what it does not enforce (bounds, lengths) is told in the description; else, and for a schema that would come to mean another (a map, a tree, several that must hold at once), a tool that the model must call, whose arguments become the text of the answer";
+pub(super) const STRICT: &str = "kept where the vendor enforces schemas, its schema made as that of an answer; else, and where it cannot be made so, dropped: the schema is still told";
 pub(super) const TEMPERATURE: &str = "lowered to 1 where above it; left out while the model thinks, and where the model takes no sampling parameters";
 pub(super) const ARGUMENTS: &str =
     "the JSON object in the string; what is no object comes as the member `arguments` of one";
