@@ -621,3 +621,36 @@ fn a_search_that_may_fetch_nothing_does_not_become_one_that_does() {
         assert_eq!(made.to_string().contains("web_search"), offered, "{made}");
     }
 }
+
+#[test]
+fn a_chat_client_that_sets_an_effort_is_shown_what_was_thought_where_asking_is_refused_to_nobody() {
+    let body = |effort: Option<&str>| json!({"model": "asked", "messages": [{"role": "user", "content": "Go"}], "reasoning_effort": effort});
+    let summaries = with(&["reasoning", "reasoning-summaries"], RESPONSES);
+    let made = value(CHAT, &body(Some("high")), &summaries);
+    assert_eq!(
+        made["reasoning"],
+        json!({"effort": "high", "summary": "auto"})
+    );
+    // Nothing that only a client with a place for it can carry.
+    assert!(made.get("include").is_none());
+    for (effort, to) in [
+        (Some("none"), &summaries),
+        (None, &summaries),
+        (Some("high"), &with(&["reasoning"], RESPONSES)),
+        (Some("high"), &with(&["reasoning-summaries"], RESPONSES)),
+    ] {
+        let made = value(CHAT, &body(effort), to);
+        assert!(made["reasoning"]["summary"].is_null(), "{made}");
+    }
+
+    let adaptive = with(&["reasoning", "adaptive-thinking"], MESSAGES);
+    let made = value(CHAT, &body(Some("high")), &adaptive);
+    assert_eq!(
+        made["thinking"],
+        json!({"type": "adaptive", "display": "summarized"})
+    );
+    assert!(value(CHAT, &body(None), &adaptive)["thinking"].is_null());
+    // A budget shows its thinking by itself.
+    let made = value(CHAT, &body(Some("high")), &bare(MESSAGES));
+    assert!(made["thinking"]["display"].is_null(), "{made}");
+}

@@ -1,9 +1,9 @@
 //! What becomes of requests in Chat Completions.
 
 use super::{
-    ARGUMENTS, AS_FUNCTION, AT_ITS_VENDOR, EFFORT, FOREIGN_REASONING, NAMES, NO_REASONING, NO_STOP,
-    NO_STORE, NOT_SAMPLED, OUTPUT_CAP, OWN_TIER, SCHEMA, SERVER_TOOL, STRICT, TEMPERATURE, TIERS,
-    TOOLS_FROM_HISTORY, WEB, both, row, unless,
+    ARGUMENTS, AS_FUNCTION, AT_ITS_VENDOR, EFFORT_AND_SUMMARY, EFFORT_SHOWN, FOREIGN_REASONING,
+    NAMES, NO_STOP, NO_STORE, NOT_SAMPLED, OUTPUT_CAP, OWN_TIER, SCHEMA, SERVER_TOOL, STRICT,
+    TEMPERATURE, TIERS, TOOLS_FROM_HISTORY, WEB, both, row, unless,
 };
 use crate::bridge::loss::Fate::{Converted, Dropped, Kept, Refused};
 use crate::bridge::loss::Row;
@@ -173,8 +173,8 @@ pub(in crate::bridge::loss) const CHAT: &[Row] = &[
     ),
     row(
         "reasoning_effort",
-        Converted(NO_REASONING),
-        Converted(EFFORT),
+        Converted(EFFORT_AND_SUMMARY),
+        Converted(EFFORT_SHOWN),
     ),
     row(
         "response_format = json_object",

@@ -8,7 +8,7 @@ use super::wire::WireBody;
 use crate::ApiError;
 use crate::bridge::request::Way;
 use crate::bridge::request::members::{self, Members, missing, parse};
-use crate::bridge::request::model::{Conversation, Thinking, Tool};
+use crate::bridge::request::model::{Conversation, Effort, Thinking, Tool};
 use crate::bridge::request::shared::{not_content, read_effort};
 use crate::bridge::request::text::{Content, Str};
 
@@ -89,9 +89,13 @@ fn read_settings<'a>(
     let retention: Option<Str<'a>> = members.take("prompt_cache_retention")?;
     settings.cache_long = retention.is_some_and(|kept| &*kept == "24h");
     if let Some(effort) = members.take::<Str<'a>>("reasoning_effort")? {
+        let effort = read_effort(&effort, "reasoning_effort")?;
+        let wanted = effort != Some(Effort::None);
         settings.thinking = Thinking {
-            effort: read_effort(&effort, "reasoning_effort")?,
-            wanted: true,
+            effort,
+            wanted,
+            // Whoever sets it looks for `reasoning_content`: vendors of Chat show what they think without being asked.
+            readable: wanted.then_some(true),
             ..Thinking::default()
         };
     }

@@ -109,7 +109,11 @@ fn write_reasoning(said: &Conversation<'_>, to: &Target<'_>, way: Way, json: &mu
     let effort = thinking::effort(thinking, to);
     // Only a client of Messages can carry opaque reasoning; to one of Chat it would be lost.
     let carried = way.from == Dialect::AnthropicMessages && to.abilities.reasoning;
-    let summary = carried && thinking.wanted && thinking.readable != Some(false);
+    // A client of Chat has no words to ask for a summary, and accounts that may not have one are answered with a 400: it
+    // is asked for only where nobody is refused.
+    let shown = carried || (way.from == Dialect::OpenaiChat && to.abilities.reasoning_summaries);
+    let summary =
+        shown && to.abilities.reasoning && thinking.wanted && thinking.readable != Some(false);
     if effort.is_some() || summary {
         json.key("reasoning");
         json.open();
