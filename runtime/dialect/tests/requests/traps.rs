@@ -654,3 +654,69 @@ fn a_chat_client_that_sets_an_effort_is_shown_what_was_thought_where_asking_is_r
     let made = value(CHAT, &body(Some("high")), &bare(MESSAGES));
     assert!(made["thinking"]["display"].is_null(), "{made}");
 }
+
+#[test]
+fn a_cache_mark_on_a_tool_result_reaches_a_vendor_of_chat_that_takes_marks() {
+    let mark = json!({"type": "ephemeral"});
+    let marked = |content: Value, error: bool| {
+        let body = json!({"model": "asked", "max_tokens": 9, "messages": [
+            {"role": "user", "content": "Go"},
+            {"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "f", "input": {}}]},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "a", "content": content,
+                "is_error": error, "cache_control": mark}]}]});
+        let made = value(
+            MESSAGES,
+            &body,
+            &with(&["cache-control", "string-content"], CHAT),
+        );
+        // A vendor without marks gets none.
+        let plain = value(MESSAGES, &body, &bare(CHAT)).to_string();
+        assert!(!plain.contains("cache_control"), "{plain}");
+        made["messages"].clone()
+    };
+    assert_eq!(
+        marked(json!("done"), false)[2]["content"],
+        json!([{"type": "text", "text": "done", "cache_control": mark}])
+    );
+    assert_eq!(
+        marked(json!("broken"), true)[2]["content"],
+        json!([{"type": "text", "text": "Error: broken", "cache_control": mark}])
+    );
+    let two = json!([{"type": "text", "text": "one"}, {"type": "text", "text": "two"}]);
+    assert_eq!(
+        marked(two, false)[2]["content"],
+        json!([{"type": "text", "text": "one"}, {"type": "text", "text": "two", "cache_control": mark}])
+    );
+    // What is said last of the result carries it, wherever that stands.
+    let image =
+        json!({"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}});
+    let messages = marked(json!([{"type": "text", "text": "one"}, image]), false);
+    assert_eq!(messages[2]["content"], "one");
+    assert_eq!(messages[3]["content"][1]["cache_control"], mark);
+    // Nothing to mark.
+    assert_eq!(marked(json!([]), false)[2]["content"], "");
+}
+
+#[test]
+fn every_cache_mark_of_a_request_is_there_for_a_vendor_of_chat_that_takes_marks() {
+    let mark = json!({"type": "ephemeral", "ttl": "1h"});
+    let text = |text: &str| json!({"type": "text", "text": text, "cache_control": mark});
+    let body = json!({"model": "asked", "max_tokens": 9, "system": [text("Rules.")],
+        "tools": [{"name": "f", "input_schema": {"type": "object"}, "cache_control": mark}],
+        "messages": [{"role": "user", "content": [text("Look"),
+            {"type": "image", "cache_control": mark,
+                "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}},
+            {"type": "document", "title": "d", "cache_control": mark,
+                "source": {"type": "text", "media_type": "text/plain", "data": "x"}}]}]});
+    let made = value(MESSAGES, &body, &with(&["cache-control"], CHAT));
+    for place in [
+        "/tools/0",
+        "/messages/0/content/0",
+        "/messages/1/content/0",
+        "/messages/1/content/1",
+        "/messages/1/content/2",
+    ] {
+        let kept = made.pointer(&format!("{place}/cache_control"));
+        assert_eq!(kept, Some(&mark), "{place} of {made:#}");
+    }
+}

@@ -108,7 +108,7 @@ pub(in crate::bridge::loss) const MESSAGES: &[Row] = &[
     both(
         "cache_control",
         Converted(
-            "kept on the content parts of a vendor that takes marks; else dropped: the vendor caches equal beginnings by itself",
+            "kept on content parts and tools of a vendor that takes marks, that of a tool result on its last part; else dropped: the vendor caches equal beginnings by itself",
         ),
     ),
     both("container", Refused(SERVER_TOOL)),
