@@ -166,8 +166,10 @@ fn responses(body: &Value) -> Result<(), String> {
             "prompt_cache_key",
             "prompt_cache_retention",
             "text",
+            "max_tool_calls",
         ],
     )?;
+    ensure(!list(body, "input").is_empty(), || "no input".into())?;
     ensure(body["store"].is_boolean(), || "store is not said".into())?;
     let mut called = BTreeSet::new();
     for item in list(body, "input") {

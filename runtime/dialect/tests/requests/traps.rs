@@ -720,3 +720,86 @@ fn every_cache_mark_of_a_request_is_there_for_a_vendor_of_chat_that_takes_marks(
         assert_eq!(kept, Some(&mark), "{place} of {made:#}");
     }
 }
+
+#[test]
+fn a_searchs_limit_is_told_and_what_it_finds_is_asked_for_where_the_client_can_read_it() {
+    let tools = json!([{"type": "web_search_20250305", "name": "web_search", "max_uses": 3}]);
+    let body = json!({"model": "asked", "max_tokens": 99, "messages": [{"role": "user", "content": "Go"}], "tools": tools});
+    let made = value(MESSAGES, &body, &with(&["web-search"], RESPONSES));
+    assert_eq!(made["max_tool_calls"], 3);
+    assert_eq!(made["include"], json!(["web_search_call.action.sources"]));
+    // And back.
+    let mut back =
+        json!({"model": "asked", "input": "Go", "tools": made["tools"], "max_tool_calls": 3});
+    let over = value(RESPONSES, &back, &with(&["web-search"], MESSAGES));
+    assert_eq!(over["tools"][0]["max_uses"], 3);
+    // Without a search there is nothing to limit, and a client of Chat has no place for what was found.
+    back["tools"] = json!([]);
+    let over = value(RESPONSES, &back, &with(&["web-search"], MESSAGES));
+    assert!(!over.to_string().contains("max_uses"), "{over}");
+    let body = json!({"model": "asked", "messages": [{"role": "user", "content": "Go"}], "web_search_options": {}});
+    let made = value(CHAT, &body, &with(&["web-search"], RESPONSES));
+    assert!(
+        made["include"].is_null() && made["tools"][0]["type"] == "web_search",
+        "{made}"
+    );
+}
+
+#[test]
+fn instructions_alone_are_an_input_and_no_conversation_at_all_is_refused() {
+    let system = json!({"role": "system", "content": "Greet."});
+    let body = |messages: Value| json!({"model": "asked", "max_tokens": 9, "messages": messages});
+    let made = value(CHAT, &body(json!([system])), &able(RESPONSES));
+    assert!(made.get("instructions").is_none());
+    assert_eq!(made["input"][0]["role"], "developer");
+    assert_eq!(made["input"][0]["content"][0]["text"], "Greet.");
+    let mut alone = body(json!([]));
+    alone["system"] = json!("Greet.");
+    assert_eq!(
+        value(MESSAGES, &alone, &able(RESPONSES))["input"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+
+    for (from, to, empty, param) in [
+        (CHAT, RESPONSES, body(json!([])), "messages"),
+        (MESSAGES, RESPONSES, body(json!([])), "messages"),
+        (MESSAGES, CHAT, body(json!([])), "messages"),
+        // What nobody may read again is nothing either.
+        (
+            MESSAGES,
+            RESPONSES,
+            body(json!([{"role": "assistant", "content": [
+                {"type": "thinking", "thinking": "", "signature": "c2ln"}]}])),
+            "messages",
+        ),
+        (
+            RESPONSES,
+            CHAT,
+            json!({"model": "asked", "input": []}),
+            "input",
+        ),
+    ] {
+        let refused = bridged(from, &empty.to_string(), &able(to)).unwrap_err();
+        assert_eq!(refused.kind, ErrorKind::InvalidRequest);
+        assert_eq!(refused.param.as_deref(), Some(param));
+    }
+}
+
+#[test]
+fn an_image_in_its_own_size_is_asked_for_by_a_word_that_the_vendor_knows() {
+    let detail = |word: &str| {
+        let image = json!({"type": "input_image", "image_url": "https://example.com/a.png", "detail": word});
+        let body = agent(json!([{"role": "user", "content": [image]}]), json!([]));
+        value(RESPONSES, &body, &able(CHAT))["messages"][0]["content"][0]["image_url"]["detail"]
+            .clone()
+    };
+    assert_eq!(detail("original"), "high");
+    assert_eq!(detail("low"), "low");
+    let image = json!({"type": "image_url", "image_url": {"url": "https://example.com/a.png", "detail": "original"}});
+    let body = json!({"model": "asked", "messages": [{"role": "user", "content": [image]}]});
+    let made = value(CHAT, &body, &able(RESPONSES));
+    assert_eq!(made["input"][0]["content"][0]["detail"], "original");
+}

@@ -13,7 +13,7 @@ pub(in crate::bridge::loss) const CHAT: &[Row] = &[
     row(
         "messages[].role = system, developer",
         Converted(
-            "those at the beginning become `instructions`, joined by an empty line; later ones `developer` messages in their place",
+            "those at the beginning become `instructions`, joined by an empty line; later ones, and those that nothing follows, `developer` messages in their place",
         ),
         Converted(
             "those at the beginning become `system`; later ones `system` messages where the vendor has them, else user text in `<system-message>` tags, in their place, after the results of tools under way",

@@ -45,7 +45,7 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
     ),
     row(
         "content[].input_image.image_url",
-        Kept,
+        Converted("kept; of `detail`, `original` becomes `high`"),
         Converted(
             "a URL, or a base64 source of JPEG, PNG, GIF or WebP; other types are refused; `detail` is dropped: the vendor chooses",
         ),

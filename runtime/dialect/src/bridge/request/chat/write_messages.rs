@@ -342,6 +342,12 @@ impl Messages<'_> {
                     }
                 }
                 if let Some(detail) = detail {
+                    // Most vendors of the dialect know three words, this one not among them.
+                    let detail = if &**detail == "original" {
+                        "high"
+                    } else {
+                        detail
+                    };
                     json.text_member("detail", detail);
                 }
                 json.close();
