@@ -721,6 +721,77 @@ fn every_cache_mark_of_a_request_is_there_for_a_vendor_of_chat_that_takes_marks(
     }
 }
 
+/// A vendor binds what it thought to the conversation it thought it in, and answers another beginning with a 400; and its
+/// prompt cache is read only where the beginning is the same.
+#[test]
+fn a_conversation_begins_with_the_same_bytes_in_every_later_turn_for_thinking_is_bound_to_it() {
+    let thought = |text: &str| {
+        json!({"type": "reasoning", "summary": [{"type": "summary_text", "text": text}],
+            "encrypted_content": opaque::seal(FAMILY, OpaqueKind::Signature, text)})
+    };
+    let call = |id: &str| json!({"type": "function_call", "call_id": id, "name": "f", "arguments": "{ \"b\": 1, \"a\": 2 }"});
+    let came = |id: &str| json!({"type": "function_call_output", "call_id": id, "output": "done"});
+    let all = [
+        json!({"role": "developer", "content": "Rules."}),
+        json!({"role": "user", "content": "Go"}),
+        thought("one"),
+        json!({"role": "assistant", "content": "I look. "}),
+        call("a"),
+        call("b"),
+        came("b"),
+        came("a"),
+        thought("two"),
+        call("c"),
+        came("c"),
+        thought("three"),
+        json!({"role": "assistant", "content": "Done."}),
+        json!({"role": "user", "content": "More"}),
+    ];
+    let tools = json!([{"type": "function", "name": "f", "strict": true, "parameters": {"type": "object",
+        "properties": {"b": {"type": "integer", "minimum": 1}, "a": {}}}}]);
+    for to in [able(MESSAGES), bare(MESSAGES)] {
+        for keyed in [false, true] {
+            let mut before: Option<(String, Vec<Value>)> = None;
+            for length in [2, 8, 11, 14] {
+                let mut body = agent(json!(all[..length]), tools.clone());
+                body["reasoning"] = json!({"effort": "high"});
+                if keyed {
+                    body["prompt_cache_key"] = json!("k");
+                }
+                let mut made = value(RESPONSES, &body, &to);
+                if keyed {
+                    // The bridge's own marks go on with the conversation.
+                    unmark(&mut made["messages"]);
+                }
+                let head = format!("{} {} {}", made["system"], made["tools"], made["thinking"]);
+                let messages = made["messages"].as_array().unwrap().clone();
+                if let Some((first, earlier)) = before {
+                    assert_eq!(head, first);
+                    assert_eq!(messages[..earlier.len()], earlier, "{length}");
+                    assert!(messages.len() > earlier.len());
+                }
+                let signed = made.to_string().matches("\"signature\"").count();
+                assert_eq!(
+                    signed,
+                    [0, 1, 2, 3][[2, 8, 11, 14].iter().position(|at| *at == length).unwrap()]
+                );
+                before = Some((head, messages));
+            }
+        }
+    }
+}
+
+fn unmark(messages: &mut Value) {
+    for block in messages
+        .as_array_mut()
+        .unwrap()
+        .iter_mut()
+        .flat_map(|message| message["content"].as_array_mut().unwrap().iter_mut())
+    {
+        block.as_object_mut().unwrap().remove("cache_control");
+    }
+}
+
 #[test]
 fn a_searchs_limit_is_told_and_what_it_finds_is_asked_for_where_the_client_can_read_it() {
     let tools = json!([{"type": "web_search_20250305", "name": "web_search", "max_uses": 3}]);
