@@ -236,6 +236,7 @@ fn messages(body: &Value) -> Result<(), String> {
             "stream",
             "temperature",
             "top_p",
+            "top_k",
             "stop_sequences",
             "service_tier",
             "metadata",
@@ -258,7 +259,9 @@ fn messages(body: &Value) -> Result<(), String> {
     }
     if matches!(thinking["type"].as_str(), Some("enabled" | "adaptive")) {
         ensure(
-            body["temperature"].is_null() && body["top_p"].is_null(),
+            ["temperature", "top_p", "top_k"]
+                .iter()
+                .all(|name| body[*name].is_null()),
             || "sampling while thinking".into(),
         )?;
         ensure(

@@ -874,3 +874,110 @@ fn an_image_in_its_own_size_is_asked_for_by_a_word_that_the_vendor_knows() {
     let made = value(CHAT, &body, &able(RESPONSES));
     assert_eq!(made["input"][0]["content"][0]["detail"], "original");
 }
+
+#[test]
+fn what_vendors_of_chat_say_of_thinking_in_their_own_words_is_said_in_those_of_the_target() {
+    let ask = |more: Value, to: &Target<'_>| {
+        let mut body = json!({"model": "asked", "max_tokens": 16_000, "messages": [{"role": "user", "content": "Go"}]});
+        body.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        value(CHAT, &body, to)
+    };
+    let budget = bare(MESSAGES);
+    let adaptive = with(&["reasoning", "adaptive-thinking"], MESSAGES);
+    let responses = with(&["reasoning", "reasoning-summaries"], RESPONSES);
+    for on in [
+        json!({"thinking": {"type": "enabled"}}),
+        json!({"enable_thinking": true}),
+        json!({"reasoning": {"enabled": true}}),
+    ] {
+        assert_eq!(
+            ask(on.clone(), &budget)["thinking"]["budget_tokens"],
+            10_240
+        );
+        let made = ask(on.clone(), &adaptive);
+        assert_eq!(
+            made["thinking"],
+            json!({"type": "adaptive", "display": "summarized"})
+        );
+        assert!(made["output_config"].is_null());
+        assert_eq!(ask(on, &responses)["reasoning"], json!({"summary": "auto"}));
+    }
+    for off in [
+        json!({"thinking": {"type": "disabled"}}),
+        json!({"enable_thinking": false}),
+        json!({"reasoning": {"effort": "none"}}),
+        json!({"reasoning_effort": "high", "thinking": {"type": "disabled"}}),
+        json!({"reasoning_effort": "none", "thinking": {"type": "enabled"}}),
+    ] {
+        assert_eq!(
+            ask(off.clone(), &budget)["thinking"],
+            json!({"type": "disabled"})
+        );
+        assert_eq!(ask(off, &responses)["reasoning"], json!({"effort": "none"}));
+    }
+    for tokens in [
+        json!({"thinking": {"type": "enabled", "budget_tokens": 2_048}}),
+        json!({"enable_thinking": true, "thinking_budget": 2_048}),
+        json!({"reasoning": {"max_tokens": 2_048}}),
+    ] {
+        assert_eq!(
+            ask(tokens.clone(), &budget)["thinking"]["budget_tokens"],
+            2_048
+        );
+        assert_eq!(ask(tokens, &responses)["reasoning"]["effort"], "low");
+    }
+    let made = ask(
+        json!({"thinking": {"type": "enabled"}, "reasoning_effort": "low"}),
+        &adaptive,
+    );
+    assert_eq!(made["output_config"]["effort"], "low");
+    let hidden = json!({"model": "asked", "messages": [{"role": "user", "content": "Go"}],
+        "reasoning": {"effort": "high", "exclude": true}});
+    let context = bridged(CHAT, &hidden.to_string(), &adaptive)
+        .unwrap()
+        .context;
+    assert!(!context.readable_reasoning);
+    // What nobody knows says nothing.
+    for odd in [
+        json!({"thinking": "yes"}),
+        json!({"thinking": {"type": "auto"}}),
+        json!({"enable_thinking": "on", "thinking_budget": -1, "reasoning": [1], "top_k": 0.5}),
+    ] {
+        let made = ask(odd, &budget);
+        assert!(
+            made["thinking"].is_null() && made["top_k"].is_null(),
+            "{made}"
+        );
+    }
+
+    assert_eq!(ask(json!({"top_k": 40}), &budget)["top_k"], 40);
+    for (to, more) in [
+        (&budget, json!({"top_k": 40, "enable_thinking": true})),
+        (&with(&["no-sampling"], MESSAGES), json!({"top_k": 40})),
+        (&responses, json!({"top_k": 40})),
+    ] {
+        assert!(ask(more, to)["top_k"].is_null());
+    }
+}
+
+#[test]
+fn reasoning_in_the_words_of_certain_vendors_reaches_no_other_and_is_never_refused() {
+    for details in [
+        json!([{"type": "reasoning.text", "text": "Look.", "index": 0, "signature": "SIG=="},
+            {"type": "reasoning.encrypted", "data": "gAAA", "index": 1}]),
+        json!("SIG"),
+        json!({"text": 1}),
+    ] {
+        let body = json!({"model": "asked", "messages": [{"role": "user", "content": "Go"},
+            {"role": "assistant", "content": "Yes.", "reasoning_details": details}, {"role": "user", "content": "On"}]});
+        for to in [RESPONSES, MESSAGES] {
+            let made = value(CHAT, &body, &able(to)).to_string();
+            assert!(made.contains("Yes."), "{made}");
+            for gone in ["SIG", "gAAA", "Look", "reasoning_details"] {
+                assert!(!made.contains(gone), "{gone} in {made}");
+            }
+        }
+    }
+}

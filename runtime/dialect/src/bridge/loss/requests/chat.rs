@@ -65,6 +65,10 @@ pub(in crate::bridge::loss) const CHAT: &[Row] = &[
         Converted("a text of the assistant"),
     ),
     both("messages[].reasoning_content", Converted(FOREIGN_REASONING)),
+    both(
+        "messages[].reasoning_details",
+        Dropped("what another vendor's model thought no vendor of these dialects takes back"),
+    ),
     row("content[].text", Kept, Kept),
     row(
         "content[].image_url",
@@ -211,6 +215,17 @@ pub(in crate::bridge::loss) const CHAT: &[Row] = &[
         Converted(
             "left out while the model thinks, and where the model takes no sampling parameters",
         ),
+    ),
+    both(
+        "thinking, enable_thinking, thinking_budget, reasoning",
+        Converted(
+            "words of certain vendors: off is an effort of `none`, a budget is a budget, on is thinking as hard as the model does by itself, with `reasoning_effort` as hard as that says; what has another form is dropped",
+        ),
+    ),
+    row(
+        "top_k",
+        Dropped("a word of certain vendors, and the dialect has no such parameter"),
+        Converted("kept; left out as `top_p` is"),
     ),
     row(
         "tool_choice",

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::extensions::{read_thinking, read_top_k};
 use super::messages::read_message;
 use super::tools::{read_choice, read_format, read_search, read_tool};
 use super::wire::WireBody;
@@ -99,6 +100,8 @@ fn read_settings<'a>(
             ..Thinking::default()
         };
     }
+    read_thinking(members, &mut settings.thinking);
+    settings.top_k = read_top_k(members);
     settings.verbosity = members.take("verbosity")?;
     if let Some(probabilities) = members.peek("logprobs") {
         settings.logprobs = parse(probabilities, "logprobs")?;

@@ -92,6 +92,9 @@ fn write_settings(
                 json.raw_member(name, value.get());
             }
         }
+        if let Some(most) = settings.top_k {
+            json.number_member("top_k", most);
+        }
     }
     if !settings.stop.is_empty() {
         json.key("stop_sequences");
