@@ -9,7 +9,7 @@ use crate::invariants;
 use crate::stream::{is_json, shown};
 use crate::support::DIALECTS;
 
-const ABILITIES: [&str; 13] = [
+const ABILITIES: [&str; 14] = [
     "reasoning",
     "adaptive-thinking",
     "structured-output",
@@ -23,6 +23,7 @@ const ABILITIES: [&str; 13] = [
     "system-messages",
     "cache-control",
     "prompt-cache-key",
+    "reasoning-summaries",
 ];
 
 /// See the module.

@@ -138,9 +138,12 @@ impl Relay {
         let chunk = match &mut self.bridge {
             None => chunk,
             Some((bridge, silence)) => {
-                silence.heard();
                 let mut bridged = Vec::with_capacity(chunk.len() + 256);
                 bridge.push(&chunk, &mut bridged);
+                // A vendor's own signs of life have no form over there, and its client waits for one all the same.
+                if !bridged.is_empty() {
+                    silence.heard();
+                }
                 // It told its client of a failure that is not the vendor's last word.
                 given_up =
                     bridge.is_ended() && self.tap.as_ref().is_some_and(|tap| !tap.is_ended());

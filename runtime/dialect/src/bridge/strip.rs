@@ -2,11 +2,11 @@
 //! vendor but its maker can read it.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 
+use crate::json::walk::Raw;
 use crate::{Document, Edit, Invalid, Operation};
 
 /// What every sealed string begins with, as it stands in JSON text.
@@ -130,14 +130,12 @@ fn stripped(message: &RawValue) -> Option<Cow<'_, RawValue>> {
     if memchr::memmem::find(message.get().as_bytes(), SEALED).is_none() {
         return whole();
     }
-    let Ok(mut members) = serde_json::from_str::<BTreeMap<String, Box<RawValue>>>(message.get())
-    else {
+    let text = message.get();
+    let Some(content) = Raw::new(text.as_bytes()).get("content") else {
         return whole();
     };
-    let Some(blocks) = members
-        .get("content")
-        .and_then(|content| serde_json::from_str::<Vec<&RawValue>>(content.get()).ok())
-    else {
+    let place = content.at..content.at + content.bytes.len();
+    let Ok(blocks) = serde_json::from_str::<Vec<&RawValue>>(&text[place.clone()]) else {
         return whole();
     };
     let kept: Vec<&RawValue> = blocks
@@ -151,9 +149,10 @@ fn stripped(message: &RawValue) -> Option<Cow<'_, RawValue>> {
     if kept.is_empty() {
         return None;
     }
-    let content = to_raw_value(&kept).ok()?;
-    members.insert("content".to_owned(), content);
-    to_raw_value(&members).ok().map(Cow::Owned)
+    // All else of the message stays where it stood.
+    let content = serde_json::to_string(&kept).ok()?;
+    let left = [&text[..place.start], &content, &text[place.end..]].concat();
+    RawValue::from_string(left).ok().map(Cow::Owned)
 }
 
 #[cfg(test)]
@@ -192,6 +191,55 @@ mod tests {
             after(Operation::Messages, &body)["messages"],
             json!([{ "role": "user", "content": "x" }, { "role": "assistant", "content": [own, text] }])
         );
+    }
+
+    #[test]
+    fn a_message_that_lost_a_block_keeps_all_else_as_it_was_written() {
+        let body = concat!(
+            r#"{"model":"m", "messages":[{ "role" : "assistant", "zeta":1.0, "content" : [{"type":"thinking","thinking":"","#,
+            r#""signature":"tg1.a.signature.eA"},{"type":"tool_use","id":"t","name":"f","input":{"b":1,"a":2e0}}], "alpha":"\u00e9" }]}"#,
+        );
+        let mut document = Document::parse(body.into()).unwrap();
+        strip_sealed(&mut document, Operation::Messages).unwrap();
+        assert_eq!(
+            document.to_bytes(),
+            concat!(
+                r#"{"model":"m", "messages":[{ "role" : "assistant", "zeta":1.0, "content" : "#,
+                r#"[{"type":"tool_use","id":"t","name":"f","input":{"b":1,"a":2e0}}], "alpha":"\u00e9" }]}"#,
+            )
+        );
+    }
+
+    /// Nobody here knows who made a signature that is not sealed: taken out, it would be missing where it is wanted.
+    #[test]
+    fn on_a_switch_of_vendors_within_one_dialect_only_what_says_its_maker_is_taken_out() {
+        let raw = r#"{"type":"thinking","thinking":"hm", "signature":"EqQBCkYIAhgC"}"#;
+        let hidden = r#"{"type":"redacted_thinking","data":"EmwKAhgB"}"#;
+        let native = format!(
+            r#"{{"thinking":{{"type":"enabled"}},"messages":[{{"role":"assistant","content":[{raw},{hidden}]}}]}}"#
+        );
+        let mut document = Document::parse(native.clone().into()).unwrap();
+        strip_sealed(&mut document, Operation::Messages).unwrap();
+        assert!(!document.is_modified());
+        assert_eq!(document.to_bytes(), native);
+        // Beside what was made over a bridge it stays too, byte for byte.
+        let sealed = r#"{"type":"thinking","thinking":"hm","signature":"tg1.a.signature.eA"}"#;
+        let mixed = format!(
+            r#"{{"messages":[{{"role":"assistant","content":[{sealed},{raw},{hidden}]}}]}}"#
+        );
+        let mut document = Document::parse(mixed.into()).unwrap();
+        strip_sealed(&mut document, Operation::Messages).unwrap();
+        let left = document.to_bytes();
+        let left = std::str::from_utf8(&left).unwrap();
+        assert!(
+            left.contains(&format!("[{raw},{hidden}]")) && !left.contains("tg1."),
+            "{left}"
+        );
+        let item = r#"{"type":"reasoning","id":"rs_1","summary":[],"encrypted_content":"gAAAA"}"#;
+        let body = format!(r#"{{"input":[{item},{{"role":"user","content":"on"}}]}}"#);
+        let mut document = Document::parse(body.clone().into()).unwrap();
+        strip_sealed(&mut document, Operation::Responses).unwrap();
+        assert_eq!(document.to_bytes(), body);
     }
 
     #[test]

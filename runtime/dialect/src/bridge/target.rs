@@ -56,6 +56,8 @@ pub struct Abilities {
     pub custom_tools: bool,
     /// `web-search`: the vendor searches the web itself.
     pub web_search: bool,
+    /// `reasoning-summaries` (Responses): whoever asks for a summary of the reasoning gets one.
+    pub reasoning_summaries: bool,
     /// `no-sampling`: temperature and its kin are refused.
     pub no_sampling: bool,
     /// `reasoning-content` (Chat): reasoning text is taken back in the history.
@@ -85,6 +87,7 @@ impl Abilities {
                 "structured-output" => found.structured_output = true,
                 "custom-tools" => found.custom_tools = true,
                 "web-search" => found.web_search = true,
+                "reasoning-summaries" => found.reasoning_summaries = true,
                 "no-sampling" => found.no_sampling = true,
                 "reasoning-content" => found.reasoning_content = true,
                 "developer-role" => found.developer_role = true,

@@ -297,6 +297,30 @@ fn pings_stand_between_events_and_are_seen_by_nobody() {
     }
 }
 
+/// The gateway gives its own signs of life while nothing comes of the bridge: so a vendor's must make no bytes, and hold
+/// back none.
+#[test]
+fn a_vendors_sign_of_life_makes_no_bytes_so_that_the_gateway_knows_its_client_waits() {
+    let ping = "event: ping\ndata: {\"type\": \"ping\"}\n\n";
+    for client in [CHAT, RESPONSES] {
+        let sent = message(
+            &[&delta(0, r#"{"type":"text_delta","text":"a"}"#)],
+            "end_turn",
+        );
+        let mut bridge = bridge(&context(client, MESSAGES));
+        let mut out = Vec::new();
+        for event in sent.split_inclusive("\n\n") {
+            bridge.push(event.as_bytes(), &mut out);
+            let before = out.len();
+            for sign in [ping, ": keep-alive\n\n"] {
+                bridge.push(sign.as_bytes(), &mut out);
+            }
+            assert_eq!(out.len(), before);
+        }
+        assert_eq!(grammar::check(client, &out), Ok(End::Complete));
+    }
+}
+
 #[test]
 fn vendors_pings_are_not_passed_on() {
     let sent = message(

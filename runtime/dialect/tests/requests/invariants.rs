@@ -166,8 +166,10 @@ fn responses(body: &Value) -> Result<(), String> {
             "prompt_cache_key",
             "prompt_cache_retention",
             "text",
+            "max_tool_calls",
         ],
     )?;
+    ensure(!list(body, "input").is_empty(), || "no input".into())?;
     ensure(body["store"].is_boolean(), || "store is not said".into())?;
     let mut called = BTreeSet::new();
     for item in list(body, "input") {
@@ -234,6 +236,7 @@ fn messages(body: &Value) -> Result<(), String> {
             "stream",
             "temperature",
             "top_p",
+            "top_k",
             "stop_sequences",
             "service_tier",
             "metadata",
@@ -256,7 +259,9 @@ fn messages(body: &Value) -> Result<(), String> {
     }
     if matches!(thinking["type"].as_str(), Some("enabled" | "adaptive")) {
         ensure(
-            body["temperature"].is_null() && body["top_p"].is_null(),
+            ["temperature", "top_p", "top_k"]
+                .iter()
+                .all(|name| body[*name].is_null()),
             || "sampling while thinking".into(),
         )?;
         ensure(

@@ -621,3 +621,363 @@ fn a_search_that_may_fetch_nothing_does_not_become_one_that_does() {
         assert_eq!(made.to_string().contains("web_search"), offered, "{made}");
     }
 }
+
+#[test]
+fn a_chat_client_that_sets_an_effort_is_shown_what_was_thought_where_asking_is_refused_to_nobody() {
+    let body = |effort: Option<&str>| json!({"model": "asked", "messages": [{"role": "user", "content": "Go"}], "reasoning_effort": effort});
+    let summaries = with(&["reasoning", "reasoning-summaries"], RESPONSES);
+    let made = value(CHAT, &body(Some("high")), &summaries);
+    assert_eq!(
+        made["reasoning"],
+        json!({"effort": "high", "summary": "auto"})
+    );
+    // Nothing that only a client with a place for it can carry.
+    assert!(made.get("include").is_none());
+    for (effort, to) in [
+        (Some("none"), &summaries),
+        (None, &summaries),
+        (Some("high"), &with(&["reasoning"], RESPONSES)),
+        (Some("high"), &with(&["reasoning-summaries"], RESPONSES)),
+    ] {
+        let made = value(CHAT, &body(effort), to);
+        assert!(made["reasoning"]["summary"].is_null(), "{made}");
+    }
+
+    let adaptive = with(&["reasoning", "adaptive-thinking"], MESSAGES);
+    let made = value(CHAT, &body(Some("high")), &adaptive);
+    assert_eq!(
+        made["thinking"],
+        json!({"type": "adaptive", "display": "summarized"})
+    );
+    assert!(value(CHAT, &body(None), &adaptive)["thinking"].is_null());
+    // A budget shows its thinking by itself.
+    let made = value(CHAT, &body(Some("high")), &bare(MESSAGES));
+    assert!(made["thinking"]["display"].is_null(), "{made}");
+}
+
+#[test]
+fn a_cache_mark_on_a_tool_result_reaches_a_vendor_of_chat_that_takes_marks() {
+    let mark = json!({"type": "ephemeral"});
+    let marked = |content: Value, error: bool| {
+        let body = json!({"model": "asked", "max_tokens": 9, "messages": [
+            {"role": "user", "content": "Go"},
+            {"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "f", "input": {}}]},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "a", "content": content,
+                "is_error": error, "cache_control": mark}]}]});
+        let made = value(
+            MESSAGES,
+            &body,
+            &with(&["cache-control", "string-content"], CHAT),
+        );
+        // A vendor without marks gets none.
+        let plain = value(MESSAGES, &body, &bare(CHAT)).to_string();
+        assert!(!plain.contains("cache_control"), "{plain}");
+        made["messages"].clone()
+    };
+    assert_eq!(
+        marked(json!("done"), false)[2]["content"],
+        json!([{"type": "text", "text": "done", "cache_control": mark}])
+    );
+    assert_eq!(
+        marked(json!("broken"), true)[2]["content"],
+        json!([{"type": "text", "text": "Error: broken", "cache_control": mark}])
+    );
+    let two = json!([{"type": "text", "text": "one"}, {"type": "text", "text": "two"}]);
+    assert_eq!(
+        marked(two, false)[2]["content"],
+        json!([{"type": "text", "text": "one"}, {"type": "text", "text": "two", "cache_control": mark}])
+    );
+    // What is said last of the result carries it, wherever that stands.
+    let image =
+        json!({"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}});
+    let messages = marked(json!([{"type": "text", "text": "one"}, image]), false);
+    assert_eq!(messages[2]["content"], "one");
+    assert_eq!(messages[3]["content"][1]["cache_control"], mark);
+    // Nothing to mark.
+    assert_eq!(marked(json!([]), false)[2]["content"], "");
+}
+
+#[test]
+fn every_cache_mark_of_a_request_is_there_for_a_vendor_of_chat_that_takes_marks() {
+    let mark = json!({"type": "ephemeral", "ttl": "1h"});
+    let text = |text: &str| json!({"type": "text", "text": text, "cache_control": mark});
+    let body = json!({"model": "asked", "max_tokens": 9, "system": [text("Rules.")],
+        "tools": [{"name": "f", "input_schema": {"type": "object"}, "cache_control": mark}],
+        "messages": [{"role": "user", "content": [text("Look"),
+            {"type": "image", "cache_control": mark,
+                "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}},
+            {"type": "document", "title": "d", "cache_control": mark,
+                "source": {"type": "text", "media_type": "text/plain", "data": "x"}}]}]});
+    let made = value(MESSAGES, &body, &with(&["cache-control"], CHAT));
+    for place in [
+        "/tools/0",
+        "/messages/0/content/0",
+        "/messages/1/content/0",
+        "/messages/1/content/1",
+        "/messages/1/content/2",
+    ] {
+        let kept = made.pointer(&format!("{place}/cache_control"));
+        assert_eq!(kept, Some(&mark), "{place} of {made:#}");
+    }
+}
+
+/// A vendor binds what it thought to the conversation it thought it in, and answers another beginning with a 400; and its
+/// prompt cache is read only where the beginning is the same.
+#[test]
+fn a_conversation_begins_with_the_same_bytes_in_every_later_turn_for_thinking_is_bound_to_it() {
+    let thought = |text: &str| {
+        json!({"type": "reasoning", "summary": [{"type": "summary_text", "text": text}],
+            "encrypted_content": opaque::seal(FAMILY, OpaqueKind::Signature, text)})
+    };
+    let call = |id: &str| json!({"type": "function_call", "call_id": id, "name": "f", "arguments": "{ \"b\": 1, \"a\": 2 }"});
+    let came = |id: &str| json!({"type": "function_call_output", "call_id": id, "output": "done"});
+    let all = [
+        json!({"role": "developer", "content": "Rules."}),
+        json!({"role": "user", "content": "Go"}),
+        thought("one"),
+        json!({"role": "assistant", "content": "I look. "}),
+        call("a"),
+        call("b"),
+        came("b"),
+        came("a"),
+        thought("two"),
+        call("c"),
+        came("c"),
+        thought("three"),
+        json!({"role": "assistant", "content": "Done."}),
+        json!({"role": "user", "content": "More"}),
+    ];
+    let tools = json!([{"type": "function", "name": "f", "strict": true, "parameters": {"type": "object",
+        "properties": {"b": {"type": "integer", "minimum": 1}, "a": {}}}}]);
+    for to in [able(MESSAGES), bare(MESSAGES)] {
+        for keyed in [false, true] {
+            let mut before: Option<(String, Vec<Value>)> = None;
+            for length in [2, 8, 11, 14] {
+                let mut body = agent(json!(all[..length]), tools.clone());
+                body["reasoning"] = json!({"effort": "high"});
+                if keyed {
+                    body["prompt_cache_key"] = json!("k");
+                }
+                let mut made = value(RESPONSES, &body, &to);
+                if keyed {
+                    // The bridge's own marks go on with the conversation.
+                    unmark(&mut made["messages"]);
+                }
+                let head = format!("{} {} {}", made["system"], made["tools"], made["thinking"]);
+                let messages = made["messages"].as_array().unwrap().clone();
+                if let Some((first, earlier)) = before {
+                    assert_eq!(head, first);
+                    assert_eq!(messages[..earlier.len()], earlier, "{length}");
+                    assert!(messages.len() > earlier.len());
+                }
+                let signed = made.to_string().matches("\"signature\"").count();
+                assert_eq!(
+                    signed,
+                    [0, 1, 2, 3][[2, 8, 11, 14].iter().position(|at| *at == length).unwrap()]
+                );
+                before = Some((head, messages));
+            }
+        }
+    }
+}
+
+fn unmark(messages: &mut Value) {
+    for block in messages
+        .as_array_mut()
+        .unwrap()
+        .iter_mut()
+        .flat_map(|message| message["content"].as_array_mut().unwrap().iter_mut())
+    {
+        block.as_object_mut().unwrap().remove("cache_control");
+    }
+}
+
+#[test]
+fn a_searchs_limit_is_told_and_what_it_finds_is_asked_for_where_the_client_can_read_it() {
+    let tools = json!([{"type": "web_search_20250305", "name": "web_search", "max_uses": 3}]);
+    let body = json!({"model": "asked", "max_tokens": 99, "messages": [{"role": "user", "content": "Go"}], "tools": tools});
+    let made = value(MESSAGES, &body, &with(&["web-search"], RESPONSES));
+    assert_eq!(made["max_tool_calls"], 3);
+    assert_eq!(made["include"], json!(["web_search_call.action.sources"]));
+    // And back.
+    let mut back =
+        json!({"model": "asked", "input": "Go", "tools": made["tools"], "max_tool_calls": 3});
+    let over = value(RESPONSES, &back, &with(&["web-search"], MESSAGES));
+    assert_eq!(over["tools"][0]["max_uses"], 3);
+    // Without a search there is nothing to limit, and a client of Chat has no place for what was found.
+    back["tools"] = json!([]);
+    let over = value(RESPONSES, &back, &with(&["web-search"], MESSAGES));
+    assert!(!over.to_string().contains("max_uses"), "{over}");
+    let body = json!({"model": "asked", "messages": [{"role": "user", "content": "Go"}], "web_search_options": {}});
+    let made = value(CHAT, &body, &with(&["web-search"], RESPONSES));
+    assert!(
+        made["include"].is_null() && made["tools"][0]["type"] == "web_search",
+        "{made}"
+    );
+}
+
+#[test]
+fn instructions_alone_are_an_input_and_no_conversation_at_all_is_refused() {
+    let system = json!({"role": "system", "content": "Greet."});
+    let body = |messages: Value| json!({"model": "asked", "max_tokens": 9, "messages": messages});
+    let made = value(CHAT, &body(json!([system])), &able(RESPONSES));
+    assert!(made.get("instructions").is_none());
+    assert_eq!(made["input"][0]["role"], "developer");
+    assert_eq!(made["input"][0]["content"][0]["text"], "Greet.");
+    let mut alone = body(json!([]));
+    alone["system"] = json!("Greet.");
+    assert_eq!(
+        value(MESSAGES, &alone, &able(RESPONSES))["input"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+
+    for (from, to, empty, param) in [
+        (CHAT, RESPONSES, body(json!([])), "messages"),
+        (MESSAGES, RESPONSES, body(json!([])), "messages"),
+        (MESSAGES, CHAT, body(json!([])), "messages"),
+        // What nobody may read again is nothing either.
+        (
+            MESSAGES,
+            RESPONSES,
+            body(json!([{"role": "assistant", "content": [
+                {"type": "thinking", "thinking": "", "signature": "c2ln"}]}])),
+            "messages",
+        ),
+        (
+            RESPONSES,
+            CHAT,
+            json!({"model": "asked", "input": []}),
+            "input",
+        ),
+    ] {
+        let refused = bridged(from, &empty.to_string(), &able(to)).unwrap_err();
+        assert_eq!(refused.kind, ErrorKind::InvalidRequest);
+        assert_eq!(refused.param.as_deref(), Some(param));
+    }
+}
+
+#[test]
+fn an_image_in_its_own_size_is_asked_for_by_a_word_that_the_vendor_knows() {
+    let detail = |word: &str| {
+        let image = json!({"type": "input_image", "image_url": "https://example.com/a.png", "detail": word});
+        let body = agent(json!([{"role": "user", "content": [image]}]), json!([]));
+        value(RESPONSES, &body, &able(CHAT))["messages"][0]["content"][0]["image_url"]["detail"]
+            .clone()
+    };
+    assert_eq!(detail("original"), "high");
+    assert_eq!(detail("low"), "low");
+    let image = json!({"type": "image_url", "image_url": {"url": "https://example.com/a.png", "detail": "original"}});
+    let body = json!({"model": "asked", "messages": [{"role": "user", "content": [image]}]});
+    let made = value(CHAT, &body, &able(RESPONSES));
+    assert_eq!(made["input"][0]["content"][0]["detail"], "original");
+}
+
+#[test]
+fn what_vendors_of_chat_say_of_thinking_in_their_own_words_is_said_in_those_of_the_target() {
+    let ask = |more: Value, to: &Target<'_>| {
+        let mut body = json!({"model": "asked", "max_tokens": 16_000, "messages": [{"role": "user", "content": "Go"}]});
+        body.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        value(CHAT, &body, to)
+    };
+    let budget = bare(MESSAGES);
+    let adaptive = with(&["reasoning", "adaptive-thinking"], MESSAGES);
+    let responses = with(&["reasoning", "reasoning-summaries"], RESPONSES);
+    for on in [
+        json!({"thinking": {"type": "enabled"}}),
+        json!({"enable_thinking": true}),
+        json!({"reasoning": {"enabled": true}}),
+    ] {
+        assert_eq!(
+            ask(on.clone(), &budget)["thinking"]["budget_tokens"],
+            10_240
+        );
+        let made = ask(on.clone(), &adaptive);
+        assert_eq!(
+            made["thinking"],
+            json!({"type": "adaptive", "display": "summarized"})
+        );
+        assert!(made["output_config"].is_null());
+        assert_eq!(ask(on, &responses)["reasoning"], json!({"summary": "auto"}));
+    }
+    for off in [
+        json!({"thinking": {"type": "disabled"}}),
+        json!({"enable_thinking": false}),
+        json!({"reasoning": {"effort": "none"}}),
+        json!({"reasoning_effort": "high", "thinking": {"type": "disabled"}}),
+        json!({"reasoning_effort": "none", "thinking": {"type": "enabled"}}),
+    ] {
+        assert_eq!(
+            ask(off.clone(), &budget)["thinking"],
+            json!({"type": "disabled"})
+        );
+        assert_eq!(ask(off, &responses)["reasoning"], json!({"effort": "none"}));
+    }
+    for tokens in [
+        json!({"thinking": {"type": "enabled", "budget_tokens": 2_048}}),
+        json!({"enable_thinking": true, "thinking_budget": 2_048}),
+        json!({"reasoning": {"max_tokens": 2_048}}),
+    ] {
+        assert_eq!(
+            ask(tokens.clone(), &budget)["thinking"]["budget_tokens"],
+            2_048
+        );
+        assert_eq!(ask(tokens, &responses)["reasoning"]["effort"], "low");
+    }
+    let made = ask(
+        json!({"thinking": {"type": "enabled"}, "reasoning_effort": "low"}),
+        &adaptive,
+    );
+    assert_eq!(made["output_config"]["effort"], "low");
+    let hidden = json!({"model": "asked", "messages": [{"role": "user", "content": "Go"}],
+        "reasoning": {"effort": "high", "exclude": true}});
+    let context = bridged(CHAT, &hidden.to_string(), &adaptive)
+        .unwrap()
+        .context;
+    assert!(!context.readable_reasoning);
+    // What nobody knows says nothing.
+    for odd in [
+        json!({"thinking": "yes"}),
+        json!({"thinking": {"type": "auto"}}),
+        json!({"enable_thinking": "on", "thinking_budget": -1, "reasoning": [1], "top_k": 0.5}),
+    ] {
+        let made = ask(odd, &budget);
+        assert!(
+            made["thinking"].is_null() && made["top_k"].is_null(),
+            "{made}"
+        );
+    }
+
+    assert_eq!(ask(json!({"top_k": 40}), &budget)["top_k"], 40);
+    for (to, more) in [
+        (&budget, json!({"top_k": 40, "enable_thinking": true})),
+        (&with(&["no-sampling"], MESSAGES), json!({"top_k": 40})),
+        (&responses, json!({"top_k": 40})),
+    ] {
+        assert!(ask(more, to)["top_k"].is_null());
+    }
+}
+
+#[test]
+fn reasoning_in_the_words_of_certain_vendors_reaches_no_other_and_is_never_refused() {
+    for details in [
+        json!([{"type": "reasoning.text", "text": "Look.", "index": 0, "signature": "SIG=="},
+            {"type": "reasoning.encrypted", "data": "gAAA", "index": 1}]),
+        json!("SIG"),
+        json!({"text": 1}),
+    ] {
+        let body = json!({"model": "asked", "messages": [{"role": "user", "content": "Go"},
+            {"role": "assistant", "content": "Yes.", "reasoning_details": details}, {"role": "user", "content": "On"}]});
+        for to in [RESPONSES, MESSAGES] {
+            let made = value(CHAT, &body, &able(to)).to_string();
+            assert!(made.contains("Yes."), "{made}");
+            for gone in ["SIG", "gAAA", "Look", "reasoning_details"] {
+                assert!(!made.contains(gone), "{gone} in {made}");
+            }
+        }
+    }
+}

@@ -325,6 +325,8 @@ pub(crate) struct Settings<'a> {
     pub(crate) max_output: Option<u64>,
     pub(crate) temperature: Option<Raw<'a>>,
     pub(crate) top_p: Option<Raw<'a>>,
+    /// From so many of the likeliest tokens one is taken.
+    pub(crate) top_k: Option<u64>,
     pub(crate) stop: Vec<Str<'a>>,
     pub(crate) service_tier: Option<Str<'a>>,
     /// Labels (Chat, Responses).

@@ -73,6 +73,15 @@ pub(crate) fn not_content(param: &str) -> ApiError {
     invalid(format!("`{param}` must be a string or an array.")).with_param(param)
 }
 
+/// A conversation in which nobody says anything.
+pub(crate) fn nothing_said(from: Dialect) -> ApiError {
+    let param = match from {
+        Dialect::OpenaiResponses => "input",
+        _ => "messages",
+    };
+    invalid(format!("`{param}` says nothing.")).with_param(param)
+}
+
 /// `data` as base64 of UTF-8 text.
 pub(crate) fn decode_text(data: &str) -> Option<String> {
     let bytes = base64::engine::general_purpose::STANDARD

@@ -1,9 +1,9 @@
 //! What becomes of requests in Chat Completions.
 
 use super::{
-    ARGUMENTS, AS_FUNCTION, AT_ITS_VENDOR, EFFORT, FOREIGN_REASONING, NAMES, NO_REASONING, NO_STOP,
-    NO_STORE, NOT_SAMPLED, OUTPUT_CAP, OWN_TIER, SERVER_TOOL, TEMPERATURE, TIERS,
-    TOOLS_FROM_HISTORY, WEB, both, row, unless,
+    ARGUMENTS, AS_FUNCTION, AT_ITS_VENDOR, EFFORT_AND_SUMMARY, EFFORT_SHOWN, FOREIGN_REASONING,
+    NAMES, NO_STOP, NO_STORE, NOT_SAMPLED, OUTPUT_CAP, OWN_TIER, SCHEMA, SERVER_TOOL, STRICT,
+    TEMPERATURE, TIERS, TOOLS_FROM_HISTORY, WEB, both, row, unless,
 };
 use crate::bridge::loss::Fate::{Converted, Dropped, Kept, Refused};
 use crate::bridge::loss::Row;
@@ -13,7 +13,7 @@ pub(in crate::bridge::loss) const CHAT: &[Row] = &[
     row(
         "messages[].role = system, developer",
         Converted(
-            "those at the beginning become `instructions`, joined by an empty line; later ones `developer` messages in their place",
+            "those at the beginning become `instructions`, joined by an empty line; later ones, and those that nothing follows, `developer` messages in their place",
         ),
         Converted(
             "those at the beginning become `system`; later ones `system` messages where the vendor has them, else user text in `<system-message>` tags, in their place, after the results of tools under way",
@@ -65,6 +65,10 @@ pub(in crate::bridge::loss) const CHAT: &[Row] = &[
         Converted("a text of the assistant"),
     ),
     both("messages[].reasoning_content", Converted(FOREIGN_REASONING)),
+    both(
+        "messages[].reasoning_details",
+        Dropped("what another vendor's model thought no vendor of these dialects takes back"),
+    ),
     row("content[].text", Kept, Kept),
     row(
         "content[].image_url",
@@ -173,21 +177,15 @@ pub(in crate::bridge::loss) const CHAT: &[Row] = &[
     ),
     row(
         "reasoning_effort",
-        Converted(NO_REASONING),
-        Converted(EFFORT),
+        Converted(EFFORT_AND_SUMMARY),
+        Converted(EFFORT_SHOWN),
     ),
     row(
         "response_format = json_object",
         Kept,
         Converted("an instruction to answer with one JSON object and nothing else"),
     ),
-    row(
-        "response_format = json_schema",
-        Kept,
-        Converted(
-            "`output_config.format` where the vendor enforces schemas; else a tool that the model must call, whose arguments become the text of the answer",
-        ),
-    ),
+    row("response_format = json_schema", Kept, Converted(SCHEMA)),
     both(
         "safety_identifier",
         Converted("the user's id over there (`safety_identifier`, `metadata.user_id`)"),
@@ -218,6 +216,17 @@ pub(in crate::bridge::loss) const CHAT: &[Row] = &[
             "left out while the model thinks, and where the model takes no sampling parameters",
         ),
     ),
+    both(
+        "thinking, enable_thinking, thinking_budget, reasoning",
+        Converted(
+            "words of certain vendors: off is an effort of `none`, a budget is a budget, on is thinking as hard as the model does by itself, with `reasoning_effort` as hard as that says; what has another form is dropped",
+        ),
+    ),
+    row(
+        "top_k",
+        Dropped("a word of certain vendors, and the dialect has no such parameter"),
+        Converted("kept; left out as `top_p` is"),
+    ),
     row(
         "tool_choice",
         Kept,
@@ -230,11 +239,7 @@ pub(in crate::bridge::loss) const CHAT: &[Row] = &[
             "`input_schema`; names likewise as in Responses; a missing schema is that of no arguments",
         ),
     ),
-    row(
-        "tools[].function.strict",
-        Kept,
-        Converted("kept where the vendor enforces schemas; else dropped: the schema is still told"),
-    ),
+    row("tools[].function.strict", Kept, Converted(STRICT)),
     both("tools[].custom", Converted(AS_FUNCTION)),
     both("tools[] of another type", Refused(SERVER_TOOL)),
     row(

@@ -13,7 +13,9 @@ pub(in crate::bridge::loss) const MESSAGES: &[Row] = &[
     row(
         "system",
         Converted("the first message, as `system` or, where the vendor knows it, `developer`"),
-        Converted("`instructions`, its blocks joined by an empty line"),
+        Converted(
+            "`instructions`, its blocks joined by an empty line; a `developer` message where nothing follows it",
+        ),
     ),
     both(
         "system[] that a client bills by",
@@ -105,10 +107,13 @@ pub(in crate::bridge::loss) const MESSAGES: &[Row] = &[
         "content[] of another type",
         Refused("the dialect has no such content"),
     ),
-    both(
+    row(
         "cache_control",
         Converted(
-            "kept on the content parts of a vendor that takes marks; else dropped: the vendor caches equal beginnings by itself",
+            "kept on content parts and tools of a vendor that takes marks, that of a tool result on its last part; else dropped: the vendor caches equal beginnings by itself",
+        ),
+        Dropped(
+            "the vendor caches equal beginnings by itself; those of one user are found by a key made of `metadata.user_id`",
         ),
     ),
     both("container", Refused(SERVER_TOOL)),
@@ -203,6 +208,17 @@ pub(in crate::bridge::loss) const MESSAGES: &[Row] = &[
         "tools[].tool_search_tool",
         Dropped("all tools are offered at once"),
     ),
-    both("tools[].web_search", Converted(WEB)),
+    row(
+        "tools[].web_search",
+        Converted(WEB),
+        Converted(
+            "as the vendor's own search where it has one, and what it found is asked for; else refused",
+        ),
+    ),
+    row(
+        "tools[].web_search.max_uses",
+        Dropped("how often a model searches is the vendor's own affair"),
+        Converted("`max_tool_calls`"),
+    ),
     both("tools[] of another type", Refused(SERVER_TOOL)),
 ];

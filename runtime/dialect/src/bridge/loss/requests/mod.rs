@@ -81,11 +81,15 @@ pub(super) const NO_REASONING: &str =
 pub(super) const FOREIGN_REASONING: &str = "opaque reasoning goes back only to the vendor family that made it; of any other it is dropped, and its readable text is kept only where the vendor takes unsigned reasoning; what led to nothing, as its answer was cut off, is dropped; a vendor of Chat that wants reasoning with each call gets a blank where there is none";
 pub(super) const WEB: &str = "as the vendor's own search where it has one; else refused";
 pub(super) const WEB_UNASKED: &str = "as the vendor's own search where it has one; else dropped, as clients offer it unasked: the model is not offered a search (refused if `tool_choice` demands it)";
+pub(super) const EFFORT_AND_SUMMARY: &str = "kept where the model reasons, and a summary asked for where the vendor refuses it to nobody; else dropped: it does not think";
 pub(super) const OWN_TIER: &str =
     "kept if the dialects know it; else dropped: it is one vendor's own word";
 pub(super) const TIERS: &str =
     "`auto`, `priority`, `scale` and `fast` become `auto`; all others `standard_only`";
 pub(super) const EFFORT: &str = "a model with adaptive thinking gets the effort; any other a budget: minimal 1024, low 4096, medium 10240, high 32000, xhigh 48000, max 64000, never more than three quarters of the output cap; left out under a forced tool, and where the cap or the history allows no thinking";
+pub(super) const EFFORT_SHOWN: &str = "a model with adaptive thinking gets the effort and is asked to show its thinking, summarized; any other a budget: minimal 1024, low 4096, medium 10240, high 32000, xhigh 48000, max 64000, never more than three quarters of the output cap; left out under a forced tool, and where the cap or the history allows no thinking";
+pub(super) const SCHEMA: &str = "`output_config.format` where the vendor enforces schemas: objects are closed, and what it does not enforce (bounds, lengths) is told in the description; else, and for a schema that would come to mean another (a map, a tree, several that must hold at once), a tool that the model must call, whose arguments become the text of the answer";
+pub(super) const STRICT: &str = "kept where the vendor enforces schemas, its schema made as that of an answer; else, and where it cannot be made so, dropped: the schema is still told";
 pub(super) const TEMPERATURE: &str = "lowered to 1 where above it; left out while the model thinks, and where the model takes no sampling parameters";
 pub(super) const ARGUMENTS: &str =
     "the JSON object in the string; what is no object comes as the member `arguments` of one";

@@ -2,8 +2,8 @@
 
 use super::{
     ARGUMENTS, AS_FUNCTION, AT_ITS_VENDOR, EFFORT, FOREIGN_REASONING, NAMES, NO_REASONING,
-    NO_STORE, OUTPUT_CAP, OWN_TIER, SERVER_TOOL, TEMPERATURE, TIERS, TOOLS_FROM_HISTORY,
-    WEB_UNASKED, both, row, unless,
+    NO_STORE, OUTPUT_CAP, OWN_TIER, SCHEMA, SERVER_TOOL, STRICT, TEMPERATURE, TIERS,
+    TOOLS_FROM_HISTORY, WEB_UNASKED, both, row, unless,
 };
 use crate::bridge::loss::Fate::{Converted, Dropped, Kept, Refused};
 use crate::bridge::loss::Row;
@@ -45,7 +45,7 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
     ),
     row(
         "content[].input_image.image_url",
-        Kept,
+        Converted("kept; of `detail`, `original` becomes `high`"),
         Converted(
             "a URL, or a base64 source of JPEG, PNG, GIF or WebP; other types are refused; `detail` is dropped: the vendor chooses",
         ),
@@ -245,13 +245,7 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
         Kept,
         Converted("an instruction to answer with one JSON object and nothing else"),
     ),
-    row(
-        "text.format = json_schema",
-        Kept,
-        Converted(
-            "`output_config.format` where the vendor enforces schemas; else a tool that the model must call, whose arguments become the text of the answer",
-        ),
-    ),
+    row("text.format = json_schema", Kept, Converted(SCHEMA)),
     row(
         "text.verbosity",
         Kept,
@@ -275,11 +269,7 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
             "`input_schema`; names likewise as in Chat Completions; a missing schema is that of no arguments",
         ),
     ),
-    row(
-        "tools[].function.strict",
-        Kept,
-        Converted("kept where the vendor enforces schemas; else dropped: the schema is still told"),
-    ),
+    row("tools[].function.strict", Kept, Converted(STRICT)),
     both(
         "tools[].function.defer_loading",
         Dropped("all tools are offered at once"),

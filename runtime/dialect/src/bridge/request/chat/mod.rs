@@ -1,5 +1,6 @@
 //! Chat Completions.
 
+mod extensions;
 mod messages;
 mod read;
 mod tools;

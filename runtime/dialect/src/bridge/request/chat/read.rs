@@ -2,13 +2,14 @@
 
 use serde::Deserialize;
 
+use super::extensions::{read_thinking, read_top_k};
 use super::messages::read_message;
 use super::tools::{read_choice, read_format, read_search, read_tool};
 use super::wire::WireBody;
 use crate::ApiError;
 use crate::bridge::request::Way;
 use crate::bridge::request::members::{self, Members, missing, parse};
-use crate::bridge::request::model::{Conversation, Thinking, Tool};
+use crate::bridge::request::model::{Conversation, Effort, Thinking, Tool};
 use crate::bridge::request::shared::{not_content, read_effort};
 use crate::bridge::request::text::{Content, Str};
 
@@ -89,12 +90,18 @@ fn read_settings<'a>(
     let retention: Option<Str<'a>> = members.take("prompt_cache_retention")?;
     settings.cache_long = retention.is_some_and(|kept| &*kept == "24h");
     if let Some(effort) = members.take::<Str<'a>>("reasoning_effort")? {
+        let effort = read_effort(&effort, "reasoning_effort")?;
+        let wanted = effort != Some(Effort::None);
         settings.thinking = Thinking {
-            effort: read_effort(&effort, "reasoning_effort")?,
-            wanted: true,
+            effort,
+            wanted,
+            // Whoever sets it looks for `reasoning_content`: vendors of Chat show what they think without being asked.
+            readable: wanted.then_some(true),
             ..Thinking::default()
         };
     }
+    read_thinking(members, &mut settings.thinking);
+    settings.top_k = read_top_k(members);
     settings.verbosity = members.take("verbosity")?;
     if let Some(probabilities) = members.peek("logprobs") {
         settings.logprobs = parse(probabilities, "logprobs")?;

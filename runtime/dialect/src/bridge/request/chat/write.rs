@@ -9,7 +9,8 @@ use crate::bridge::request::model::{
 };
 use crate::bridge::request::names::{Names, identifier};
 use crate::bridge::request::shared::{
-    FREE_SCHEMA, grammar_told, own_tier, schema_name, some_schema, strict_by_itself, strict_tool,
+    FREE_SCHEMA, grammar_told, nothing_said, own_tier, schema_name, some_schema, strict_by_itself,
+    strict_tool,
 };
 use crate::bridge::request::{Way, Written, thinking};
 
@@ -33,6 +34,7 @@ pub(crate) fn write(
     write_format(&said.format, &mut json);
     json.key("messages");
     json.open_list();
+    let begin = json.len();
     Messages {
         names: &names,
         to,
@@ -40,6 +42,9 @@ pub(crate) fn write(
         customs,
     }
     .write(&said.items, &mut json)?;
+    if json.len() == begin {
+        return Err(nothing_said(way.from));
+    }
     json.close_list();
     json.close();
     Ok(Written {

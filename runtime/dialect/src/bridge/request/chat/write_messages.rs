@@ -5,7 +5,7 @@ use crate::bridge::opaque::{self, OpaqueKind};
 use crate::bridge::request::Way;
 use crate::bridge::request::json::Json;
 use crate::bridge::request::model::{
-    Body, Call, Input, Item, Message, Part, Reasoning, Role, Source, ToolResult,
+    Body, CacheMark, Call, Input, Item, Message, Part, Reasoning, Role, Source, ToolResult,
 };
 use crate::bridge::request::names::{self, Names};
 use crate::bridge::request::shared::{joined, reasoning_text};
@@ -55,7 +55,7 @@ impl Messages<'_> {
         json.open();
         json.text_member("role", role);
         json.key("content");
-        self.content(&message.parts.iter().collect::<Vec<_>>(), json)?;
+        self.content(&message.parts.iter().collect::<Vec<_>>(), None, json)?;
         json.close();
         Ok(())
     }
@@ -120,7 +120,7 @@ impl Messages<'_> {
             // Thinking alone: a vendor wants a string.
             (true, true, true) => json.text(""),
             (true, _, _) => json.raw("null"),
-            _ => self.content(&parts, json)?,
+            _ => self.content(&parts, None, json)?,
         }
         if !refusals.is_empty() {
             json.text_member("refusal", &joined(&refusals));
@@ -214,7 +214,7 @@ impl Messages<'_> {
         json.key("content");
         json.open_list();
         let mut last = None;
-        for (result, part) in media {
+        for (index, (result, part)) in media.iter().enumerate() {
             if last != Some(&*result.id) {
                 json.open_typed("text");
                 json.key("text");
@@ -223,7 +223,11 @@ impl Messages<'_> {
                 json.close();
                 last = Some(&*result.id);
             }
-            self.part(part, json)?;
+            let ends = media
+                .get(index + 1)
+                .is_none_or(|(next, _)| next.id != result.id);
+            let mark = result.cache.filter(|_| ends);
+            self.part(part, part.cache.or(mark), json)?;
         }
         json.close_list();
         json.close();
@@ -236,8 +240,11 @@ impl Messages<'_> {
         parts: &[&Part<'_>],
         json: &mut Json,
     ) -> Result<(), ApiError> {
+        // Its mark stands at its end, which may follow in the user's message.
+        let media = result.parts.iter().any(Part::is_media);
+        let mark = result.cache.filter(|_| !media);
         if !result.error {
-            return self.content(parts, json);
+            return self.content(parts, mark, json);
         }
         let texts: Vec<_> = parts
             .iter()
@@ -246,12 +253,29 @@ impl Messages<'_> {
                 _ => None,
             })
             .collect();
-        json.texts(&["Error: ", &joined(&texts)]);
+        let told = ["Error: ", &*joined(&texts)];
+        match mark.filter(|_| self.to.abilities.cache_control) {
+            None => json.texts(&told),
+            Some(mark) => {
+                json.open_list();
+                json.open_typed("text");
+                json.key("text");
+                json.texts(&told);
+                json.raw_member("cache_control", mark.control());
+                json.close();
+                json.close_list();
+            }
+        }
         Ok(())
     }
 
-    /// One string where it can be one, else parts.
-    fn content(&self, parts: &[&Part<'_>], json: &mut Json) -> Result<(), ApiError> {
+    /// One string where it can be one, else parts. `mark`: a cache mark on the whole.
+    fn content(
+        &self,
+        parts: &[&Part<'_>],
+        mark: Option<CacheMark>,
+        json: &mut Json,
+    ) -> Result<(), ApiError> {
         let texts: Option<Vec<_>> = parts
             .iter()
             .map(|part| match &part.body {
@@ -260,7 +284,9 @@ impl Messages<'_> {
             })
             .collect();
         let marks = self.to.abilities.cache_control || self.marks_breakpoints();
-        let marked = marks && parts.iter().any(|part| part.cache.is_some());
+        let marked = marks
+            && !parts.is_empty()
+            && (mark.is_some() || parts.iter().any(|part| part.cache.is_some()));
         if let Some(texts) = texts
             && !marked
             && (texts.len() < 2 || self.to.abilities.string_content)
@@ -269,8 +295,9 @@ impl Messages<'_> {
             return Ok(());
         }
         json.open_list();
-        for part in parts {
-            self.part(part, json)?;
+        for (index, part) in parts.iter().enumerate() {
+            let mark = mark.filter(|_| index + 1 == parts.len());
+            self.part(part, part.cache.or(mark), json)?;
         }
         json.close_list();
         Ok(())
@@ -281,7 +308,12 @@ impl Messages<'_> {
         self.to.abilities.prompt_cache_key && self.way.from == Dialect::OpenaiResponses
     }
 
-    fn part(&self, part: &Part<'_>, json: &mut Json) -> Result<(), ApiError> {
+    fn part(
+        &self,
+        part: &Part<'_>,
+        cache: Option<CacheMark>,
+        json: &mut Json,
+    ) -> Result<(), ApiError> {
         let refuse = |field: &str, member: &str| {
             let param = format!("{}{member}", part.place.param(self.way.from));
             Err(self.way.refuse(field, param))
@@ -310,6 +342,12 @@ impl Messages<'_> {
                     }
                 }
                 if let Some(detail) = detail {
+                    // Most vendors of the dialect know three words, this one not among them.
+                    let detail = if &**detail == "original" {
+                        "high"
+                    } else {
+                        detail
+                    };
                     json.text_member("detail", detail);
                 }
                 json.close();
@@ -360,7 +398,7 @@ impl Messages<'_> {
                 json.close();
             }
         }
-        if let Some(mark) = part.cache {
+        if let Some(mark) = cache {
             if self.to.abilities.cache_control {
                 json.raw_member("cache_control", mark.control());
             } else if self.marks_breakpoints() {

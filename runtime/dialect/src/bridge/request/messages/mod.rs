@@ -2,6 +2,7 @@
 
 mod blocks;
 mod read;
+mod schema;
 mod tools;
 mod wire;
 mod write;

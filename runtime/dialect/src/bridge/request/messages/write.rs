@@ -1,5 +1,6 @@
 //! Writes a request in Messages.
 
+use super::schema::enforceable;
 use super::write_blocks::{Blocks, keeps};
 use super::write_tools::{Asked, write_choice, write_tools};
 use crate::ApiError;
@@ -30,7 +31,14 @@ pub(crate) fn write(
     size: usize,
 ) -> Result<Written, ApiError> {
     let names = Names::new(&said.tools, &said.items, LONGEST_NAME);
-    let asked = Asked::new(said, to, &names);
+    // A schema that the vendor would refuse, or enforce as another, goes the way of vendors that enforce none.
+    let enforced = match &said.format {
+        Format::Schema(schema) if to.abilities.structured_output => {
+            enforceable(schema.schema.get())
+        }
+        _ => None,
+    };
+    let asked = Asked::new(said, to, &names, enforced.is_some());
     asked.check(said, &names)?;
     let (_, leading) = leading_instructions(&said.items);
     let cap = to.required_output_cap(said.settings.max_output);
@@ -43,7 +51,7 @@ pub(crate) fn write(
     json.text_member("model", to.model);
     json.number_member("max_tokens", cap);
     write_settings(said, to, way, plan, &mut json)?;
-    write_thinking(said, to, plan, &mut json);
+    write_thinking(plan, enforced.as_deref(), &mut json);
     write_tools(said, to, way, &names, &asked, &mut json);
     write_choice(said, &names, &asked, &mut json);
     let mut blocks = Blocks::new(&names, to, way);
@@ -84,6 +92,9 @@ fn write_settings(
                 json.raw_member(name, value.get());
             }
         }
+        if let Some(most) = settings.top_k {
+            json.number_member("top_k", most);
+        }
     }
     if !settings.stop.is_empty() {
         json.key("stop_sequences");
@@ -116,7 +127,7 @@ fn below_one(number: Raw<'_>) -> bool {
     number.get().parse::<f64>().is_ok_and(|number| number < 1.0)
 }
 
-fn write_thinking(said: &Conversation<'_>, to: &Target<'_>, plan: Plan, json: &mut Json) {
+fn write_thinking(plan: Plan, schema: Option<&str>, json: &mut Json) {
     let mut effort = None;
     match plan {
         Plan::Unsaid => {}
@@ -140,10 +151,6 @@ fn write_thinking(said: &Conversation<'_>, to: &Target<'_>, plan: Plan, json: &m
             json.close();
         }
     }
-    let schema = match &said.format {
-        Format::Schema(schema) if to.abilities.structured_output => Some(schema.schema),
-        _ => None,
-    };
     if effort.is_none() && schema.is_none() {
         return;
     }
@@ -155,7 +162,7 @@ fn write_thinking(said: &Conversation<'_>, to: &Target<'_>, plan: Plan, json: &m
     if let Some(schema) = schema {
         json.key("format");
         json.open_typed("json_schema");
-        json.raw_member("schema", schema.get());
+        json.raw_member("schema", schema);
         json.close();
     }
     json.close();

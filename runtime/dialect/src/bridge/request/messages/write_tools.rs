@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::schema::enforceable_arguments;
 use crate::ApiError;
 use crate::bridge::Target;
 use crate::bridge::request::Way;
@@ -26,9 +27,15 @@ pub(super) struct Asked<'s, 'a> {
 }
 
 impl<'s, 'a> Asked<'s, 'a> {
-    pub(super) fn new(said: &'s Conversation<'a>, to: &Target<'_>, names: &Names<'_>) -> Self {
+    /// `enforced`: the vendor itself sees to it that the answer follows the schema.
+    pub(super) fn new(
+        said: &'s Conversation<'a>,
+        to: &Target<'_>,
+        names: &Names<'_>,
+        enforced: bool,
+    ) -> Self {
         let structured = match &said.format {
-            Format::Schema(schema) if !to.abilities.structured_output => {
+            Format::Schema(schema) if !enforced => {
                 let mut name = schema_name(schema).into_owned();
                 while said
                     .tools
@@ -204,8 +211,12 @@ fn write_function(tool: &Function<'_>, to: &Target<'_>, names: &Names<'_>, json:
     if let Some(description) = &tool.description {
         json.text_member("description", description);
     }
-    json.raw_member("input_schema", &object_schema(tool.schema));
-    if tool.strict == Some(true) && to.abilities.structured_output {
+    let schema = object_schema(tool.schema);
+    let strict = (tool.strict == Some(true) && to.abilities.structured_output)
+        .then(|| enforceable_arguments(&schema))
+        .flatten();
+    json.raw_member("input_schema", strict.as_ref().unwrap_or(&schema));
+    if strict.is_some() {
         json.bool_member("strict", true);
     }
     if let Some(mark) = tool.cache {

@@ -8,8 +8,8 @@ use crate::bridge::request::model::{
 };
 use crate::bridge::request::names::{Names, identifier};
 use crate::bridge::request::shared::{
-    FREE_SCHEMA, grammar_told, joined, leading_instructions, own_tier, schema_name, some_schema,
-    strict_by_itself, strict_tool,
+    FREE_SCHEMA, grammar_told, joined, leading_instructions, nothing_said, own_tier, schema_name,
+    some_schema, strict_by_itself, strict_tool,
 };
 use crate::bridge::request::turns::turns;
 use crate::bridge::request::{Way, Written, thinking};
@@ -34,7 +34,11 @@ pub(crate) fn write(
     write_settings(said, to, way, &mut json);
     write_tools(said, to, way, &names, &mut json);
     write_text(said, &mut json);
-    let (instructions, count) = leading_instructions(&said.items);
+    let (instructions, count) = match leading_instructions(&said.items) {
+        // Instructions alone are the input: without any a request is refused.
+        (_, all) if all == said.items.len() => (Vec::new(), 0),
+        some => some,
+    };
     if count > 0 {
         json.text_member("instructions", &joined(&instructions));
     }
@@ -42,6 +46,7 @@ pub(crate) fn write(
     turns(&said.items, way.from)?;
     json.key("input");
     json.open_list();
+    let begin = json.len();
     Items {
         names: &names,
         to,
@@ -49,6 +54,9 @@ pub(crate) fn write(
         customs,
     }
     .write(&said.items, count, &mut json)?;
+    if json.len() == begin {
+        return Err(nothing_said(way.from));
+    }
     json.close_list();
     json.close();
     Ok(Written {
@@ -81,7 +89,15 @@ fn write_settings(said: &Conversation<'_>, to: &Target<'_>, way: Way, json: &mut
             }
         }
     }
-    write_reasoning(said, to, way, json);
+    let search = said.tools.iter().find_map(|tool| match tool {
+        Tool::Web(search) if way.searches(search, to) => Some(search),
+        _ => None,
+    });
+    write_reasoning(said, to, way, search.is_some(), json);
+    // It counts calls of all tools that the vendor runs itself, and the search is the only one there is.
+    if let Some(most) = search.and_then(|search| search.max_uses) {
+        json.number_member("max_tool_calls", most);
+    }
     if let Some(number) = settings.top_logprobs {
         json.number_member("top_logprobs", number);
     }
@@ -104,12 +120,22 @@ fn write_settings(said: &Conversation<'_>, to: &Target<'_>, way: Way, json: &mut
     }
 }
 
-fn write_reasoning(said: &Conversation<'_>, to: &Target<'_>, way: Way, json: &mut Json) {
+fn write_reasoning(
+    said: &Conversation<'_>,
+    to: &Target<'_>,
+    way: Way,
+    searches: bool,
+    json: &mut Json,
+) {
     let thinking = said.settings.thinking;
     let effort = thinking::effort(thinking, to);
     // Only a client of Messages can carry opaque reasoning; to one of Chat it would be lost.
     let carried = way.from == Dialect::AnthropicMessages && to.abilities.reasoning;
-    let summary = carried && thinking.wanted && thinking.readable != Some(false);
+    // A client of Chat has no words to ask for a summary, and accounts that may not have one are answered with a 400: it
+    // is asked for only where nobody is refused.
+    let shown = carried || (way.from == Dialect::OpenaiChat && to.abilities.reasoning_summaries);
+    let summary =
+        shown && to.abilities.reasoning && thinking.wanted && thinking.readable != Some(false);
     if effort.is_some() || summary {
         json.key("reasoning");
         json.open();
@@ -121,7 +147,9 @@ fn write_reasoning(said: &Conversation<'_>, to: &Target<'_>, way: Way, json: &mu
         }
         json.close();
     }
-    if carried || said.settings.logprobs {
+    // What a search found comes only to whoever asks for it, and only Messages has a place for it.
+    let sources = searches && way.from == Dialect::AnthropicMessages;
+    if carried || said.settings.logprobs || sources {
         json.key("include");
         json.open_list();
         if carried {
@@ -129,6 +157,9 @@ fn write_reasoning(said: &Conversation<'_>, to: &Target<'_>, way: Way, json: &mu
         }
         if said.settings.logprobs {
             json.text("message.output_text.logprobs");
+        }
+        if sources {
+            json.text("web_search_call.action.sources");
         }
         json.close_list();
     }
