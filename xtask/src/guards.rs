@@ -16,7 +16,7 @@ use serde::Deserialize;
 use crate::tools::{self, say};
 
 /// Crates that have a table.
-const CRATES: [&str; 2] = ["runtime/governance", "runtime/dialect"];
+const CRATES: [&str; 3] = ["runtime/governance", "runtime/dialect", "runtime/store"];
 
 /// The switch: the name of the guard whose rule is broken.
 const SWITCH: &str = "TOLLGATE_BROKEN_GUARD";
