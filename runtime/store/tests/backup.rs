@@ -70,6 +70,15 @@ fn counts(store: &dyn Store) -> [u64; 4] {
     counts
 }
 
+/// Ends the thread that writes when the test fails, too: it would be waited for.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 #[test]
 fn a_backup_while_writes_go_on_is_of_one_moment_and_is_restored_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
@@ -85,6 +94,7 @@ fn a_backup_while_writes_go_on_is_of_one_moment_and_is_restored_as_it_was() {
                 }
             }
         });
+        let _stop = Stop(&stop);
         for turn in 0..5 {
             let wanted = written.load(Ordering::SeqCst) + 200;
             while written.load(Ordering::SeqCst) < wanted {
@@ -106,9 +116,33 @@ fn a_backup_while_writes_go_on_is_of_one_moment_and_is_restored_as_it_was() {
             }
             assert_eq!(counts(&again)[0], rows + 300);
         }
-        stop.store(true, Ordering::SeqCst);
     });
     assert_eq!(counts(&store)[0], written.load(Ordering::SeqCst));
+}
+
+#[test]
+fn what_is_committed_while_a_backup_is_read_is_not_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    (0..50).for_each(|number| append(&store, number));
+    let (mut next, mut records, mut blocks) = (50, 0, 0);
+    store
+        .export(&mut |key, _| {
+            match key.first() {
+                Some(0x80) => blocks += 1,
+                Some(table) if *table == Table::Ledger as u8 => records += 1,
+                // Commits wait while these are read.
+                _ => return Ok(()),
+            }
+            if next < 80 {
+                append(&store, next);
+                next += 1;
+            }
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!((records, blocks), (55, 50));
+    assert_eq!(counts(&store), [80, 80, 8, 8]);
 }
 
 fn made(folder: &Path) -> std::path::PathBuf {
@@ -177,6 +211,19 @@ fn a_changed_cut_interrupted_or_newer_backup_is_refused_and_leaves_nothing_behin
     refused("interrupted");
     fs::write(path.join("tollgate-backup.json"), &manifest).unwrap();
     backup::restore(&path, &folder.path().join("into")).unwrap();
+}
+
+#[test]
+fn rows_that_a_restored_store_adds_take_the_place_of_none_that_it_had() {
+    let folder = tempfile::tempdir().unwrap();
+    let into = folder.path().join("into");
+    // The engine's numbers leap with each start: now both stores are at their second.
+    drop(open(&folder.path().join("live")));
+    backup::restore(&made(folder.path()), &into).unwrap();
+    // Of the same ten seconds: only numbers tell their blocks apart.
+    let store = open(&into);
+    (100..200).for_each(|number| append(&store, number));
+    assert_eq!(counts(&store), [200, 200, 20, 20]);
 }
 
 /// A backup that an older Tollgate made is migrated when the store is opened.

@@ -99,9 +99,13 @@ fn a_cut_emptied_or_missing_data_file_is_refused_with_a_remedy() {
     let good = folder.path().join("good");
     fill(&good);
     let db = |path: &Path| path.join("db");
-    let harms: [(&str, Harm<'_>); 5] = [
+    let harms: [(&str, Harm<'_>); 6] = [
         ("missing", &|path| fs::remove_file(db(path)).unwrap()),
         ("empty", &|path| fs::write(db(path), b"").unwrap()),
+        ("empty and nothing noted", &|path| {
+            fs::write(db(path), b"").unwrap();
+            fs::remove_file(path.join("tollgate-progress")).unwrap();
+        }),
         ("cut", &|path| {
             let bytes = fs::read(db(path)).unwrap();
             fs::write(db(path), &bytes[..bytes.len() / 3]).unwrap();
@@ -168,6 +172,17 @@ fn a_newer_format_is_refused_by_name() {
     assert!(matches!(
         DiskStore::open(&path, Durability::Process),
         Err(StoreError::Newer { found: 9, .. })
+    ));
+    // The newer version was killed between its migration and the mark.
+    fs::write(path.join("tollgate-store.json"), &mark).unwrap();
+    let tree = sled::open(&path).unwrap();
+    let identity = mark.replace("\"format\":2", "\"format\":8");
+    tree.insert(b"\x01store/identity", identity.as_bytes())
+        .unwrap();
+    drop(tree);
+    assert!(matches!(
+        DiskStore::open(&path, Durability::Process),
+        Err(StoreError::Newer { found: 8, .. })
     ));
 }
 

@@ -289,9 +289,10 @@ fn a_power_failure_may_tear_what_was_not_synced_and_nothing_else() {
     }
     let good = temp.path().join("copy");
     let file = written(&good);
-    let harm = |boot: u8, synced: u64| {
+    let harm = |boot: u8, synced: u64, upto: usize| {
         let mut bytes = fs::read(&file).unwrap();
-        bytes[4096 + 1_000..4096 + 1_400].fill(0);
+        let upto = bytes.len().min(4096 + upto);
+        bytes[4096 + 1_000..upto].fill(0);
         bytes[20..36].fill(boot);
         let sum = crc(&bytes[..36]);
         bytes[36..40].copy_from_slice(&sum.to_le_bytes());
@@ -302,12 +303,22 @@ fn a_power_failure_may_tear_what_was_not_synced_and_nothing_else() {
         let store = MemoryStore::default();
         Journal::open(folder.path(), &store, options.clone()).map(|(_, recovery)| recovery)
     };
-    let recovery = harm(9, 4096 + 900).unwrap();
+    let recovery = harm(9, 4096 + 900, 1_400).unwrap();
     assert!(
         recovery.rows_added >= 16 && recovery.lost_in_power_failure == 1,
         "{recovery}"
     );
-    assert!(harm(9, 4096 + 5_000).is_err(), "the disk had it");
+    assert!(harm(9, 4096 + 5_000, 1_400).is_err(), "the disk had it");
+    // And all of the last ones.
+    let recovery = harm(9, 4096 + 900, 60_000).unwrap();
+    assert!(
+        (1..4).contains(&recovery.rows_added) && recovery.lost_in_power_failure == 0,
+        "{recovery}"
+    );
+    assert!(
+        harm(9, 4096 + 5_000, 60_000).is_err(),
+        "the disk had one of them"
+    );
 }
 
 /// CRC-32, bit by bit: another one than that which is tested.

@@ -239,6 +239,46 @@ fn a_directory_is_committed_and_loaded_again() {
 }
 
 #[test]
+fn a_start_counts_what_the_month_has_spent_and_not_what_was_before() {
+    each_engine(|store| {
+        let (mut directory, mut random) = (Directory::default(), OsRandom::new());
+        let (_, changes) = directory.create_root(1, &mut random).unwrap();
+        directory.apply(&changes);
+        let hasher = KeyHasher::new(&[1; 32]);
+        let draft = KeyDraft {
+            account: "root".into(),
+            ..KeyDraft::default()
+        };
+        let (new, changes) = directory
+            .create_key(draft, &hasher, 2, &mut random)
+            .unwrap();
+        directory.apply(&changes);
+        let caller = directory.snapshot();
+        let caller = caller.find(&hasher.mac(new.token.expose())).unwrap();
+
+        // 9 October 2025, the first of that month, and the day before.
+        let now = 1_760_000_000_000;
+        let first = 1_759_276_800_000;
+        let mut batch = UsageBatch::default();
+        for (admitted_ms, charged) in [(now - 5, 1), (first, 20), (first - 1, 300)] {
+            batch.push(&UsageRow {
+                admitted_ms,
+                path: caller.path.ids().into(),
+                counted: true,
+                charged,
+                ..UsageRow::default()
+            });
+        }
+        store.append_usage(&batch).unwrap();
+        let books = ledger::load(store).unwrap();
+        let counters = std::sync::Arc::new(Counters::new(Zone::utc(), books));
+        usage::seed(store, &directory, &counters, now).unwrap();
+        let spent = counters.spent(&caller.path, now);
+        assert_eq!((spent.settled, spent.settled_month), (1, 21));
+    });
+}
+
+#[test]
 fn one_record_that_cannot_be_read_stops_the_start() {
     each_engine(|store| {
         let directory = Directory::default();

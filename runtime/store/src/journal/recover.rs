@@ -13,7 +13,7 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use tollgate_governance::{Entry, Ledger, LedgerError, UsageRow};
+use tollgate_governance::{Entry, Ledger, LedgerError, UsageDecodeError, UsageRow};
 use uuid::Uuid;
 
 use super::JournalOptions;
@@ -240,7 +240,8 @@ fn note(requests: &mut Requests, frame: &frame::Frame<'_>) {
     }
 }
 
-/// Forgets the requests whose row is in the store.
+/// Forgets the requests whose row is in the store. A damaged row is nobody's: should it be that of a request here, the one
+/// that is added is the only one that can be read, and the ledger takes no charge twice.
 fn pass_over_stored(
     store: &dyn Store,
     requests: &mut Requests,
@@ -264,6 +265,7 @@ fn pass_over_stored(
                     }
                     Visit::Continue
                 }
+                Err(UsageDecodeError::Damaged) => Visit::Continue,
                 Err(error) => {
                     failed = Some(error);
                     Visit::Stop
@@ -352,5 +354,66 @@ impl Books<'_> {
             Err(error) => return Err(wrong(error)),
         }
         Ok(record)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::MemoryStore;
+
+    fn row(request: u128) -> UsageRow<'static> {
+        UsageRow {
+            request: Uuid::from_u128(request),
+            admitted_ms: 1_000,
+            ..UsageRow::default()
+        }
+    }
+
+    fn frame(kind: Kind, number: u64) -> frame::Frame<'static> {
+        frame::Frame {
+            kind,
+            number,
+            request: Uuid::from_u128(1),
+            admitted_ms: 1_000,
+            row: b"row",
+            ledger: &[],
+            length: 0,
+        }
+    }
+
+    #[test]
+    fn a_final_row_is_the_last_word_whichever_worker_wrote_it_and_wherever_it_is_read() {
+        let (held, ended) = (frame(Kind::Hold, 9), frame(Kind::Final, 2));
+        for order in [[&held, &ended], [&ended, &held]] {
+            let mut requests = Requests::new();
+            order.iter().for_each(|frame| note(&mut requests, frame));
+            let kinds: Vec<_> = requests.values().map(|last| last.kind).collect();
+            assert_eq!(kinds, [Kind::Final]);
+        }
+    }
+
+    #[test]
+    fn a_damaged_row_in_the_store_stops_no_replay_and_a_newer_one_does() {
+        let store = MemoryStore::default();
+        let mut requests = Requests::new();
+        note(&mut requests, &frame(Kind::Final, 1));
+        let mut batch = UsageBatch::default();
+        batch.push_bytes(1_000, b"", &[]);
+        store.append_usage(&batch).unwrap();
+        let mut recovery = Recovery::default();
+        pass_over_stored(&store, &mut requests, &mut recovery).unwrap();
+        assert_eq!((requests.len(), recovery.already_stored), (1, 0));
+        // Those beside it are found.
+        batch.push(&row(1));
+        store.append_usage(&batch).unwrap();
+        pass_over_stored(&store, &mut requests, &mut recovery).unwrap();
+        assert_eq!((requests.len(), recovery.already_stored), (0, 1));
+        batch.clear();
+        batch.push_bytes(1_000, &[200; 100], &[]);
+        store.append_usage(&batch).unwrap();
+        note(&mut requests, &frame(Kind::Final, 1));
+        let refused = pass_over_stored(&store, &mut requests, &mut recovery);
+        assert!(matches!(refused, Err(StoreError::Usage(_))));
     }
 }
