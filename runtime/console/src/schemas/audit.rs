@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Named, count, list_of, moment, object, reference, text};
+use super::{Named, count, moment, object, reference, text};
 
 pub(super) fn schemas() -> Vec<Named> {
     let hash = || text("SHA-256, 64 hexadecimal digits.");
@@ -26,13 +26,17 @@ pub(super) fn schemas() -> Vec<Named> {
             ),
         ),
         (
+            "DamagedEntry",
+            object(
+                json!({ "sequence": count("The number it is stored under."), "damaged": text("Why it cannot be read.") }),
+                json!({}),
+            ),
+        ),
+        (
             "AuditPage",
             object(
                 json!({
-                    "entries": list_of("AuditEntry"),
-                    "damaged": { "type": "array", "items": object(
-                        json!({ "sequence": count("The number it is stored under."), "reason": text("Why it cannot be read.") }),
-                        json!({})) },
+                    "entries": { "type": "array", "items": { "anyOf": [reference("AuditEntry"), reference("DamagedEntry")] } },
                     "last": count("Number of the last entry of the whole log; 0: there is none."),
                 }),
                 json!({

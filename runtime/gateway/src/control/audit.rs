@@ -144,9 +144,7 @@ impl Log {
 #[derive(Debug, Clone, Serialize)]
 pub struct AuditPage {
     /// In the order in which they are stored.
-    pub entries: Vec<AuditEntry>,
-    /// Entries of this page that cannot be read.
-    pub damaged: Vec<DamagedEntry>,
+    pub entries: Vec<AuditItem>,
     /// Number of the last entry of the whole log; 0: it is empty.
     pub last: u64,
     /// What to ask for `after` to go on; absent at the end.
@@ -157,13 +155,19 @@ pub struct AuditPage {
     pub public_key: Option<String>,
 }
 
-/// An entry that cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct DamagedEntry {
-    /// The number under which it is stored.
-    pub sequence: u64,
-    /// Why.
-    pub reason: String,
+/// What is stored under a number of the log.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum AuditItem {
+    /// An entry. Whether it is the right one a verifier tells.
+    Entry(AuditEntry),
+    /// What cannot be read.
+    Damaged {
+        /// The number under which it is stored.
+        sequence: u64,
+        /// Why it cannot be read.
+        damaged: String,
+    },
 }
 
 impl Control {
@@ -269,25 +273,24 @@ impl Control {
         let signer = signer(&*self.store, &self.vault)?;
         let mut page = AuditPage {
             entries: Vec::new(),
-            damaged: Vec::new(),
             last: self.state.lock().log.chain.sequence,
             next: None,
             public_key: signer.map(|signer| signer.public_key()),
         };
         let mut seen = after;
         audit::scan(&*self.store, after, &mut |number, entry| {
-            if page.entries.len() + page.damaged.len() == limit {
+            if page.entries.len() == limit {
                 page.next = Some(seen);
                 return Visit::Stop;
             }
             seen = number;
-            match entry {
-                Ok(entry) => page.entries.push(entry),
-                Err(error) => page.damaged.push(DamagedEntry {
+            page.entries.push(match entry {
+                Ok(entry) => AuditItem::Entry(entry),
+                Err(error) => AuditItem::Damaged {
                     sequence: number,
-                    reason: error.to_string(),
-                }),
-            }
+                    damaged: error.to_string(),
+                },
+            });
             Visit::Continue
         })?;
         Ok(page)

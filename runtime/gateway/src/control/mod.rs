@@ -32,7 +32,7 @@ mod upstreams;
 mod usage;
 mod views;
 
-pub use audit::{AuditPage, DamagedEntry};
+pub use audit::{AuditItem, AuditPage};
 pub use backup::{BackupManifest, BackupRequest, Restored, restore};
 pub use credentials::CredentialRequest;
 pub use effective::{Decided, Effective, LimitOf, ListOf, MapOf, PayingWallet, Used};

@@ -105,6 +105,7 @@ impl Focus {
         let ends = row.ended_ms.max(row.admitted_ms) / 1_000 * 1_000 + 1_000;
         let provider = named([&row.provider, &row.upstream]);
         let model = named([&row.upstream_model, row.limited_model()]);
+        let sku = format!("{provider}/{model}");
         let description = format!(
             "{} on {model}: {consumed} tokens",
             named([&row.operation, ""])
@@ -134,14 +135,18 @@ impl Focus {
             "Tokens".to_owned(),
             provider.to_owned(),
             provider.to_owned(),
-            format!("{provider}/{model}"),
+            sku.clone(),
             model.to_owned(),
             "Model".to_owned(),
             "AI and Machine Learning".to_owned(),
             named([&row.upstream, &row.provider]).to_owned(),
             "Generative AI".to_owned(),
-            model.to_owned(),
-            named([&row.price_version, model]).to_owned(),
+            sku.clone(),
+            // A price belongs to one model: vendors call theirs alike.
+            match &*row.price_version {
+                "" => sku.clone(),
+                version => format!("{sku}@{version}"),
+            },
             row.account().map(|id| id.to_string()).unwrap_or_default(),
             row.names.to_string(),
             "Account".to_owned(),
@@ -159,7 +164,7 @@ impl Focus {
 }
 
 /// The first of the names that is one.
-fn named<'a>(names: [&'a str; 2]) -> &'a str {
+fn named(names: [&str; 2]) -> &str {
     let mut names = names.into_iter().filter(|name| !name.is_empty());
     names.next().unwrap_or(UNKNOWN)
 }

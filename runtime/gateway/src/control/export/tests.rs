@@ -166,8 +166,8 @@ fn json_lines_are_rows_as_the_api_shows_them() {
     assert_eq!(value, serde_json::to_value(RowView::new(&row())).unwrap());
 }
 
-/// Feature level "Mandatory" in FOCUS 1.2, without those that may be empty (`ChargeClass`).
-const MANDATORY: [&str; 20] = [
+/// Mandatory in FOCUS 1.2 (but for `ChargeClass`, which only corrections have), and what may not be empty for usage.
+const MANDATORY: [&str; 23] = [
     "BilledCost",
     "BillingAccountId",
     "BillingAccountName",
@@ -188,6 +188,9 @@ const MANDATORY: [&str; 20] = [
     "PublisherName",
     "ServiceCategory",
     "ServiceName",
+    "ServiceSubcategory",
+    "SkuId",
+    "SkuPriceId",
 ];
 
 #[test]
@@ -235,6 +238,10 @@ fn focus_tells_costs_as_decimals_and_periods_in_whole_seconds() {
     assert_eq!(
         (cells["ProviderName"], cells["ResourceId"]),
         ("vendor", "vendor/m-1")
+    );
+    assert_eq!(
+        (cells["SkuId"], cells["SkuPriceId"]),
+        ("vendor/m-1", "vendor/m-1@v")
     );
     // Months are those of the tree's zone, and each row's own.
     let later = UsageRow {
