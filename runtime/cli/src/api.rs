@@ -72,6 +72,26 @@ impl Api {
         path: &str,
         body: Option<&Value>,
     ) -> anyhow::Result<Value> {
+        let response = self.ask(method, path, body)?;
+        self.read(response)
+    }
+
+    /// Asks for something that is not JSON and may be large: it is read as it comes.
+    pub(crate) fn stream(&self, path: &str) -> anyhow::Result<impl std::io::Read + use<>> {
+        let response = self.ask("GET", path, None)?;
+        if response.status().is_success() {
+            return Ok(response.into_body().into_reader());
+        }
+        self.read(response)?;
+        bail!("{} answered without a reason", self.base)
+    }
+
+    fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> anyhow::Result<ureq::http::Response<ureq::Body>> {
         let request = ureq::http::Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.base))
@@ -79,12 +99,16 @@ impl Api {
             .header("content-type", "application/json")
             .body(body.map(Value::to_string).unwrap_or_default())
             .context("the management address is not a URL")?;
-        let mut response = self.agent.run(request).map_err(|error| {
+        self.agent.run(request).map_err(|error| {
             anyhow!(
                 "no gateway answers at {} ({error}); start one with `tollgate serve`",
                 self.base
             )
-        })?;
+        })
+    }
+
+    /// The answer, or what the refusal says.
+    fn read(&self, mut response: ureq::http::Response<ureq::Body>) -> anyhow::Result<Value> {
         let status = response.status();
         let text = response
             .body_mut()

@@ -77,11 +77,12 @@ pub(crate) fn restore(place: &Place, folder: &Path) -> anyhow::Result<ExitCode> 
 
 fn summary(manifest: &Value) -> String {
     format!(
-        "Backup of {}: {} records, {} blocks of usage, {} records of the ledger, {} bytes.",
+        "Backup of {}: {} records, {} blocks of usage, {} records of the ledger, {} entries of the audit log, {} bytes.",
         moment(&manifest["created_ms"]),
         text(manifest, "records"),
         text(manifest, "usage_blocks"),
         text(manifest, "ledger_records"),
+        text(manifest, "audit_entries"),
         text(manifest, "bytes"),
     )
 }

@@ -6,6 +6,7 @@
 
 mod api;
 mod args;
+mod audit;
 mod backup;
 mod banner;
 mod configuration;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         Command::Backup { folder } => backup::back_up(&cli.place, folder),
         Command::Restore { folder } => backup::restore(&cli.place, folder),
         Command::Usage(usage) => usage::run(&cli.place, usage),
+        Command::Audit(audit) => audit::run(&cli.place, audit),
         command => manage::run(&cli.place, command),
     };
     match done {

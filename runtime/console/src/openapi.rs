@@ -25,7 +25,7 @@ pub(crate) fn describe() -> Value {
             "title": "Tollgate management API",
             "version": env!("CARGO_PKG_VERSION"),
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
-            "description": "Accounts, keys, credentials, upstreams, policies, components and usage of one Tollgate gateway. \
+            "description": "Accounts, keys, credentials, upstreams, policies, components, usage and the audit log of one Tollgate gateway. \
                 Money is in micro-units of the base currency, times are milliseconds since 1970 in UTC."
         },
         "security": [{ "managementToken": [] }],
@@ -63,7 +63,12 @@ fn operation(route: &Route) -> Value {
     let (status, schema) = route.answer;
     let success = match schema {
         Some(name) => json!({ "description": "Done.", "content": content(name) }),
-        None => json!({ "description": "A page.", "content": { "text/html": {} } }),
+        None => {
+            let media = route.media.iter().map(|media| (*media, json!({})));
+            let media: serde_json::Map<_, _> =
+                media.map(|(name, any)| (name.to_owned(), any)).collect();
+            json!({ "description": "Done; not JSON.", "content": media })
+        }
     };
     let mut responses = json!({});
     responses[status.to_string()] = success;

@@ -10,6 +10,7 @@
 
 mod account;
 mod attachment;
+mod audit;
 mod calendar;
 mod caller;
 mod codec;
@@ -37,6 +38,11 @@ pub use account::{
     ZoneChange,
 };
 pub use attachment::{Attachment, AttachmentDraft};
+pub use audit::{
+    AuditChain, AuditCheckpoint, AuditDecodeError, AuditDraft, AuditEntry, AuditFinding, AuditHash,
+    AuditSigner, AuditSubject, AuditVerifier, CheckpointError, canonical_json, change_subject,
+    change_summary,
+};
 pub use calendar::{Day, Zone};
 pub use caller::Caller;
 pub use credential::CredentialRecord;

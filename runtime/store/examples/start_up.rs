@@ -97,7 +97,7 @@ fn populate(store: &DiskStore, accounts: usize) -> (Directory, Vec<AccountId>) {
     let (mut directory, mut random) = (Directory::default(), OsRandom::new());
     let hasher = KeyHasher::new(&[7; 32]);
     let (root, changes) = directory.create_root(NOW, &mut random).unwrap();
-    records::commit(store, &mut directory, &changes).unwrap();
+    records::commit(store, &mut directory, &changes, None).unwrap();
     let mut waiting: Vec<Change> = Vec::new();
     let (mut department, mut leaves) = (root.id, Vec::with_capacity(accounts));
     for number in 0..accounts {
@@ -122,10 +122,10 @@ fn populate(store: &DiskStore, accounts: usize) -> (Directory, Vec<AccountId>) {
         waiting.extend(changes);
         leaves.push(id);
         if waiting.len() >= CHUNK {
-            records::commit(store, &mut directory, &std::mem::take(&mut waiting)).unwrap();
+            records::commit(store, &mut directory, &std::mem::take(&mut waiting), None).unwrap();
         }
     }
-    records::commit(store, &mut directory, &waiting).unwrap();
+    records::commit(store, &mut directory, &waiting, None).unwrap();
     (directory, leaves)
 }
 

@@ -1,8 +1,8 @@
 //! Backup of a live store into a folder, and restore into an empty one.
 //!
 //! A backup is two files: the pairs, and a manifest with their SHA-256, written last: a folder without a manifest is a
-//! backup that was interrupted. It holds accounts, keys, sealed credentials, policies, usage rows and the ledger as of
-//! one moment; not the master key, without which the credentials cannot be opened.
+//! backup that was interrupted. It holds accounts, keys, sealed credentials, policies, usage rows, the ledger and the audit
+//! log as of one moment; not the master key, without which the credentials cannot be opened.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{BufReader, BufWriter, ErrorKind, Read, Write};
@@ -41,6 +41,9 @@ pub struct Manifest {
     pub usage_blocks: u64,
     /// Records of the ledger.
     pub ledger_records: u64,
+    /// Entries of the audit log.
+    #[serde(default)]
+    pub audit_entries: u64,
     /// Size of the pairs.
     pub bytes: u64,
     /// SHA-256 of the pairs, in hexadecimal digits.
@@ -72,6 +75,7 @@ pub fn create(store: &dyn Store, folder: &Path) -> Result<Manifest, StoreError> 
         records: 0,
         usage_blocks: 0,
         ledger_records: 0,
+        audit_entries: 0,
         bytes: 0,
         sha256: String::new(),
     };
@@ -81,6 +85,7 @@ pub fn create(store: &dyn Store, folder: &Path) -> Result<Manifest, StoreError> 
         let counter = match key.first() {
             Some(&USAGE) => &mut manifest.usage_blocks,
             Some(&table) if table == Table::Ledger as u8 => &mut manifest.ledger_records,
+            Some(&table) if table == Table::Audit as u8 => &mut manifest.audit_entries,
             _ => &mut manifest.records,
         };
         *counter += 1;

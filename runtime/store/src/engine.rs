@@ -50,6 +50,9 @@ pub enum Table {
     Ledger = 8,
     /// Kept turns by id, sealed.
     Turns = 9,
+    /// Entries of the audit log by their number; see [`audit`](crate::audit). A store that has none never had an act
+    /// written down. Grows only: a write adds the entry after the last or is refused.
+    Audit = 10,
 }
 
 /// One change of a record. No value removes it.
@@ -122,7 +125,7 @@ pub trait Store: Send + Sync {
     /// Makes all changes or none, durable on return.
     ///
     /// # Errors
-    /// See [`Store`]; [`StoreError::Protected`] for a table that is read only.
+    /// See [`Store`]; [`StoreError::Protected`] for a table that is read only; [`StoreError::NotNext`].
     fn apply(&self, writes: &[Write]) -> Result<(), StoreError>;
 
     /// Appends records to the ledger and makes changes, all or none, durable on return. Returns the new records'

@@ -93,6 +93,12 @@ pub enum StoreError {
     /// The ledger is only ever appended to; roll-ups follow from the rows.
     #[error("records of the table {0:?} are written by the store alone")]
     Protected(Table),
+    /// The audit log only ever grows by its next entry. Nothing was changed.
+    #[error("the audit log takes entry {next} next, and nothing else")]
+    NotNext {
+        /// Number of the entry that it takes.
+        next: u64,
+    },
     /// Another process has it open.
     #[error("the store in {} is in use by another process", path.display())]
     InUse {
@@ -117,6 +123,9 @@ impl StoreError {
     /// Whether surely nothing was written: refused before anything was handed to the disk.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
-        matches!(self, Self::Full { .. } | Self::Protected(_))
+        matches!(
+            self,
+            Self::Full { .. } | Self::Protected(_) | Self::NotNext { .. }
+        )
     }
 }

@@ -3,7 +3,8 @@
 //! Nothing above this crate may know the engine. Records go through [`records`]. Usage rows go through a
 //! [`JournalWriter`], one for each worker, which writes them to a file before it returns, and a [`UsageWriter`], which
 //! commits them in groups on a thread of its own together with their ledger records, and keeps their roll-ups
-//! ([`UsageRollups`]); they come back through [`usage`] and [`ledger`].
+//! ([`UsageRollups`]); they come back through [`usage`] and [`ledger`]. What
+//! management did is written with the change it tells of and comes back through [`audit`].
 //!
 //! The order of a start: [`DiskStore::open`], [`DiskStore::with_fold`], [`Journal::open`] (which replays what a killed
 //! process left), [`ledger::checkpoint`], then whatever reads rows and [`ledger::load`], then
@@ -13,6 +14,7 @@
     allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")
 )]
 
+pub mod audit;
 pub mod backup;
 mod batch;
 mod blocks;

@@ -1,7 +1,8 @@
 //! Between the directory of governance and the tables of the store.
 
-use tollgate_governance::{Change, Directory, Record, RecordKind};
+use tollgate_governance::{AuditEntry, Change, Directory, Record, RecordKind};
 
+use crate::audit;
 use crate::engine::{Store, Table, Visit, Write};
 use crate::error::StoreError;
 
@@ -48,7 +49,8 @@ pub fn load(store: &dyn Store) -> Result<Directory, StoreError> {
     Ok(Directory::load(records)?)
 }
 
-/// Makes changes durable, all or none, and then effective in the directory.
+/// Makes changes durable together with the entry of the audit log that tells of them, all or none, and then effective in
+/// the directory.
 ///
 /// # Errors
 /// When the store fails; the directory is then unchanged.
@@ -56,16 +58,17 @@ pub fn commit(
     store: &dyn Store,
     directory: &mut Directory,
     changes: &[Change],
+    entry: Option<&AuditEntry>,
 ) -> Result<(), StoreError> {
-    let writes: Vec<Write> = changes
+    let writes = changes
         .iter()
         .map(|change| Write {
             table: table(change.kind()),
             key: change.id(),
             value: change.bytes(),
         })
-        .collect();
-    store.apply(&writes)?;
+        .chain(entry.map(audit::write));
+    store.apply(&writes.collect::<Vec<_>>())?;
     directory.apply(changes);
     Ok(())
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
 
+use crate::audit;
 use crate::batch::UsageBatch;
 use crate::blocks::{self, USAGE};
 use crate::disk::Disk;
@@ -54,6 +55,8 @@ struct State {
     commits: u64,
     /// Number of the last record of the ledger.
     ledger: u64,
+    /// Number of the last entry of the audit log.
+    audit: u64,
     /// Sums that are in no page.
     waiting: Waiting,
 }
@@ -98,11 +101,15 @@ impl DiskStore {
         let disk = Disk::open(path)?;
         let number = |key| read_number(&tree, key).map_err(|error| classify(path, error));
         let (commits, base) = (number(COMMITS)?, number(BASE)?);
-        let last = tree.scan_prefix([Table::Ledger as u8]).next_back();
-        let ledger = match last.transpose().map_err(|error| classify(path, error))? {
-            Some((key, _)) => ledger::sequence(&key[1..])?,
-            None => 0,
+        // Both are numbered without gaps: the last key is how far they got.
+        let last = |table: Table| {
+            let last = tree.scan_prefix([table as u8]).next_back();
+            match last.transpose().map_err(|error| classify(path, error))? {
+                Some((key, _)) => ledger::sequence(&key[1..]),
+                None => Ok(0),
+            }
         };
+        let (ledger, audit) = (last(Table::Ledger)?, last(Table::Audit)?);
         let store = Self {
             path: path.to_owned(),
             tree,
@@ -112,6 +119,7 @@ impl DiskStore {
             state: Mutex::new(State {
                 commits,
                 ledger,
+                audit,
                 waiting: Waiting::default(),
             }),
             rollups: None,
@@ -324,10 +332,11 @@ impl Store for DiskStore {
         }
         let added = {
             let mut state = self.state.lock();
+            let audit = audit::last_after(state.audit, writes)?;
             let first = state.ledger + 1;
             let next = add_to_ledger(&mut batch, first, records.iter().map(Vec::as_slice));
             self.commit(batch, &mut state)?;
-            state.ledger = next - 1;
+            (state.ledger, state.audit) = (next - 1, audit);
             first..next
         };
         match self.flush() {
@@ -405,12 +414,14 @@ impl Store for DiskStore {
     }
 
     fn export(&self, visit: &mut ExportVisit<'_>) -> Result<(), StoreError> {
-        // Records change, so commits wait while they are read (0.5 µs each). Rows and the ledger only grow: what is
+        // Records change, so commits wait while they are read (0.5 µs each). Rows, ledger and audit log only grow: what is
         // newer than this moment is told by its number, and they are read while commits go on.
-        let (sequence, ledger) = {
+        let (sequence, numbered) = {
             let state = self.state.lock();
-            let moment = (self.sequence()?, state.ledger);
-            let append_only = [Table::Rollups as u8, Table::Ledger as u8];
+            let numbered = [(Table::Ledger, state.ledger), (Table::Audit, state.audit)];
+            let moment = (self.sequence()?, numbered);
+            let append_only =
+                [Table::Rollups, Table::Ledger, Table::Audit].map(|table| table as u8);
             for table in (0..USAGE).filter(|table| !append_only.contains(table)) {
                 for pair in self.tree.scan_prefix([table]) {
                     let (key, value) = pair.map_err(|error| self.classify(error))?;
@@ -421,12 +432,14 @@ impl Store for DiskStore {
             }
             moment
         };
-        for pair in self.tree.scan_prefix([Table::Ledger as u8]) {
-            let (key, value) = pair.map_err(|error| self.classify(error))?;
-            if ledger::sequence(&key[1..])? > ledger {
-                break;
+        for (table, last) in numbered {
+            for pair in self.tree.scan_prefix([table as u8]) {
+                let (key, value) = pair.map_err(|error| self.classify(error))?;
+                if ledger::sequence(&key[1..])? > last {
+                    break;
+                }
+                visit(&key, &value)?;
             }
-            visit(&key, &value)?;
         }
         for pair in self.tree.scan_prefix([USAGE]) {
             let (key, value) = pair.map_err(|error| self.classify(error))?;

@@ -174,17 +174,17 @@ fn a_directory_is_committed_and_loaded_again() {
         let mut directory = records::load(store).unwrap();
         assert!(directory.root().is_none());
         let (_, changes) = directory.create_root(1, &mut random).unwrap();
-        records::commit(store, &mut directory, &changes).unwrap();
+        records::commit(store, &mut directory, &changes, None).unwrap();
         let new = AccountPatch {
             name: Some("dept".into()),
             ..AccountPatch::default()
         };
         let (_, changes) = directory.create_account(&new, 2, &mut random).unwrap();
-        records::commit(store, &mut directory, &changes).unwrap();
+        records::commit(store, &mut directory, &changes, None).unwrap();
         let patch: AccountPatch =
             serde_json::from_str(r#"{"limits":{"daily_limit":100}}"#).unwrap();
         let (_, changes) = directory.update_account("root/dept", &patch, 3).unwrap();
-        records::commit(store, &mut directory, &changes).unwrap();
+        records::commit(store, &mut directory, &changes, None).unwrap();
         let hasher = KeyHasher::new(&[1; 32]);
         let draft = KeyDraft {
             account: "root/dept".into(),
@@ -193,7 +193,7 @@ fn a_directory_is_committed_and_loaded_again() {
         let (new, changes) = directory
             .create_key(draft, &hasher, 4, &mut random)
             .unwrap();
-        records::commit(store, &mut directory, &changes).unwrap();
+        records::commit(store, &mut directory, &changes, None).unwrap();
 
         let again = records::load(store).unwrap();
         assert!(again.accounts().eq(directory.accounts()));
@@ -283,7 +283,7 @@ fn one_record_that_cannot_be_read_stops_the_start() {
     each_engine(|store| {
         let directory = Directory::default();
         let (_, changes) = directory.create_root(1, &mut OsRandom::new()).unwrap();
-        records::commit(store, &mut Directory::default(), &changes).unwrap();
+        records::commit(store, &mut Directory::default(), &changes, None).unwrap();
         store
             .put(Table::Keys, b"0123456789abcdef", b"{\"v\":1}")
             .unwrap();

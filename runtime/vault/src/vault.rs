@@ -13,6 +13,7 @@ use crate::sealed::{SealedCredential, Wrapping, aes};
 
 const CREDENTIAL: &str = "credential";
 const PEPPER: &str = "pepper";
+const SIGNING_KEY: &str = "signing key";
 
 /// Seals and opens credentials under one master key.
 pub struct Vault {
@@ -123,6 +124,26 @@ impl Vault {
         }
         self.pepper.copy_from_slice(&pepper);
         Ok(self)
+    }
+
+    /// Seals a secret that signatures are made with, under its name: random, not derived, so that it can be replaced.
+    ///
+    /// # Errors
+    /// When the operating system gives no randomness.
+    pub fn seal_signing_key(&self, name: &str, seed: &[u8; 32]) -> Result<Vec<u8>, VaultError> {
+        Ok(self.wrapping.seal(SIGNING_KEY, name, seed)?.into_bytes())
+    }
+
+    /// Opens what [`Vault::seal_signing_key`] sealed under this name.
+    ///
+    /// # Errors
+    /// See [`Vault::open_credential`].
+    pub fn open_signing_key(
+        &self,
+        name: &str,
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        self.wrapping.open(SIGNING_KEY, name, sealed)
     }
 
     /// A key for one purpose, derived from the pepper: for example to authenticate cached files.
@@ -237,6 +258,19 @@ mod tests {
         let vault = vault(1);
         let sealed = vault.seal(PEPPER, FIELDS).unwrap();
         assert!(vault.with_pepper(sealed.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn a_signing_key_opens_under_its_name_and_master_key_and_as_nothing_else() {
+        let sealed = vault(1).seal_signing_key("audit", &[7; 32]).unwrap();
+        let opened = vault(1).open_signing_key("audit", &sealed).unwrap();
+        assert_eq!(*opened, [7; 32]);
+        assert!(!sealed.windows(8).any(|window| window == [7; 8]));
+        assert!(vault(1).open_signing_key("other", &sealed).is_err());
+        assert!(vault(2).open_signing_key("audit", &sealed).is_err());
+        assert!(vault(1).open_credential("audit", &sealed).is_err());
+        let pepper = vault(1).seal_pepper().unwrap();
+        assert!(vault(1).open_signing_key(PEPPER, &pepper).is_err());
     }
 
     #[test]

@@ -5,6 +5,7 @@
     reason = "test code fails loudly"
 )]
 
+mod audit;
 mod bad_input;
 mod boundaries;
 mod bridge;

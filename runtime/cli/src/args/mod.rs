@@ -1,6 +1,7 @@
 //! What can be typed after `tollgate`.
 
 mod account;
+mod audit;
 mod key;
 mod traffic;
 mod usage;
@@ -10,9 +11,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use account::{Account, Boundaries, Boundary, Limit};
+pub(crate) use audit::Audit;
 pub(crate) use key::{Counterpart, Grant, Key, Scope};
 pub(crate) use traffic::{Component, Credential, Policy, Upstream, UpstreamSet};
-pub(crate) use usage::{Filter, Lines, Rows, Usage, UsageCommand};
+pub(crate) use usage::{Export, Filter, Lines, Rows, Usage, UsageCommand};
 
 /// An AI gateway that is extended by WebAssembly components.
 #[derive(Debug, Parser)]
@@ -73,6 +75,9 @@ pub(crate) enum Command {
     Component(Component),
     /// What was used, by whom, at what cost
     Usage(Usage),
+    /// What management did: a log that shows when somebody changes it
+    #[command(subcommand)]
+    Audit(Audit),
     /// Write a backup of a running gateway into a folder of its machine
     Backup {
         /// New or empty

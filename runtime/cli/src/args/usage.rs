@@ -1,5 +1,7 @@
 //! `tollgate usage`.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::when;
@@ -19,6 +21,8 @@ pub(crate) enum UsageCommand {
     Rows(Rows),
     /// Requests added up
     Report(Lines),
+    /// All requests that fit, oldest first, for other programs
+    Export(Export),
 }
 
 #[derive(Debug, Args)]
@@ -40,6 +44,28 @@ pub(crate) struct Lines {
     pub(crate) span: Option<Span>,
     #[command(flatten)]
     pub(crate) filter: Filter,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// How to write them
+    #[arg(long, value_enum)]
+    pub(crate) format: Format,
+    /// A new file to write them to, instead of standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) filter: Filter,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// With a heading, for spreadsheets
+    Csv,
+    /// A row in a line, as `--json` shows it
+    Jsonl,
+    /// FOCUS 1.2 as CSV, for cost tools
+    Focus,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

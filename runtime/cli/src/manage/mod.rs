@@ -53,6 +53,7 @@ fn ask(api: &Api, command: &Command) -> anyhow::Result<(Value, Show)> {
         Command::Serve(_)
         | Command::Init(_)
         | Command::Usage(_)
+        | Command::Audit(_)
         | Command::Backup { .. }
         | Command::Restore { .. }
         | Command::Doctor => {

@@ -1,5 +1,6 @@
-//! `tollgate usage`: rows, and reports.
+//! `tollgate usage`: rows, reports, and exports.
 
+mod export;
 mod lines;
 mod rows;
 
@@ -22,6 +23,10 @@ pub(crate) fn run(place: &Place, usage: &Usage) -> anyhow::Result<ExitCode> {
         None => rows_of(&api, &usage.rows)?,
         Some(UsageCommand::Rows(rows)) => rows_of(&api, rows)?,
         Some(UsageCommand::Report(lines)) => report_of(&api, lines)?,
+        Some(UsageCommand::Export(wanted)) => {
+            export::run(api, wanted)?;
+            return Ok(ExitCode::SUCCESS);
+        }
     };
     if place.json {
         report::json(&answer)?;

@@ -1,6 +1,7 @@
 //! The binary as a person uses it: serve, manage, look, stop. Without components: those have tests of their own.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")]
 
+mod audited;
 mod damaged;
 mod manage;
 mod place;

@@ -1,7 +1,9 @@
 //! The table of routes: the router and the OpenAPI description are both made from it.
 
 mod accounts;
+mod audit;
 mod credentials;
+mod export;
 mod grants;
 mod keys;
 mod limits;
@@ -50,8 +52,10 @@ pub(crate) struct Route {
     pub(crate) query: &'static [(&'static str, &'static str)],
     /// Schema of the request body.
     pub(crate) request: Option<&'static str>,
-    /// Status of success, and the schema of its body.
+    /// Status of success, and the schema of its body; none: no JSON, but `media`.
     pub(crate) answer: (u16, Option<&'static str>),
+    /// Types that are answered where there is no schema.
+    pub(crate) media: &'static [&'static str],
     pub(crate) handler: MethodRouter<Arc<Control>>,
 }
 
@@ -71,6 +75,7 @@ impl Route {
             query: &[],
             request: None,
             answer: (200, None),
+            media: &["text/html"],
             handler,
         }
     }
@@ -92,6 +97,11 @@ impl Route {
 
     fn takes(mut self, schema: &'static str) -> Self {
         self.request = Some(schema);
+        self
+    }
+
+    fn streams(mut self, media: &'static [&'static str]) -> Self {
+        self.media = media;
         self
     }
 
@@ -126,6 +136,7 @@ pub(crate) fn table() -> Vec<Route> {
     all.extend(credit());
     all.extend(traffic());
     all.extend(usage());
+    all.extend(audited());
     all
 }
 
@@ -282,6 +293,21 @@ fn traffic() -> Vec<Route> {
     ]
 }
 
+fn audited() -> Vec<Route> {
+    vec![
+        Route::new("get", "/api/audit", "listAudit", get(audit::list))
+            .says("What management did, oldest first: one entry for each act, chained by hashes.")
+            .query(&[
+                ("after", "Entries after the one of this number; all if absent."),
+                ("limit", "Entries to answer, at most 1000; 100 if absent."),
+            ])
+            .gives(200, "AuditPage"),
+        Route::new("post", "/api/audit/checkpoint", "checkpointAudit", post(audit::checkpoint))
+            .says("Signs how far the audit log has got. Kept elsewhere, it shows later whether the log lacks its end or was written anew.")
+            .gives(201, "AuditCheckpoint"),
+    ]
+}
+
 fn usage() -> Vec<Route> {
     vec![
         Route::new("get", "/api/usage", "listUsage", get(usage::list))
@@ -311,5 +337,18 @@ fn usage() -> Vec<Route> {
                 TAG,
             ])
             .gives(200, "UsageReport"),
+        Route::new("get", "/api/usage/export", "exportUsage", get(export::usage))
+            .says("Usage rows, oldest first, as a stream: all that fit. An answer that breaks off is not the whole.")
+            .query(&[
+                ("format", "`csv` (if absent), `jsonl` (a row in a line, as in `rows` of a page) or `focus` (FOCUS 1.2 as CSV)."),
+                ACCOUNT,
+                SINCE,
+                UNTIL,
+                MODEL,
+                PROVIDER,
+                KEY,
+                TAG,
+            ])
+            .streams(&["text/csv", "application/x-ndjson"]),
     ]
 }

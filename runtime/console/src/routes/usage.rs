@@ -46,7 +46,11 @@ pub(super) struct Lines {
 }
 
 /// Reads the times of a filter.
-fn within(filter: Filter, since: Option<String>, until: Option<String>) -> Result<Filter, Refusal> {
+pub(super) fn within(
+    filter: Filter,
+    since: Option<String>,
+    until: Option<String>,
+) -> Result<Filter, Refusal> {
     let since_ms = since.map(|text| moment("since", &text)).transpose()?;
     let until_ms = until.map(|text| moment("until", &text)).transpose()?;
     if since_ms

@@ -1,6 +1,7 @@
 //! Schemas of the OpenAPI description. A test holds every answer of the API against them.
 
 mod accounts;
+mod audit;
 mod credit;
 mod keys;
 mod state;
@@ -20,6 +21,7 @@ pub(crate) fn schemas() -> Value {
         .chain(traffic::schemas())
         .chain(state::schemas())
         .chain(usage::schemas())
+        .chain(audit::schemas())
     {
         all.insert(name.to_owned(), schema);
     }

@@ -34,6 +34,7 @@ pub(super) fn schemas() -> Vec<Named> {
                 json!({ "backup_format": count("Of the backup."), "store_format": count("Of what is in it."),
                     "created_ms": moment(), "records": count("Accounts, keys and whatever else is a record."),
                     "usage_blocks": count("Blocks of usage rows."), "ledger_records": count("Records of the ledger."),
+                    "audit_entries": count("Entries of the audit log."),
                     "bytes": count("Size."), "sha256": text("Of the data, hex.") }),
                 json!({}),
             ),

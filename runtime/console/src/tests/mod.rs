@@ -1,8 +1,10 @@
 //! The API as its callers see it: over HTTP types, on a real store, vault and component host in a temporary folder.
 
 mod api;
+mod audit;
 mod auth;
 mod credit;
+mod export;
 mod guests;
 mod openapi;
 mod secrets;

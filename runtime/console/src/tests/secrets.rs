@@ -29,6 +29,10 @@ async fn no_secret_ever_comes_back() {
         "policies",
         "components",
         "usage",
+        "usage/export?format=csv",
+        "usage/export?format=jsonl",
+        "usage/export?format=focus",
+        "audit?limit=1000",
         "status",
     ] {
         let (status, text) = world

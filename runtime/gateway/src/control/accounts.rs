@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tollgate_governance::{Account, AccountPatch, Attached, DeleteMode, OsRandom, Status};
 
+use super::audit::Act;
 use super::error::ControlError;
 use super::known::{self, Lists};
 use super::views::{
@@ -26,7 +27,7 @@ impl Control {
             state
                 .directory
                 .create_account(new, now_ms(), &mut OsRandom::new())?;
-        self.commit(&mut state, &changes)?;
+        self.commit(&mut state, Act::new("account.create"), &changes)?;
         self.account_view(&state, &account)
     }
 
@@ -79,7 +80,7 @@ impl Control {
         patch: &AccountPatch,
     ) -> Result<AccountView, ControlError> {
         let mut state = self.state.lock();
-        let account = self.patch_account(&mut state, target, patch)?;
+        let account = self.patch_account(&mut state, target, patch, "account.change")?;
         self.account_view(&state, &account)
     }
 
@@ -88,10 +89,11 @@ impl Control {
         state: &mut State,
         target: &str,
         patch: &AccountPatch,
+        act: &'static str,
     ) -> Result<Arc<Account>, ControlError> {
         self.check_names(state, patch, state.directory.account(target).ok())?;
         let (account, changes) = state.directory.update_account(target, patch, now_ms())?;
-        self.commit(state, &changes)?;
+        self.commit(state, Act::new(act), &changes)?;
         if account.parent.is_none() {
             let zone = super::open::zone(&self.config, &state.directory)
                 .map_err(|error| ControlError::invalid("time_zone", error.to_string()))?;
@@ -122,7 +124,9 @@ impl Control {
             }
         };
         let changes = state.directory.close_account(target, mode, attached, now)?;
-        self.commit(&mut state, &changes)?;
+        let act = Act::new("account.delete").about(id.to_string(), path.as_str());
+        let act = act.with("mode", mode);
+        self.commit(&mut state, act, &changes)?;
         let before = state.closing.len();
         state.closing = state.directory.closing();
         let accounts = state.closing.len().saturating_sub(before);

@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use serde::Deserialize;
-use tollgate_store::{StoreError, backup};
+use tollgate_governance::Directory;
+use tollgate_store::{DiskStore, Durability, Store as _, StoreError, audit, backup};
 
 use super::Control;
+use super::audit::{Act, Actor};
 use super::data_dir::DataDir;
 use super::error::{ControlError, StartError};
 use crate::config::Config;
@@ -37,10 +39,20 @@ impl Control {
             return Err(wrong("must not be inside the store itself".to_owned()));
         }
         self.catch_up();
-        backup::create(&*self.store, folder).map_err(|error| match error {
+        let manifest = backup::create(&*self.store, folder).map_err(|error| match error {
             StoreError::Backup { .. } | StoreError::Io(_) => wrong(error.to_string()),
             error => error.into(),
-        })
+        })?;
+        // After the deed: the entry names what was written by its hash.
+        let act = Act::new("backup.create").about(request.folder.as_str(), "");
+        self.note(act.with("sha256", &manifest.sha256))
+            .map_err(|error| {
+                let message = format!(
+                    "the backup was written, but the audit log does not tell of it: {error}"
+                );
+                ControlError::internal(message)
+            })?;
+        Ok(manifest)
     }
 
     /// Whether `folder`, or the nearest folder above it that exists, lies in `store`.
@@ -63,6 +75,22 @@ pub struct Restored {
     pub token_file: std::path::PathBuf,
 }
 
+/// Writes down in the restored log that it was restored: what came after the backup is not in it.
+fn note_restored(
+    data: &DataDir,
+    folder: &Path,
+    manifest: &BackupManifest,
+) -> Result<(), StoreError> {
+    let store = DiskStore::open(&data.store(), Durability::PowerLoss)?;
+    let act = Act::new("backup.restore").by(Actor::CommandLine);
+    let act = act
+        .about(folder.display().to_string(), "")
+        .with("sha256", &manifest.sha256)
+        .with("backup_created_ms", manifest.created_ms);
+    let entry = super::audit::alone(&store, act, &Directory::default(), &[])?;
+    store.apply(&[audit::write(&entry)])
+}
+
 /// Makes the store of the configured data directory from a backup. Nothing that is there is touched.
 ///
 /// # Errors
@@ -70,10 +98,12 @@ pub struct Restored {
 pub fn restore(config: &Config, folder: &Path) -> Result<Restored, StartError> {
     let data = DataDir::at(&config.data.dir);
     data.prepare()?;
-    let manifest = backup::restore(folder, &data.store()).map_err(|error| StartError::Store {
+    let failed = |error: StoreError| StartError::Store {
         path: data.store(),
         reason: error.to_string(),
-    })?;
+    };
+    let manifest = backup::restore(folder, &data.store()).map_err(failed)?;
+    note_restored(&data, folder, &manifest).map_err(failed)?;
     Ok(Restored {
         manifest,
         store: data.store(),

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use tollgate_governance::{Attachment, Change, DirectoryError, Upstream};
 use tollgate_plugin::Generation;
-use tollgate_store::{StoreError, records};
+use tollgate_store::StoreError;
 use tollgate_vault::Credential;
 
+use super::audit::Act;
 use super::error::ControlError;
 use super::{Control, State};
 use crate::config::Config;
@@ -36,12 +37,18 @@ impl From<StoreError> for ControlError {
 }
 
 impl Control {
-    /// Stores changes, applies them and publishes what follows from them.
-    pub(super) fn commit(&self, state: &mut State, changes: &[Change]) -> Result<(), ControlError> {
+    /// Stores changes with what the audit log tells of them, applies them and publishes what follows from them. Where
+    /// nothing changes nothing was done.
+    pub(super) fn commit(
+        &self,
+        state: &mut State,
+        act: Act,
+        changes: &[Change],
+    ) -> Result<(), ControlError> {
         if changes.is_empty() {
             return Ok(());
         }
-        records::commit(&*self.store, &mut state.directory, changes)?;
+        self.record(state, act, changes)?;
         self.publish(state);
         Ok(())
     }
@@ -75,6 +82,7 @@ impl Control {
             state.generation = generation;
             self.publish(&state);
         }
+        self.note_components(&mut state);
     }
 
     /// Tries a proposal without making it: refuses if something cannot be used with it that can be used without.

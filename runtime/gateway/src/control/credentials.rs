@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use tollgate_governance::CredentialRecord;
-use tollgate_store::records;
 
+use super::audit::Act;
 use super::change::Proposal;
 use super::error::ControlError;
 use super::views::{CredentialList, CredentialView, Deleted};
@@ -95,7 +95,11 @@ impl Control {
             },
             |_| "fields",
         )?;
-        records::commit(&*self.store, &mut state.directory, &changes)?;
+        let act = match state.directory.credential(name) {
+            Some(_) => "credential.change",
+            None => "credential.create",
+        };
+        self.record(&mut state, Act::new(act), &changes)?;
         state
             .sealed
             .retain(|problem| problem.what != format!("credential `{name}`"));
@@ -126,7 +130,7 @@ impl Control {
     pub fn delete_credential(&self, name: &str) -> Result<Deleted, ControlError> {
         let mut state = self.state.lock();
         let changes = state.directory.delete_credential(name)?;
-        records::commit(&*self.store, &mut state.directory, &changes)?;
+        self.record(&mut state, Act::new("credential.delete"), &changes)?;
         state
             .sealed
             .retain(|problem| problem.what != format!("credential `{name}`"));

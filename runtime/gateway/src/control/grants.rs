@@ -1,9 +1,12 @@
 //! Prepaid credit: granted, taken back, looked at.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use tollgate_governance::{Account, AccountId, Operation, Source, Status as AccountStatus, Totals};
 use tollgate_store::ledger;
 
+use super::audit::Act;
 use super::error::ControlError;
 use super::{Control, State, now_ms};
 
@@ -139,9 +142,10 @@ impl Control {
     /// A value is wrong, the credit is not there, or the key was used for something else.
     pub fn grant(&self, request: &GrantRequest) -> Result<Moved, ControlError> {
         // Under the lock of the tree: the account cannot go away, or elsewhere, meanwhile.
-        let state = self.state.lock();
-        let account = payable(&state, &request.account)?;
-        let from = match counterpart(account, request.from, "from")? {
+        let mut state = self.state.lock();
+        let account = &payable(&state, &request.account)?;
+        let counterpart = counterpart(account, request.from, "from")?;
+        let from = match counterpart {
             None => Source::Treasury {
                 expires_ms: request.expires_ms,
             },
@@ -151,12 +155,26 @@ impl Control {
             }
             Some(parent) => Source::Wallet(parent),
         };
-        let posted = self.post(Operation::Grant {
+        let operation = Operation::Grant {
             key: request.idempotency_key.clone(),
             from,
             to: account.id,
             amount: request.amount,
-        })?;
+        };
+        let act = moves(
+            "grant.add",
+            &state,
+            account,
+            request.amount,
+            "from",
+            counterpart,
+        );
+        let act = act.with("idempotency_key", &request.idempotency_key);
+        let act = match request.expires_ms {
+            Some(expires_ms) => act.with("expires_ms", expires_ms),
+            None => act,
+        };
+        let posted = self.post(operation, Some((&mut state, act)))?;
         Ok(Moved {
             amount: posted.receipt.amount,
             idempotency_key: request.idempotency_key.clone(),
@@ -170,14 +188,18 @@ impl Control {
     /// # Errors
     /// A value is wrong, less is available, or the key was used for something else.
     pub fn reclaim(&self, request: &ReclaimRequest) -> Result<Moved, ControlError> {
-        let state = self.state.lock();
-        let account = payable(&state, &request.account)?;
-        let posted = self.post(Operation::Reclaim {
+        let mut state = self.state.lock();
+        let account = &payable(&state, &request.account)?;
+        let to = counterpart(account, request.to, "to")?;
+        let operation = Operation::Reclaim {
             key: request.idempotency_key.clone(),
             from: account.id,
-            to: counterpart(account, request.to, "to")?,
+            to,
             amount: request.amount,
-        })?;
+        };
+        let act = moves("grant.reclaim", &state, account, request.amount, "to", to);
+        let act = act.with("idempotency_key", &request.idempotency_key);
+        let posted = self.post(operation, Some((&mut state, act)))?;
         Ok(Moved {
             amount: posted.receipt.amount,
             idempotency_key: request.idempotency_key.clone(),
@@ -260,8 +282,25 @@ impl Control {
     }
 }
 
+/// An act that moves credit of an account, to or from another or the treasury.
+fn moves(
+    act: &'static str,
+    state: &State,
+    account: &Account,
+    amount: i64,
+    direction: &str,
+    counterpart: Option<AccountId>,
+) -> Act {
+    let path = state.directory.names(account.id).unwrap_or_default();
+    let other = counterpart.map_or_else(|| "treasury".to_owned(), |id| id.to_string());
+    Act::new(act)
+        .about(account.id.to_string(), path)
+        .with("amount", amount)
+        .with(direction, other)
+}
+
 /// The account of a request that moves credit.
-fn payable<'a>(state: &'a State, target: &str) -> Result<&'a Account, ControlError> {
+fn payable(state: &State, target: &str) -> Result<Arc<Account>, ControlError> {
     let found = state.directory.account(target);
     let account = found.map_err(|error| ControlError::invalid("account", error.to_string()))?;
     if account.status == AccountStatus::Closing {
@@ -270,7 +309,7 @@ fn payable<'a>(state: &'a State, target: &str) -> Result<&'a Account, ControlErr
             ..ControlError::conflict("the account is being deleted")
         });
     }
-    Ok(account)
+    Ok(Arc::clone(account))
 }
 
 /// The account above, or none for the treasury.

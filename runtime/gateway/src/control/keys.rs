@@ -2,6 +2,7 @@
 
 use tollgate_governance::{DEFAULT_GRACE_MS, Key, KeyDraft, KeyId, OsRandom};
 
+use super::audit::Act;
 use super::error::ControlError;
 use super::known::{self, Lists};
 use super::views::{IssuedKey, KeyList, KeyView};
@@ -33,7 +34,7 @@ impl Control {
             now_ms(),
             &mut OsRandom::new(),
         )?;
-        self.commit(&mut state, &changes)?;
+        self.commit(&mut state, Act::new("key.create"), &changes)?;
         Ok(IssuedKey {
             view: view(&state, &new.key),
             key: new.token,
@@ -77,14 +78,16 @@ impl Control {
     /// There is none, it does not work any more, or it has a successor.
     pub fn rotate_key(&self, id: &str, grace_ms: Option<u64>) -> Result<IssuedKey, ControlError> {
         let mut state = self.state.lock();
+        let grace_ms = grace_ms.unwrap_or(DEFAULT_GRACE_MS);
         let (new, changes) = state.directory.rotate_key(
             id,
-            grace_ms.unwrap_or(DEFAULT_GRACE_MS),
+            grace_ms,
             &self.hasher,
             now_ms(),
             &mut OsRandom::new(),
         )?;
-        self.commit(&mut state, &changes)?;
+        let act = about("key.rotate", &state, known_key(&state, id)?);
+        self.commit(&mut state, act.with("grace_ms", grace_ms), &changes)?;
         Ok(IssuedKey {
             view: view(&state, &new.key),
             key: new.token,
@@ -99,7 +102,13 @@ impl Control {
     pub fn revoke_key(&self, id: &str, kill: bool) -> Result<KeyView, ControlError> {
         let mut state = self.state.lock();
         let changes = state.directory.revoke_key(id, now_ms())?;
-        self.commit(&mut state, &changes)?;
+        let act = about("key.revoke", &state, known_key(&state, id)?).with("kill", kill);
+        if changes.is_empty() && kill {
+            // It was revoked before; that its answers end now is a deed of its own.
+            self.record(&mut state, act, &[])?;
+        } else {
+            self.commit(&mut state, act, &changes)?;
+        }
         let key = known_key(&state, id)?;
         if kill {
             // After the commit: what begins now finds no key any more.
@@ -117,6 +126,12 @@ fn known_key<'a>(state: &'a State, id: &str) -> Result<&'a Key, ControlError> {
     found
         .map(|key| &**key)
         .ok_or_else(|| ControlError::not_found(format!("no key `{id}`")))
+}
+
+/// An act on a key that is there.
+fn about(act: &'static str, state: &State, key: &Key) -> Act {
+    let path = state.directory.names(key.account).unwrap_or_default();
+    Act::new(act).about(key.id.to_string(), path)
 }
 
 fn view(state: &State, key: &Key) -> KeyView {

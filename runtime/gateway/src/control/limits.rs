@@ -60,7 +60,7 @@ impl Control {
             ..AccountPatch::default()
         };
         let mut state = self.state.lock();
-        let account = self.patch_account(&mut state, target, &patch)?;
+        let account = self.patch_account(&mut state, target, &patch, "limits.change")?;
         self.limits_view(&state, &account)
     }
 

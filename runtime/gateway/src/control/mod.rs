@@ -1,9 +1,11 @@
 //! The one owner of mutable state: every change goes through [`Control`], and the data plane sees it as a new snapshot.
 //!
-//! A change is validated, made durable, made effective in the directory, and published; in this order, under one lock.
+//! A change is validated, made durable with the entry of the audit log that tells of it, made effective in the directory,
+//! and published; in this order, under one lock.
 //! What the store or a component refuses never happened. The data plane takes no part: it loads snapshots.
 
 mod accounts;
+mod audit;
 mod backup;
 mod change;
 mod components;
@@ -11,6 +13,7 @@ mod credentials;
 pub mod data_dir;
 mod effective;
 mod error;
+mod export;
 mod grants;
 mod keys;
 mod known;
@@ -29,10 +32,12 @@ mod upstreams;
 mod usage;
 mod views;
 
+pub use audit::{AuditItem, AuditPage};
 pub use backup::{BackupManifest, BackupRequest, Restored, restore};
 pub use credentials::CredentialRequest;
 pub use effective::{Decided, Effective, LimitOf, ListOf, MapOf, PayingWallet, Used};
 pub use error::{ControlError, Kind, StartError};
+pub use export::{ExportFormat, UsageExport};
 pub use grants::{
     Counterpart, GrantRequest, LedgerView, LotView, Moved, ReclaimRequest, TotalsView, WalletView,
 };
@@ -98,6 +103,8 @@ struct State {
     sealed: Vec<Problem>,
     /// The components that the published snapshot was built with.
     generation: Arc<Generation>,
+    /// Where the audit log stands.
+    log: audit::Log,
 }
 
 impl Control {

@@ -1,10 +1,11 @@
 //! Operations of the ledger: what they take is set aside, the entry is stored, then what they give is given.
 
 use tollgate_governance::{Begun, LedgerError, Operation, Receipt};
-use tollgate_store::{StoreError, ledger};
+use tollgate_store::{StoreError, Write, ledger};
 
+use super::audit::Act;
 use super::error::ControlError;
-use super::{Control, now_ms};
+use super::{Control, State, now_ms};
 
 /// What became of an operation.
 pub(super) struct Posted {
@@ -14,8 +15,13 @@ pub(super) struct Posted {
 }
 
 impl Control {
-    /// Carries out an operation, durable on return. The one place in which management moves money.
-    pub(super) fn post(&self, operation: Operation) -> Result<Posted, ControlError> {
+    /// Carries out an operation, durable on return, with the entry of the audit log in the same commit. The one place in
+    /// which management moves money.
+    pub(super) fn post(
+        &self,
+        operation: Operation,
+        told: Option<(&mut State, Act)>,
+    ) -> Result<Posted, ControlError> {
         let now = now_ms();
         let begun = self
             .counters
@@ -29,10 +35,21 @@ impl Control {
             }
             Begun::Pending(pending) => pending,
         };
-        let stored = match ledger::append(&*self.store, pending.entry()) {
-            // It is on its way to the disk: stored as soon as a flush succeeds.
-            Err(StoreError::Unflushed { .. }) => self.store.flush().map(|()| 0),
-            stored => stored,
+        let append = |writes: &[Write]| {
+            match ledger::append_with(&*self.store, pending.entry(), writes) {
+                // It is on its way to the disk: stored as soon as a flush succeeds.
+                Err(StoreError::Unflushed { .. }) => self.store.flush().map(|()| 0),
+                stored => stored,
+            }
+        };
+        let stored = match told {
+            None => append(&[]),
+            Some((state, act)) => {
+                let (entry, write) = self.linked(state, act);
+                let stored = append(&write);
+                self.follow_log(state, &entry, stored.as_ref().err());
+                stored
+            }
         };
         match stored {
             Ok(_) => {

@@ -215,7 +215,9 @@ fn load_directory(store: &dyn Store, data: &DataDir) -> Result<Directory, StartE
         let (_, changes) = directory
             .create_root(now_ms(), &mut OsRandom::new())
             .map_err(|error| StartError::State(error.to_string()))?;
-        records::commit(store, &mut directory, &changes)
+        let act = super::audit::Act::new("account.create").by(super::audit::Actor::Gateway);
+        super::audit::alone(store, act, &directory, &changes)
+            .and_then(|entry| records::commit(store, &mut directory, &changes, Some(&entry)))
             .map_err(|error| store_failed(data, error))?;
     }
     Ok(directory)
@@ -298,6 +300,7 @@ impl Control {
             credentials,
             sealed,
             generation: components.generation(),
+            log: super::audit::Log::open(&*store).map_err(|error| store_failed(&data, error))?,
         };
         let snapshot = assemble(&state, &config, &Proposal::default(), None);
         for problem in &snapshot.problems {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tollgate_governance::{Attachment, AttachmentDraft};
 
+use super::audit::Act;
 use super::change::Proposal;
 use super::error::ControlError;
 use super::views::{Deleted, PolicyList, PolicyView};
@@ -50,7 +51,11 @@ impl Control {
             |problem| concerns(problem, id),
             |_| "config",
         )?;
-        self.commit(&mut state, &changes)?;
+        let act = match state.directory.attachment(id) {
+            Some(_) => "policy.change",
+            None => "policy.attach",
+        };
+        self.commit(&mut state, Act::new(act), &changes)?;
         Ok(self.policy_view(&state, &attachment))
     }
 
@@ -88,7 +93,7 @@ impl Control {
     pub fn detach_policy(&self, id: &str) -> Result<Deleted, ControlError> {
         let mut state = self.state.lock();
         let changes = state.directory.delete_attachment(id)?;
-        self.commit(&mut state, &changes)?;
+        self.commit(&mut state, Act::new("policy.detach"), &changes)?;
         Ok(Deleted {
             deleted: id.to_owned(),
         })

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use tollgate_dialect::Operation;
 use tollgate_governance::{KeyDraft, OsRandom, UpstreamDraft};
 
+use super::audit::{Act, Actor};
 use super::data_dir::{read_secret, write_secret};
 use super::error::{ControlError, StartError};
 use super::{Control, State, now_ms};
@@ -65,7 +66,7 @@ impl Control {
                 ..UpstreamDraft::default()
             };
             // Without its component the gateway still starts: a drop-in or an upstream can come later.
-            if let Err(error) = self.set_upstream(ECHO, draft) {
+            if let Err(error) = self.set_upstream_as(Actor::CommandLine, ECHO, draft) {
                 tracing::warn!(%error, "no echo upstream");
             }
         }
@@ -111,7 +112,8 @@ impl Control {
         // The file first: if the process dies in between, the next start finds a key that nobody knows and makes a
         // new one. The other way round a working key would be lost.
         write_secret(&file, new.token.expose())?;
-        self.commit(state, &changes)?;
+        let act = Act::new("key.create").by(Actor::CommandLine);
+        self.commit(state, act, &changes)?;
         Ok(new.token.expose().to_owned())
     }
 }

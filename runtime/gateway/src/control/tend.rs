@@ -7,8 +7,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tollgate_governance::{AccountId, Operation};
-use tollgate_store::{ledger, records};
+use tollgate_store::ledger;
 
+use super::audit::{Act, Actor};
 use super::error::ControlError;
 use super::open::CHECKPOINT_RECORDS;
 use super::{Control, State, now_ms};
@@ -87,12 +88,18 @@ impl Control {
         let credit = self
             .counters
             .ledger(|ledger| ledger.lots(id).next().is_some());
+        let mut swept = 0;
         if credit {
             let to = state.directory.get(id).and_then(|account| account.parent);
-            self.post(Operation::Sweep { wallet: id, to })?;
+            // The entry below tells of it: it is a part of the same deed.
+            let posted = self.post(Operation::Sweep { wallet: id, to }, None)?;
+            swept = posted.receipt.amount;
         }
         let changes = state.directory.archive(id, now_ms())?;
-        records::commit(&*self.store, &mut state.directory, &changes)?;
+        let path = state.directory.names(id).unwrap_or_default();
+        let act = Act::new("account.archive").by(Actor::Gateway);
+        let act = act.about(id.to_string(), path).with("credit", swept);
+        self.record(state, act, &changes)?;
         state.closing.retain(|closing| *closing != id);
         Ok(true)
     }
@@ -102,7 +109,7 @@ impl Control {
         let now = now_ms();
         let due: Vec<_> = self.counters.ledger(|ledger| ledger.due(now).collect());
         for wallet in due {
-            if let Err(error) = self.post(Operation::Expire { wallet }) {
+            if let Err(error) = self.post(Operation::Expire { wallet }, None) {
                 tracing::warn!(account = %wallet, %error, "expired credit could not be moved away");
             }
         }

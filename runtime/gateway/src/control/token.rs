@@ -1,9 +1,10 @@
 //! The management token: a keyed hash in the store, the token itself in a file of the data directory.
 
 use ring::hmac;
-use tollgate_governance::{Random, Secret, TokenKind};
-use tollgate_store::{Store, Table};
+use tollgate_governance::{Directory, Random, Secret, TokenKind};
+use tollgate_store::{Store, Table, Write, audit};
 
+use super::audit::{Act, Actor, alone};
 use super::data_dir::{DataDir, read_secret, write_secret};
 use super::error::StartError;
 
@@ -49,6 +50,10 @@ pub(super) fn open(
     let found = store
         .get(Table::Meta, RECORD)
         .map_err(|error| fail(error.to_string()))?;
+    let act = match found {
+        Some(_) => Act::new("management-token.rotate").by(Actor::CommandLine),
+        None => Act::new("management-token.create").by(Actor::Gateway),
+    };
     if let Some(record) = found
         && !anew
     {
@@ -69,8 +74,16 @@ pub(super) fn open(
     record.extend_from_slice(hmac::sign(&key, token.expose().as_bytes()).as_ref());
     // The file first: a token that nobody can read would lock the operator out.
     write_secret(&data.management_token(), token.expose())?;
-    store
-        .put(Table::Meta, RECORD, &record)
+    let act = act.about("management-token", "");
+    alone(store, act, &Directory::default(), &[])
+        .and_then(|entry| {
+            let hash = Write {
+                table: Table::Meta,
+                key: RECORD.to_vec(),
+                value: Some(record.clone()),
+            };
+            store.apply(&[hash, audit::write(&entry)])
+        })
         .map_err(|error| fail(error.to_string()))?;
     let gate = Gate::read(&record)
         .ok_or_else(|| fail("the management token could not be made".to_owned()))?;

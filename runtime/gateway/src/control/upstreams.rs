@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tollgate_governance::{Upstream, UpstreamDraft};
 
+use super::audit::{Act, Actor};
 use super::change::Proposal;
 use super::error::ControlError;
 use super::views::{Deleted, UpstreamList, UpstreamView};
@@ -17,6 +18,15 @@ impl Control {
     /// A value is wrong, the provider or credential is not there, or the component refuses the configuration.
     pub fn set_upstream(
         &self,
+        name: &str,
+        draft: UpstreamDraft,
+    ) -> Result<UpstreamView, ControlError> {
+        self.set_upstream_as(Actor::ManagementToken, name, draft)
+    }
+
+    pub(super) fn set_upstream_as(
+        &self,
+        actor: Actor,
         name: &str,
         draft: UpstreamDraft,
     ) -> Result<UpstreamView, ControlError> {
@@ -55,7 +65,11 @@ impl Control {
             |problem| forbids(problem, &upstream),
             blame,
         )?;
-        self.commit(&mut state, &changes)?;
+        let act = match state.directory.upstream(name) {
+            Some(_) => "upstream.change",
+            None => "upstream.create",
+        };
+        self.commit(&mut state, Act::new(act).by(actor), &changes)?;
         drop(state);
         Ok(self.upstream_view(&upstream))
     }
@@ -94,7 +108,7 @@ impl Control {
     pub fn delete_upstream(&self, name: &str) -> Result<Deleted, ControlError> {
         let mut state = self.state.lock();
         let changes = state.directory.delete_upstream(name)?;
-        self.commit(&mut state, &changes)?;
+        self.commit(&mut state, Act::new("upstream.delete"), &changes)?;
         Ok(Deleted {
             deleted: name.to_owned(),
         })

@@ -175,7 +175,7 @@ impl Control {
 }
 
 /// Whether a row fits. Its time does: the range says so.
-fn admits(wanted: &RollupFilter, row: &UsageRow<'_>) -> bool {
+pub(super) fn admits(wanted: &RollupFilter, row: &UsageRow<'_>) -> bool {
     wanted.within.is_none_or(|top| row.path.contains(&top))
         && wanted.key.is_none_or(|key| row.key == key)
         && (wanted.provider.as_ref()).is_none_or(|provider| row.provider == *provider)
@@ -214,7 +214,7 @@ impl Totals {
 }
 
 impl RowView {
-    fn new(row: &UsageRow<'_>) -> Self {
+    pub(super) fn new(row: &UsageRow<'_>) -> Self {
         Self {
             request_id: row.request.to_string(),
             admitted_ms: row.admitted_ms,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Directory;
 use crate::account::{Account, Status};
@@ -12,7 +12,7 @@ use crate::key::Key;
 use crate::record::Change;
 
 /// What happens to what is under an account that is deleted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DeleteMode {
     /// Refused while there are accounts under it, active keys, credit, or requests under way.

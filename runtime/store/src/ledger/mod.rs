@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use tollgate_governance::Entry;
 
-use crate::engine::{Order, Store, Table, Visit};
+use crate::engine::{Order, Store, Table, Visit, Write};
 use crate::error::StoreError;
 
 pub use checkpoint::{checkpoint, since_checkpoint};
@@ -25,7 +25,7 @@ pub(crate) fn key(sequence: u64) -> [u8; 8] {
 pub(crate) fn sequence(key: &[u8]) -> Result<u64, StoreError> {
     let key = key
         .try_into()
-        .map_err(|_| StoreError::Engine("a damaged key in the ledger".to_owned()))?;
+        .map_err(|_| StoreError::Engine("a damaged key of a numbered record".to_owned()))?;
     Ok(u64::from_be_bytes(key))
 }
 
@@ -37,9 +37,17 @@ pub(crate) fn sequence(key: &[u8]) -> Result<u64, StoreError> {
 /// operation took set aside. After [`StoreError::Unflushed`] in particular the entry is stored as soon as a
 /// [`Store::flush`] succeeds.
 pub fn append(store: &dyn Store, entry: &Entry) -> Result<u64, StoreError> {
+    append_with(store, entry, &[])
+}
+
+/// The same, and makes changes in the same commit.
+///
+/// # Errors
+/// See [`append`].
+pub fn append_with(store: &dyn Store, entry: &Entry, writes: &[Write]) -> Result<u64, StoreError> {
     let mut record = Vec::new();
     entry.encode(&mut record);
-    Ok(store.append_ledger(&[record], &[])?.start)
+    Ok(store.append_ledger(&[record], writes)?.start)
 }
 
 /// Visits the records of `range` with their numbers, in order. A gap is damage.

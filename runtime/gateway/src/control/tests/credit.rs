@@ -235,10 +235,25 @@ fn a_ledger_with_a_damaged_record_does_not_start_and_says_how_to_restore() {
     }
 }
 
-/// A store on a disk that can be full.
-struct Filling {
+/// A store on a disk that can be full, or fail once the engine has what is to be written.
+pub(super) struct Filling {
     store: Arc<dyn Store>,
-    full: AtomicBool,
+    pub(super) full: AtomicBool,
+    pub(super) broken: AtomicBool,
+}
+
+/// A control plane on such a store, with what the folder has.
+pub(super) fn on_filling_disk(folder: &Path) -> (Arc<Control>, Arc<Filling>) {
+    let config = config(folder);
+    let data = DataDir::at(&config.data.dir);
+    let mut foundation = Foundation::lay(&config, &data, false).unwrap();
+    let disk = Arc::new(Filling {
+        store: foundation.store,
+        full: AtomicBool::new(false),
+        broken: AtomicBool::new(false),
+    });
+    foundation.store = Arc::clone(&disk) as Arc<dyn Store>;
+    (Control::raise(config, data, foundation).unwrap(), disk)
 }
 
 impl Filling {
@@ -250,6 +265,13 @@ impl Filling {
                 reserve: 2,
             }),
             false => Ok(()),
+        }
+    }
+
+    fn written<T>(&self, done: T) -> Result<T, StoreError> {
+        match self.broken.load(Ordering::Relaxed) {
+            true => Err(StoreError::Engine("the disk is gone".into())),
+            false => Ok(done),
         }
     }
 }
@@ -280,7 +302,7 @@ impl Store for Filling {
 
     fn apply(&self, writes: &[Write]) -> Result<(), StoreError> {
         self.room()?;
-        self.store.apply(writes)
+        self.written(self.store.apply(writes)?)
     }
 
     fn append_ledger(
@@ -289,7 +311,7 @@ impl Store for Filling {
         writes: &[Write],
     ) -> Result<Range<u64>, StoreError> {
         self.room()?;
-        self.store.append_ledger(records, writes)
+        self.written(self.store.append_ledger(records, writes)?)
     }
 
     fn append_usage(&self, rows: &UsageBatch) -> Result<(), StoreError> {
@@ -334,16 +356,7 @@ fn a_full_disk_refuses_a_grant_loses_nothing_and_takes_it_when_there_is_room() {
     let folder = tempfile::tempdir().unwrap();
     let (control, _) = funded(folder.path());
     end(control);
-    let config = config(folder.path());
-    let data = DataDir::at(&config.data.dir);
-    let mut foundation = Foundation::lay(&config, &data, false).unwrap();
-    let disk = Arc::new(Filling {
-        store: foundation.store,
-        full: AtomicBool::new(true),
-    });
-    foundation.store = Arc::clone(&disk) as Arc<dyn Store>;
-    disk.full.store(false, Ordering::Relaxed);
-    let control = Control::raise(config, data, foundation).unwrap();
+    let (control, disk) = on_filling_disk(folder.path());
     disk.full.store(true, Ordering::Relaxed);
     let error = control.grant(&grant("root/a", 40, "k")).unwrap_err();
     assert_eq!(error.kind, Kind::Unavailable);

@@ -170,7 +170,8 @@ fn names_of_operations_and_providers_that_mean_nothing_are_refused_but_not_those
         let mut state = control.state.lock();
         let named = serde_json::from_str(r#"{"providers":["gone"]}"#).unwrap();
         let (_, changes) = state.directory.update_account("root", &named, 1).unwrap();
-        control.commit(&mut state, &changes).unwrap();
+        let act = audit::Act::new("account.change");
+        control.commit(&mut state, act, &changes).unwrap();
     }
     patch(&control, "root", r#"{"providers":["gone"],"alias":"x"}"#).unwrap();
 }

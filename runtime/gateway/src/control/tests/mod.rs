@@ -8,6 +8,7 @@ use tollgate_governance::UsageRow;
 
 use super::*;
 
+mod audited;
 mod backup;
 mod credit;
 mod deleting;
