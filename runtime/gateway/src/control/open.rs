@@ -167,7 +167,7 @@ fn note_default_zone(
     }
     if let Some(before) = before.and_then(|before| String::from_utf8(before).ok()) {
         let changes = directory.default_zone_changed(&before, now_ms());
-        records::commit(store, directory, &changes)?;
+        records::commit(store, directory, &changes, None)?;
     }
     store.put(Table::Meta, DEFAULT_ZONE, zone.as_bytes())
 }
