@@ -233,8 +233,8 @@ fn what_is_refused_leaves_no_entry_and_after_a_failure_that_nobody_can_tell_the_
     }
     assert_eq!(log(&control).len(), before.len() + 12);
     assert_eq!(findings(&control), []);
-    drop(control);
     drop(disk);
+    end(control);
     assert_eq!(findings(&open(folder.path())), []);
 }
 
