@@ -11,7 +11,7 @@ fn the_log_is_listed_verified_and_signed() {
     place.fine(&["account", "create", "a"]);
     place.fine(&["limit", "set", "root/a", "--rpm", "9"]);
     let listed = place.fine(&["audit", "list"]);
-    let line = row(&listed, "  4");
+    let line = row(&listed, " 4");
     for wanted in [
         "management-token",
         "limits.change",
