@@ -207,7 +207,7 @@ mod tests {
     fn what_is_nearly_a_path_is_refused_in_its_dialect() {
         for (path, dialect) in [
             ("/V1/MESSAGES", Dialect::AnthropicMessages),
-            ("/anthropic/v1/messages", Dialect::AnthropicMessages),
+            ("/elsewhere/v1/messages", Dialect::AnthropicMessages),
             ("/v1/messages/batches", Dialect::AnthropicMessages),
             ("/v2/responses", Dialect::OpenaiResponses),
             ("/v2/chat/completions", Dialect::OpenaiChat),

@@ -356,12 +356,17 @@ async fn while_a_vendor_is_silent_the_client_hears_that_somebody_is_there() {
     for (client, (operation, name, _)) in pairs() {
         let what = format!("{} on {operation}", client.operation);
         let pause = || Part::Pause(Duration::from_millis(350));
-        // Before its first byte, and in the middle.
-        for in_the_middle in [false, true] {
+        // Before its first byte, in the middle, and where it only says that it is still there.
+        let still = || Part::Bytes(b": still here\n\n".to_vec());
+        let little = || Part::Pause(Duration::from_millis(60));
+        for case in ["begin", "middle", "still"] {
             let answer = spoken(operation, true, "many words at last");
-            let answer = match in_the_middle {
-                true => answer.with_part(2, pause()),
-                false => answer.before(pause()),
+            let answer = match case {
+                "begin" => answer.before(pause()),
+                "middle" => answer.with_part(2, pause()),
+                _ => (0..6).fold(answer, |answer, _| {
+                    answer.with_part(2, still()).with_part(2, little())
+                }),
             };
             world.simulator.script(answer);
             let reply = world.post(client.path, client.body_for(name, true)).await;

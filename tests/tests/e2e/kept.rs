@@ -326,6 +326,7 @@ async fn what_a_vendor_keeps_goes_back_to_that_vendor_and_for_its_own_account_on
         assert_eq!(shown.status(), status, "{}", shown.text());
     }
     world.simulator.always(None);
+    let before = before + 1;
     management
         .change("root/research", json!({ "limits": {} }))
         .await;

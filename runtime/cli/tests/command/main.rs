@@ -127,7 +127,7 @@ fn refusals_name_the_field_and_say_what_to_do() {
     assert!(
         place
             .fails(&["usage", "--since", "yesterday"])
-            .contains("since:")
+            .contains("--since")
     );
     assert!(
         place

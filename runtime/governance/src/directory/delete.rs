@@ -140,8 +140,10 @@ impl Directory {
             return Err(refused(message));
         }
         let mut keys = node.keys.iter().filter_map(|key| self.key(*key));
-        if keys.any(|key| key.revoked_ms.is_none() && key.expires_ms.is_none_or(|end| end > now_ms))
-        {
+        let may_work = |key: &Arc<Key>| {
+            key.revoked_ms.is_none() && key.expires_ms.is_none_or(|end| now_ms < end)
+        };
+        if keys.any(|key| may_work(key)) {
             return Err(refused(
                 "it has active keys; revoke them first, or use the mode `cascade`",
             ));

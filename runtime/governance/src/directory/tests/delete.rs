@@ -44,6 +44,15 @@ fn refuse_names_what_hangs_on_the_account_until_nothing_does() {
     assert!(keys.contains("active keys"), "{keys}");
     let key = bench.directory.keys()[3].id;
     bench.revoke(key);
+    // A key that has expired keeps nobody.
+    let soon = format!(r#"{{"expires_ms":{}}}"#, bench.now + 10);
+    bench.key_with("root/dept/bob/deep", &soon).unwrap();
+    assert!(
+        refused(&mut bench, Attached::default())
+            .unwrap()
+            .contains("active keys")
+    );
+    bench.now += 10;
     let credit = Attached {
         credit: true,
         running: false,
