@@ -143,7 +143,7 @@ impl Directory {
         let may_work = |key: &Arc<Key>| {
             key.revoked_ms.is_none() && key.expires_ms.is_none_or(|end| now_ms < end)
         };
-        if keys.any(|key| may_work(key)) {
+        if keys.any(may_work) {
             return Err(refused(
                 "it has active keys; revoke them first, or use the mode `cascade`",
             ));
