@@ -16,7 +16,8 @@ const DEFAULT_LIMIT: usize = 100;
 /// Rows answered at most; totals always count all.
 const MAX_LIMIT: usize = 10_000;
 
-/// The query for rows.
+/// The query for rows. It repeats the members of a filter, as those of a report and of an export do: serde cannot both take
+/// a part in and refuse unknown members.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Rows {
