@@ -1,5 +1,10 @@
 //! A request in another dialect: refused by name, or one that the other dialect's vendors take; the same each time.
 
+use std::collections::HashMap;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Visitor};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tollgate_dialect::bridge::{Abilities, Target, request};
 use tollgate_dialect::{Dialect, render};
@@ -9,7 +14,7 @@ use crate::invariants;
 use crate::stream::{is_json, shown};
 use crate::support::DIALECTS;
 
-const ABILITIES: [&str; 14] = [
+const ABILITIES: [&str; 25] = [
     "reasoning",
     "adaptive-thinking",
     "structured-output",
@@ -24,13 +29,27 @@ const ABILITIES: [&str; 14] = [
     "cache-control",
     "prompt-cache-key",
     "reasoning-summaries",
+    "prompt-cache-breakpoints",
+    "one-sampling-parameter",
+    "no-required-tool",
+    "no-named-tool",
+    "always-thinks",
+    "effort-minimal",
+    "effort-low",
+    "effort-medium",
+    "effort-high",
+    "effort-xhigh",
+    "effort-max",
 ];
 
 /// See the module.
 pub fn check(data: &[u8]) {
     let Some(input) = Input::of(data) else { return };
     let from = input.pick(0, &DIALECTS);
-    let abilities = u16::from_le_bytes([input.byte(1), input.byte(2)]);
+    // The low bits of the last byte are about the output cap; what the dialect leaves of the first has the last abilities.
+    let last = u32::from(input.byte(0) / 3) << 21;
+    let abilities =
+        u32::from_le_bytes([input.byte(1), input.byte(2), input.byte(3) >> 3, 0]) | last;
     let able = ABILITIES.iter().enumerate();
     let able = able.filter(|(at, _)| abilities >> at & 1 == 0);
     let abilities = Abilities::from_names(able.map(|(_, name)| *name));
@@ -103,6 +122,15 @@ fn accepted(target: &Target<'_>, written: &mut Value, sent: &[u8]) -> Result<(),
             }
         }
     }
+    let instructs = |message: &Value| message["role"] == "system";
+    if target.dialect == Dialect::AnthropicMessages
+        && !target.abilities.system_messages
+        && written["messages"]
+            .as_array()
+            .is_some_and(|all| all.iter().any(instructs))
+    {
+        return Err("instructions where they may not stand".to_owned());
+    }
     match invariants::valid(target.dialect, written) {
         // Who says nothing is told so by the vendor.
         Err(wrong) if wrong == "no messages" => Ok(()),
@@ -112,21 +140,58 @@ fn accepted(target: &Target<'_>, written: &mut Value, sent: &[u8]) -> Result<(),
     }
 }
 
-/// Whether the client has two tools of one name.
+/// Whether the client has two tools of one name. Read member by member: beside the names stand schemas, which need not be a
+/// tree for serde.
 fn names_two_the_same(sent: &[u8]) -> bool {
-    fn names<'a>(tools: &'a Value, found: &mut Vec<&'a str>) {
-        for tool in tools.as_array().into_iter().flatten() {
-            let places = ["/function/name", "/custom/name", "/name"];
-            let name = places.iter().find_map(|place| tool.pointer(place));
-            found.extend(name.and_then(Value::as_str));
-            names(&tool["tools"], found);
+    fn names(tools: &RawValue, found: &mut Vec<String>) {
+        let tools: Vec<&RawValue> = serde_json::from_str(tools.get()).unwrap_or_default();
+        for tool in tools {
+            let inner = ["function", "custom"].map(|kind| member(tool, kind));
+            let mut places = inner.into_iter().flatten().chain([tool]);
+            let name = places.find_map(|place| {
+                serde_json::from_str::<Mended>(member(place, "name")?.get()).ok()
+            });
+            found.extend(name.map(|name| name.0));
+            member(tool, "tools")
+                .into_iter()
+                .for_each(|tools| names(tools, found));
         }
     }
-    let Ok(sent) = serde_json::from_slice::<Value>(sent) else {
+    let sent: Result<&RawValue, _> = serde_json::from_slice(sent);
+    let Some(tools) = sent.ok().and_then(|sent| member(sent, "tools")) else {
         return false;
     };
     let mut found = Vec::new();
-    names(&sent["tools"], &mut found);
+    names(tools, &mut found);
     found.sort_unstable();
     found.windows(2).any(|pair| pair[0] == pair[1])
+}
+
+/// A text as the bridge takes it: what stands for half a character is the same for each half.
+struct Mended(String);
+
+impl<'de> Deserialize<'de> for Mended {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        // Asked for bytes, serde_json gives half a surrogate pair as the three bytes that are no UTF-8.
+        json.deserialize_bytes(Self(String::new()))
+    }
+}
+
+impl Visitor<'_> for Mended {
+    type Value = Self;
+
+    fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str("a text")
+    }
+
+    fn visit_bytes<E>(self, text: &[u8]) -> Result<Self, E> {
+        let text = String::from_utf8_lossy(text);
+        Ok(Self(text.replace("\u{fffd}\u{fffd}\u{fffd}", "\u{fffd}")))
+    }
+}
+
+/// A member of an object.
+fn member<'v>(object: &'v RawValue, name: &str) -> Option<&'v RawValue> {
+    let mut members: HashMap<String, &RawValue> = serde_json::from_str(object.get()).ok()?;
+    members.remove(name)
 }

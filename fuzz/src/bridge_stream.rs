@@ -69,8 +69,8 @@ pub(crate) fn chosen(input: &Input<'_>) -> Context {
     context.encrypted_reasoning = !input.bit(1, 2);
     context.readable_reasoning = !input.bit(1, 3);
     context.logprobs = !input.bit(1, 4);
-    if input.bit(1, 5) {
-        context.structured_tool = None;
+    if !input.bit(1, 5) {
+        context.structured_tool = Some("answer_schema".into());
     }
     if input.bit(1, 6) {
         context.stop.clear();

@@ -98,15 +98,17 @@ fn compare(edit: &Edit, before: Value, after: &Value, done: bool, told: &dyn Fn(
         return;
     }
     match edit {
-        Edit::Set { value, .. } if !pointer.ends_with("/-") => {
+        Edit::Set { value, .. } => {
             let Some(value) = taken(value) else { return };
-            assert_eq!(after.pointer(pointer), Some(&value), "{}", told());
+            let at = placed(&before, pointer);
+            assert_eq!(after.pointer(&at), Some(&value), "{}", told());
         }
-        Edit::SetDefault { value, .. } if !pointer.ends_with("/-") => {
+        Edit::SetDefault { value, .. } => {
             let Some(value) = taken(value) else { return };
-            let was = before.pointer(pointer).filter(|was| !was.is_null());
+            let at = placed(&before, pointer);
+            let was = before.pointer(&at).filter(|was| !was.is_null());
             assert_eq!(
-                after.pointer(pointer),
+                after.pointer(&at),
                 Some(was.unwrap_or(&value)),
                 "{}",
                 told()
@@ -125,6 +127,18 @@ fn compare(edit: &Edit, before: Value, after: &Value, done: bool, told: &dyn Fn(
         }
         _ => {}
     }
+}
+
+/// The pointer, with the number of what it appends where it has the `-` of an array.
+fn placed(before: &Value, pointer: &str) -> String {
+    let mut at = String::new();
+    for token in pointer.split('/').skip(1) {
+        match before.pointer(&at) {
+            Some(Value::Array(items)) if token == "-" => at += &format!("/{}", items.len()),
+            _ => at += &format!("/{token}"),
+        }
+    }
+    at
 }
 
 fn pointer(edit: &Edit) -> &str {

@@ -29,7 +29,6 @@ mod grammar;
 #[path = "../../runtime/dialect/tests/answers/grammar_responses.rs"]
 mod grammar_responses;
 #[path = "../../runtime/dialect/tests/requests/invariants.rs"]
-#[expect(dead_code, reason = "the tests use more of it")]
 mod invariants;
 #[path = "../../runtime/dialect/tests/answers/support.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]

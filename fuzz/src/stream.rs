@@ -47,8 +47,44 @@ pub(crate) fn is_legible(stream: &[u8]) -> bool {
 pub(crate) fn says_twice(stream: &[u8]) -> bool {
     let events = events(stream).0;
     events.iter().any(|(_, data)| {
-        serde_json::from_slice::<Once>(data).is_err_and(|error| error.to_string().contains(TWICE))
+        let data = legible(data);
+        serde_json::from_slice::<Once>(&data).is_err_and(|error| error.to_string().contains(TWICE))
     })
+}
+
+/// JSON with the same names of which a tree can be made: numbers are 0, and half a surrogate pair is another letter.
+fn legible(json: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(json.len());
+    let mut quoted = false;
+    let mut at = 0;
+    while let Some(byte) = json.get(at) {
+        at += 1;
+        match byte {
+            b'\\' if quoted => {
+                out.push(b'\\');
+                let escape = json.get(at).copied();
+                out.extend(escape);
+                at += 1;
+                if escape == Some(b'u') && matches!(json.get(at), Some(b'd' | b'D')) {
+                    out.push(b'e');
+                    at += 1;
+                }
+            }
+            b'"' => {
+                quoted = !quoted;
+                out.push(b'"');
+            }
+            b'0'..=b'9' | b'-' if !quoted => {
+                let more = json[at..].iter();
+                at += more
+                    .take_while(|byte| byte.is_ascii_digit() || b"+-.eE".contains(byte))
+                    .count();
+                out.push(b'0');
+            }
+            _ => out.push(*byte),
+        }
+    }
+    out
 }
 
 const TWICE: &str = "there twice";

@@ -1,12 +1,15 @@
 //! Responses over a WebSocket: any message is a request or a fault, any stream becomes JSON messages with exactly one end,
-//! and what is remembered of them is the beginning of the next request.
+//! and what is remembered of them is the beginning of the next request. Towards vendors that have a WebSocket the request
+//! is a message, and what they say is a stream again.
 //!
 //! The payload is the client's message, an empty line, and the vendor's stream.
 
 use bytes::Bytes;
 use serde_json::Value;
 use serde_json::value::RawValue;
-use tollgate_dialect::websocket::{Create, Memory, Messages, Turn, warm_up};
+use tollgate_dialect::websocket::{
+    Asking, Create, Heard, Memory, Messages, Refusal, Turn, warm_up,
+};
 use tollgate_dialect::{Operation, facts};
 
 use crate::input::Input;
@@ -35,7 +38,49 @@ pub fn check(data: &[u8]) {
         let (other, _, other_id) = answered(again, &cut, false);
         assert_eq!((&out, &id), (&other, &other_id), "another chunking");
     }
+    asked_of_a_vendor(&body, &out, most);
     going_on(memory, turn, id, &body, most);
+}
+
+/// The same answer, told by a vendor over its own WebSocket: each message of it is one event, on lines of its own.
+fn asked_of_a_vendor(body: &Bytes, told: &[Bytes], most: usize) {
+    let mut asking = Asking::read(body.clone(), most).expect("a body is JSON");
+    assert!(is_json(&asking.whole()));
+    for message in told {
+        if let Some(refusal) = Refusal::read(message) {
+            assert!((400..600).contains(&refusal.status) && is_json(&refusal.body));
+        }
+        let mut event = Vec::new();
+        match asking.hear(message, &mut event) {
+            Ok(Heard::Event | Heard::Last) => {}
+            Ok(Heard::Aside) | Err(_) => {
+                assert!(event.is_empty());
+                continue;
+            }
+        }
+        let event = std::str::from_utf8(&event).expect("text");
+        let event = event.strip_suffix("\n\n").expect("an event ends");
+        let data = match event.split_once('\n') {
+            Some((name, data)) => {
+                assert!(name.starts_with("event: "), "{event}");
+                data
+            }
+            None => event,
+        };
+        let data = data.strip_prefix("data: ").expect("data");
+        assert!(
+            !data.contains(['\n', '\r']) && is_json(data.as_bytes()),
+            "{event}"
+        );
+    }
+    if let Some(standing) = asking.ended() {
+        let again = Asking::read(body.clone(), most).expect("as before");
+        assert!(
+            again
+                .since(&standing)
+                .is_none_or(|message| is_json(&message))
+        );
+    }
 }
 
 fn owned(pieces: &[&[u8]]) -> Vec<Vec<u8>> {

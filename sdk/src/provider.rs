@@ -40,7 +40,8 @@ pub trait Exchange {
     /// Describes the request to send for one attempt; a function of what it reads from `call` alone.
     ///
     /// # Errors
-    /// A failure fails the attempt; routing goes on with the next candidate.
+    /// A failure fails the attempt. Routing goes on with the next candidate, unless it is the client's own mistake
+    /// (`invalid-request`, `context-length`, `content-filtered`): then the client hears of it.
     fn prepare(&self, call: &Call) -> Result<Plan, Failure>;
 
     /// Says what a failed answer means.

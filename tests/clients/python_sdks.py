@@ -8,6 +8,7 @@ import sys
 
 base_url, key, dialect, model, other, image = sys.argv[1:]
 HELLO, ROUNDS = "Good morning.", "ROUNDS_PLEASE: what is the weather?"
+NEXT = "And now?"
 IMAGE, OBJECT = "IMAGE_PLEASE: what do you see?", "The weather, as an object."
 DATA_URL = f"data:image/png;base64,{image}"
 WEATHER = {
@@ -58,7 +59,7 @@ class Chat:
 
     def go_on(self, messages, answer):
         message = answer.choices[0].message.model_dump(exclude_none=True, exclude={"parsed"})
-        for call in message["tool_calls"]:
+        for call in message.get("tool_calls", []):
             call["function"].pop("parsed_arguments", None)
             call.pop("index", None)
         results = [
@@ -182,7 +183,8 @@ class Messages:
             {"type": "tool_result", "tool_use_id": call.id, "content": weather(call.input)}
             for call in self.calls(answer)
         ]
-        return messages + [{"role": "assistant", "content": content}, {"role": "user", "content": results}]
+        results = [{"role": "user", "content": results}] if results else []
+        return messages + [{"role": "assistant", "content": content}] + results
 
     def object(self, kind):
         return self.api.parse(model=client.model, messages=self.said(OBJECT), max_tokens=4096, output_format=kind).parsed_output
@@ -216,13 +218,15 @@ def rounds(ask, text=ROUNDS):
     while True:
         answer = ask(conversation, tools=True)
         calls.append(len(client.calls(answer)))
-        if not calls[-1] or len(calls) > 5:
-            return client.text(answer), calls
         conversation = client.go_on(conversation, answer)
+        if not calls[-1] or len(calls) > 5:
+            return client.text(answer), calls, conversation
 
 
-found["rounds"], found["calls"] = rounds(client.ask)
-found["stream_rounds"], _ = rounds(client.ask_streaming)
+found["rounds"], found["calls"], before = rounds(client.ask)
+# The next turn, with all that was before it.
+found["next"] = client.text(client.ask(before + client.said(NEXT), tools=True))
+found["stream_rounds"], _, _ = rounds(client.ask_streaming)
 
 
 def ask_then_switch(conversation, tools):
@@ -233,7 +237,7 @@ def ask_then_switch(conversation, tools):
         client.model = other
 
 
-found["switched"], _ = rounds(ask_then_switch, ROUNDS + " SWITCHED")
+found["switched"], _, _ = rounds(ask_then_switch, ROUNDS + " SWITCHED")
 client.model = model
 
 from pydantic import BaseModel  # noqa: E402  (comes with either SDK)

@@ -65,6 +65,10 @@ const rounds = {
 const whole = await generateText(rounds);
 found.rounds = whole.text;
 found.calls = whole.steps.map((step) => step.toolCalls.length);
+// The next turn, with all that was before it.
+const { prompt: asked, ...onwards } = rounds;
+const turns = [{ role: "user", content: asked }, ...whole.response.messages, { role: "user", content: "And now?" }];
+found.next = (await generateText({ ...onwards, messages: turns })).text;
 const streamed = streamText(rounds);
 await streamed.consumeStream();
 found.stream_rounds = await streamed.text;

@@ -194,6 +194,24 @@ impl Running {
         Ok(kill_process(pid, Signal::INT)?)
     }
 
+    /// Waits until it has written these words to its standard output.
+    ///
+    /// # Errors
+    /// When it ends without them, or they do not come in three minutes.
+    pub async fn wait_for(&mut self, words: &str) -> Result<()> {
+        let began = Instant::now();
+        loop {
+            let ended = self.child.try_wait()?.is_some();
+            let output = read(&self.home, "output")?;
+            if output.contains(words) {
+                return Ok(());
+            }
+            ensure!(!ended, "it ended without {words:?}: {output}");
+            ensure!(began.elapsed() < PATIENCE, "no {words:?} came: {output}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// Waits for its end.
     ///
     /// # Errors
@@ -215,13 +233,10 @@ impl Running {
             }
             std::thread::sleep(Duration::from_millis(20));
         };
-        let read = |name| -> Result<String> {
-            Ok(String::from_utf8_lossy(&fs::read(file(&self.home, name))?).into_owned())
-        };
         let outcome = Outcome {
             success: status.is_some_and(|status| status.success()),
-            output: read("output")?,
-            errors: read("errors")?,
+            output: read(&self.home, "output")?,
+            errors: read(&self.home, "errors")?,
         };
         ensure!(status.is_some(), "it did not end: {outcome:?}");
         Ok(outcome)
@@ -230,6 +245,10 @@ impl Running {
 
 fn file(home: &Path, name: &str) -> PathBuf {
     home.join(format!("client-{name}.txt"))
+}
+
+fn read(home: &Path, name: &str) -> Result<String> {
+    Ok(String::from_utf8_lossy(&fs::read(file(home, name))?).into_owned())
 }
 
 fn stale(folder: &Path, wanted: &str) -> bool {

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tempfile::TempDir;
 
@@ -34,6 +34,7 @@ impl Setup {
         setup
             .set("components", "call_timeout_ms", "500")
             .set("data", "durable", "\"process\"")
+            .set("governance", "time_zone", &format!("{:?}", noon()))
     }
 
     /// A setting of the configuration file; `value` is TOML.
@@ -265,6 +266,38 @@ impl Gateway {
         log
     }
 
+    /// How many bytes its workers have written into the journal: all but the page that each file of it begins with.
+    pub fn journaled(&self) -> u64 {
+        let files = fs::read_dir(self.data().join("store/journal")).unwrap();
+        files
+            .filter_map(|file| {
+                let file = file.unwrap();
+                let is_journal = file.path().extension().is_some_and(|end| end == "journal");
+                // A file that has just been removed had nothing in it that is needed.
+                is_journal.then(|| {
+                    file.metadata()
+                        .map_or(0, |file| file.len().saturating_sub(4096))
+                })
+            })
+            .sum()
+    }
+
+    /// Waits until more than that many bytes are in the journal.
+    ///
+    /// # Panics
+    /// When nothing comes.
+    pub async fn wait_for_journal(&self, before: u64) {
+        let began = Instant::now();
+        while self.journaled() <= before {
+            assert!(
+                began.elapsed() < PATIENCE,
+                "nothing is written into the journal; log:\n{}",
+                self.log()
+            );
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     /// Kills it as `kill -9` does: nothing is flushed, nothing is tidied.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
@@ -361,6 +394,17 @@ impl Drop for Gateway {
                 line.unwrap_or_default() + 1
             );
         }
+    }
+}
+
+/// A zone where it is about noon: no day or month ends in the middle of a test, so that what it has spent counts.
+fn noon() -> String {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    // The signs of these names are those of POSIX: `-` is east of Greenwich.
+    match since.as_secs() / 3_600 % 24 {
+        12 => "UTC".to_owned(),
+        hour @ ..12 => format!("Etc/GMT-{}", 12 - hour),
+        hour => format!("Etc/GMT+{}", hour - 12),
     }
 }
 

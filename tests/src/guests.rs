@@ -24,6 +24,8 @@ pub enum Deed {
     /// A provider: answers with this path and these edits, as (`set`, `set-default`, `remove`, `rename`, `retain`,
     /// `other`: 0 to 5, first text, second text).
     Plans(&'static str, &'static [(u8, &'static str, &'static str)]),
+    /// A provider: asks for a stream at this path, whatever its client wants.
+    Collects(&'static str),
     /// A policy: answers with these amendments, as (`set-model`, `cap-output`, `set-parameter`, `tag`, `other`: 0 to
     /// 4, first text, second text).
     Amends(&'static [(u8, &'static str, &'static str)]),
@@ -98,11 +100,15 @@ pub fn provider_at(id: &str, place: Place, deed: &Deed) -> Vec<u8> {
     let manifest = memory.text(&manifest.to_string());
     let described = memory.words(&manifest);
     let failure = failure(&mut memory);
-    let good = plan(&mut memory, "/v1/chat/completions", &[]);
+    let good = plan(&mut memory, "/v1/chat/completions", &[], "as-asked");
     let good = format!("(call $drop (local.get 0)) (i32.const {good})");
     let mut done = |drops: &str| match deed {
         Deed::Plans(path, edits) => {
-            let plan = plan(&mut memory, path, edits);
+            let plan = plan(&mut memory, path, edits, "as-asked");
+            format!("{drops} (i32.const {plan})")
+        }
+        Deed::Collects(path) => {
+            let plan = plan(&mut memory, path, &[], "always");
             format!("{drops} (i32.const {plan})")
         }
         deed => act(deed, drops, &mut memory),
@@ -312,14 +318,14 @@ fn act(deed: &Deed, drops: &str, memory: &mut Memory) -> String {
         Deed::Traps => "(unreachable)".into(),
         // No variant has a case with this number.
         Deed::Garbles => format!("{drops} (i32.const {})", memory.block(&[0xee; 64])),
-        Deed::Plans(..) | Deed::Amends(_) => {
+        Deed::Plans(..) | Deed::Collects(_) | Deed::Amends(_) => {
             unreachable!("handled where the kind of guest is known")
         }
     }
 }
 
 /// `result<plan, failure>`, laid out as the canonical ABI says.
-fn plan(memory: &mut Memory, path: &str, edits: &[(u8, &str, &str)]) -> u32 {
+fn plan(memory: &mut Memory, path: &str, edits: &[(u8, &str, &str)], stream: &str) -> u32 {
     let path = memory.text(path);
     let header = [memory.text("content-type"), memory.text("application/json")].concat();
     let headers = memory.words(&header);
@@ -331,7 +337,7 @@ fn plan(memory: &mut Memory, path: &str, edits: &[(u8, &str, &str)]) -> u32 {
     }
     let listed = memory.words(&list);
     let commit = memory.text("status");
-    let stream = memory.text("as-asked");
+    let stream = memory.text(stream);
     let mut words = vec![0, 0];
     words.extend(path);
     words.extend([headers, 1, listed, u32::try_from(edits.len()).unwrap()]);

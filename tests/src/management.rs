@@ -81,6 +81,11 @@ impl Management {
         Self { address, token }
     }
 
+    /// The same of the bearer of another token.
+    pub fn with_token(&self, token: &str) -> Self {
+        Self::new(self.address, token.to_owned())
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -233,6 +238,27 @@ impl Management {
             assert!(
                 began.elapsed() < PATIENCE,
                 "no usage row of {request_id}; there are: {rows:?}"
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Waits until the usage rows charge so much together, as counters or a wallet have it, and returns them.
+    ///
+    /// # Panics
+    /// When they never do.
+    pub async fn rows_that_charge(&self, sum: u64) -> Vec<Row> {
+        let began = Instant::now();
+        loop {
+            let rows = self.rows().await;
+            let charged: u64 = rows.iter().map(Row::charged).sum();
+            if charged == sum {
+                return rows;
+            }
+            assert!(
+                began.elapsed() < PATIENCE,
+                "{} rows charge {charged} where {sum} was expected",
+                rows.len()
             );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

@@ -46,6 +46,29 @@ pub fn component(name: &str) -> PathBuf {
     path
 }
 
+/// A component that another language's toolchain built, by its file stem.
+///
+/// # Panics
+/// When it is not there.
+pub fn language(name: &str) -> PathBuf {
+    let path = target().join("languages").join(format!("{name}.wasm"));
+    assert!(
+        path.is_file(),
+        "{} is missing: `cargo xtask test languages::` builds it",
+        path.display()
+    );
+    path
+}
+
+/// Whether the operator of this run asked to go without guests in other languages; says so when he did.
+pub fn without_languages() -> bool {
+    let skipped = std::env::var("TOLLGATE_SKIP_LANGUAGES").is_ok_and(|value| value == "1");
+    if skipped {
+        println!("SKIPPED: no guest in another language, because TOLLGATE_SKIP_LANGUAGES=1");
+    }
+    skipped
+}
+
 /// The bytes of a file under `tests/fixtures`.
 ///
 /// # Panics
@@ -58,8 +81,14 @@ pub fn fixture(name: &str) -> Vec<u8> {
 }
 
 /// The folder of recorded exchanges, if there is one: `TOLLGATE_RECORDINGS`, else `../shared/recordings`.
+///
+/// # Panics
+/// When `TOLLGATE_RECORDINGS` names no folder: a typing error must not read as "all replayed".
 pub fn recordings() -> Option<PathBuf> {
-    let path = std::env::var_os("TOLLGATE_RECORDINGS")
-        .map_or_else(|| workspace().join("../shared/recordings"), PathBuf::from);
-    path.is_dir().then_some(path)
+    if let Some(named) = std::env::var_os("TOLLGATE_RECORDINGS").map(PathBuf::from) {
+        assert!(named.is_dir(), "TOLLGATE_RECORDINGS is no folder");
+        return Some(named);
+    }
+    let beside = workspace().join("../shared/recordings");
+    beside.is_dir().then_some(beside)
 }

@@ -71,7 +71,8 @@ impl Socket {
         if status != 101 {
             let length = header("content-length").unwrap().parse().unwrap();
             let mut body = vec![0; length];
-            stream.read_exact(&mut body).await.unwrap();
+            let whole = timeout(PATIENCE, stream.read_exact(&mut body)).await;
+            whole.expect("no body of the refusal").unwrap();
             return Err((status, String::from_utf8(body).unwrap()));
         }
         // The answer to the key in the standard, in lower case as all of the head is here.
@@ -180,8 +181,12 @@ impl Socket {
     }
 
     /// Closes, as a client does that has what it wants.
+    ///
+    /// # Panics
+    /// When the gateway does not close, too.
     pub async fn close(mut self) {
         self.stream.close(None).await.unwrap();
-        while let Some(Ok(_)) = self.stream.next().await {}
+        let closed = async { while let Some(Ok(_)) = self.stream.next().await {} };
+        timeout(PATIENCE, closed).await.expect("a close");
     }
 }

@@ -1,7 +1,7 @@
 //! An HTTP/1.1 client that shows every byte: for asserting on what really goes over the wire.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -313,7 +313,11 @@ impl Connection {
     }
 
     /// Reads what is left of the body.
+    ///
+    /// # Panics
+    /// When it does not end: signs of life may come for ever.
     pub async fn rest(&mut self) -> (Vec<u8>, bool) {
+        let began = Instant::now();
         let mut body = Vec::new();
         loop {
             match self.piece().await {
@@ -321,16 +325,28 @@ impl Connection {
                 Ok(None) => return (body, true),
                 Err(_) => return (body, false),
             }
+            let (length, end) = (body.len(), body.len().saturating_sub(200));
+            assert!(
+                began.elapsed() < 2 * PATIENCE,
+                "the body does not end; {length} bytes so far, the last: {}",
+                String::from_utf8_lossy(&body[end..])
+            );
         }
     }
 
     /// Reads the body until it holds `needle`.
     ///
     /// # Panics
-    /// When the body ends first.
+    /// When the body ends first, or goes on without it.
     pub async fn read_until(&mut self, needle: &str) -> Vec<u8> {
+        let began = Instant::now();
         let mut body = Vec::new();
         while !String::from_utf8_lossy(&body).contains(needle) {
+            assert!(
+                began.elapsed() < PATIENCE,
+                "no {needle:?} came; so far: {}",
+                String::from_utf8_lossy(&body)
+            );
             match self.piece().await {
                 Ok(Some(piece)) => body.extend_from_slice(&piece),
                 other => panic!(

@@ -63,11 +63,6 @@ const SMOKE_SEED: u32 = 1;
 /// Another one each time.
 const ANY_SEED: u32 = 0;
 
-/// In `cargo xtask test` these run their seeds and what was once found with them, and do not hunt: they have not gone ten
-/// minutes without a finding yet. What is found is about what no vendor and no client sends, such as an item that is a text
-/// where an object belongs, told twice for one place.
-const ONLY_REPLAYED: [&str; 3] = ["bridge_request", "rewriter", "document"];
-
 /// How many run at once: one a core of the smallest machine that is used.
 const AT_ONCE: usize = 2;
 
@@ -110,7 +105,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     tools::run(Command::new(program).args(inputs))
 }
 
-/// What `cargo xtask test` does: a minute for each target that hunts.
+/// What `cargo xtask test` does: a minute for each target.
 pub(crate) fn smoke() -> Result<()> {
     fuzz(&TARGETS, SMOKE, SMOKE_SEED)
 }
@@ -134,8 +129,6 @@ fn fuzz(targets: &[Target], seconds: u64, seed: u32) -> Result<()> {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
                 while let Some(target) = next() {
-                    let hunts = seed == ANY_SEED || !ONLY_REPLAYED.contains(&target.name);
-                    let seconds = if hunts { seconds } else { 0 };
                     let outcome = one(target, &programs, seconds, seed);
                     let line = outcome.unwrap_or_else(|why| {
                         if let Ok(mut failed) = failed.lock() {

@@ -16,6 +16,7 @@ mod doctor;
 mod fuzz;
 mod guards;
 mod guest_toolchain;
+mod languages;
 mod needs;
 mod package;
 mod run;
@@ -41,7 +42,7 @@ cargo xtask <command>
                    fuzz every target of fuzz/ or one, a minute each unless N says otherwise; with INPUT run only that
   vendors          check that runtime/ names no vendor
   package          build what is shipped into target/package
-  guards           break each rule of the tables guards.toml, and see its test fail
+  guards [CRATE…]  break each rule of the tables guards.toml, and see its test fail
   fmt-check        formatting alone
   doctor           say what this machine has and lacks";
 
@@ -68,7 +69,7 @@ fn dispatch(args: &[String]) -> Result<()> {
         "doctor" => doctor::run(),
         "fuzz" => fuzz::run(rest),
         "fmt-check" => test::format_check(),
-        "guards" => guards::run(),
+        "guards" => guards::run(rest),
         "package" => package::run(),
         "run" => run::run(rest),
         "test" => test::run(rest),

@@ -68,7 +68,7 @@ pub(crate) const NODE: Need = Need {
 
 pub(crate) const PYTHON: Need = Need {
     name: "python3 and pip",
-    purpose: "tests with the OpenAI and Anthropic SDKs",
+    purpose: "tests with the OpenAI and Anthropic SDKs, and a policy in Python",
     present: || version(Command::new("python3").args(["-m", "pip", "--version"])),
     install: |need| debian::install(&["python3", "python3-pip"], need.purpose),
 };

@@ -59,16 +59,26 @@ fn make_private(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))
 }
 
-/// Copies the bundled components, newer ones over older; files of other names are the operator's and stay.
+/// Copies the bundled components, newer ones over older; files of other names are the operator's and stay, and so does a
+/// component that has been signed since it was copied.
 fn copy_bundled(folder: &Path) -> Result<()> {
     for guest in components::guests()? {
         if guest.name != ADDED_LATER {
             let component = std::fs::read(guest.component())
                 .with_context(|| format!("cannot read {}", guest.component().display()))?;
-            tools::write_whole(&folder.join(format!("{}.wasm", guest.name)), &component)?;
+            let there = folder.join(format!("{}.wasm", guest.name));
+            if !std::fs::read(&there).is_ok_and(|there| is_signed(&there, &component)) {
+                tools::write_whole(&there, &component)?;
+            }
         }
     }
     Ok(())
+}
+
+/// Whether a file is this component and behind it the section with a signature.
+fn is_signed(file: &[u8], component: &[u8]) -> bool {
+    let behind = file.strip_prefix(component).unwrap_or_default();
+    behind.starts_with(b"\x00\x73\x12tollgate-signature")
 }
 
 /// Replaces this process, so that signals reach the gateway itself.
@@ -89,6 +99,19 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
+
+    #[test]
+    fn a_component_stays_where_only_its_signature_is_new() {
+        let signed = [
+            b"\0asm component".as_slice(),
+            b"\x00\x73\x12tollgate-signature...",
+        ]
+        .concat();
+        assert!(is_signed(&signed, b"\0asm component"));
+        for newer in [b"\0asm another".as_slice(), &signed, b"\0asm comp"] {
+            assert!(!is_signed(&signed, newer));
+        }
+    }
 
     #[test]
     fn a_fresh_data_directory_is_its_owners_alone() {

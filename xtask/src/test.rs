@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 
 use crate::needs::{self, Need};
 use crate::tools::{self, say};
-use crate::{components, fuzz, guards, run, vendors, wit};
+use crate::{components, fuzz, guards, languages, run, vendors, wit};
 
 /// One step.
 struct Step {
@@ -21,8 +21,11 @@ struct Step {
 /// The step that gets the real clients; without it the tests go without them.
 const CLIENTS: &str = "clients";
 
+/// The step that builds guests in other languages than Rust; without it the tests go without them.
+const LANGUAGES: &str = "languages";
+
 /// What is cheap and says most comes first.
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 14] = [
     step("format", &[needs::RUSTFMT], |_| format_check()),
     step("contract", &[], |_| wit::check()),
     step("vendors", &[], |_| vendors::check()),
@@ -32,8 +35,9 @@ const STEPS: [Step; 13] = [
     step("lints", &[needs::CLIPPY], |_| lints()),
     step("host", &[], |_| run::build_host()),
     step(CLIENTS, &[needs::NODE, needs::PYTHON], |_| clients()),
+    step(LANGUAGES, &[needs::PYTHON], |_| languages::build()),
     step("tests", &[needs::CARGO_NEXTEST], tests),
-    step("guards", &[], |_| guards::run()),
+    step("guards", &[], |_| guards::run(&[])),
     step("doc-tests", &[], |_| doc_tests()),
     step("fuzz", &[needs::CXX], |_| fuzz::smoke()),
     step("examples", &[], |_| wit::check_examples()),
@@ -45,7 +49,7 @@ const fn step(name: &'static str, needs: &'static [Need], run: fn(&Choice) -> Re
 }
 
 /// With arguments, only the tests, and the arguments go to `cargo nextest run`.
-const STEPS_OF_A_FILTERED_RUN: [&str; 4] = ["components", "host", CLIENTS, "tests"];
+const STEPS_OF_A_FILTERED_RUN: [&str; 5] = ["components", "host", CLIENTS, LANGUAGES, "tests"];
 
 /// What was asked for.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -184,6 +188,9 @@ fn tests(choice: &Choice) -> Result<()> {
     if choice.skips(CLIENTS) {
         nextest.env("TOLLGATE_SKIP_CLIENTS", "1");
     }
+    if choice.skips(LANGUAGES) {
+        nextest.env("TOLLGATE_SKIP_LANGUAGES", "1");
+    }
     tools::run(&mut nextest)
 }
 
@@ -194,7 +201,8 @@ fn with_places(mut command: Command) -> Command {
         .env("CARGO_TARGET_DIR", tools::target_dir())
         .env("TOLLGATE_BIN", run::host_binary())
         .env("TOLLGATE_COMPONENTS", components::components_dir())
-        .env_remove("TOLLGATE_SKIP_CLIENTS");
+        .env_remove("TOLLGATE_SKIP_CLIENTS")
+        .env_remove("TOLLGATE_SKIP_LANGUAGES");
     command
 }
 

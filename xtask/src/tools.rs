@@ -93,7 +93,8 @@ pub(crate) fn files_under(dir: &Path) -> Result<Vec<PathBuf>> {
     for entry in sorted(dir)? {
         let hidden = entry
             .file_name()
-            .is_some_and(|name| name == "target" || name.to_string_lossy().starts_with('.'));
+            .map(OsStr::to_string_lossy)
+            .is_some_and(|name| name == "target" || name == "__pycache__" || name.starts_with('.'));
         if hidden {
             continue;
         }

@@ -54,6 +54,9 @@ const WORDS: [&str; 10] = [
 /// The vendors whose names are words of the dialects.
 const DIALECTS: [&str; 2] = ["anthropic", "openai"];
 
+/// Providers that are no vendor's.
+const OURS: [&str; 1] = ["echo"];
+
 /// Where a name may stand all the same: file, what the line holds, why.
 const ALLOWED: [(&str, &str, &str); 2] = [
     (
@@ -71,6 +74,7 @@ const ALLOWED: [(&str, &str, &str); 2] = [
 /// Looks through every file of `runtime/`, names of files included.
 pub(crate) fn check() -> Result<()> {
     let root = tools::root();
+    every_provider_is_looked_for(&root)?;
     let files = tools::files_under(&root.join("runtime"))?;
     let mut found = Vec::new();
     for file in &files {
@@ -105,6 +109,19 @@ pub(crate) fn check() -> Result<()> {
         "vendors: none is named in the {} files of runtime/",
         files.len()
     ));
+    Ok(())
+}
+
+/// A vendor whose component is here has a name that is looked for: the tables above do not know the next one.
+fn every_provider_is_looked_for(root: &Path) -> Result<()> {
+    for entry in std::fs::read_dir(root.join("guest-providers"))? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let known = DIALECTS.contains(&name.as_str()) || vendor_in(&name).is_some();
+        if entry.path().is_dir() && !known && !OURS.contains(&name.as_str()) {
+            bail!("guest-providers/{name}: add the name to the tables of xtask/src/vendors.rs");
+        }
+    }
     Ok(())
 }
 

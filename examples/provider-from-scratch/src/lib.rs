@@ -11,7 +11,7 @@ use tollgate_guest::{
 #[derive(Default)]
 pub struct Acme;
 
-// What is listed here is exported, and nothing else. `catalogue` is optional: leave it out, and the host will not ask.
+// What is listed here is exported, and nothing else. `catalogue` is optional, and this version of the host does not ask yet.
 tollgate_guest::export!(Acme: manifest, exchange, catalogue);
 
 impl Manifest for Acme {

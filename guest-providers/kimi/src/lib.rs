@@ -5,7 +5,7 @@
 )]
 
 use tollgate_guest::classify::{self, ErrorBody};
-use tollgate_guest::{Call, Exchange, FailedAnswer, Failure, Manifest, Plan, kind};
+use tollgate_guest::{Call, CommitAfter, Exchange, FailedAnswer, Failure, Manifest, Plan, kind};
 
 #[cfg(test)]
 mod tests;
@@ -35,7 +35,10 @@ impl Exchange for Kimi {
     fn prepare(&self, call: &Call) -> Result<Plan, Failure> {
         let operation = call.operation();
         let plan = match operation.as_str() {
-            "chat-completions" => Plan::post("/v1/chat/completions"),
+            // A stream may fail in its first event, under a 200.
+            "chat-completions" => {
+                Plan::post("/v1/chat/completions").commit_after(CommitAfter::FirstEvent)
+            }
             "messages" => Plan::post("/anthropic/v1/messages").forward_or(
                 call,
                 "anthropic-version",

@@ -22,6 +22,7 @@ tollgate_guest::export!(OpenAi: manifest, exchange);
 /// goes by `prompt_cache_key` in the body), and values that change with each turn would make each plan a new one.
 const WITH_THE_BODY: [&str; 3] = [
     "openai-beta",
+    // Codex speaks Responses alone, and each look at a header is a call to the host.
     "x-codex-beta-features",
     "x-openai-internal-codex-responses-lite",
 ];
@@ -36,8 +37,10 @@ impl Exchange for OpenAi {
     fn prepare(&self, call: &Call) -> Result<Plan, Failure> {
         let operation = call.operation();
         let plan = match operation.as_str() {
-            "chat-completions" => Plan::post("/v1/chat/completions"),
-            // A response may fail in the first event of its stream, under a 200.
+            // A stream may fail in its first event, under a 200.
+            "chat-completions" => {
+                Plan::post("/v1/chat/completions").commit_after(CommitAfter::FirstEvent)
+            }
             "responses" => Plan::post("/v1/responses").commit_after(CommitAfter::FirstEvent),
             "compact" => Plan::post("/v1/responses/compact"),
             "input-tokens" => Plan::post("/v1/responses/input_tokens"),
@@ -45,8 +48,12 @@ impl Exchange for OpenAi {
             other => return Err(Failure::unsupported(other)),
         };
         let plan = plan.header("authorization", "Bearer {api-key}");
-        Ok(WITH_THE_BODY
-            .into_iter()
+        let forwarded = match operation.as_str() {
+            "chat-completions" | "embeddings" => &WITH_THE_BODY[..1],
+            _ => &WITH_THE_BODY[..],
+        };
+        Ok(forwarded
+            .iter()
             .fold(plan, |plan, name| plan.forward(call, name)))
     }
 
@@ -114,9 +121,11 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_of_responses_is_committed_after_its_first_event() {
-        let call = testing::Call::new("responses").streaming(true);
-        assert_eq!(plan(&call).commit_after, "first-event");
+    fn a_stream_is_committed_after_its_first_event() {
+        for operation in ["chat-completions", "responses"] {
+            let call = testing::Call::new(operation).streaming(true);
+            assert_eq!(plan(&call).commit_after, "first-event");
+        }
     }
 
     #[test]

@@ -131,13 +131,31 @@ impl Api {
         }
         let error = &value["error"];
         let message = error["message"].as_str().unwrap_or("no reason given");
-        match error["field"].as_str() {
-            Some(field) => bail!("{field}: {message}"),
-            None if status.as_u16() == 401 => bail!("{message} (from {})", self.base),
-            None => bail!("{message}"),
-        }
+        let text = match error["field"].as_str() {
+            Some(field) => format!("{field}: {message}"),
+            None if status.as_u16() == 401 => format!("{message} (from {})", self.base),
+            None => message.to_owned(),
+        };
+        let status = status.as_u16();
+        Err(Refused { status, text }.into())
     }
 }
+
+/// What a gateway says instead of doing what it was asked.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    /// The status of its answer.
+    pub(crate) status: u16,
+    text: String,
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for Refused {}
 
 fn agent(patience: Option<Duration>) -> ureq::Agent {
     ureq::Agent::config_builder()
@@ -150,11 +168,17 @@ fn agent(patience: Option<Duration>) -> ureq::Agent {
         .into()
 }
 
+/// What a gateway that runs on the data directory wrote down of itself; null where none did.
+pub(crate) fn published(data: &DataDir) -> Value {
+    let text = std::fs::read_to_string(data.addresses()).unwrap_or_default();
+    serde_json::from_str(&text).unwrap_or_default()
+}
+
 /// The management address that a running gateway wrote down, where it did.
 fn running_at(data: &DataDir) -> Option<String> {
-    let text = std::fs::read_to_string(data.addresses()).ok()?;
-    let value: Value = serde_json::from_str(&text).ok()?;
-    Some(format!("http://{}", value["management"].as_str()?))
+    let told = published(data);
+    let address = told["management"].as_str()?;
+    Some(format!("http://{address}"))
 }
 
 /// Escapes one segment of a path.

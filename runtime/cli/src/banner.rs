@@ -82,11 +82,15 @@ Codex, in ~/.codex/config.toml:
     model = "{others}"
     model_provider = "tollgate"
 
+    [features]
+    api_key_model_discovery = true
+
     [model_providers.tollgate]
     name = "Tollgate"
     base_url = "{base}/v1"
     env_key = "TOLLGATE_API_KEY"
     wire_api = "responses"
+    model_catalog_url = "{base}/v1/models"
 
 Codex, in the shell:
 
@@ -191,6 +195,15 @@ mod tests {
         assert_eq!(
             value["model_providers"]["tollgate"]["wire_api"].as_str(),
             Some("responses")
+        );
+        // Without both it takes every model for a stranger.
+        assert_eq!(
+            value["model_providers"]["tollgate"]["model_catalog_url"].as_str(),
+            Some("http://127.0.0.1:9/v1/models")
+        );
+        assert_eq!(
+            value["features"]["api_key_model_discovery"].as_bool(),
+            Some(true)
         );
         assert_eq!(value["model"].as_str(), Some("echo"));
     }

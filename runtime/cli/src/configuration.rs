@@ -14,15 +14,21 @@ const DEFAULT_FILE: &str = "tollgate.toml";
 /// # Errors
 /// The file that was named is not there, or a key in it is wrong; the error names it.
 pub(crate) fn load(place: &Place) -> anyhow::Result<Config> {
-    let mut config = match &place.config {
+    let mut config = match file(place) {
         Some(file) => Config::load(file)?,
-        None if Path::new(DEFAULT_FILE).exists() => Config::load(Path::new(DEFAULT_FILE))?,
         None => Config::default(),
     };
     if let Some(dir) = &place.data {
         config.data.dir.clone_from(dir);
     }
     Ok(config)
+}
+
+/// The file that says so; none where the defaults hold.
+pub(crate) fn file(place: &Place) -> Option<&Path> {
+    let beside = Path::new(DEFAULT_FILE);
+    let beside = beside.exists().then_some(beside);
+    place.config.as_deref().or(beside)
 }
 
 #[cfg(test)]

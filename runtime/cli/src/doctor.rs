@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 use tollgate_gateway::config::Config;
 use tollgate_gateway::control::data_dir::{DIR_MODE, DataDir, SECRET_MODE, check_mode};
-use tollgate_gateway::control::{Control, master_key_source};
+use tollgate_gateway::control::{Control, StartError, master_key_source};
 
-use crate::api::Api;
+use crate::api::{self, Api};
 use crate::args::Place;
 use crate::table::table;
 use crate::{configuration, report};
@@ -97,10 +97,10 @@ impl Findings {
 
 fn look(place: &Place) -> Vec<Finding> {
     let mut findings = Findings::default();
-    let from = place.config.as_ref().map_or_else(
-        || "tollgate.toml or the defaults".to_owned(),
-        |f| f.display().to_string(),
-    );
+    let from = match configuration::file(place) {
+        Some(file) => file.display().to_string(),
+        None => "the defaults: no file is named, and there is no tollgate.toml here".to_owned(),
+    };
     let loaded = configuration::load(place).map_err(|error| format!("{error:#}"));
     let Some(config) = findings.result("configuration", from, loaded) else {
         return findings.0;
@@ -109,15 +109,21 @@ fn look(place: &Place) -> Vec<Finding> {
     files(&mut findings, &data);
     match answering(&config, place) {
         Answer::Yes(status, components) => online(&mut findings, &status, &components),
+        Answer::InPart => findings.add(
+            Mark::Note,
+            "gateway",
+            "it answers; the token is that of an account, and how the gateway is it tells to the operator's alone",
+        ),
         Answer::Refuses(why) => findings.add(Mark::Wrong, "gateway", why),
-        Answer::No if !data.root().exists() => {
+        Answer::No | Answer::Unasked(_) if !data.root().exists() => {
             findings.add(
                 Mark::Note,
                 "gateway",
                 "not running; nothing is set up yet: `tollgate init` or `tollgate serve`",
             );
         }
-        Answer::No => offline(&mut findings, config),
+        Answer::No => offline(&mut findings, config, None),
+        Answer::Unasked(why) => offline(&mut findings, config, Some(&why)),
     }
     findings.0
 }
@@ -156,8 +162,12 @@ fn files(findings: &mut Findings, data: &DataDir) {
 
 enum Answer {
     Yes(Value, Value),
+    /// A gateway answers, and does not tell the token of an account how it is.
+    InPart,
     /// Something answers, but not to us.
     Refuses(String),
+    /// There is no token to ask with, for this reason.
+    Unasked(String),
     No,
 }
 
@@ -165,14 +175,16 @@ fn answering(config: &Config, place: &Place) -> Answer {
     let api = match Api::find(config, place.management.as_deref()) {
         Ok(api) => api,
         Err(error) if place.management.is_some() => return Answer::Refuses(format!("{error:#}")),
-        // Without a token nothing can be asked; the checks of the files say why there is none.
-        Err(_) => return Answer::No,
+        Err(error) => return Answer::Unasked(format!("{error:#}")),
     };
     match (api.get("/api/status"), api.get("/api/components")) {
         (Ok(status), Ok(components)) => Answer::Yes(status, components),
         (Err(error), _) | (_, Err(error)) => {
+            let refused = error.downcast_ref::<api::Refused>();
             let nobody = error.to_string().starts_with("no gateway answers");
-            if nobody && place.management.is_none() {
+            if refused.is_some_and(|refused| refused.status == 403) {
+                Answer::InPart
+            } else if nobody && place.management.is_none() {
                 Answer::No
             } else {
                 Answer::Refuses(format!("{error:#}"))
@@ -203,27 +215,39 @@ fn online(findings: &mut Findings, status: &Value, components: &Value) {
     problems(findings, status, upstreams);
 }
 
-/// What a start would say, with no gateway running: everything is opened as a start opens it, and closed again.
-fn offline(findings: &mut Findings, config: Config) {
+/// What a start would say, with no gateway running: everything is opened as a start opens it, and closed again. Where
+/// one runs after all, and could not be asked, the lock of the store tells.
+fn offline(findings: &mut Findings, config: Config, unasked: Option<&str>) {
+    let data = DataDir::at(&config.data.dir);
+    let folder = config.components_dir();
+    // The one in the data directory is made by the start.
+    let missing = !folder.exists() && !config.components.dir.as_os_str().is_empty();
+    let opened = match data.store().exists() {
+        true => Some(Control::open(config)),
+        false => None,
+    };
+    if let Some(Err(error)) = &opened
+        && is_lock(error)
+    {
+        findings.add(Mark::Note, "gateway", running(&data, unasked));
+        return;
+    }
     findings.add(
         Mark::Note,
         "gateway",
         "not running; looking at its files instead",
     );
-    let folder = config.components_dir();
-    // The one in the data directory is made by the start.
-    if !folder.exists() && !config.components.dir.as_os_str().is_empty() {
+    if missing {
         findings.add(
             Mark::Wrong,
             "components",
             format!("there is no folder {}", folder.display()),
         );
     }
-    if !DataDir::at(&config.data.dir).store().exists() {
+    let Some(opened) = opened else {
         findings.add(Mark::Note, "store", "none yet; the first start makes one");
         return;
-    }
-    let opened = Control::open(config);
+    };
     let Some(control) = findings.result("store and vault", "open", opened) else {
         return;
     };
@@ -237,6 +261,29 @@ fn offline(findings: &mut Findings, config: Config) {
         status["counts"]["upstreams"].as_u64().unwrap_or(0),
     );
     control.close();
+}
+
+/// Whether the store did not open because another process has it open. The lock is what tells, and no process id in a
+/// file: that one may be of a gateway that was killed, and another process's by now.
+fn is_lock(error: &StartError) -> bool {
+    matches!(error, StartError::Store { reason, .. } if reason.contains("in use by another process"))
+}
+
+/// What is known of a gateway that has the store open and told nothing itself.
+fn running(data: &DataDir, unasked: Option<&str>) -> String {
+    let told = api::published(data);
+    match (told["management"].as_str(), unasked) {
+        (Some(address), Some(why)) => format!(
+            "running (process {}, management API on {address}), but it was not asked how it is: {why}",
+            told["pid"]
+        ),
+        (None, Some(why)) => format!(
+            "another process has the store open, and no gateway could be asked how it is: {why}"
+        ),
+        (_, None) => "another process has the store open, and no gateway answers: it is starting or stopping, or its \
+                      management address is another one"
+            .to_owned(),
+    }
 }
 
 fn loaded(findings: &mut Findings, components: &Value) {

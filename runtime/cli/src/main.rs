@@ -14,6 +14,7 @@ mod doctor;
 #[cfg(test)]
 mod documented;
 mod files;
+mod fresh;
 mod init;
 mod logging;
 mod manage;
@@ -21,6 +22,7 @@ mod money;
 mod report;
 mod secrets;
 mod serve;
+mod signing;
 mod table;
 mod usage;
 mod when;
@@ -29,7 +31,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use args::{Cli, Command};
+use args::{Cli, Command, Component};
 
 /// The system's allocator gives every worker the same lock; this one does not.
 #[global_allocator]
@@ -45,6 +47,10 @@ fn main() -> ExitCode {
         Command::Restore { folder } => backup::restore(&cli.place, folder),
         Command::Usage(usage) => usage::run(&cli.place, usage),
         Command::Audit(audit) => audit::run(&cli.place, audit),
+        Command::Component(Component::Sign { files, key }) => {
+            signing::sign(files, key, cli.place.json)
+        }
+        Command::Component(Component::SigningKey { file }) => signing::key(file, cli.place.json),
         command => manage::run(&cli.place, command),
     };
     match done {

@@ -38,6 +38,16 @@ pub(crate) fn table(heading: &[&str], rows: &[Vec<String>], right: &[usize]) -> 
     out
 }
 
+/// What there is to know of one thing, a line each: its name and its value. What has no value has no line.
+pub(crate) fn facts<const N: usize>(facts: [(&str, String); N]) -> String {
+    let lines: Vec<_> = facts
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| vec![name.to_owned(), value])
+        .collect();
+    table(&["", ""], &lines, &[]).trim_start().to_owned()
+}
+
 /// One line, no control characters: names come from people, and a terminal obeys what it is sent.
 pub(crate) fn printable(text: &str) -> String {
     text.chars()
@@ -59,6 +69,16 @@ mod tests {
             table(&["NAME", "N", "WHY"], &rows, &[1]),
             "NAME   N  WHY\na      1\nbcdé  10  x\n"
         );
+    }
+
+    #[test]
+    fn facts_without_a_value_are_left_out() {
+        let known = [
+            ("id", "7".to_owned()),
+            ("label", String::new()),
+            ("state", "active".to_owned()),
+        ];
+        assert_eq!(facts(known), "id     7\nstate  active\n");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 /// Reads `2027-01-31` (midnight, universal time), RFC 3339, or milliseconds since 1970. Gives milliseconds.
-pub(crate) fn moment(text: &str) -> Result<u64, String> {
+fn moment(text: &str) -> Result<u64, String> {
     let bad = || format!("{text:?} is not a moment such as 2027-01-31 or 2027-01-31T12:00:00Z");
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return text.parse().map_err(|_| bad());

@@ -39,6 +39,7 @@ impl From<ControlError> for Refusal {
     fn from(error: ControlError) -> Self {
         let status = match error.kind {
             Kind::Invalid => StatusCode::BAD_REQUEST,
+            Kind::Forbidden => StatusCode::FORBIDDEN,
             Kind::NotFound => StatusCode::NOT_FOUND,
             Kind::Conflict => StatusCode::CONFLICT,
             Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,

@@ -23,9 +23,8 @@ pub use serve::{Serving, serve};
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware;
+use axum::{Extension, Router, middleware};
 use tollgate_gateway::control::Control;
 
 /// A larger body of a management request is answered 413. Bytes.
@@ -46,13 +45,10 @@ pub fn router(control: Arc<Control>) -> Router {
     let closed = closed
         .fallback(answer::no_such_path)
         .method_not_allowed_fallback(answer::no_such_method)
-        .layer(middleware::from_fn_with_state(
-            Arc::clone(&control),
-            auth::require_token,
-        ));
+        .layer(middleware::from_fn_with_state(control, auth::require_token))
+        .layer(Extension(routes::Places::default()));
     open.method_not_allowed_fallback(answer::no_such_method)
         .merge(closed)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn(answer::harden))
-        .with_state(control)
 }

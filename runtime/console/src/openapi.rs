@@ -25,7 +25,7 @@ pub(crate) fn describe() -> Value {
             "title": "Tollgate management API",
             "version": env!("CARGO_PKG_VERSION"),
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
-            "description": "Accounts, keys, credentials, upstreams, policies, components, usage and the audit log of one Tollgate gateway. \
+            "description": "Accounts, keys, tokens, credentials, upstreams, policies, components, usage and the audit log of one Tollgate gateway. \
                 Money is in micro-units of the base currency, times are milliseconds since 1970 in UTC."
         },
         "security": [{ "managementToken": [] }],
@@ -35,8 +35,15 @@ pub(crate) fn describe() -> Value {
                 "managementToken": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "The management token (`tgm-…`), in the data directory's file `management-token`. \
+                    "description": "The operator's management token (`tgm-…`), in the data directory's file `management-token`. \
                         Inference keys are not accepted."
+                },
+                "accountToken": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "A management token of an account (`tgm-…`), as `POST /api/tokens` makes them. To its bearer the tree \
+                        begins with that account: paths begin with its name, and what is not below it is not there (404). \
+                        What is there but not his to change, and operations that are the operator's alone, are refused (403)."
                 }
             },
             "schemas": schemas(),
@@ -87,6 +94,8 @@ fn operation(route: &Route) -> Value {
     }
     if route.open {
         operation["security"] = json!([]);
+    } else if route.bound {
+        operation["security"] = json!([{ "managementToken": [] }, { "accountToken": [] }]);
     }
     operation
 }

@@ -3,8 +3,8 @@
 /// One change. `pointer` is a JSON Pointer (RFC 6901); values are JSON text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Edit {
-    /// Sets the value, replacing what is there; missing (or `null`) parents become objects. `-` as the last token
-    /// appends to an array.
+    /// Sets the value, replacing what is there; missing (or `null`) parents become objects. In an array `-` is
+    /// the place behind the last element.
     Set {
         /// Where.
         pointer: String,

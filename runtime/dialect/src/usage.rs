@@ -41,7 +41,7 @@ pub fn read_usage(operation: Operation, body: &[u8], hints: &UsageHints) -> Opti
     if operation.counts() {
         return None;
     }
-    let answer = Raw::new(body);
+    let answer = Raw::new(crate::json::unmarked(body));
     let hinted = hints.pointers.iter();
     let mut places = std::iter::once_with(|| answer.get("usage"))
         .chain(hinted.map(|pointer| answer.at_pointer(pointer)))
@@ -76,7 +76,7 @@ impl Told {
             | Operation::Responses
             | Operation::Compact
             | Operation::InputTokens
-            | Operation::Embeddings => Self::openai(usage, hints),
+            | Operation::Embeddings => Self::openai(operation, usage, hints),
         };
         self.inclusive = seen.inclusive;
         if operation != Operation::Messages && seen.is_substantial() {
@@ -127,17 +127,22 @@ impl Told {
         told
     }
 
-    fn openai(usage: Raw<'_>, hints: &UsageHints) -> Self {
+    fn openai(operation: Operation, usage: Raw<'_>, hints: &UsageHints) -> Self {
         let mut told = Self {
             inclusive: true,
             ..Self::default()
         };
         let mut total = None;
+        // Where many vendors of Chat tell of their caches, beside the dialect's own place or instead of it.
+        let (mut hit, mut miss, mut cached) = (None, None, None);
         for (key, value) in usage.members() {
             match key.0 {
                 b"prompt_tokens" | b"input_tokens" => told.input = value.count(),
                 b"completion_tokens" | b"output_tokens" => told.output = value.count(),
                 b"total_tokens" => total = value.count(),
+                b"prompt_cache_hit_tokens" => hit = value.count(),
+                b"prompt_cache_miss_tokens" => miss = value.count(),
+                b"cached_tokens" => cached = value.count(),
                 b"prompt_tokens_details" | b"input_tokens_details" => {
                     for (key, value) in value.members() {
                         match key.0 {
@@ -154,7 +159,17 @@ impl Told {
             }
         }
         if told.cache_read.is_none_or(|count| count == 0) {
-            told.cache_read = hinted(usage, hints).or(told.cache_read);
+            // One number told in several places is one number; the manifest knows best which.
+            let elsewhere = hit
+                .max(cached)
+                .filter(|_| operation == Operation::ChatCompletions);
+            let elsewhere = hinted(usage, hints).or(elsewhere);
+            told.cache_read = elsewhere.or(told.cache_read);
+        }
+        if operation == Operation::ChatCompletions
+            && let (None, Some(hit), Some(miss)) = (told.input, hit, miss)
+        {
+            told.input = Some(hit.saturating_add(miss));
         }
         if let Some(total) = total {
             // Some tell the total alone, or leave one part of it out.
@@ -367,6 +382,66 @@ mod tests {
         let body = br#"{"choices":[{"usage":{"prompt_tokens":9,"completion_tokens":1,"cached_tokens":4}}]}"#;
         let usage = read_usage(Operation::ChatCompletions, body, &hints).unwrap();
         assert_eq!((usage.input, usage.cache_read, usage.output), (5, 4, 1));
+    }
+
+    #[test]
+    fn what_chat_vendors_tell_of_their_caches_in_places_of_their_own_is_counted_once() {
+        for (cache, prompt) in [
+            (
+                r#""prompt_cache_hit_tokens":60,"prompt_cache_miss_tokens":40"#,
+                true,
+            ),
+            (
+                r#""prompt_cache_hit_tokens":60,"prompt_cache_miss_tokens":40"#,
+                false,
+            ),
+            (r#""cached_tokens":60"#, true),
+            (
+                r#""cached_tokens":60,"prompt_tokens_details":{"cached_tokens":60}"#,
+                true,
+            ),
+            (
+                r#""prompt_tokens_details":{"cached_tokens":60},"prompt_cache_hit_tokens":60"#,
+                true,
+            ),
+            (
+                r#""prompt_tokens_details":{"cached_tokens":0},"cached_tokens":60"#,
+                true,
+            ),
+            (
+                r#""prompt_tokens_details":null,"cached_tokens":60,"prompt_cache_hit_tokens":60"#,
+                true,
+            ),
+        ] {
+            let prompt = if prompt {
+                r#""prompt_tokens":100,"#
+            } else {
+                ""
+            };
+            let usage = chat(&format!(r#"{{{prompt}"completion_tokens":5,{cache}}}"#)).unwrap();
+            assert_eq!(
+                (usage.input, usage.cache_read, usage.output),
+                (40, 60, 5),
+                "{cache}"
+            );
+        }
+        // The manifest's word stands, even where it leads to a zero.
+        let hints = UsageHints {
+            cached_tokens_pointers: vec!["/mine".into()],
+            ..UsageHints::default()
+        };
+        for (mine, read) in [("7", 7), ("0", 0), ("null", 60)] {
+            let body =
+                format!(r#"{{"usage":{{"prompt_tokens":100,"cached_tokens":60,"mine":{mine}}}}}"#);
+            let usage = read_usage(Operation::ChatCompletions, body.as_bytes(), &hints);
+            assert_eq!(usage.unwrap().cache_read, read, "{mine}");
+        }
+        // In the dialect of Responses these names say nothing.
+        let other = read(
+            Operation::Responses,
+            r#"{"usage":{"input_tokens":100,"output_tokens":5,"cached_tokens":60}}"#,
+        );
+        assert_eq!(other.unwrap().cache_read, 0);
     }
 
     #[test]

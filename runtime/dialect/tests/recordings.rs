@@ -22,10 +22,13 @@ struct Exchange {
 }
 
 fn folder() -> Option<PathBuf> {
+    if let Some(named) = std::env::var_os("TOLLGATE_RECORDINGS").map(PathBuf::from) {
+        assert!(named.is_dir(), "TOLLGATE_RECORDINGS is no folder");
+        return Some(named);
+    }
     let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/recordings");
-    let folder = std::env::var_os("TOLLGATE_RECORDINGS")
-        .map_or_else(|| PathBuf::from(beside), PathBuf::from);
-    folder.is_dir().then_some(folder)
+    let beside = PathBuf::from(beside);
+    beside.is_dir().then_some(beside)
 }
 
 fn lines() -> Vec<(String, Value)> {
@@ -113,6 +116,8 @@ fn openai_usage(usage: &Value) -> Usage {
         "/prompt_tokens_details/cached_tokens",
         "/input_tokens_details/cached_tokens",
     );
+    // Where vendors of Chat tell it of their own; the same number, if they tell it twice.
+    let cached = cached.max(either("/prompt_cache_hit_tokens", "/cached_tokens"));
     let written = either(
         "/prompt_tokens_details/cache_write_tokens",
         "/input_tokens_details/cache_write_tokens",

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tollgate_dialect::{ApiError, Document, Edit, ErrorKind};
 use tollgate_plugin::{Amendment, Interface, Judgement, PluginError, Verdict};
 
-use crate::request::{Act, Refusal, Request};
+use crate::request::{self, Refusal, Request};
 use crate::snapshot::{Policy, Snapshot};
 
 /// Finds the model to serve, asks admission policies, then content policies.
@@ -15,25 +15,30 @@ pub(crate) fn admit(snapshot: &Snapshot, request: &mut Request) -> Result<(), Re
     resolve(snapshot, request)?;
     let policies = request.policies.clone();
     for policy in policies.with(Interface::Admission) {
-        let verdict = guest(policy)?
-            .admit(request.view())
-            .map_err(|error| failed(policy, &error))?;
-        match verdict {
-            Verdict::Allow => {}
-            Verdict::Deny(denial) => return Err(denied(policy, &denial.reason, denial.message)),
-            Verdict::Amend(amendments) => {
-                request.changed();
-                for amendment in amendments {
-                    amend(snapshot, request, policy, amendment)?;
-                }
-                acted(request, policy);
-            }
-        }
+        judge(snapshot, request, policy)?;
     }
     for policy in policies.with(Interface::Content) {
         inspect(request, policy)?;
     }
     Ok(())
+}
+
+fn judge(snapshot: &Snapshot, request: &mut Request, policy: &Arc<Policy>) -> Result<(), Refusal> {
+    let verdict = guest(policy)?
+        .admit(request.view())
+        .map_err(|error| failed(policy, &error))?;
+    match verdict {
+        Verdict::Allow => Ok(()),
+        Verdict::Deny(denial) => Err(denied(policy, &denial.reason, denial.message)),
+        Verdict::Amend(amendments) => {
+            request.changed();
+            for amendment in amendments {
+                amend(snapshot, request, policy, amendment)?;
+            }
+            acted(request, policy);
+            Ok(())
+        }
+    }
 }
 
 /// The account's model map and every allow- and deny-list on the path. The answer is the same for a name that does not
@@ -47,9 +52,15 @@ fn resolve(snapshot: &Snapshot, request: &mut Request) -> Result<(), Refusal> {
     if model != &*served && !request.caller.path.allows_model(model) {
         return Err(no_such_model(asked).into());
     }
-    let (known_as, served) = (Box::from(model), served.into_owned());
-    request.served = known_as;
-    request.facts.model = served;
+    // Most names stay what they are, and are not written anew.
+    let known_as = (model != &*request.served).then(|| Arc::from(model));
+    let served = (*served != **asked).then(|| served.into_owned());
+    if let Some(known_as) = known_as {
+        request.served = known_as;
+    }
+    if let Some(served) = served {
+        request.facts.model = served;
+    }
     Ok(())
 }
 
@@ -65,7 +76,7 @@ pub(crate) fn no_such_model(model: &str) -> ApiError {
 fn amend(
     snapshot: &Snapshot,
     request: &mut Request,
-    policy: &Policy,
+    policy: &Arc<Policy>,
     amendment: Amendment,
 ) -> Result<(), Refusal> {
     match amendment {
@@ -103,15 +114,21 @@ fn amend(
 
 /// Reads the facts again after a change, so that limits and prices are about what will be sent. The model stays: it is
 /// chosen by name and written into the body when it is sent.
-fn reread(request: &mut Request, policy: &Policy) -> Result<(), Refusal> {
-    let facts = tollgate_dialect::facts(&request.document, request.operation)
+fn reread(request: &mut Request, policy: &Arc<Policy>) -> Result<(), Refusal> {
+    let thread = request.thread.as_deref();
+    let facts = request::facts(&request.document, request.operation, thread)
         .map_err(|_| refused(policy, "made a request of it that cannot be sent"))?;
     let model = std::mem::take(&mut request.facts.model);
     request.facts = tollgate_dialect::Facts { model, ..facts };
     Ok(())
 }
 
-fn set(request: &mut Request, policy: &Policy, name: &str, value: &str) -> Result<(), Refusal> {
+fn set(
+    request: &mut Request,
+    policy: &Arc<Policy>,
+    name: &str,
+    value: &str,
+) -> Result<(), Refusal> {
     let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
     let edit = Edit::Set {
         pointer,
@@ -123,7 +140,7 @@ fn set(request: &mut Request, policy: &Policy, name: &str, value: &str) -> Resul
 }
 
 /// Shows the text of the request to a content policy. The text is taken out only if somebody wants it.
-fn inspect(request: &mut Request, policy: &Policy) -> Result<(), Refusal> {
+fn inspect(request: &mut Request, policy: &Arc<Policy>) -> Result<(), Refusal> {
     let segments =
         tollgate_dialect::segments(&request.document, request.operation).map_err(ApiError::from)?;
     let shown: Vec<_> = segments
@@ -149,6 +166,9 @@ fn inspect(request: &mut Request, policy: &Policy) -> Result<(), Refusal> {
             let document: &mut Document = Arc::make_mut(&mut request.document);
             tollgate_dialect::replace(document, request.operation, &replacements)
                 .map_err(ApiError::from)?;
+            // A text in another's place may be longer, and what is held for is what will be sent.
+            *document = Document::parse(document.to_bytes()).map_err(ApiError::from)?;
+            reread(request, policy)?;
             acted(request, policy);
             Ok(())
         }
@@ -156,7 +176,7 @@ fn inspect(request: &mut Request, policy: &Policy) -> Result<(), Refusal> {
 }
 
 /// The component behind a policy.
-pub(crate) fn guest(policy: &Policy) -> Result<&Arc<tollgate_plugin::Configured>, Refusal> {
+pub(crate) fn guest(policy: &Arc<Policy>) -> Result<&Arc<tollgate_plugin::Configured>, Refusal> {
     policy.guest.as_ref().ok_or_else(|| {
         tracing::warn!(
             policy = policy.id,
@@ -168,34 +188,34 @@ pub(crate) fn guest(policy: &Policy) -> Result<&Arc<tollgate_plugin::Configured>
 }
 
 /// The component trapped, ran out of time or answered nonsense.
-pub(crate) fn failed(policy: &Policy, error: &PluginError) -> Refusal {
+pub(crate) fn failed(policy: &Arc<Policy>, error: &PluginError) -> Refusal {
     tracing::warn!(policy = policy.id, component = policy.component, %error, "a policy failed");
     refused(policy, "failed")
 }
 
 /// Fails closed. The name is told so that the person who asked knows whom to ask.
-fn refused(policy: &Policy, what: &str) -> Refusal {
+fn refused(policy: &Arc<Policy>, what: &str) -> Refusal {
     let message = format!(
         "the policy `{}` {what}; the request was not sent",
         policy.id
     );
     Refusal {
         reason: "policy-failed".to_owned(),
+        denied_by: Some(Arc::clone(policy)),
         ..Refusal::from(ApiError::new(ErrorKind::DeniedByPolicy, message))
     }
 }
 
-pub(crate) fn denied(policy: &Policy, reason: &str, message: String) -> Refusal {
+pub(crate) fn denied(policy: &Arc<Policy>, reason: &str, message: String) -> Refusal {
     tracing::debug!(policy = policy.id, reason, "denied by a policy");
     Refusal {
         reason: reason.to_owned(),
+        denied_by: Some(Arc::clone(policy)),
         ..Refusal::from(ApiError::new(ErrorKind::DeniedByPolicy, message))
     }
 }
 
-pub(crate) fn acted(request: &mut Request, policy: &Policy) {
-    request.acts.push(Act {
-        component: policy.component.clone(),
-        digest: policy.digest(),
-    });
+/// The usage row names each policy that changed something.
+pub(crate) fn acted(request: &mut Request, policy: &Arc<Policy>) {
+    request.acts.push(Arc::clone(policy));
 }

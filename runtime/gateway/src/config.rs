@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use serde::Deserialize;
+use tollgate_plugin::TrustedKey;
 
 /// Everything that is decided before the process starts. What changes while it runs lives in the store instead.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -83,8 +84,8 @@ pub struct Server {
     pub body_timeout_ms: u64,
     /// How long a client may take nothing of what is ready for it before its connection is closed.
     pub write_timeout_ms: u64,
-    /// A vendor may be silent so long before the client of a bridged stream is sent a sign of life. Anthropic itself pings
-    /// every few seconds; clients and proxies between give up after a minute. Milliseconds, at least 100.
+    /// A vendor may be silent so long before the client of a bridged stream is sent a sign of life. Vendors of
+    /// Messages ping every few seconds; clients and proxies between give up after a minute. Milliseconds, at least 100.
     pub keep_alive_ms: u64,
     /// How long open requests may go on after a stop signal. Milliseconds.
     pub drain_timeout_ms: u64,
@@ -172,6 +173,8 @@ pub enum Durable {
 pub struct Components {
     /// The drop-in folder, relative to the working directory. Empty: `components` in the data directory.
     pub dir: PathBuf,
+    /// Only components that one of these keys has signed are loaded. Empty: whatever lies in the folder.
+    pub trusted_keys: Vec<TrustedKey>,
     /// Whether instances are kept warm or made for each call.
     pub isolation: Isolation,
     /// The same, for single components by name.
@@ -190,6 +193,7 @@ impl Default for Components {
     fn default() -> Self {
         Self {
             dir: PathBuf::new(),
+            trusted_keys: Vec::new(),
             isolation: Isolation::default(),
             isolation_of: HashMap::new(),
             memoise: true,
@@ -224,6 +228,8 @@ pub struct Upstream {
     pub first_byte_timeout_ms: u64,
     /// Between two reads of an answer.
     pub idle_timeout_ms: u64,
+    /// Whether vendors that have a WebSocket are asked over it for what came over one. If not, over HTTP as all others.
+    pub websocket: bool,
     /// PEM file of further certificate authorities; empty for none.
     pub extra_ca_file: PathBuf,
 }
@@ -234,6 +240,7 @@ impl Default for Upstream {
             connect_timeout_ms: 5_000,
             first_byte_timeout_ms: 600_000,
             idle_timeout_ms: 300_000,
+            websocket: true,
             extra_ca_file: PathBuf::new(),
         }
     }
@@ -251,6 +258,8 @@ pub struct Governance {
     pub rates: BTreeMap<String, u64>,
     /// The base currency.
     pub currency: String,
+    /// The operator's share of each charge that a wallet pays, in millionths of it: booked as a fee, within the charge.
+    pub fee_ppm: u32,
 }
 
 impl Default for Governance {
@@ -260,6 +269,7 @@ impl Default for Governance {
             time_zone: "UTC".to_owned(),
             rates: BTreeMap::new(),
             currency: "USD".to_owned(),
+            fee_ppm: 0,
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::relay::Relay;
 use crate::reply::{self, Reply};
 use crate::request::{Refusal, Request};
 use crate::route::Candidate;
-use crate::settle::{Outcome, Settlement};
+use crate::settle::{self, Outcome, Settlement};
 use crate::silence::Silence;
 use crate::time_text;
 use crate::turns::Keeper;
@@ -27,7 +27,8 @@ use crate::worker::Worker;
 /// Marks an answer that is the gateway's estimate, not a vendor's count.
 const ESTIMATED: HeaderName = HeaderName::from_static("x-tollgate-estimated");
 
-/// Turns an answer into the response. The settlement goes with the body.
+/// Turns an answer into the response. The settlement goes with the body. The row of a whole answer is not written yet: the
+/// caller does that, for all that end in a turn ([`Worker::write_rows`]).
 pub(crate) fn deliver(
     worker: &Worker,
     request: &Request,
@@ -47,7 +48,7 @@ pub(crate) fn deliver(
     tell_limits(&mut headers, dialect, &settlement);
     let filters = Filters::new(request);
     let (status, body) = match answer.content {
-        Content::Whole(body) => {
+        Content::Whole(body, bridged) => {
             let mut is_stream = is_event_stream(&headers);
             // Read before any policy sees the body: the vendor bills what it said, not what the client is shown.
             let usage = usage_of(answer.spoken, &body, route, is_stream, &settlement);
@@ -55,21 +56,15 @@ pub(crate) fn deliver(
                 true => without_usage(body),
                 false => body,
             };
-            let body = match answer.bridge {
-                None => whole(request, filters, body, is_stream),
-                // Some vendors answer at once where they were asked for a stream.
-                Some(back) if request.facts.stream => {
-                    is_stream = true;
-                    as_a_stream(&mut headers);
-                    let told = back.told(route, body).map_err(Refusal::from);
-                    told.and_then(|body| whole(request, filters, body, is_stream))
-                }
-                Some(back) => {
-                    let body = back.whole(route, body).map_err(Refusal::from);
-                    let shown = body.and_then(|body| whole(request, filters, body, is_stream));
-                    shown.and_then(|body| back.seal(request, body).map_err(Refusal::from))
-                }
-            };
+            if bridged.is_some() && request.facts.stream {
+                is_stream = true;
+                as_a_stream(&mut headers);
+            }
+            let shown = whole(request, filters, bridged.unwrap_or(body), is_stream);
+            let body = shown.and_then(|body| match &answer.bridge {
+                Some(back) => back.seal(request, body).map_err(Refusal::from),
+                None => Ok(body),
+            });
             match body {
                 Ok(body) => {
                     match &mut keeper {
@@ -78,20 +73,11 @@ pub(crate) fn deliver(
                         None => {}
                     }
                     let outcome = Outcome::complete(answer.status.as_u16(), usage);
-                    let running = settlement.close(outcome).map(Arc::new);
+                    let running = settlement.close_unwritten(outcome).map(Arc::new);
                     let body = reply::until_sent(body, running.as_ref());
                     (answer.status, Reply::whole(body))
                 }
-                Err(refusal) => {
-                    let mut response = reply::error(dialect, &refusal.error, request.id);
-                    tell_limits(response.headers_mut(), dialect, &settlement);
-                    let status = response.status().as_u16();
-                    settlement.close(Outcome {
-                        usage,
-                        ..Outcome::failed(status, refusal.reason)
-                    });
-                    return response;
-                }
+                Err(refusal) => return refused(request, refusal, usage, settlement),
             }
         }
         Content::Stream(first, source) => {
@@ -119,6 +105,13 @@ pub(crate) fn deliver(
                 ready: VecDeque::new(),
             };
             (StatusCode::OK, Reply::Stream(Box::new(relay)))
+        }
+        Content::Cut(summary, name) => {
+            if let Some(keeper) = &mut keeper {
+                keeper.ended(name.as_deref(), &summary);
+            }
+            let usage = settlement.part_way(summary.usage, summary.output_bytes_estimate);
+            return refused(request, settle::exhausted(), usage, settlement);
         }
     };
     let mut response = Response::new(body);
@@ -172,6 +165,21 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
         .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
 }
 
+/// The answer to a request that a vendor was asked for and that is refused all the same. `usage` is what it cost.
+pub(crate) fn refused(
+    request: &Request,
+    refusal: Refusal,
+    usage: Usage,
+    settlement: Settlement,
+) -> Response<Reply> {
+    let dialect = request.operation.dialect();
+    let mut response = reply::error(dialect, &refusal.error, request.id);
+    tell_limits(response.headers_mut(), dialect, &settlement);
+    let status = response.status().as_u16();
+    settlement.close(Outcome::refused(status, refusal, usage));
+    response
+}
+
 fn whole(
     request: &Request,
     filters: Option<Filters>,
@@ -189,7 +197,7 @@ fn whole(
     let rewritten = rewriter
         .push(&body, &mut filters, &mut out)
         .and_then(|()| rewriter.finish(&mut filters, &mut out));
-    rewritten.map_err(crate::filters::denied)?;
+    rewritten.map_err(|denied| filters.refusal(denied))?;
     Ok(out.into())
 }
 
@@ -216,7 +224,7 @@ fn usage_of(
 }
 
 /// The caller's own limits as they were right after its request had been admitted.
-fn tell_limits(headers: &mut HeaderMap, dialect: Dialect, settlement: &Settlement) {
+pub(crate) fn tell_limits(headers: &mut HeaderMap, dialect: Dialect, settlement: &Settlement) {
     if let Some((admitted_ms, headroom)) = settlement.headroom() {
         rate_limits(headers, dialect, &headroom, admitted_ms);
     }
@@ -230,32 +238,32 @@ pub(crate) fn rate_limits(
     now_ms: u64,
 ) {
     // Limit, remaining, reset.
-    const ANTHROPIC: [[&str; 3]; 2] = [
+    static ANTHROPIC: [[HeaderName; 3]; 2] = [
         [
-            "anthropic-ratelimit-requests-limit",
-            "anthropic-ratelimit-requests-remaining",
-            "anthropic-ratelimit-requests-reset",
+            HeaderName::from_static("anthropic-ratelimit-requests-limit"),
+            HeaderName::from_static("anthropic-ratelimit-requests-remaining"),
+            HeaderName::from_static("anthropic-ratelimit-requests-reset"),
         ],
         [
-            "anthropic-ratelimit-tokens-limit",
-            "anthropic-ratelimit-tokens-remaining",
-            "anthropic-ratelimit-tokens-reset",
+            HeaderName::from_static("anthropic-ratelimit-tokens-limit"),
+            HeaderName::from_static("anthropic-ratelimit-tokens-remaining"),
+            HeaderName::from_static("anthropic-ratelimit-tokens-reset"),
         ],
     ];
-    const OPENAI: [[&str; 3]; 2] = [
+    static OPENAI: [[HeaderName; 3]; 2] = [
         [
-            "x-ratelimit-limit-requests",
-            "x-ratelimit-remaining-requests",
-            "x-ratelimit-reset-requests",
+            HeaderName::from_static("x-ratelimit-limit-requests"),
+            HeaderName::from_static("x-ratelimit-remaining-requests"),
+            HeaderName::from_static("x-ratelimit-reset-requests"),
         ],
         [
-            "x-ratelimit-limit-tokens",
-            "x-ratelimit-remaining-tokens",
-            "x-ratelimit-reset-tokens",
+            HeaderName::from_static("x-ratelimit-limit-tokens"),
+            HeaderName::from_static("x-ratelimit-remaining-tokens"),
+            HeaderName::from_static("x-ratelimit-reset-tokens"),
         ],
     ];
     let anthropic = dialect == Dialect::AnthropicMessages;
-    let names = if anthropic { ANTHROPIC } else { OPENAI };
+    let names = if anthropic { &ANTHROPIC } else { &OPENAI };
     for (rate, names) in [headroom.requests, headroom.tokens].into_iter().zip(names) {
         let Some(rate) = rate else { continue };
         let reset = if anthropic {
@@ -266,8 +274,8 @@ pub(crate) fn rate_limits(
         // Digits, letters and `-:`: always a header value.
         let reset = HeaderValue::try_from(reset).unwrap_or(HeaderValue::from_static(""));
         let values = [rate.limit.into(), rate.remaining.into(), reset];
-        for (name, value) in names.into_iter().zip(values) {
-            headers.insert(HeaderName::from_static(name), value);
+        for (name, value) in names.iter().zip(values) {
+            headers.insert(name, value);
         }
     }
 }

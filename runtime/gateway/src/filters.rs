@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tollgate_dialect::{
     ApiError, Channel, Denied, Document, ErrorKind, Kind, Operation, TextFilter,
 };
-use tollgate_plugin::{AnswerFilter, AnswerFilters, FilterError, Interface};
+use tollgate_plugin::{AnswerFilter, AnswerFilters, FilterError, Interface, PluginError};
 
 use crate::request::{Refusal, Request};
 use crate::snapshot::Policy;
@@ -18,6 +18,8 @@ pub(crate) struct Filters {
     /// Of each policy, in their order; `None` for one that cannot be asked.
     guests: Vec<Option<AnswerFilters>>,
     channels: HashMap<Channel, Vec<AnswerFilter>>,
+    /// Who has denied the answer.
+    denied_by: Option<Arc<Policy>>,
 }
 
 impl Filters {
@@ -39,18 +41,17 @@ impl Filters {
             guests: policies.iter().map(guest).collect(),
             policies,
             channels: HashMap::new(),
+            denied_by: None,
         })
     }
 
-    fn open(&self, kind: Kind) -> Result<Vec<AnswerFilter>, Denied> {
-        let open = |(policy, guest): (&Arc<Policy>, &Option<AnswerFilters>)| {
-            let guest = guest.as_ref().ok_or_else(|| broken(policy))?;
-            guest.open(kind.as_str()).map_err(|error| {
-                tracing::warn!(policy = policy.id, %error, "a policy failed");
-                broken(policy)
-            })
-        };
-        self.policies.iter().zip(&self.guests).map(open).collect()
+    /// What the client hears of a denial, and who denied.
+    pub(crate) fn refusal(&self, denied: Denied) -> Refusal {
+        Refusal {
+            reason: denied.reason,
+            denied_by: self.denied_by.clone(),
+            ..Refusal::from(ApiError::new(ErrorKind::DeniedByPolicy, denied.message))
+        }
     }
 
     /// Rewrites a whole answer.
@@ -65,10 +66,10 @@ impl Filters {
                 part: 0,
                 field: 0,
             };
-            let mut text = self
-                .push(channel, segment.kind, &segment.text)
-                .map_err(denied)?;
-            text.push_str(&self.finish(channel).map_err(denied)?);
+            let passed = self.push(channel, segment.kind, &segment.text);
+            let mut text = passed.map_err(|denied| self.refusal(denied))?;
+            let rest = self.finish(channel);
+            text.push_str(&rest.map_err(|denied| self.refusal(denied))?);
             if text != segment.text {
                 changed.push((index, text));
             }
@@ -82,8 +83,17 @@ impl Filters {
     }
 }
 
-impl TextFilter for Filters {
-    fn push(&mut self, channel: Channel, kind: Kind, text: &str) -> Result<String, Denied> {
+impl Filters {
+    fn open(&self, kind: Kind) -> Result<Vec<AnswerFilter>, Blamed> {
+        let open = |(policy, guest): (&Arc<Policy>, &Option<AnswerFilters>)| {
+            let guest = guest.as_ref().ok_or_else(|| broken(policy))?;
+            let opened = guest.open(kind.as_str());
+            opened.map_err(|error| failed(policy, &error))
+        };
+        self.policies.iter().zip(&self.guests).map(open).collect()
+    }
+
+    fn pushed(&mut self, channel: Channel, kind: Kind, text: &str) -> Result<String, Blamed> {
         if !self.channels.contains_key(&channel) {
             let opened = self.open(kind)?;
             self.channels.insert(channel, opened);
@@ -96,44 +106,76 @@ impl TextFilter for Filters {
             .flatten()
             .zip(&self.policies)
         {
-            text = filter.push(&text).map_err(|error| refusal(policy, error))?;
+            text = filter.push(&text).map_err(|error| blamed(policy, error))?;
         }
         Ok(text)
     }
 
-    fn finish(&mut self, channel: Channel) -> Result<String, Denied> {
+    fn finished(&mut self, channel: Channel) -> Result<String, Blamed> {
         let mut held = String::new();
         let filters = self.channels.remove(&channel).unwrap_or_default();
         for (mut filter, policy) in filters.into_iter().zip(&self.policies) {
             // What earlier filters held back is new text to this one.
             let mut text = match held.is_empty() {
                 true => String::new(),
-                false => filter.push(&held).map_err(|error| refusal(policy, error))?,
+                false => filter.push(&held).map_err(|error| blamed(policy, error))?,
             };
-            text.push_str(&filter.finish().map_err(|error| refusal(policy, error))?);
+            text.push_str(&filter.finish().map_err(|error| blamed(policy, error))?);
             held = text;
         }
         Ok(held)
     }
-}
 
-fn refusal(policy: &Policy, error: FilterError) -> Denied {
-    match error {
-        FilterError::Denied(denial) => Denied {
-            reason: denial.reason,
-            message: denial.message,
-        },
-        FilterError::Plugin(error) => {
-            tracing::warn!(policy = policy.id, %error, "a policy failed");
-            broken(policy)
-        }
+    /// Keeps who it was.
+    fn blame(&mut self, blamed: Blamed) -> Denied {
+        self.denied_by = Some(blamed.policy);
+        blamed.denied
     }
 }
 
-fn broken(policy: &Policy) -> Denied {
-    Denied {
-        reason: "policy-failed".to_owned(),
-        message: format!("the policy `{}` failed; the answer ends here", policy.id),
+impl TextFilter for Filters {
+    fn push(&mut self, channel: Channel, kind: Kind, text: &str) -> Result<String, Denied> {
+        let pushed = self.pushed(channel, kind, text);
+        pushed.map_err(|blamed| self.blame(blamed))
+    }
+
+    fn finish(&mut self, channel: Channel) -> Result<String, Denied> {
+        let finished = self.finished(channel);
+        finished.map_err(|blamed| self.blame(blamed))
+    }
+}
+
+/// A denial and who denied.
+struct Blamed {
+    policy: Arc<Policy>,
+    denied: Denied,
+}
+
+fn blamed(policy: &Arc<Policy>, error: FilterError) -> Blamed {
+    match error {
+        FilterError::Denied(denial) => Blamed {
+            policy: Arc::clone(policy),
+            denied: Denied {
+                reason: denial.reason,
+                message: denial.message,
+            },
+        },
+        FilterError::Plugin(error) => failed(policy, &error),
+    }
+}
+
+fn failed(policy: &Arc<Policy>, error: &PluginError) -> Blamed {
+    tracing::warn!(policy = policy.id, %error, "a policy failed");
+    broken(policy)
+}
+
+fn broken(policy: &Arc<Policy>) -> Blamed {
+    Blamed {
+        policy: Arc::clone(policy),
+        denied: Denied {
+            reason: "policy-failed".to_owned(),
+            message: format!("the policy `{}` failed; the answer ends here", policy.id),
+        },
     }
 }
 
@@ -142,12 +184,4 @@ fn unreadable() -> Refusal {
         ErrorKind::UpstreamFailed,
         "the vendor's answer cannot be read, so that no policy could see it",
     ))
-}
-
-/// A denial as the client hears it.
-pub(crate) fn denied(denied: Denied) -> Refusal {
-    Refusal {
-        reason: denied.reason,
-        ..Refusal::from(ApiError::new(ErrorKind::DeniedByPolicy, denied.message))
-    }
 }

@@ -90,6 +90,8 @@ pub(crate) async fn hold(
     if let Some(cap) = cap
         && request.facts.output_cap.is_none_or(|asked| asked > cap)
     {
+        // Whoever is shown the request from here on sees what is sent; a view that lived on would cost a copy of the body.
+        request.changed();
         let document = Arc::make_mut(&mut request.document);
         // Dropping the admission on the way out gives everything back.
         tollgate_dialect::lower_output_cap(document, request.operation, cap)
@@ -104,7 +106,7 @@ pub(crate) async fn beside(
     worker: &Worker,
     path: &Arc<Path>,
     request: Uuid,
-) -> Result<Admission, ApiError> {
+) -> Result<Admission, Refusal> {
     let ask = Ask {
         request,
         model: "",
@@ -115,7 +117,7 @@ pub(crate) async fn beside(
         price: &|_| 0,
     };
     let admitted = admit(worker, path, &ask).await;
-    admitted.map_err(|exceeded| limited(&exceeded, path).error)
+    admitted.map_err(|exceeded| limited(&exceeded, path))
 }
 
 /// Admits, and waits a moment where nothing but a place is missing.
@@ -175,9 +177,9 @@ impl Wanted {
         }
         let slice = path.default_output();
         // Known only if it is known of every candidate.
-        let most = candidates.iter().map(|route| route.max_output);
-        let most = most.collect::<Option<Vec<_>>>();
-        let most = most.and_then(|all| all.into_iter().max());
+        let most = candidates
+            .iter()
+            .try_fold(0, |most, route| Some(route.max_output?.max(most)));
         let unasked = match most {
             None => slice.min(UNKNOWN_OUTPUT),
             Some(_) => slice,
@@ -237,6 +239,7 @@ fn limited(exceeded: &Exceeded, path: &Path) -> Refusal {
         // Clients give up at a spent quota; this one is not.
         _ if exceeded.is_held => ErrorKind::RateLimited,
         Bound::Wallet => ErrorKind::WalletEmpty,
+        Bound::Age => ErrorKind::RequestTimeout,
         Bound::Limit(
             LimitKind::Rpd | LimitKind::Tpd | LimitKind::DailyLimit | LimitKind::MonthlyLimit,
         ) => ErrorKind::QuotaExceeded,
@@ -256,6 +259,7 @@ fn limited(exceeded: &Exceeded, path: &Path) -> Refusal {
             exceeded.bound.as_str(),
             names_to(path, exceeded.account)
         ),
+        denied_by: None,
     }
 }
 
@@ -263,11 +267,14 @@ fn limited(exceeded: &Exceeded, path: &Path) -> Refusal {
 fn message(exceeded: &Exceeded) -> String {
     let wait = exceeded.retry_after_ms.unwrap_or(0).div_ceil(1_000);
     let kind = match exceeded.bound {
+        Bound::Age => {
+            return "The request took too long to arrive. Please send it again.".to_owned();
+        }
         _ if exceeded.is_held => {
             let what = match exceeded.bound {
                 Bound::Wallet => "of the prepaid credit",
                 Bound::Limit(LimitKind::DailyLimit) => "of the daily budget",
-                Bound::Limit(_) => "of the monthly budget",
+                _ => "of the monthly budget",
             };
             return format!(
                 "What is left {what} is held by requests under way. Please try again in {wait} s."
@@ -300,13 +307,16 @@ fn message(exceeded: &Exceeded) -> String {
         LimitKind::Tpd => "tokens per day",
         LimitKind::Concurrency => "requests at a time",
         LimitKind::DailyLimit => {
-            return "The daily budget is used up. It resets at the end of the day.".to_owned();
+            return "What is left of the daily budget is not enough for this request. It resets at the end of the day.".to_owned();
         }
         LimitKind::MonthlyLimit => {
-            return "The monthly budget is used up. It resets at the end of the month.".to_owned();
+            return "What is left of the monthly budget is not enough for this request. It resets at the end of the month.".to_owned();
         }
     };
-    format!("Rate limit reached: {what}. Please try again in {wait} s.")
+    // Another model may work.
+    let of = exceeded.pattern.as_deref();
+    let of = of.map_or_else(String::new, |pattern| format!(" of `{pattern}`"));
+    format!("Rate limit reached: {what}{of}. Please try again in {wait} s.")
 }
 
 /// The names of the path down to an account of it.

@@ -32,6 +32,14 @@ fn presented(headers: &HeaderMap) -> Option<&str> {
     })
 }
 
+/// What a client hears of a key that does not work, for whatever reason.
+pub(crate) fn no_such_key() -> ApiError {
+    ApiError::new(
+        ErrorKind::InvalidKey,
+        "the API key is unknown, expired or revoked, or its account is suspended",
+    )
+}
+
 /// Finds the caller. Says the same of an unknown, a revoked, an expired and a suspended key: a stranger learns nothing.
 pub(crate) fn caller(
     snapshot: &Snapshot,
@@ -55,12 +63,7 @@ pub(crate) fn caller(
     let found = snapshot.accounts.find(&hasher.mac(token));
     let caller = found
         .filter(|caller| caller.is_valid_at(now_ms) && caller.path.is_enabled())
-        .ok_or_else(|| {
-            ApiError::new(
-                ErrorKind::InvalidKey,
-                "the API key is unknown, expired or revoked, or its account is suspended",
-            )
-        })?;
+        .ok_or_else(no_such_key)?;
     if !caller.allows_address(client) {
         return Err(ApiError::new(
             ErrorKind::AddressForbidden,

@@ -1,126 +1,253 @@
 //! Answers and conversations that are kept: shown, listed and deleted for their own account, here or at their vendor.
+//!
+//! What a vendor is asked goes out under the operator's credential: it is a request under every limit like any other, and
+//! free. What the gateway keeps itself counts against none. Both leave a usage row.
 
 use std::net::IpAddr;
-use std::time::Duration;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use http::{Method, Request as HttpRequest, Response, StatusCode};
 use hyper::body::Incoming;
-use tollgate_dialect::{ApiError, ErrorKind, Operation};
-use tollgate_governance::Caller;
+use tollgate_dialect::{ApiError, ErrorKind, Operation, Usage};
+use tollgate_governance::Path;
 use tollgate_plugin::Interface;
 use uuid::Uuid;
 
 use crate::reply::{self, Reply};
-use crate::request::Policies;
+use crate::request::{Policies, Refusal, Request};
+use crate::route::Candidate;
+use crate::settle::{self, Outcome, Settlement};
 use crate::snapshot::Snapshot;
 use crate::turns::{self, Asked, Kept};
 use crate::worker::Worker;
-use crate::{exchange, hold, identify, pipeline, receive};
+use crate::{deliver, exchange, hold, identify, pipeline, receive};
+
+/// What is asked, and how.
+struct Question<'a> {
+    asked: &'a Asked,
+    method: Method,
+    query: &'a str,
+    started: Instant,
+}
 
 /// Answers a request about something kept.
-///
-/// # Errors
-/// The key is wrong or may not, or there is no such thing of this account's.
 pub(crate) async fn answer(
-    worker: &Worker,
+    worker: &Rc<Worker>,
     asked: &Asked,
     http: HttpRequest<Incoming>,
     client: Option<IpAddr>,
     id: Uuid,
-) -> Result<Response<Reply>, ApiError> {
-    let now_ms = worker.now_ms();
+    started: Instant,
+) -> Response<Reply> {
+    let operation = Operation::Responses;
+    // In this order: a key that was killed before is not in the snapshot.
+    let kills_seen = worker.control.kills().count();
     let snapshot = worker.control.snapshot_full();
     let (parts, incoming) = http.into_parts();
     let hasher = worker.control.hasher();
-    let caller = identify::caller(&snapshot, hasher, &parts.headers, client, now_ms)?;
-    pipeline::permitted(&caller, Operation::Responses)?;
-    let (turns, account) = (worker.control.turns(), caller.path.account());
-    let query = parts.uri.query().unwrap_or_default();
-    if *asked == Asked::Conversations {
-        let server = &worker.config().server;
-        let patience = Duration::from_millis(server.body_timeout_ms);
-        // It costs nothing: what nobody could go on with must not fill the disk, nor many that nobody goes on with.
-        let limit = worker.config().responses.max_kept_bytes;
-        let limit = limit.min(server.max_body_bytes);
-        let body = receive::body(
-            &parts.headers,
-            receive::Source::Http(incoming),
-            limit,
-            patience,
-        )
-        .await?;
-        if !worker
-            .conversations
-            .borrow_mut()
-            .may_keep(caller.id(), body.len() as u64, now_ms)
-        {
-            let error = ApiError::new(
-                ErrorKind::RateLimited,
-                "this key has begun many conversations; try again in 1 s",
-            );
-            return Err(error.with_retry_after_ms(1_000));
-        }
-        let expires_ms = worker.config().responses.expires_ms(now_ms);
-        let made = turns::begin(turns, account, id, &body, now_ms, expires_ms)?;
-        return Ok(reply::own(StatusCode::OK, "application/json", made));
-    }
-    if let Asked::Response(name) | Asked::InputItems(name) = asked
-        && let Some(found) = turns.find(name, account, now_ms)
-        && let Kept::There { upstream } = &found.kept
-    {
-        let mut place = format!("/{name}");
-        if let Asked::InputItems(_) = asked {
-            place.push_str("/input_items");
-        }
-        if !query.is_empty() {
-            place.push('?');
-            place.push_str(query);
-        }
-        let delete = parts.method == Method::DELETE;
-        may_be_shown(&snapshot, &caller, asked, delete)?;
-        if !may_ask(&snapshot, &caller, upstream) {
-            return Err(ApiError::new(
-                ErrorKind::AnswerNotFound,
-                "the upstream that keeps it is not there any more for this key",
-            ));
-        }
-        let admission = hold::beside(worker, &caller.path, id).await?;
-        let asked = exchange::Beside {
-            upstream,
-            place: &place,
-            method: parts.method,
-            headers: parts.headers,
-        };
-        let response = exchange::beside(worker, &snapshot, asked).await;
-        admission.settle(0, 0, worker.now_ms());
-        let response = response?;
-        if delete && response.status().is_success() {
-            turns.forget(name);
-        }
-        return Ok(response);
-    }
-    let (status, body) = turns::serve(turns, account, asked, &parts.method, query, now_ms)?;
-    Ok(reply::own(status, "application/json", body))
+    let now_ms = worker.now_ms();
+    let caller = match identify::caller(&snapshot, hasher, &parts.headers, client, now_ms) {
+        Ok(caller) => caller,
+        Err(error) => return pipeline::refuse(worker, operation, &error, id),
+    };
+    let policies = Policies::on(&snapshot, &caller);
+    let headers = Arc::new(parts.headers);
+    let Some(mut request) = Request::unparsed(id, operation, headers, caller, policies) else {
+        let error = ApiError::new(ErrorKind::Internal, "the gateway failed at this request");
+        return pipeline::refuse(worker, operation, &error, id);
+    };
+    request.kills_seen = kills_seen;
+    request.beside = Some(word(asked, &parts.method));
+    let question = Question {
+        asked,
+        method: parts.method,
+        query: parts.uri.query().unwrap_or_default(),
+        started,
+    };
+    let answered = answered(worker, &snapshot, &mut request, &question, incoming).await;
+    answered.unwrap_or_else(|refusal| pipeline::refused(worker, &mut request, refusal, started))
 }
 
-/// Whether the upstream is still there, and the caller may still be served by its provider.
-fn may_ask(snapshot: &Snapshot, caller: &Caller, upstream: &str) -> bool {
+/// What usage rows call it.
+fn word(asked: &Asked, method: &Method) -> &'static str {
+    match (asked, *method == Method::DELETE) {
+        (Asked::Response(_), false) => "get-response",
+        (Asked::Response(_), true) => "delete-response",
+        (Asked::InputItems(_), _) => "list-input-items",
+        (Asked::Conversations, _) => "create-conversation",
+        (Asked::Conversation(_), false) => "get-conversation",
+        (Asked::Conversation(_), true) => "delete-conversation",
+    }
+}
+
+async fn answered(
+    worker: &Rc<Worker>,
+    snapshot: &Snapshot,
+    request: &mut Request,
+    question: &Question<'_>,
+    incoming: Incoming,
+) -> Result<Response<Reply>, Refusal> {
+    pipeline::permitted(&request.caller, request.operation)?;
+    if matches!(question.asked, Asked::Response(_)) && asks_for_a_stream(question.query) {
+        // An SDK that waits for events reads none in an answer that is JSON, and says nothing.
+        let error = ApiError::new(
+            ErrorKind::Unsupported,
+            "a kept answer is not streamed once more; ask for it without `stream`",
+        );
+        return Err(error.with_param("stream").into());
+    }
+    let (turns, account) = (worker.control.turns(), request.caller.path.account());
+    if let Asked::Response(name) | Asked::InputItems(name) = question.asked
+        && let Some(found) = turns.find(name, account, worker.now_ms())
+        && let Kept::There { upstream } = &found.kept
+    {
+        return there(worker, snapshot, request, question, name, upstream).await;
+    }
+    let (status, body) = match question.asked {
+        Asked::Conversations => {
+            let made = conversation(worker, request, incoming).await?;
+            (StatusCode::OK, made)
+        }
+        asked => {
+            let (method, query) = (&question.method, question.query);
+            turns::serve(turns, account, asked, method, query, worker.now_ms())?
+        }
+    };
+    let mut response = reply::own(status, "application/json", body);
+    let (path, dialect) = (&request.caller.path, request.operation.dialect());
+    pipeline::tell_limits(worker, path, dialect, &mut response);
+    let outcome = Outcome::complete(status.as_u16(), Usage::default());
+    settle::uncounted(worker, request, outcome, question.started);
+    Ok(response)
+}
+
+fn asks_for_a_stream(query: &str) -> bool {
+    form_urlencoded::parse(query.as_bytes())
+        .any(|(name, value)| name == "stream" && value != "false")
+}
+
+/// Begins a conversation.
+async fn conversation(
+    worker: &Worker,
+    request: &Request,
+    incoming: Incoming,
+) -> Result<Bytes, ApiError> {
+    may_begin(worker, &request.caller.path)?;
+    let server = &worker.config().server;
+    let patience = Duration::from_millis(server.body_timeout_ms);
+    // It costs nothing: what nobody could go on with must not fill the disk, nor many that nobody goes on with.
+    let limit = worker.config().responses.max_kept_bytes;
+    let limit = limit.min(server.max_body_bytes);
+    let source = receive::Source::Http(incoming);
+    let body = receive::body(&request.headers, source, limit, patience).await?;
+    let (key, now_ms) = (request.caller.id(), worker.now_ms());
+    let mut begun = worker.conversations.borrow_mut();
+    if !begun.may_keep(key, body.len() as u64, now_ms) {
+        let error = ApiError::new(
+            ErrorKind::RateLimited,
+            "this key has begun many conversations; try again in 1 s",
+        );
+        return Err(error.with_retry_after_ms(1_000));
+    }
+    let account = request.caller.path.account();
+    let expires_ms = worker.config().responses.expires_ms(now_ms);
+    let turns = worker.control.turns();
+    turns::begin(turns, account, request.id, &body, now_ms, expires_ms)
+}
+
+/// A conversation is something kept from its first moment on, with the items that it begins with.
+fn may_begin(worker: &Worker, path: &Path) -> Result<(), ApiError> {
+    if turns::keeps(&worker.control, path) {
+        return Ok(());
+    }
+    Err(match path.keeps_answers() {
+        false => ApiError::new(
+            ErrorKind::EndpointForbidden,
+            "no conversation can be begun with this key: `keep_answers` is off for its account or for one above it",
+        ),
+        true => ApiError::new(
+            ErrorKind::Unsupported,
+            "no conversation can be begun: this gateway keeps no answers (`responses.keep_days` is 0)",
+        ),
+    })
+}
+
+/// Asks the vendor that keeps it.
+async fn there(
+    worker: &Rc<Worker>,
+    snapshot: &Snapshot,
+    request: &mut Request,
+    question: &Question<'_>,
+    name: &str,
+    upstream: &str,
+) -> Result<Response<Reply>, Refusal> {
+    let mut place = format!("/{name}");
+    if let Asked::InputItems(_) = question.asked {
+        place.push_str("/input_items");
+    }
+    if !question.query.is_empty() {
+        place.push('?');
+        place.push_str(question.query);
+    }
+    let delete = question.method == Method::DELETE;
+    may_be_shown(request, question.asked, delete)?;
+    let route = asked_of(snapshot, request, upstream)?;
+    pipeline::can_be_recorded(worker)?;
+    let admission = Some(hold::beside(worker, &request.caller.path, request.id).await?);
+    let mut settlement = Settlement::begin(worker, request, admission, question.started)?;
+    settlement.attempt(&route, None);
+    settlement.sent();
+    let asked = exchange::Beside {
+        upstream: &route.upstream,
+        place: &place,
+        method: question.method.clone(),
+        headers: Arc::clone(&request.headers),
+    };
+    let told = exchange::beside(worker, asked).await;
+    let dialect = request.operation.dialect();
+    let (status, body) = match told {
+        Ok(told) => told,
+        Err(error) => {
+            let nothing = Usage::default();
+            return Ok(deliver::refused(request, error.into(), nothing, settlement));
+        }
+    };
+    settlement.answered();
+    if delete && status.is_success() {
+        worker.control.turns().forget(name);
+    }
+    let mut response = reply::own(status, "application/json", Bytes::new());
+    deliver::tell_limits(response.headers_mut(), dialect, &settlement);
+    let outcome = match status.is_success() {
+        true => Outcome::complete(status.as_u16(), Usage::default()),
+        false => Outcome::failed(status.as_u16(), "upstream-rejected"),
+    };
+    let running = settlement.close(outcome).map(Arc::new);
+    *response.body_mut() = Reply::whole(reply::until_sent(body, running.as_ref()));
+    Ok(response)
+}
+
+/// The upstream that keeps it, if it is still there and the caller may still be served by its provider.
+fn asked_of(snapshot: &Snapshot, request: &Request, upstream: &str) -> Result<Candidate, ApiError> {
     snapshot
-        .upstream(upstream)
-        .is_some_and(|upstream| caller.allows_provider(&upstream.provider_id))
+        .beside(upstream)
+        .filter(|route| request.caller.allows_provider(&route.upstream.provider_id))
+        .ok_or_else(|| {
+            ApiError::new(
+                ErrorKind::AnswerNotFound,
+                "the upstream that keeps it is not there any more for this key",
+            )
+        })
 }
 
 /// An answer that its vendor keeps is as the vendor wrote it: what a policy would have changed or stopped is not shown.
-fn may_be_shown(
-    snapshot: &Snapshot,
-    caller: &Caller,
-    asked: &Asked,
-    delete: bool,
-) -> Result<(), ApiError> {
+fn may_be_shown(request: &Request, asked: &Asked, delete: bool) -> Result<(), ApiError> {
     let is_answer = matches!(asked, Asked::Response(_)) && !delete;
-    let policies = Policies::on(snapshot, caller);
-    let watched = policies.with(Interface::AnswerContent).next().is_some();
-    match is_answer && watched {
+    let mut watching = request.policies.with(Interface::AnswerContent);
+    match is_answer && watching.next().is_some() {
         true => Err(ApiError::new(
             ErrorKind::Unsupported,
             "an answer that its vendor keeps cannot be shown where a policy looks at answers",

@@ -35,6 +35,8 @@ mod relay;
 mod reply;
 mod request;
 mod route;
+mod seldom;
+mod semantic;
 mod settle;
 mod sign;
 mod silence;

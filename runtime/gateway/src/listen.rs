@@ -213,6 +213,15 @@ async fn accept(
             };
             if let Err(error) = ended {
                 tracing::debug!(%error, "a client connection ended early");
+                // Nothing is answered to what is no request yet; the operator hears of it.
+                if error.is_timeout()
+                    && let Some(connections) = worker.slow_heads.happened(worker.now_ms())
+                {
+                    tracing::info!(
+                        connections,
+                        "closed: no whole head of a request came in time"
+                    );
+                }
             } else if let Some(accepted) = slot.take() {
                 // Boxed, so that connections that never become one do not carry its size.
                 Box::pin(websocket::serve(worker, accepted, &seat)).await;

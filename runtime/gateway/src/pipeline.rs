@@ -15,14 +15,14 @@ use futures_util::FutureExt;
 use http::header::UPGRADE;
 use http::{HeaderMap, Request as HttpRequest, Response, StatusCode};
 use hyper::body::Incoming;
-use tollgate_dialect::{ApiError, Dialect, Document, ErrorKind, Facts, Operation};
-use tollgate_governance::Caller;
+use tollgate_dialect::{ApiError, Dialect, Document, ErrorKind, Facts, Operation, Usage};
+use tollgate_governance::{Caller, Path};
 use uuid::Uuid;
 
 use crate::endpoint::{self, Endpoint};
 use crate::exchange::{self, Unanswered};
 use crate::reply::{self, Reply};
-use crate::request::{Policies, Refusal, Request};
+use crate::request::{self, Policies, Refusal, Request};
 use crate::route::Candidate;
 use crate::settle::{self, Outcome, Settlement};
 use crate::snapshot::Snapshot;
@@ -53,6 +53,7 @@ pub(crate) async fn handle(
             id,
             client: client(&worker, peer, request.headers()),
             started,
+            vendors: None,
         };
         let (parts, body) = request.into_parts();
         let source = receive::Source::Http(body);
@@ -66,6 +67,7 @@ pub(crate) async fn handle(
         ));
         let answer = guarded(operation.dialect(), id, answer).await;
         turn::pass().await;
+        worker.write_rows();
         return Ok(answer);
     }
     if endpoint == Endpoint::WebSocket && worker.config().server.websocket {
@@ -75,8 +77,9 @@ pub(crate) async fn handle(
     let dialect = endpoint::error_dialect(path, inform::is_anthropic(request.headers()));
     if let Endpoint::Kept(asked) = endpoint {
         let client = client(&worker, peer, request.headers());
-        let answer = kept::answer(&worker, &asked, request, client, id).await;
-        let mut response = answer.unwrap_or_else(|error| reply::error(dialect, &error, id));
+        // Rare: its state is no part of that of every request.
+        let answer = Box::pin(kept::answer(&worker, &asked, request, client, id, started));
+        let mut response = guarded(dialect, id, answer).await;
         identified(&mut response, id);
         return Ok(response);
     }
@@ -85,24 +88,31 @@ pub(crate) async fn handle(
         Endpoint::Models | Endpoint::Model(_) => {
             let client = client(&worker, peer, request.headers());
             let hasher = worker.control.hasher();
-            let found = identify::caller(&snapshot, hasher, request.headers(), client, now_ms)
-                .and_then(|caller| match &endpoint {
-                    Endpoint::Model(model) => {
-                        inform::model(&snapshot, &caller, request.headers(), model)
-                    }
-                    _ => {
-                        let query = request.uri().query().unwrap_or_default();
-                        Ok(inform::list(&snapshot, &caller, request.headers(), query))
-                    }
-                });
-            found.unwrap_or_else(|error| reply::error(dialect, &error, id))
+            match identify::caller(&snapshot, hasher, request.headers(), client, now_ms) {
+                Err(error) => reply::error(dialect, &error, id),
+                Ok(caller) => {
+                    let found = match &endpoint {
+                        Endpoint::Model(model) => {
+                            inform::model(&snapshot, &caller, request.headers(), model)
+                        }
+                        _ => {
+                            let query = request.uri().query().unwrap_or_default();
+                            Ok(inform::list(&snapshot, &caller, request.headers(), query))
+                        }
+                    };
+                    let mut response =
+                        found.unwrap_or_else(|error| reply::error(dialect, &error, id));
+                    tell_limits(&worker, &caller.path, dialect, &mut response);
+                    response
+                }
+            }
         }
         Endpoint::Alive => inform::alive(),
-        Endpoint::Ready => inform::ready(worker.journal.borrow().has_room()),
+        Endpoint::Ready => inform::ready(worker.journal.borrow_mut().has_room()),
         Endpoint::Metrics => reply::own(
             StatusCode::OK,
             "text/plain; version=0.0.4",
-            metrics::render(worker.shards().iter()),
+            metrics::render(worker.shards().iter(), &worker.control.snapshot().providers),
         ),
         Endpoint::Probe => inform::probe(),
         Endpoint::WebSocket | Endpoint::Upgrade => inform::upgrade(dialect, id),
@@ -130,15 +140,19 @@ pub(crate) async fn message(
     headers: HeaderMap,
     client: Option<IpAddr>,
     body: Bytes,
+    vendors: Rc<websocket::Vendors>,
 ) -> Response<Reply> {
     let origin = Origin {
         id: worker.next_id(worker.now_ms()),
         client,
         started: Instant::now(),
+        vendors: Some(vendors),
     };
     let source = receive::Source::Message(body);
     let answer = pin!(inference(worker, operation, headers, source, &origin));
-    guarded(operation.dialect(), origin.id, answer).await
+    let answer = guarded(operation.dialect(), origin.id, answer).await;
+    worker.write_rows();
+    answer
 }
 
 /// Where a request comes from, and when.
@@ -146,6 +160,8 @@ struct Origin {
     id: Uuid,
     client: Option<IpAddr>,
     started: Instant,
+    /// Connections to vendors that belong to the WebSocket it came over.
+    vendors: Option<Rc<websocket::Vendors>>,
 }
 
 fn client(worker: &Worker, peer: Option<SocketAddr>, headers: &HeaderMap) -> Option<IpAddr> {
@@ -179,57 +195,52 @@ async fn inference(
 ) -> Response<Reply> {
     let (id, started) = (origin.id, origin.started);
     let over_http = matches!(source, receive::Source::Http(_));
-    let mut snapshot = worker.control.snapshot();
-    let received = receive(worker, &snapshot, operation, headers, source, origin).await;
-    let (mut request, early) = match received {
-        Ok((request, fresh)) => {
-            snapshot = fresh;
-            (request, None)
-        }
+    let received = receive(worker, operation, headers, source, origin).await;
+    let (mut request, snapshot) = match received {
+        Ok(received) => received,
         Err(Early {
             error,
             caller: None,
         }) => return refuse(worker, operation, &error, id),
         Err(Early {
             error,
-            caller: Some(request),
-        }) => (*request, Some(Refusal::from(error))),
+            caller: Some(mut request),
+        }) => return refused(worker, &mut request, error.into(), started),
     };
-    let admitted = match early {
-        Some(refusal) => Err(refusal),
-        None => admitted(worker, &snapshot, &mut request).await,
+    let admitted = admitted(worker, &snapshot, &mut request).await;
+    let begun = admitted.and_then(|(candidates, admission)| {
+        let settlement = Settlement::begin(worker, &mut request, Some(admission), started)?;
+        Ok((candidates, settlement))
+    });
+    let (candidates, settlement) = match begun {
+        Ok(begun) => begun,
+        Err(refusal) => return refused(worker, &mut request, refusal, started),
     };
-    let (candidates, admission) = match admitted {
-        Ok(admitted) => admitted,
-        Err(refusal) => {
-            let mut response = reply::error(operation.dialect(), &refusal.error, id);
-            tell_limits(worker, &request, &mut response);
-            settle::refused(
-                worker,
-                &mut request,
-                &refusal,
-                response.status().as_u16(),
-                started,
-            );
-            return response;
-        }
-    };
-    let settlement = Settlement::open(worker, &mut request, Some(admission), started);
     let first = candidates.first().map(|route| route.spoken(operation));
     let bridged = first.is_some_and(|spoken| spoken != operation);
     let path =
         (over_http && bridged && request.facts.stream).then(|| Arc::clone(&request.caller.path));
-    let served = served(Rc::clone(worker), snapshot, request, candidates, settlement);
+    let worker = Rc::clone(worker);
+    // Each made where it is awaited: a future in a variable is there twice.
     match path {
-        None => served.await,
-        Some(path) => late::answer(worker, &path, operation.dialect(), id, Box::pin(served)).await,
+        None => served(worker, snapshot, request, candidates, settlement).await,
+        Some(path) => {
+            let asked = Rc::clone(&worker);
+            let answering = Box::pin(async move {
+                let answer = served(Rc::clone(&asked), snapshot, request, candidates, settlement);
+                let answer = answer.await;
+                asked.write_rows();
+                answer
+            });
+            late::answer(&worker, &path, operation.dialect(), id, answering).await
+        }
     }
 }
 
 /// Asks who can serve, and hands on the answer.
 async fn served(
     worker: Rc<Worker>,
-    snapshot: Guard<Arc<Snapshot>>,
+    snapshot: Arc<Snapshot>,
     request: Request,
     candidates: Vec<Candidate>,
     mut settlement: Settlement,
@@ -239,12 +250,13 @@ async fn served(
     let (route, answer) = match answer {
         Ok(answered) => answered,
         Err(unanswered) => {
-            let mut response = fail(request.operation, request.id, unanswered, settlement);
-            tell_limits(&worker, &request, &mut response);
+            let (operation, path) = (request.operation, &request.caller.path);
+            let mut response = fail(operation, request.id, unanswered, settlement);
+            tell_limits(&worker, path, operation.dialect(), &mut response);
             return response;
         }
     };
-    let keeper = Keeper::new(&worker.control, &request, &route, worker.now_ms());
+    let keeper = Keeper::new(&worker, &request, &route);
     deliver::deliver(&worker, &request, &route, answer, settlement, keeper)
 }
 
@@ -274,19 +286,39 @@ fn fail(
         Unanswered::Error(error) => {
             let refusal = Refusal::from(error);
             let response = reply::error(operation.dialect(), &refusal.error, id);
-            settlement.close(Outcome::failed(response.status().as_u16(), refusal.reason));
+            let status = response.status().as_u16();
+            settlement.close(Outcome::refused(status, refusal, Usage::default()));
             response
         }
     }
 }
 
-/// Puts the caller's own limits on an answer that is an error; answers of vendors get them on their way.
-fn tell_limits(worker: &Worker, request: &Request, response: &mut Response<Reply>) {
+/// The answer to a known caller whose request nothing is held for, and its usage row.
+pub(crate) fn refused(
+    worker: &Rc<Worker>,
+    request: &mut Request,
+    refusal: Refusal,
+    started: Instant,
+) -> Response<Reply> {
+    let dialect = request.operation.dialect();
+    let mut response = reply::error(dialect, &refusal.error, request.id);
+    tell_limits(worker, &request.caller.path, dialect, &mut response);
+    let status = response.status().as_u16();
+    settle::refused(worker, request, refusal, status, started);
+    response
+}
+
+/// Puts the caller's own limits on an answer that counts against none of them, or was counted long ago; answers of vendors
+/// get them on their way.
+pub(crate) fn tell_limits(
+    worker: &Worker,
+    path: &Arc<Path>,
+    dialect: Dialect,
+    response: &mut Response<Reply>,
+) {
     // Not the time at which the request came: that may be long ago, and turn back the windows it looks at.
     let now_ms = worker.now_ms();
-    let counters = worker.control.counters();
-    let headroom = counters.headroom(&request.caller.path, now_ms);
-    let dialect = request.operation.dialect();
+    let headroom = worker.control.counters().headroom(path, now_ms);
     deliver::rate_limits(response.headers_mut(), dialect, &headroom, now_ms);
 }
 
@@ -309,25 +341,26 @@ impl From<ApiError> for Early {
 /// Identifies the caller, then reads and parses the body: a stranger's body is not read.
 async fn receive(
     worker: &Worker,
-    snapshot: &Snapshot,
     operation: Operation,
     headers: HeaderMap,
     source: receive::Source,
     origin: &Origin,
-) -> Result<(Request, Guard<Arc<Snapshot>>), Early> {
+) -> Result<(Request, Arc<Snapshot>), Early> {
     let id = origin.id;
+    // Kept as long as the request: of guards that are not let go at once a thread has a quick one for eight.
+    let mut snapshot = worker.control.snapshot_full();
     let identify = |snapshot: &Snapshot, headers: &HeaderMap| {
         let hasher = worker.control.hasher();
         identify::caller(snapshot, hasher, headers, origin.client, worker.now_ms())
     };
-    let caller = identify(snapshot, &headers)?;
-    let known = |error: ApiError, caller: Arc<Caller>, headers| {
+    let mut caller = identify(&snapshot, &headers)?;
+    let known = |error: ApiError, snapshot: &Snapshot, caller: Arc<Caller>, headers| {
         let policies = Policies::on(snapshot, &caller);
         let caller = Request::unparsed(id, operation, headers, caller, policies).map(Box::new);
         Early { error, caller }
     };
     if let Err(error) = permitted(&caller, operation) {
-        return Err(known(error, caller, Arc::new(headers)));
+        return Err(known(error, &snapshot, caller, Arc::new(headers)));
     }
     let server = &worker.config().server;
     let patience = Duration::from_millis(server.body_timeout_ms);
@@ -335,41 +368,47 @@ async fn receive(
     let headers = Arc::new(headers);
     let body = match body {
         Ok(body) => body,
-        Err(error) => return Err(known(error, caller, headers)),
+        Err(error) => return Err(known(error, &snapshot, caller, headers)),
     };
-    // While the body came the key may have been revoked, the account suspended, a policy attached.
+    // While the body came the key may have been revoked, the account suspended, a policy attached. In this order: a key that
+    // was killed before is not in the snapshot.
+    let kills_seen = worker.control.kills().count();
     let fresh = worker.control.snapshot();
-    let caller = match std::ptr::eq(&**fresh, snapshot) {
-        true => caller,
-        false => identify(&fresh, &headers)?,
-    };
+    if !Arc::ptr_eq(&fresh, &snapshot) {
+        snapshot = Guard::into_inner(fresh);
+        caller = identify(&snapshot, &headers)?;
+    }
     if let Err(error) = permitted(&caller, operation) {
-        return Err(known(error, caller, headers));
+        return Err(known(error, &snapshot, caller, headers));
     }
     let body_size = body.len() as u64;
     let parsed = parse(worker, operation, &caller, body);
     let (document, facts, thread) = match parsed {
         Ok(parsed) => parsed,
-        Err(error) => return Err(known(error, caller, headers)),
+        Err(error) => return Err(known(error, &snapshot, caller, headers)),
     };
+    let requested: Arc<str> = facts.model.as_str().into();
     let request = Request {
         id,
         operation,
+        beside: None,
         headers,
-        policies: Policies::on(&fresh, &caller),
+        policies: Policies::on(&snapshot, &caller),
+        kills_seen,
         view: OnceCell::new(),
         caller,
         document: Arc::new(document),
-        requested: facts.model.as_str().into(),
-        served: facts.model.as_str().into(),
+        served: Arc::clone(&requested),
+        requested,
         capped: None,
         facts,
         thread: thread.map(Box::new),
+        vendors: origin.vendors.clone(),
         body_size,
         tags: Vec::new(),
         acts: Vec::new(),
     };
-    Ok((request, fresh))
+    Ok((request, snapshot))
 }
 
 /// Reads a body, with what it goes on with in front of its own input.
@@ -380,30 +419,24 @@ fn parse(
     body: Bytes,
 ) -> Result<(Document, Facts, Option<Thread>), ApiError> {
     let mut document = Document::parse(body)?;
-    let mut facts = tollgate_dialect::facts(&document, operation)?;
-    if operation.reads_as() != Operation::Responses {
-        if matches!(operation, Operation::Messages | Operation::CountTokens) {
-            tollgate_dialect::bridge::open_hidden(&mut document)?;
-        }
-        if document.is_modified() {
+    let facts = request::facts(&document, operation, None)?;
+    let mut thread = None;
+    if operation.reads_as() == Operation::Responses {
+        let turns = worker.control.turns();
+        let account = caller.path.account();
+        thread = turns::resume(turns, account, &mut document, worker.now_ms())?;
+        // Before policies look: what a summary says is text like any other.
+        tollgate_dialect::bridge::open_summaries(&mut document, operation)?;
+    } else if matches!(operation, Operation::Messages | Operation::CountTokens) {
+        tollgate_dialect::bridge::open_hidden(&mut document)?;
+    }
+    let facts = match document.is_modified() {
+        false => request::with_thread(facts, thread.as_ref()),
+        true => {
             document = Document::parse(document.to_bytes())?;
-            facts = tollgate_dialect::facts(&document, operation)?;
+            request::facts(&document, operation, thread.as_ref())?
         }
-        return Ok((document, facts, None));
-    }
-    let turns = worker.control.turns();
-    let account = caller.path.account();
-    let thread = turns::resume(turns, account, &mut document, worker.now_ms())?;
-    // Before policies look: what a summary says is text like any other.
-    tollgate_dialect::bridge::open_summaries(&mut document, operation)?;
-    if document.is_modified() {
-        document = Document::parse(document.to_bytes())?;
-        facts = tollgate_dialect::facts(&document, operation)?;
-    }
-    if let Some(thread) = &thread {
-        let held_there = thread.tokens.saturating_mul(4);
-        facts.input_chars_estimate = facts.input_chars_estimate.saturating_add(held_there);
-    }
+    };
     Ok((document, facts, thread))
 }
 
@@ -437,7 +470,14 @@ async fn admitted(
 ) -> Result<(Vec<Candidate>, tollgate_governance::Admission), Refusal> {
     admit::admit(snapshot, request)?;
     let candidates = route::candidates(snapshot, request, worker.now_ms())?;
-    if !worker.journal.borrow().has_room() {
+    can_be_recorded(worker)?;
+    let admission = hold::hold(worker, snapshot, request, &candidates).await?;
+    Ok((candidates, admission))
+}
+
+/// Whether there is room for a usage row.
+pub(crate) fn can_be_recorded(worker: &Worker) -> Result<(), Refusal> {
+    if !worker.journal.borrow_mut().has_room() {
         // What cannot be written down is not sent: a full disk must not turn into free requests.
         let error = ApiError::new(
             ErrorKind::Overloaded,
@@ -445,8 +485,7 @@ async fn admitted(
         );
         return Err(error.with_retry_after_ms(1_000).into());
     }
-    let admission = hold::hold(worker, snapshot, request, &candidates).await?;
-    Ok((candidates, admission))
+    Ok(())
 }
 
 /// The answer to whom nothing is held for.

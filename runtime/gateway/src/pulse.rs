@@ -1,7 +1,9 @@
 //! How an upstream is doing right now: requests under way and smoothed time to the first byte.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+use crate::seldom::Seldom;
 
 /// Shared by all workers; survives a change of the snapshot.
 #[derive(Debug, Default)]
@@ -9,13 +11,9 @@ pub(crate) struct Pulse {
     load: AtomicU32,
     /// Microseconds, exponentially smoothed over about eight requests; 0 until the first.
     latency_us: AtomicU32,
-    /// Attempts that failed and were not told of yet, and when somebody was told last.
-    untold: AtomicU64,
-    told_ms: AtomicU64,
+    /// Attempts that failed: a vendor that is down fails thousands of times a second.
+    failures: Seldom,
 }
-
-/// How often an operator is told that an upstream fails. A vendor that is down fails thousands of times a second.
-const TELL_EVERY_MS: u64 = 10_000;
 
 /// A request under way; counts until dropped.
 #[derive(Debug)]
@@ -37,16 +35,7 @@ impl Pulse {
 
     /// An attempt failed. How many did since the operator was told last, if it is time to tell again.
     pub(crate) fn failed(&self, now_ms: u64) -> Option<u64> {
-        self.untold.fetch_add(1, Relaxed);
-        let told_ms = self.told_ms.load(Relaxed);
-        // A clock that was set back is no reason to be silent.
-        let due = told_ms == 0 || now_ms.abs_diff(told_ms) >= TELL_EVERY_MS;
-        let mine = due
-            && self
-                .told_ms
-                .compare_exchange(told_ms, now_ms, Relaxed, Relaxed)
-                .is_ok();
-        mine.then(|| self.untold.swap(0, Relaxed))
+        self.failures.happened(now_ms)
     }
 
     /// Two workers may write at once and one sample be lost: it is an estimate, not an account.
@@ -72,6 +61,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::seldom::EVERY_MS;
 
     #[test]
     fn load_falls_when_a_request_ends_however_it_ends() {
@@ -90,8 +80,8 @@ mod tests {
         for later in 1..=5 {
             assert_eq!(pulse.failed(now + later), None);
         }
-        assert_eq!(pulse.failed(now + TELL_EVERY_MS), Some(6));
-        assert_eq!(pulse.failed(now - TELL_EVERY_MS), Some(1));
+        assert_eq!(pulse.failed(now + EVERY_MS), Some(6));
+        assert_eq!(pulse.failed(now - EVERY_MS), Some(1));
     }
 
     #[test]

@@ -51,7 +51,8 @@ pub(crate) async fn body(
     {
         None => Ok(packed),
         Some(encoding) if encoding == b"identity" || encoding.is_empty() => Ok(packed),
-        Some(encoding) => unpack(&encoding, packed, limit).await,
+        // Rare: its state is no part of that of every request.
+        Some(encoding) => Box::pin(unpack(&encoding, packed, limit)).await,
     }
 }
 

@@ -10,18 +10,17 @@ use bytes::Bytes;
 use hyper::body::Body;
 use tollgate_dialect::bridge::{self, StreamBridge};
 use tollgate_dialect::{
-    AnswerRewriter, ApiError, Denied, Ended, ErrorKind, Operation, StreamFilter, StreamSummary,
-    StreamTap,
+    AnswerRewriter, ApiError, Ended, ErrorKind, Operation, StreamFilter, StreamSummary, StreamTap,
 };
 use tollgate_governance::Running;
 use tollgate_plugin::TranslateError;
 use tollgate_upstream::{Coalesce, UpstreamBody};
 
 use crate::exchange::{self, Translation};
-use crate::filters::{self, Filters};
+use crate::filters::Filters;
 use crate::reply;
-use crate::request::error_word;
-use crate::settle::{Outcome, Progress, Settlement};
+use crate::request::{Refusal, error_word};
+use crate::settle::{self, Outcome, Progress, Settlement};
 use crate::silence::Silence;
 use crate::turns::Keeper;
 
@@ -55,7 +54,11 @@ impl Relay {
         {
             self.first.clear();
             let error = ApiError::new(ErrorKind::InvalidKey, "the API key was revoked");
-            self.end(error, "key-revoked".to_owned(), false);
+            let refusal = Refusal {
+                reason: "key-revoked".to_owned(),
+                ..error.into()
+            };
+            self.end(refusal, false);
         }
         loop {
             if let Some(bytes) = self.ready.pop_front() {
@@ -167,15 +170,10 @@ impl Relay {
         }
         if given_up {
             let error = ApiError::new(ErrorKind::UpstreamFailed, "the answer cannot be bridged");
-            let reason = error_word(&error);
-            self.end(error, reason, true);
+            self.end(error.into(), true);
         } else if cut {
-            // What has arrived is the client's, and charged; the rest is not bought any more.
-            let error = ApiError::new(
-                ErrorKind::QuotaExceeded,
-                "the budget is used up; the answer was ended here",
-            );
-            self.end(error, "budget-exhausted".to_owned(), false);
+            // What has arrived is the client's.
+            self.end(settle::exhausted(), false);
         }
     }
 
@@ -189,7 +187,8 @@ impl Relay {
             self.ready.push_back(out.into());
         }
         if let Err(denied) = pushed {
-            self.deny(denied);
+            let refusal = filters.refusal(denied);
+            self.end(refusal, false);
         }
     }
 
@@ -238,7 +237,8 @@ impl Relay {
                 self.ready.push_back(out.into());
             }
             if let Err(denied) = finished {
-                return self.deny(denied);
+                let refusal = filters.refusal(denied);
+                return self.end(refusal, false);
             }
         }
         self.source = None;
@@ -291,19 +291,13 @@ impl Relay {
     }
 
     fn fail(&mut self, error: ApiError) {
-        let reason = error_word(&error);
         let ended = self.tap.as_ref().is_some_and(StreamTap::is_ended);
-        self.end(error, reason, ended);
+        self.end(error.into(), ended);
     }
 
-    /// A policy ends the answer. The vendor's own end may have been read already; the client has not seen it.
-    fn deny(&mut self, denied: Denied) {
-        let refusal = filters::denied(denied);
-        self.end(refusal.error, refusal.reason, false);
-    }
-
-    /// Ends the stream with an error in the client's dialect. Dropping the source closes the vendor's connection.
-    fn end(&mut self, error: ApiError, reason: String, ended: bool) {
+    /// Ends the stream with an error in the client's dialect, unless the client has seen the vendor's own end: what a policy
+    /// or a spent budget ends it has not. Dropping the source closes the vendor's connection.
+    fn end(&mut self, refusal: Refusal, ended: bool) {
         self.source = None;
         self.translator = None;
         self.rewriter = None;
@@ -315,7 +309,7 @@ impl Relay {
         match &mut self.bridge {
             Some((bridge, _)) => {
                 let mut events = Vec::new();
-                bridge.finish(&bridge::Upstream::Failed(error), &mut events);
+                bridge.finish(&bridge::Upstream::Failed(refusal.error), &mut events);
                 if !events.is_empty() {
                     self.ready.push_back(events.into());
                 }
@@ -323,14 +317,17 @@ impl Relay {
             None if ended => {}
             None => self.ready.push_back(tollgate_dialect::stream_error(
                 self.operation.dialect(),
-                &error,
+                &refusal.error,
                 &self.request_id,
                 &position,
             )),
         }
         if let Some(settlement) = self.settlement.take() {
             let usage = settlement.part_way(summary.usage, summary.output_bytes_estimate);
-            let outcome = Outcome::failed_in_stream(200, usage, reason);
+            let outcome = Outcome {
+                denied_by: refusal.denied_by,
+                ..Outcome::failed_in_stream(200, usage, refusal.reason)
+            };
             self.running = settlement.close(outcome).map(Arc::new);
         }
     }

@@ -90,6 +90,8 @@ pub(crate) fn until_sent(bytes: Bytes, running: Option<&Arc<Running>>) -> Bytes 
 
 /// The header every answer carries.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The same to SDKs of the Anthropic family.
+const SHORT_REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
 /// An error in the caller's dialect; the response carries it for whoever has to tell it in another way.
 pub(crate) fn error(dialect: Dialect, error: &ApiError, id: Uuid) -> Response<Reply> {
@@ -114,7 +116,7 @@ pub(crate) fn error(dialect: Dialect, error: &ApiError, id: Uuid) -> Response<Re
 /// Puts the request id on an answer, under the names that either family of SDKs reads.
 pub(crate) fn identify(headers: &mut HeaderMap, id: &str) {
     if let Ok(value) = HeaderValue::from_str(id) {
-        headers.insert(HeaderName::from_static("request-id"), value.clone());
+        headers.insert(SHORT_REQUEST_ID, value.clone());
         headers.insert(REQUEST_ID, value);
     }
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 
 use http::HeaderMap;
-use tollgate_dialect::{ApiError, Document, Facts, Operation};
+use tollgate_dialect::{ApiError, Document, Facts, Invalid, Operation};
 use tollgate_governance::Caller;
 use tollgate_plugin::Interface;
 use uuid::Uuid;
@@ -13,34 +13,59 @@ use uuid::Uuid;
 use crate::snapshot::{Policy, Snapshot};
 use crate::turns::Thread;
 use crate::views::RequestFacts;
+use crate::websocket::Vendors;
 
 /// A parsed request of a known caller.
 pub(crate) struct Request {
     pub(crate) id: Uuid,
     pub(crate) operation: Operation,
+    /// Of a request that is no operation but about what one left behind: what its usage row calls it. It is free.
+    pub(crate) beside: Option<&'static str>,
     pub(crate) headers: Arc<HeaderMap>,
     pub(crate) caller: Arc<Caller>,
+    /// How many keys had been killed before this one was looked up.
+    pub(crate) kills_seen: u64,
     /// The body, policies' edits applied.
     pub(crate) document: Arc<Document>,
     /// What the gateway reads of it, amendments applied.
     pub(crate) facts: Facts,
     /// The model the client asked for.
-    pub(crate) requested: Box<str>,
+    pub(crate) requested: Arc<str>,
     /// The model that is served, by its own name: what lists, limits and usage rows are about.
-    pub(crate) served: Box<str>,
+    pub(crate) served: Arc<str>,
     /// The output cap that was held for, if it is sent to the vendor: the answer then cannot outgrow its hold.
     pub(crate) capped: Option<u64>,
     /// What it goes on with (Responses).
     pub(crate) thread: Option<Box<Thread>>,
+    /// Connections to vendors that belong to the client's WebSocket; none of what came over HTTP.
+    pub(crate) vendors: Option<Rc<Vendors>>,
     pub(crate) body_size: u64,
     /// Tags that policies put on it.
     pub(crate) tags: Vec<(String, String)>,
     /// Policies that changed something.
-    pub(crate) acts: Vec<Act>,
+    pub(crate) acts: Vec<Arc<Policy>>,
     /// The policies on the caller's path, in the order in which they run.
     pub(crate) policies: Policies,
     /// What policies see, made when the first one asks; forgotten by [`Request::changed`].
     pub(crate) view: OnceCell<Arc<RequestFacts>>,
+}
+
+/// Reads the facts of a body. What a vendor holds of the conversation it counts as input again, so it is input here, too.
+/// The one place where facts are read: whoever changes a body reads them again and must not forget that.
+pub(crate) fn facts(
+    document: &Document,
+    operation: Operation,
+    thread: Option<&Thread>,
+) -> Result<Facts, Invalid> {
+    let facts = tollgate_dialect::facts(document, operation)?;
+    Ok(with_thread(facts, thread))
+}
+
+/// The facts of a body that goes on from what a vendor holds.
+pub(crate) fn with_thread(mut facts: Facts, thread: Option<&Thread>) -> Facts {
+    let held_there = thread.map_or(0, |thread| thread.tokens.saturating_mul(4));
+    facts.input_chars_estimate = facts.input_chars_estimate.saturating_add(held_there);
+    facts
 }
 
 /// Policies on a path, root first.
@@ -78,8 +103,10 @@ impl Request {
         Some(Self {
             id,
             operation,
+            beside: None,
             headers,
             caller,
+            kills_seen: 0,
             document: Arc::new(document),
             facts: Facts {
                 model: String::new(),
@@ -92,16 +119,27 @@ impl Request {
                 wants_usage: false,
                 input_chars_estimate: 0,
             },
-            requested: Box::default(),
-            served: Box::default(),
+            requested: Arc::default(),
+            served: Arc::default(),
             capped: None,
             thread: None,
+            vendors: None,
             body_size: 0,
             tags: Vec::new(),
             acts: Vec::new(),
             policies,
             view: OnceCell::new(),
         })
+    }
+
+    /// What its usage row calls it.
+    pub(crate) fn word(&self) -> &'static str {
+        self.beside.unwrap_or(self.operation.as_str())
+    }
+
+    /// Whether it costs nothing, because nothing is generated.
+    pub(crate) fn is_free(&self) -> bool {
+        self.beside.is_some() || self.operation.counts()
     }
 
     /// What a policy may see of it now.
@@ -127,13 +165,6 @@ impl Request {
     }
 }
 
-/// A policy that changed or refused something: component and digest, for the usage row.
-#[derive(Debug, Clone)]
-pub(crate) struct Act {
-    pub(crate) component: String,
-    pub(crate) digest: [u8; 32],
-}
-
 /// A request that will not be sent.
 #[derive(Debug, Clone)]
 pub(crate) struct Refusal {
@@ -143,6 +174,8 @@ pub(crate) struct Refusal {
     pub(crate) reason: String,
     /// The limit that refused and whose it is; empty if none did.
     pub(crate) limited_by: String,
+    /// The policy that refused, if one did.
+    pub(crate) denied_by: Option<Arc<Policy>>,
 }
 
 impl From<ApiError> for Refusal {
@@ -152,6 +185,7 @@ impl From<ApiError> for Refusal {
             error,
             reason,
             limited_by: String::new(),
+            denied_by: None,
         }
     }
 }

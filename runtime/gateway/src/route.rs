@@ -9,7 +9,7 @@ use tollgate_plugin::Interface;
 use crate::admit;
 use crate::bridge::Way;
 use crate::request::{Refusal, Request};
-use crate::snapshot::{Route, Snapshot};
+use crate::snapshot::{Policy, Route, Snapshot};
 use crate::turns::Held;
 use crate::views::CandidateFacts;
 
@@ -62,7 +62,7 @@ pub(crate) fn candidates(
         // What nobody can price is refused, not given away.
         return Err(ApiError::new(
             ErrorKind::ModelNotFound,
-            format!("the model `{model}` has no price here; the operator must set one, or a default price"),
+            format!("the model `{model}` has no price here; the operator must set one (or a rate for its currency; where it has none, a default price)"),
         )
         .with_param("model")
         .into());
@@ -87,24 +87,7 @@ fn rank(
     let policies = request.policies.clone();
     for policy in policies.with(Interface::Routing) {
         let shown = Arc::new(CandidateFacts(candidates, now_ms));
-        let order = admit::guest(policy)?
-            .rank(request.view(), Arc::<CandidateFacts>::clone(&shown))
-            .map_err(|error| admit::failed(policy, &error))?;
-        // The component host has checked that each position exists and is named once.
-        let ranked: Vec<_> = order
-            .iter()
-            .filter_map(|position| shown.0.get(*position as usize).cloned())
-            .collect();
-        if ranked.is_empty() {
-            return Err(admit::denied(
-                policy,
-                "no-candidate-left",
-                format!(
-                    "the policy `{}` leaves no upstream for this request",
-                    policy.id
-                ),
-            ));
-        }
+        let ranked = ranked(request, policy, &shown)?;
         if ranked.len() != shown.0.len()
             || ranked.iter().zip(&shown.0).any(|(a, b)| !Arc::ptr_eq(a, b))
         {
@@ -113,4 +96,28 @@ fn rank(
         candidates = ranked;
     }
     Ok(candidates)
+}
+
+/// The candidates that a policy leaves, in its order.
+fn ranked(
+    request: &Request,
+    policy: &Arc<Policy>,
+    shown: &Arc<CandidateFacts>,
+) -> Result<Vec<Candidate>, Refusal> {
+    let order = admit::guest(policy)?
+        .rank(request.view(), Arc::<CandidateFacts>::clone(shown))
+        .map_err(|error| admit::failed(policy, &error))?;
+    // The component host has checked that each position exists and is named once.
+    let ranked: Vec<_> = order
+        .iter()
+        .filter_map(|position| shown.0.get(*position as usize).cloned())
+        .collect();
+    if ranked.is_empty() {
+        let message = format!(
+            "the policy `{}` leaves no upstream for this request",
+            policy.id
+        );
+        return Err(admit::denied(policy, "no-candidate-left", message));
+    }
+    Ok(ranked)
 }

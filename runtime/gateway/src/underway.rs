@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use slab::Slab;
 use tokio::sync::Notify;
+use tollgate_store::JournalError;
 
 use crate::settle::Open;
 use crate::worker::Worker;
@@ -48,13 +49,16 @@ impl Underway {
 /// How long a request is under way before the journal hears of it. What ends sooner costs no second record.
 const DUE: Duration = Duration::from_millis(20);
 
-/// Notes requests in the journal that have been under way for a while: one write for all of them.
+/// Notes requests in the journal that have been under way for a while: one write for all of them. Goes on after the last
+/// of them until all of the journal is written: nobody else tries again, as new requests are refused until it is. (A
+/// gateway whose last answer ended on a full disk refused for ever.)
 pub(crate) async fn watch(worker: Rc<Worker>) {
     let underway = &worker.underway;
     let kills = worker.control.kills();
     let mut seen = kills.count();
+    let mut failing = false;
     loop {
-        if underway.open.borrow().is_empty() {
+        if underway.open.borrow().is_empty() && worker.journal.borrow().is_written() {
             underway.asleep.set(true);
             underway.wake.notified().await;
         }
@@ -70,8 +74,20 @@ pub(crate) async fn watch(worker: Rc<Worker>) {
             open.borrow_mut().note(&mut journal, DUE, now_ms);
         }
         // Also where there was nothing new: what could not be written before is tried again.
-        if let Err(error) = journal.flush() {
-            tracing::error!(%error, "the journal cannot be written");
-        }
+        let failed_before = failing;
+        failing = match journal.flush() {
+            Ok(()) => false,
+            // Passed over: the store gets the row when the request ends. Nothing is tried again.
+            Err(error @ JournalError::TooLarge { .. }) => {
+                tracing::warn!(%error, "a request under way leaves no trace in the journal");
+                false
+            }
+            Err(error) => {
+                if !failed_before {
+                    tracing::error!(%error, "the journal cannot be written; it is tried again");
+                }
+                true
+            }
+        };
     }
 }

@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::control::Control;
 use crate::metrics::Shard;
 use crate::pace::Pace;
+use crate::seldom::Seldom;
 use crate::underway::Underway;
 
 /// Clocks are corrected by less; by more they are set.
@@ -31,6 +32,8 @@ pub(crate) struct Worker {
     pub(crate) refusals: RefCell<Pace>,
     /// And its conversations, before anything is asked in them.
     pub(crate) conversations: RefCell<Pace>,
+    /// Clients that did not end the head of a request in time.
+    pub(crate) slow_heads: Seldom,
     ids: RefCell<RequestIds>,
     last_now: Cell<u64>,
     shards: Arc<[Shard]>,
@@ -71,6 +74,7 @@ impl Worker {
             underway: Underway::default(),
             refusals: RefCell::default(),
             conversations: RefCell::default(),
+            slow_heads: Seldom::default(),
             ids: RefCell::new(RequestIds::new(&mut OsRandom::default())),
             last_now: Cell::new(0),
             shards,
@@ -96,6 +100,18 @@ impl Worker {
         };
         self.last_now.set(now);
         now
+    }
+
+    /// Writes the rows of all that has ended and is not written yet. Where that fails [`crate::underway::watch`] tries again,
+    /// and no new request is admitted meanwhile.
+    pub(crate) fn write_rows(&self) {
+        let mut journal = self.journal.borrow_mut();
+        if !journal.is_failing()
+            && let Err(error) = journal.flush()
+        {
+            self.shard().late_row();
+            tracing::error!(%error, "usage rows are not on the disk yet");
+        }
     }
 
     pub(crate) fn next_id(&self, now_ms: u64) -> uuid::Uuid {

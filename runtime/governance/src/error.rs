@@ -14,7 +14,7 @@ pub enum DirectoryError {
     /// The thing named does not exist (HTTP 404).
     #[error("no {what} `{name}`")]
     NotFound {
-        /// `account`, `key`, `upstream`, `policy` or `credential`.
+        /// `account`, `key`, `token`, `upstream`, `policy` or `credential`.
         what: &'static str,
         /// The name or id asked for.
         name: String,
@@ -25,6 +25,12 @@ pub enum DirectoryError {
         /// The member of the request that conflicts.
         field: &'static str,
         /// With what it conflicts, for a person.
+        message: String,
+    },
+    /// It is there, but not for whoever asks to change (HTTP 403).
+    #[error("{message}")]
+    Forbidden {
+        /// Whose business it is, for a person.
         message: String,
     },
 }
@@ -51,12 +57,18 @@ impl DirectoryError {
         }
     }
 
+    pub(crate) fn forbidden(message: impl Into<String>) -> Self {
+        Self::Forbidden {
+            message: message.into(),
+        }
+    }
+
     /// The member of the request to point at, if one is to blame.
     #[must_use]
     pub fn field(&self) -> Option<&'static str> {
         match self {
             Self::Invalid { field, .. } | Self::Conflict { field, .. } => Some(field),
-            Self::NotFound { .. } => None,
+            Self::NotFound { .. } | Self::Forbidden { .. } => None,
         }
     }
 }

@@ -59,6 +59,10 @@ id! {
     /// An inference key.
     KeyId
 }
+id! {
+    /// A management token that is bound to an account.
+    TokenId
+}
 
 /// Makes request ids without a system call each: one per worker, seeded once from real randomness.
 ///

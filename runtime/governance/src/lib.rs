@@ -21,6 +21,7 @@ mod ids;
 mod key;
 mod ledger;
 mod limits;
+mod management;
 mod node;
 mod path;
 mod pattern;
@@ -35,28 +36,29 @@ mod window;
 
 pub use account::{
     Account, AccountPatch, Billing, BudgetMode, LimitKind, Limits, LimitsPatch, OnExhaust, Status,
-    ZoneChange,
+    ZoneChange, present,
 };
 pub use attachment::{Attachment, AttachmentDraft};
 pub use audit::{
     AuditChain, AuditCheckpoint, AuditDecodeError, AuditDraft, AuditEntry, AuditFinding, AuditHash,
     AuditSigner, AuditSubject, AuditVerifier, CheckpointError, canonical_json, change_subject,
-    change_summary,
+    change_summary, changes_nothing,
 };
 pub use calendar::{Day, Zone};
 pub use caller::Caller;
 pub use credential::CredentialRecord;
-pub use directory::{Attached, DEFAULT_GRACE_MS, DeleteMode, Directory};
+pub use directory::{Attached, DEFAULT_GRACE_MS, DeleteMode, Directory, tightens};
 pub use error::DirectoryError;
-pub use ids::{AccountId, KeyId, RequestIds};
+pub use ids::{AccountId, KeyId, RequestIds, TokenId};
 pub use key::{Key, KeyDraft, KeyState, NewKey, Scope};
 pub use ledger::{
-    Balance, Begun, Book, Cause, Entry, Ledger, LedgerError, Lot, OpenHold, Operation, Pending,
-    Post, Posting, Receipt, Source, Totals, micro_units,
+    Balance, Begun, Book, Cause, Entry, Forgotten, Ledger, LedgerError, Lot, OpenHold, Operation,
+    Pending, Post, Posting, Receipt, Source, Totals, micro_units,
 };
 pub use limits::{
     Admission, Ask, Bound, Counters, Exceeded, Headroom, LimitUse, Rate, Running, Settled, Spent,
 };
+pub use management::{ManagementToken, NewToken, Role, TokenDraft};
 pub use node::Node;
 pub use path::Path;
 pub use price::{
@@ -69,5 +71,5 @@ pub use snapshot::Accounts;
 pub use token::{KeyHasher, KeyMac, Malformed, Secret, TokenKind};
 pub use upstream::{Upstream, UpstreamDraft, UpstreamModel};
 pub use usage::{
-    PolicyAct, Rollup, RollupFilter, RollupKey, Span, Sums, UsageDecodeError, UsageRow,
+    ABOVE, PolicyAct, Rollup, RollupFilter, RollupKey, Span, Sums, UsageDecodeError, UsageRow,
 };

@@ -197,6 +197,15 @@ impl Path {
             .unwrap_or_default()
     }
 
+    /// Whether the gateway may keep answers and their prompts. The root has opted in where it says nothing, and nobody
+    /// below can undo a `false` of an account above.
+    #[must_use]
+    pub fn keeps_answers(&self) -> bool {
+        self.nodes
+            .iter()
+            .all(|node| node.account.keep_answers != Some(false))
+    }
+
     /// Whose wallet pays; none: nobody's, the rows are the bill.
     #[must_use]
     pub fn wallet(&self) -> Option<AccountId> {

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::account::Account;
 use crate::attachment::Attachment;
 use crate::credential::CredentialRecord;
-use crate::ids::{AccountId, KeyId};
+use crate::ids::{AccountId, KeyId, TokenId};
 use crate::key::Key;
+use crate::management::ManagementToken;
 use crate::upstream::Upstream;
 
 /// The version this crate writes.
@@ -28,6 +29,8 @@ pub enum RecordKind {
     Attachment,
     /// [`CredentialRecord`], by its name.
     Credential,
+    /// [`ManagementToken`], by its id.
+    Token,
 }
 
 /// One record read from the store.
@@ -43,6 +46,8 @@ pub enum Record {
     Attachment(Arc<Attachment>),
     /// A sealed credential.
     Credential(Arc<CredentialRecord>),
+    /// A management token of an account.
+    Token(Arc<ManagementToken>),
 }
 
 /// One change of a record, to be made durable and then applied. `None` removes it.
@@ -58,6 +63,8 @@ pub enum Change {
     Attachment(String, Option<Arc<Attachment>>),
     /// A sealed credential.
     Credential(String, Option<Arc<CredentialRecord>>),
+    /// A management token of an account.
+    Token(TokenId, Option<Arc<ManagementToken>>),
 }
 
 /// Why bytes from the store are not a record. Never quotes their content.
@@ -106,6 +113,7 @@ impl Change {
             Self::Upstream(..) => RecordKind::Upstream,
             Self::Attachment(..) => RecordKind::Attachment,
             Self::Credential(..) => RecordKind::Credential,
+            Self::Token(..) => RecordKind::Token,
         }
     }
 
@@ -115,6 +123,7 @@ impl Change {
         match self {
             Self::Account(id, _) => id.as_bytes().to_vec(),
             Self::Key(id, _) => id.as_bytes().to_vec(),
+            Self::Token(id, _) => id.as_bytes().to_vec(),
             Self::Upstream(name, _) | Self::Attachment(name, _) | Self::Credential(name, _) => {
                 name.as_bytes().to_vec()
             }
@@ -130,6 +139,7 @@ impl Change {
             Self::Upstream(_, record) => record.as_deref().map(encode),
             Self::Attachment(_, record) => record.as_deref().map(encode),
             Self::Credential(_, record) => record.as_deref().map(encode),
+            Self::Token(_, record) => record.as_deref().map(encode),
         }
     }
 }
@@ -146,6 +156,7 @@ impl Record {
             RecordKind::Upstream => Self::Upstream(decode(kind, bytes)?),
             RecordKind::Attachment => Self::Attachment(decode(kind, bytes)?),
             RecordKind::Credential => Self::Credential(decode(kind, bytes)?),
+            RecordKind::Token => Self::Token(decode(kind, bytes)?),
         })
     }
 }
@@ -158,6 +169,7 @@ impl From<Record> for Change {
             Record::Upstream(record) => Self::Upstream(record.name.clone(), Some(record)),
             Record::Attachment(record) => Self::Attachment(record.id.clone(), Some(record)),
             Record::Credential(record) => Self::Credential(record.name.clone(), Some(record)),
+            Record::Token(record) => Self::Token(record.id, Some(record)),
         }
     }
 }

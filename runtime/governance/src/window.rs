@@ -151,6 +151,12 @@ impl SlidingLog {
             .map_or(0, |last| self.leaves_ms(last).saturating_sub(now_ms))
     }
 
+    /// How much a question may have to look at.
+    #[cfg(test)]
+    pub(crate) fn entries(&self) -> usize {
+        self.entries.len()
+    }
+
     fn leaves_ms(&self, entry: &Entry) -> u64 {
         entry.last_ms().saturating_add(self.length_ms)
     }

@@ -11,6 +11,7 @@ use crate::engine::Host;
 use crate::instance::{Instance, Template};
 use crate::manifest::Manifest;
 use crate::selftest;
+use crate::signature;
 use crate::state::Lent;
 use crate::{
     ComponentsConfig, Configured, ErrorKind, Interface, Isolation, Kind, PluginError, abi,
@@ -55,6 +56,8 @@ impl Component {
     ) -> Result<Self, PluginError> {
         let stem = file.strip_suffix(".wasm").unwrap_or(file);
         let refuse = |why: String| PluginError::new(stem, ErrorKind::Load, why);
+        // Before anything of it is parsed.
+        signature::check(bytes, &config.trusted_keys).map_err(refuse)?;
         let outside = check(bytes, config.max_component_bytes).map_err(refuse)?;
         let digest = sha256_hex(bytes);
         let compiled = cache

@@ -73,24 +73,45 @@ impl Host {
             return self.linker.instantiate_pre(component);
         }
         let mut linker = self.linker_with_wasi.clone();
+        let mut seen = Vec::new();
         for (name, import) in component.component_type().imports(&self.engine) {
-            if let ComponentItem::ComponentInstance(interface) = import.ty
-                && name.starts_with("wasi:sockets/")
-            {
-                stub(&mut linker, &self.engine, name, &interface)?;
+            let ComponentItem::ComponentInstance(interface) = import.ty else {
+                continue;
+            };
+            if name.starts_with("wasi:sockets/") {
+                stub(&mut linker, &self.engine, name, &interface, &seen)?;
             }
+            seen.extend(resources(&self.engine, &interface));
         }
         linker.instantiate_pre(component)
     }
 }
 
+/// The resources that an interface has, its own and those that it uses of others.
+fn resources<'a>(
+    engine: &'a Engine,
+    interface: &'a ComponentInstance,
+) -> impl Iterator<Item = ResourceType> + 'a {
+    interface
+        .exports(engine)
+        .filter_map(|(_, export)| match export.ty {
+            ComponentItem::Resource(resource) => Some(resource),
+            _ => None,
+        })
+}
+
 /// Network: a component may be built against it and traps when it tries. Nothing else may be stubbed: the linker finds
 /// an interface of another patch version by itself, but a stub of the exact version would hide it.
+///
+/// `seen` are the resources of the interfaces imported before. An interface that uses one of them (`udp` the `pollable` of
+/// `wasi:io/poll`) must have that very type, so it is not defined again: what linkers leave out there is taken from where
+/// it was defined.
 fn stub(
     linker: &mut Linker<State>,
     engine: &Engine,
     name: &str,
     interface: &ComponentInstance,
+    seen: &[ResourceType],
 ) -> wasmtime::Result<()> {
     let mut instance = linker.instance(name)?;
     for (item, export) in interface.exports(engine) {
@@ -103,7 +124,7 @@ fn stub(
                     ))
                 })?;
             }
-            ComponentItem::Resource(_) => {
+            ComponentItem::Resource(resource) if !seen.contains(&resource) => {
                 instance.resource(item, ResourceType::host::<()>(), |_, _| Ok(()))?;
             }
             _ => {}
@@ -189,11 +210,13 @@ fn config(slots: Option<u32>, version: Option<&str>) -> wasmtime::Result<Config>
 
 fn pooling(slots: u32) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::default();
+    let core_instances = u32::try_from(CORE_INSTANCES).unwrap_or(u32::MAX);
     pool.total_component_instances(slots)
-        .total_core_instances(slots.saturating_mul(4))
+        // Only counted: nothing is reserved for one. A Python guest has 38.
+        .total_core_instances(slots.saturating_mul(core_instances))
         .total_memories(slots)
         .total_tables(slots.saturating_mul(2))
-        .max_core_instances_per_component(u32::try_from(CORE_INSTANCES).unwrap_or(u32::MAX))
+        .max_core_instances_per_component(core_instances)
         .max_memories_per_component(u32::try_from(MEMORIES).unwrap_or(u32::MAX))
         .max_tables_per_component(u32::try_from(TABLES).unwrap_or(u32::MAX))
         .max_tables_per_module(4)
@@ -226,4 +249,30 @@ fn start_clock(engine: &Engine, limits: Limits) -> Result<(), PluginError> {
         })
         .map(drop)
         .map_err(|error| PluginError::host(format!("cannot start the component clock: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+    use wasmtime::Store;
+
+    #[test]
+    fn core_instances_do_not_run_out_before_the_slots_do() {
+        let host = Host::new(Limits::new(1 << 20, Duration::from_millis(50))).unwrap();
+        let instances = "(core instance (instantiate $m))".repeat(CORE_INSTANCES);
+        let text = format!("(component (core module $m) {instances})");
+        let bytes = wat::parse_str(text).unwrap();
+        let component = Component::new(host.engine(), bytes).unwrap();
+        let pre = host.link(&component, false).unwrap();
+        let held: Vec<_> = (0..SLOTS[SLOTS.len() - 1])
+            .map(|_| {
+                let state = State::new("crowd".into(), 1 << 20, false);
+                let mut store = Store::new(host.engine(), state);
+                pre.instantiate(&mut store).unwrap();
+                store
+            })
+            .collect();
+        drop(held);
+    }
 }

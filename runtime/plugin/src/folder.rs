@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 /// A file that was written to this recently is not read yet.
-const SETTLE: Duration = Duration::from_millis(50);
+pub(crate) const SETTLE: Duration = Duration::from_millis(50);
 /// How often to wait for a file to settle before it is read as it is.
 const PATIENCE: u32 = 60;
 
@@ -53,19 +53,24 @@ pub(crate) fn list(dir: &Path) -> std::io::Result<BTreeMap<String, Stamp>> {
     Ok(found)
 }
 
-/// Reads a file when nobody has written to it for a moment, together with the stamp that belongs to what was read.
+/// Reads a file when nobody has written to it for as long as `settle`, together with the stamp that belongs to what was
+/// read.
 ///
 /// # Errors
 /// A sentence: too big, or not readable.
-pub(crate) fn read_stable(path: &Path, max_bytes: usize) -> Result<(Stamp, Vec<u8>), String> {
+pub(crate) fn read_stable(
+    path: &Path,
+    max_bytes: usize,
+    settle: Duration,
+) -> Result<(Stamp, Vec<u8>), String> {
     let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
     let mut patience = PATIENCE;
     loop {
         let meta = std::fs::metadata(path).map_err(unreadable)?;
         let before = Stamp::of(&meta);
         patience = patience.saturating_sub(1);
-        if patience > 0 && is_young(&meta) {
-            std::thread::sleep(SETTLE);
+        if patience > 0 && is_young(&meta, settle) {
+            std::thread::sleep(settle);
             continue;
         }
         if usize::try_from(meta.len()).map_or(true, |len| len > max_bytes) {
@@ -82,12 +87,12 @@ pub(crate) fn read_stable(path: &Path, max_bytes: usize) -> Result<(Stamp, Vec<u
     }
 }
 
-/// Written to a moment ago. A time in the future says nothing, so such a file counts as settled.
-fn is_young(meta: &Metadata) -> bool {
+/// Written to less than `settle` ago. A time in the future says nothing, so such a file counts as settled.
+fn is_young(meta: &Metadata, settle: Duration) -> bool {
     meta.modified()
         .ok()
         .and_then(|modified| SystemTime::now().duration_since(modified).ok())
-        .is_some_and(|age| age < SETTLE)
+        .is_some_and(|age| age < settle)
 }
 
 #[cfg(test)]
@@ -100,6 +105,8 @@ mod tests {
         let path = dir.path().join("slow.wasm");
         std::fs::write(&path, b"begin").unwrap();
         let writer = path.clone();
+        // A hundred times the gaps between the writes, which a busy machine stretches.
+        let settle = Duration::from_secs(2);
         let thread = std::thread::spawn(move || {
             for _ in 0..5 {
                 std::thread::sleep(Duration::from_millis(20));
@@ -107,8 +114,11 @@ mod tests {
                 bytes.extend_from_slice(b" more");
                 std::fs::write(&writer, bytes).unwrap();
             }
+            // As if it had settled meanwhile: the reader's next look is its last.
+            let file = std::fs::File::options().write(true).open(&writer).unwrap();
+            file.set_modified(SystemTime::now() - settle).unwrap();
         });
-        let (stamp, bytes) = read_stable(&path, 1000).unwrap();
+        let (stamp, bytes) = read_stable(&path, 1000, settle).unwrap();
         thread.join().unwrap();
         assert_eq!(bytes, b"begin more more more more more");
         assert_eq!(list(dir.path()).unwrap().get("slow.wasm"), Some(&stamp));
@@ -124,7 +134,7 @@ mod tests {
         let names: Vec<_> = list(dir.path()).unwrap().into_keys().collect();
         assert_eq!(names, ["a.wasm"]);
         assert!(
-            read_stable(&dir.path().join("a.wasm"), 4)
+            read_stable(&dir.path().join("a.wasm"), 4, SETTLE)
                 .unwrap_err()
                 .contains("max_component_bytes")
         );

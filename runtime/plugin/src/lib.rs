@@ -29,6 +29,7 @@ mod reads;
 mod registry;
 mod selftest;
 mod shard;
+mod signature;
 mod state;
 mod stream;
 mod template;
@@ -45,6 +46,7 @@ pub use manifest::{
     Credential, CredentialField, Endpoint, Manifest, Model, Price, PriceTier, UsagePointers,
 };
 pub use registry::{Components, ComponentsConfig, Generation, Isolation};
+pub use signature::{Signer, TrustedKey};
 pub use stream::{AnswerFilter, AnswerFilters, Translator};
 pub use template::literal_header;
 pub use types::{

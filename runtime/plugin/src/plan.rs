@@ -1,7 +1,5 @@
 //! Checks on what guests say to do: an answer that passes can be carried out without a further question.
 
-use std::collections::BTreeSet;
-
 use serde::de::IgnoredAny;
 
 use crate::template::{self, Part};
@@ -181,12 +179,13 @@ fn check_positions(
     count: usize,
     what: &str,
 ) -> Result<(), String> {
-    let mut seen = BTreeSet::new();
+    let mut seen = vec![false; count];
     for position in positions {
-        if usize::try_from(position).map_or(true, |position| position >= count) {
+        let place = usize::try_from(position).unwrap_or(usize::MAX);
+        let Some(seen) = seen.get_mut(place) else {
             return Err(format!("names {what} {position}, but there are {count}"));
-        }
-        if !seen.insert(position) {
+        };
+        if std::mem::replace(seen, true) {
             return Err(format!("names {what} {position} twice"));
         }
     }

@@ -9,8 +9,9 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
-use crate::folder::{Stamp, list, read_stable};
+use crate::folder::{SETTLE, Stamp, list, read_stable};
 use crate::loader::Loader;
+use crate::signature::TrustedKey;
 use crate::watch::Watch;
 use crate::{Component, Kind, PluginError};
 
@@ -32,6 +33,8 @@ pub struct ComponentsConfig {
     pub dir: PathBuf,
     /// The folder for compiled components; made with mode 0700. Its key lies beside it.
     pub cache_dir: PathBuf,
+    /// Only components that one of these keys has signed are loaded; empty: signatures are not looked at.
+    pub trusted_keys: Vec<TrustedKey>,
     /// Isolation of all components. None: fresh instances for those that see text, warm ones for the others.
     pub isolation: Option<Isolation>,
     /// Isolation of single components, by id or file stem.
@@ -174,7 +177,7 @@ impl Components {
 
     fn load(&self, name: &str, stamp: Stamp) -> (Stamp, Result<Component, PluginError>) {
         let config = self.loader.config();
-        match read_stable(&config.dir.join(name), config.max_component_bytes) {
+        match read_stable(&config.dir.join(name), config.max_component_bytes, SETTLE) {
             Ok((stamp, bytes)) => (stamp, self.loader.load(name, &bytes)),
             Err(why) => (
                 stamp,

@@ -1,6 +1,7 @@
 //! The host's side of one store: what the guest may read in the call under way, and what it used.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -45,16 +46,24 @@ pub(crate) struct State {
 struct Wasi {
     ctx: WasiCtx,
     table: ResourceTable,
+    /// Lines that the guest printed in the call under way.
+    printed: Arc<AtomicU32>,
+}
+
+impl Wasi {
+    fn empty(component: &Arc<str>) -> Box<Self> {
+        let printed = Arc::default();
+        Box::new(Self {
+            ctx: crate::wasi::empty_context(component, &printed),
+            table: ResourceTable::new(),
+            printed,
+        })
+    }
 }
 
 impl State {
     pub(crate) fn new(component: Arc<str>, memory: usize, wasi: bool) -> Self {
-        let wasi = wasi.then(|| {
-            Box::new(Wasi {
-                ctx: crate::wasi::empty_context(&component),
-                table: ResourceTable::new(),
-            })
-        });
+        let wasi = wasi.then(|| Wasi::empty(&component));
         Self {
             component,
             limiter: Limiter::new(memory),
@@ -70,6 +79,9 @@ impl State {
     pub(crate) fn begin(&mut self, lent: Lent) {
         self.lent = lent;
         self.log_lines = 0;
+        if let Some(wasi) = &self.wasi {
+            wasi.printed.store(0, Ordering::Relaxed);
+        }
     }
 
     /// Called after each call: nothing of it may be seen by the next.
@@ -112,12 +124,7 @@ impl WasiView for State {
         // Only stores of components that import `wasi:*` are linked to code that comes here; the check of imports
         // decides both. A store made without is given an empty context rather than a panic.
         let component = &self.component;
-        let wasi = self.wasi.get_or_insert_with(|| {
-            Box::new(Wasi {
-                ctx: crate::wasi::empty_context(component),
-                table: ResourceTable::new(),
-            })
-        });
+        let wasi = self.wasi.get_or_insert_with(|| Wasi::empty(component));
         WasiCtxView {
             ctx: &mut wasi.ctx,
             table: &mut wasi.table,

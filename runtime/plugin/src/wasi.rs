@@ -24,18 +24,16 @@ use wasmtime_wasi::runtime::with_ambient_tokio_runtime;
 use wasmtime_wasi::{WasiCtx, WasiView};
 use wasmtime_wasi_io::bindings::wasi::io as io_async;
 
-use crate::limits::LOG_LINE_BYTES;
+use crate::limits::{LOG_LINE_BYTES, LOG_LINES_A_CALL};
 use crate::state::{State, write_log};
 
-/// Lines of stdout and stderr of one instance; the rest is dropped.
-const LINES: u32 = 1000;
-
-/// A context with nothing in it.
-pub(crate) fn empty_context(component: &Arc<str>) -> WasiCtx {
+/// A context with nothing in it. `printed` counts the lines of stdout and stderr; beyond the limit of a call they are
+/// dropped.
+pub(crate) fn empty_context(component: &Arc<str>, printed: &Arc<AtomicU32>) -> WasiCtx {
     let mut builder = WasiCtx::builder();
     builder
-        .stdout(LogStream::new(component, "info"))
-        .stderr(LogStream::new(component, "warn"))
+        .stdout(LogStream::new(component, "info", printed))
+        .stderr(LogStream::new(component, "warn", printed))
         .allow_tcp(false)
         .allow_udp(false)
         .allow_ip_name_lookup(false);
@@ -242,31 +240,26 @@ struct LogStream {
     level: &'static str,
     line: Vec<u8>,
     /// Counted over all that the guest opens: each call of `get-stdout` gives it another.
-    lines: Arc<AtomicU32>,
+    printed: Arc<AtomicU32>,
 }
 
 impl LogStream {
-    fn new(component: &Arc<str>, level: &'static str) -> Self {
+    fn new(component: &Arc<str>, level: &'static str, printed: &Arc<AtomicU32>) -> Self {
         Self {
             component: Arc::clone(component),
             level,
             line: Vec::new(),
-            lines: Arc::default(),
+            printed: Arc::clone(printed),
         }
     }
 
     /// Another handle to the same output.
     fn another(&self) -> Self {
-        Self {
-            component: Arc::clone(&self.component),
-            level: self.level,
-            line: Vec::new(),
-            lines: Arc::clone(&self.lines),
-        }
+        Self::new(&self.component, self.level, &self.printed)
     }
 
     fn has_a_line_left(&self) -> bool {
-        self.lines.fetch_add(1, Ordering::Relaxed) < LINES
+        self.printed.fetch_add(1, Ordering::Relaxed) < LOG_LINES_A_CALL
     }
 
     fn put(&mut self, bytes: &[u8]) {
@@ -339,12 +332,12 @@ mod tests {
 
     #[test]
     fn a_guest_that_opens_its_output_again_and_again_gets_no_more_lines() {
-        let first = LogStream::new(&Arc::from("talker"), "info");
+        let first = LogStream::new(&Arc::from("talker"), "info", &Arc::default());
         let again: Vec<_> = (0..3).map(|_| first.another()).collect();
         let streams = again.iter().chain([&first]).cycle();
         let written = streams
-            .take(2 * LINES as usize)
+            .take(2 * LOG_LINES_A_CALL as usize)
             .filter(|s| s.has_a_line_left());
-        assert_eq!(written.count(), LINES as usize);
+        assert_eq!(written.count(), LOG_LINES_A_CALL as usize);
     }
 }

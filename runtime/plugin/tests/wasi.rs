@@ -33,14 +33,21 @@ interface types { resource descriptor; }
 interface preopens { use types.{descriptor}; get-directories: func() -> list<tuple<descriptor, string>>; }";
 const SOCKETS: &str = "package wasi:sockets@0.2.6;
 interface network { resource network; }
-interface instance-network { use network.{network}; instance-network: func() -> network; }";
+interface instance-network { use network.{network}; instance-network: func() -> network; }
+interface udp {
+    use wasi:io/poll@0.2.6.{pollable};
+    use network.{network};
+    resource udp-socket { start-bind: func(network: borrow<network>); subscribe: func() -> pollable; }
+}
+interface udp-create-socket { use udp.{udp-socket}; create-udp-socket: func() -> udp-socket; }";
 
 /// Admits unless environment, arguments or folders hold something. By the length of the model's name: 5 waits an hour,
-/// 6 prints first, 7 asks for the network.
+/// 6 prints first, 7 asks for the network, 8 waits for a socket, 9 binds one.
 fn guest() -> Vec<u8> {
     let world = "import tollgate:extension/request@0.1.0; import wasi:cli/environment@0.2.6; import wasi:cli/stdout@0.2.6;
         import wasi:clocks/monotonic-clock@0.2.6; import wasi:filesystem/preopens@0.2.6;
-        import wasi:sockets/instance-network@0.2.6; export tollgate:extension/admission@0.1.0;";
+        import wasi:sockets/instance-network@0.2.6; import wasi:sockets/udp@0.2.6;
+        import wasi:sockets/udp-create-socket@0.2.6; export tollgate:extension/admission@0.1.0;";
     component_beside(
         &[IO, CLI, CLOCKS, FILESYSTEM, SOCKETS],
         world,
@@ -56,6 +63,9 @@ fn guest() -> Vec<u8> {
   (import "wasi:clocks/monotonic-clock@0.2.6" "subscribe-duration" (func $after (param i64) (result i32)))
   (import "wasi:io/poll@0.2.6" "[method]pollable.block" (func $block (param i32)))
   (import "wasi:sockets/instance-network@0.2.6" "instance-network" (func $network (result i32)))
+  (import "wasi:sockets/udp-create-socket@0.2.6" "create-udp-socket" (func $socket (result i32)))
+  (import "wasi:sockets/udp@0.2.6" "[method]udp-socket.start-bind" (func $bind (param i32 i32)))
+  (import "wasi:sockets/udp@0.2.6" "[method]udp-socket.subscribe" (func $subscribe (param i32) (result i32)))
   (memory (export "memory") 2)
   {ALLOCATOR}
   (data (i32.const 16) "hello\n")
@@ -71,6 +81,9 @@ fn guest() -> Vec<u8> {
         (call $write (call $stdout) (i32.const 16) (i32.const 6) (i32.const 500))
         (if (i32.load8_u (i32.const 500)) (then (unreachable)))))
     (if (i32.eq (local.get $length) (i32.const 7)) (then (drop (call $network))))
+    (if (i32.eq (local.get $length) (i32.const 8))
+      (then (call $block (call $subscribe (call $socket)))))
+    (if (i32.eq (local.get $length) (i32.const 9)) (then (call $bind (call $socket) (call $network))))
     (call $environment (i32.const 600))
     (call $arguments (i32.const 608))
     (call $directories (i32.const 616))
@@ -95,7 +108,11 @@ fn check(rule: &Configured) {
     assert_eq!(waits.kind, ErrorKind::Trap);
     assert!(waits.message.contains("may not wait"), "{waits}");
     assert!(started.elapsed() < Duration::from_secs(20));
-    assert_eq!(admit(rule, "network").unwrap_err().kind, ErrorKind::Trap);
+    for model in ["network", "datagram", "bind-here"] {
+        let network = admit(rule, model).unwrap_err();
+        assert_eq!(network.kind, ErrorKind::Trap);
+        assert!(network.message.contains("there is no network"), "{network}");
+    }
     assert_eq!(admit(rule, "none").unwrap(), Verdict::Allow);
 }
 

@@ -53,6 +53,8 @@ pub enum Table {
     /// Entries of the audit log by their number; see [`audit`](crate::audit). A store that has none never had an act
     /// written down. Grows only: a write adds the entry after the last or is refused.
     Audit = 10,
+    /// Management tokens that are bound to accounts, by id.
+    Tokens = 11,
 }
 
 /// One change of a record. No value removes it.

@@ -6,12 +6,13 @@ use crate::audit;
 use crate::engine::{Store, Table, Visit, Write};
 use crate::error::StoreError;
 
-const TABLES: [(RecordKind, Table); 5] = [
+const TABLES: [(RecordKind, Table); 6] = [
     (RecordKind::Account, Table::Accounts),
     (RecordKind::Key, Table::Keys),
     (RecordKind::Upstream, Table::Upstreams),
     (RecordKind::Attachment, Table::Attachments),
     (RecordKind::Credential, Table::Credentials),
+    (RecordKind::Token, Table::Tokens),
 ];
 
 fn table(kind: RecordKind) -> Table {
@@ -21,6 +22,7 @@ fn table(kind: RecordKind) -> Table {
         RecordKind::Upstream => Table::Upstreams,
         RecordKind::Attachment => Table::Attachments,
         RecordKind::Credential => Table::Credentials,
+        RecordKind::Token => Table::Tokens,
     }
 }
 

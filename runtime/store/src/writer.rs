@@ -367,6 +367,20 @@ impl Shared {
         let Some(journal) = &self.journal else {
             return self.commit(store, group).map(|rows| rows > 0);
         };
+        let moved = self.move_on(store, group, journal);
+        // Also where the store fails: on a disk that is full workers must hear of it while they still have room for
+        // what is on its way. Looked at after good rounds only, a worker came to the end of its last segment unwarned.
+        journal.replenish();
+        moved
+    }
+
+    /// Syncs the journal, moves its rows into the engine and gives back the segments.
+    fn move_on(
+        &self,
+        store: &dyn Store,
+        group: &mut Group,
+        journal: &Journal,
+    ) -> Result<bool, StoreError> {
         // In this order: what replaced a hold is on the disk before the hold's segment goes.
         let settled = journal.settled();
         let synced = journal.sync()?;

@@ -1,6 +1,8 @@
 //! The audit log in a store: it grows by its next entry or not at all, with the change it tells of, and is in a backup.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")]
 
+mod common;
+
 use std::path::Path;
 
 use tollgate_governance::{
@@ -10,6 +12,8 @@ use tollgate_store::{
     DiskStore, Durability, MemoryStore, Store, StoreError, Table, Visit, Write, audit, backup,
     ledger, records,
 };
+
+use common::open_engine;
 
 fn open(path: &Path) -> DiskStore {
     DiskStore::open(path, Durability::Process).unwrap()
@@ -139,7 +143,7 @@ fn what_is_done_to_the_files_behind_its_back_is_found_and_the_log_goes_on() {
     append(&open(folder.path()), 6);
     let key = |number: u64| [&[Table::Audit as u8][..], &number.to_be_bytes()].concat();
     {
-        let tree = sled::open(folder.path()).unwrap();
+        let tree = open_engine(folder.path());
         let mut last = tree.get(key(6)).unwrap().unwrap().to_vec();
         last[20] ^= 1;
         tree.insert(key(6), last).unwrap();

@@ -1,6 +1,8 @@
 //! A backup of a live store is whole and of one moment, and is restored whole or not at all.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")]
 
+mod common;
+
 use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
@@ -16,6 +18,8 @@ use tollgate_store::{
     backup, ledger, usage,
 };
 use uuid::Uuid;
+
+use common::{Stop, fold_all, wait_until};
 
 fn open(path: &Path) -> DiskStore {
     DiskStore::open(path, Durability::Process).unwrap()
@@ -70,15 +74,6 @@ fn counts(store: &dyn Store) -> [u64; 4] {
     counts
 }
 
-/// Ends the thread that writes when the test fails, too: it would be waited for.
-struct Stop<'a>(&'a AtomicBool);
-
-impl Drop for Stop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::SeqCst);
-    }
-}
-
 #[test]
 fn a_backup_while_writes_go_on_is_of_one_moment_and_is_restored_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
@@ -97,9 +92,7 @@ fn a_backup_while_writes_go_on_is_of_one_moment_and_is_restored_as_it_was() {
         let _stop = Stop(&stop);
         for turn in 0..5 {
             let wanted = written.load(Ordering::SeqCst) + 200;
-            while written.load(Ordering::SeqCst) < wanted {
-                std::thread::yield_now();
-            }
+            wait_until("writes go on", || written.load(Ordering::SeqCst) >= wanted);
             let path = folder.path().join(format!("backup-{turn}"));
             let before = written.load(Ordering::SeqCst);
             let made = backup::create(&store, &path).unwrap();
@@ -340,7 +333,7 @@ fn rollups_are_in_no_backup_and_a_restored_store_makes_them_from_its_rows() {
     };
     assert_eq!(report(&again), report(&live));
     append(&again, 201);
-    while again.fold_rollups(0).unwrap() {}
+    fold_all(&again);
     let requests: u64 = report(&again).iter().map(|line| line.sums.requests).sum();
     assert_eq!(requests, 202);
 }

@@ -1,6 +1,8 @@
 //! A damaged store is refused with a word of what to do; it is never taken for an empty or a younger one.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")]
 
+mod common;
+
 use std::fs;
 use std::path::Path;
 
@@ -8,6 +10,8 @@ use tollgate_governance::UsageRow;
 use tollgate_store::{
     DiskStore, Durability, Order, Store, StoreError, Table, UsageBatch, Visit, usage,
 };
+
+use common::open_engine;
 
 const ROWS: u64 = 400;
 
@@ -175,7 +179,7 @@ fn a_newer_format_is_refused_by_name() {
     ));
     // The newer version was killed between its migration and the mark.
     fs::write(path.join("tollgate-store.json"), &mark).unwrap();
-    let tree = sled::open(&path).unwrap();
+    let tree = open_engine(&path);
     let identity = mark.replace("\"format\":2", "\"format\":8");
     tree.insert(b"\x01store/identity", identity.as_bytes())
         .unwrap();

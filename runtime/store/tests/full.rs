@@ -3,12 +3,14 @@
 //! On a real file system of 120 MiB where one can be mounted (a user namespace of one's own or root); else skipped.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")]
 
+mod common;
+
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tollgate_governance::{AccountId, Begun, Operation, RollupFilter, Source, Span, UsageRow};
 use tollgate_store::usage::GroupBy;
@@ -17,6 +19,8 @@ use tollgate_store::{
     UsageWriter, Visit, WriterOptions, ledger, usage,
 };
 use uuid::Uuid;
+
+use common::{live_two_minutes, wait_until};
 
 const FOLDER: &str = "TOLLGATE_TEST_FULL_FOLDER";
 const RESERVE: u64 = 32 << 20;
@@ -58,14 +62,6 @@ fn a_full_disk_refuses_new_requests_loses_nothing_and_recovers() {
     );
 }
 
-fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !condition() {
-        assert!(start.elapsed() < Duration::from_secs(30), "{what}");
-        std::thread::sleep(Duration::from_millis(1));
-    }
-}
-
 fn row(number: u64) -> UsageRow<'static> {
     UsageRow {
         request: Uuid::from_u128(number.into()),
@@ -81,6 +77,7 @@ fn child_on_a_small_disk() {
     let Ok(folder) = std::env::var(FOLDER) else {
         return;
     };
+    live_two_minutes();
     let path = Path::new(&folder).join("store");
     let open = || {
         let store = DiskStore::open(&path, Durability::PowerLoss).unwrap();

@@ -1,11 +1,13 @@
 //! The journal: what is replayed, what is refused, what happens when it cannot be written.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")]
 
+mod common;
+
 use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tollgate_governance::{AccountId, Begun, Entry, Ledger, Operation, Post, Source, UsageRow};
 use tollgate_store::{
@@ -14,7 +16,7 @@ use tollgate_store::{
 };
 use uuid::Uuid;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+use common::wait_until;
 
 fn options() -> JournalOptions {
     JournalOptions {
@@ -123,26 +125,25 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// The file in which something was written.
-fn written(folder: &Path) -> PathBuf {
-    let files = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
-    let mut files = files.filter(|path| {
-        fs::read(path).unwrap()[4096..]
-            .iter()
-            .any(|byte| *byte != 0)
-    });
-    files.next().unwrap()
-}
-
-/// How many segments there are; not those that the thread was making when the folder was copied.
-fn files(folder: &Path) -> usize {
+/// The segments; not those that the thread was making when the folder was copied, which may be empty.
+fn segments(folder: &Path) -> impl Iterator<Item = PathBuf> {
     let entries = fs::read_dir(folder).unwrap();
     let paths = entries.map(|entry| entry.unwrap().path());
-    paths
-        .filter(|path| path.extension().is_none_or(|kind| kind != "new"))
-        .count()
+    paths.filter(|path| path.extension().is_none_or(|kind| kind != "new"))
+}
+
+/// The one in which something was written.
+fn written(folder: &Path) -> PathBuf {
+    let is_written = |path: &PathBuf| {
+        let bytes = fs::read(path).unwrap();
+        bytes[4096..].iter().any(|byte| *byte != 0)
+    };
+    segments(folder).find(is_written).unwrap()
+}
+
+/// How many there are.
+fn files(folder: &Path) -> usize {
+    segments(folder).count()
 }
 
 #[test]
@@ -347,14 +348,6 @@ fn a_journal_that_is_gone_is_missed_unless_someone_says_so() {
     assert!(!folder.join("abandoned").exists());
 }
 
-fn wait_until(mut condition: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !condition() {
-        assert!(start.elapsed() < PATIENCE);
-        std::thread::sleep(Duration::from_millis(1));
-    }
-}
-
 #[test]
 fn segments_are_removed_though_requests_of_their_time_are_open() {
     let temp = tempfile::tempdir().unwrap();
@@ -371,7 +364,9 @@ fn segments_are_removed_though_requests_of_their_time_are_open() {
             // One more that stays open: at least one in each segment.
             journal.buffer_hold(&row(20_000 + number, 78), &[]);
             journal.flush().unwrap();
-            wait_until(|| journal.committed() == journal.submitted());
+            wait_until("all is committed", || {
+                journal.committed() == journal.submitted()
+            });
             // Killed now, each of them would still be found.
             std::thread::sleep(Duration::from_millis(1));
             let copied = temp.path().join(format!("copy-{number}"));
@@ -441,9 +436,9 @@ fn a_journal_at_its_limit_refuses_new_requests_keeps_every_row_and_recovers() {
     for number in 0..number {
         let _ = journal.append(&row(number, 2), &[]);
     }
-    wait_until(|| journal.committed() == number);
+    wait_until("every row is committed", || journal.committed() == number);
     // The gateway's tick tries again.
-    wait_until(|| {
+    wait_until("there is room again", || {
         let _ = journal.flush();
         journal.has_room()
     });
@@ -459,25 +454,108 @@ fn a_journal_at_its_limit_refuses_new_requests_keeps_every_row_and_recovers() {
     );
 }
 
+/// A row that no segment can take.
+fn huge(number: u64, charged: u64) -> UsageRow<'static> {
+    let tags = (0..200).map(|n| (format!("{n}").into(), "t".repeat(500).into()));
+    UsageRow {
+        tags: tags.collect(),
+        ..row(number, charged)
+    }
+}
+
+/// Each would admit what only one of them can write down.
+#[test]
+fn the_last_spare_segment_is_the_room_of_one_worker_and_of_no_other() {
+    let temp = tempfile::tempdir().unwrap();
+    let store = Arc::<MemoryStore>::default();
+    let limited = JournalOptions {
+        // One for each worker, and a spare one.
+        max_bytes: 3 * (64 << 10),
+        ..options()
+    };
+    let (writer, _) = start(&temp.path().join("journal"), &store, limited);
+    let mut journals = [(); 2].map(|()| writer.journal_writer().unwrap());
+    let mut number = 0;
+    for journal in &mut journals {
+        // Some 330 bytes each: the segment is in its last quarter and has room for a few more.
+        for _ in 0..160 {
+            journal.append(&row(number, 1), &[]).unwrap();
+            number += 1;
+        }
+    }
+    wait_until("one refuses", || {
+        journals.iter_mut().any(|journal| !journal.has_room())
+    });
+    let roomy = |journals: &mut [JournalWriter]| -> Vec<bool> {
+        journals.iter_mut().map(JournalWriter::has_room).collect()
+    };
+    let rooms = roomy(&mut journals);
+    assert!(rooms[0] != rooms[1], "{rooms:?}");
+    let place = usize::from(rooms[1]);
+    for _ in 0..160 {
+        journals[place].append(&row(number, 1), &[]).unwrap();
+        number += 1;
+    }
+    // A full segment could go, and the other has its spare one, too.
+    wait_until("there is room again", || {
+        roomy(&mut journals) == [true, true]
+    });
+    drop((journals, writer));
+    assert_eq!(stored(&*store).len() as u64, number);
+}
+
 #[test]
 fn a_record_larger_than_a_segment_is_stored_and_said_to_be_unjournaled() {
     let temp = tempfile::tempdir().unwrap();
     let store = Arc::<MemoryStore>::default();
     let (writer, _) = start(&temp.path().join("journal"), &store, options());
     let mut journal = writer.journal_writer().unwrap();
-    let tags = (0..200).map(|n| (format!("{n}").into(), "t".repeat(500).into()));
-    let huge = UsageRow {
-        tags: tags.collect(),
-        ..row(1, 1)
-    };
     assert!(matches!(
-        journal.append(&huge, &[]),
+        journal.append(&huge(1, 1), &[]),
         Err(JournalError::TooLarge { .. })
     ));
-    journal.append(&row(2, 2), &[]).unwrap();
+    // With nothing else under way nobody would write again.
+    assert!(journal.is_written() && journal.has_room());
+    // Told once.
+    journal.flush().unwrap();
     assert!(journal.has_room());
+    journal.append(&row(2, 2), &[]).unwrap();
     drop((journal, writer));
     assert_eq!(stored(&*store), [(1, 1), (2, 2)]);
+}
+
+#[test]
+fn a_record_larger_than_a_segment_keeps_nothing_behind_it_from_the_journal() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path().join("journal");
+    killed(&folder, |journal| {
+        journal.buffer_final(&row(1, 1), &[]);
+        journal.buffer_final(&huge(2, 2), &[]);
+        journal.buffer_final(&row(3, 3), &[]);
+        assert!(matches!(
+            journal.flush(),
+            Err(JournalError::TooLarge { .. })
+        ));
+        assert!(journal.is_written() && journal.has_room());
+    });
+    let store = Arc::<MemoryStore>::default();
+    drop(start(&folder, &store, options()));
+    assert_eq!(stored(&*store), [(1, 1), (3, 3)]);
+}
+
+#[test]
+fn a_request_whose_last_record_is_larger_than_a_segment_leaves_no_hold() {
+    let temp = tempfile::tempdir().unwrap();
+    let store = Arc::<MemoryStore>::default();
+    let (writer, _) = start(&temp.path().join("journal"), &store, options());
+    let mut journal = writer.journal_writer().unwrap();
+    journal.buffer_hold(&row(1, 9), &[]);
+    journal.flush().unwrap();
+    assert_eq!(journal.open_holds(), 1);
+    assert!(journal.append(&huge(1, 1), &[]).is_err());
+    assert_eq!(journal.open_holds(), 0);
+    drop((journal, writer));
+    assert_eq!(stored(&*store), [(1, 1)]);
 }
 
 #[test]

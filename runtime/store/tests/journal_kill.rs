@@ -2,6 +2,8 @@
 //! neither in rows nor in the ledger, whose wallet is scarce.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")]
 
+mod common;
+
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::{Read, Write as _};
 use std::path::Path;
@@ -141,6 +143,7 @@ fn child_that_appends_until_it_is_killed() {
     let Ok(folder) = std::env::var(FOLDER) else {
         return;
     };
+    common::live_two_minutes();
     let first: u64 = std::env::var(FIRST).unwrap().parse().unwrap();
     let (store, journal, _) = open(Path::new(&folder));
     let options = WriterOptions {

@@ -2,6 +2,8 @@
 //! say what the rows say.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")]
 
+mod common;
+
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::Path;
@@ -43,6 +45,7 @@ fn child_that_writes_until_it_is_killed() {
     let Ok(folder) = std::env::var(FOLDER) else {
         return;
     };
+    common::live_two_minutes();
     let store = Arc::new(open(Path::new(&folder)));
     let mut next = count(&*store);
     let writer = UsageWriter::start(store.clone(), options()).unwrap();

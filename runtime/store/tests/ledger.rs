@@ -1,6 +1,8 @@
 //! The ledger in the store: its books come back, whatever was folded, interrupted or killed; damage is refused by name.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")]
 
+mod common;
+
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -12,6 +14,8 @@ use tollgate_store::{
     UsageBatch, Visit, Write, ledger,
 };
 use uuid::Uuid;
+
+use common::Stop;
 
 const NOW: u64 = 1_760_000_000_000;
 
@@ -442,12 +446,13 @@ fn checkpoints_in_the_background_agree_with_what_is_committed_meanwhile() {
             }
             folded + ledger::checkpoint(&store).unwrap()
         });
+        let stop = Stop(&ended);
         let mut world = World::new(&store);
         for _ in 0..60 {
             world.grant(1, 300);
             world.calls(20);
         }
-        ended.store(true, Ordering::SeqCst);
+        drop(stop);
         let folded = folding.join().unwrap();
         world.check();
         folded

@@ -1,6 +1,8 @@
 //! Roll-ups in the store and reports of them: what the rows say, whatever is asked.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")]
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -84,6 +86,7 @@ fn any_filter() -> impl Strategy<Value = RollupFilter> {
                 from_ms: times[0].map(|at| START + at / 2),
                 until_ms: times[1].map(|at| START + at),
                 within: within.map(|n| id(10 + n)),
+                seen_from: None,
                 account: account.map(|n| id(100 + n)),
                 key: key.map(|n| KeyId(Uuid::from_u128(u128::from(n)))),
                 provider: provider.map(|n| ["", "echo", "loud"][n].to_owned()),
@@ -272,7 +275,7 @@ fn a_change_of_zone_makes_the_days_anew_at_the_next_start_and_the_same_zone_make
     };
     let store = open(ZONE);
     append(&store, &rows[..150]);
-    while store.fold_rollups(0).unwrap() {}
+    common::fold_all(&store);
     append(&store, &rows[150..]);
     drop(store);
     for zone in [ZONE, "UTC", "America/New_York", "America/New_York", ZONE] {

@@ -1,6 +1,8 @@
 //! Roll-ups and ledger: what the rows say at every moment, whatever fails or is killed, folded or not.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")]
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,6 +14,8 @@ use tollgate_store::{
     Visit, Write, ledger, usage,
 };
 use uuid::Uuid;
+
+use common::{Stop, fold_all};
 
 const HOUR_MS: u64 = 3_600_000;
 /// Hours and days do not begin together there.
@@ -105,7 +109,7 @@ fn what_is_committed_during_a_fold_is_more_to_do() {
         append(store, 0).unwrap();
         assert!(store.fold_rollups(0).unwrap());
         append(store, 1).unwrap();
-        while store.fold_rollups(0).unwrap() {}
+        fold_all(store);
         // Each commit leaves a note until it is folded.
         let mut notes = 0;
         let count = &mut |key: &[u8], _: &[u8]| {
@@ -154,7 +158,7 @@ fn a_commit_that_is_refused_adds_neither_rows_nor_sums_nor_records_and_a_fold_ch
     drop(full);
     let store = open(folder.path()).with_fold(kept(ZONE)).unwrap();
     append(&store, 2).unwrap();
-    while store.fold_rollups(0).unwrap() {}
+    fold_all(&store);
     assert_eq!(rollups(&store), from_rows(&store, ZONE));
 }
 
@@ -321,7 +325,7 @@ proptest! {
             }
             prop_assert_eq!(&rollups(&store), &expected);
         }
-        while store.fold_rollups(0).unwrap() {}
+        fold_all(&store);
         prop_assert_eq!(&rollups(&store), &expected, "at the end");
         drop(store);
         prop_assert_eq!(&rollups(&start()), &expected, "and after a start");
@@ -355,7 +359,7 @@ fn many_accounts_in_many_pages_are_summed_right_through_folds_that_are_interrupt
     }
     assert_eq!(interrupted, 1);
     let store = open(folder.path()).with_fold(kept(ZONE)).unwrap();
-    while store.fold_rollups(0).unwrap() {}
+    fold_all(&store);
     let expected = plain.groups().count();
     assert!(expected > 20_000, "{expected}");
     assert_eq!(rollups(&store).len(), expected);
@@ -382,13 +386,13 @@ fn a_report_while_rows_are_committed_and_folded_is_of_one_moment() {
     let done = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
+            let _done = Stop(&done);
             for round in 0..60 {
                 append(&store, round).unwrap();
                 for _ in 0..9 {
                     store.fold_rollups(0).unwrap();
                 }
             }
-            done.store(true, std::sync::atomic::Ordering::SeqCst);
         });
         let mut last = 0;
         while !done.load(std::sync::atomic::Ordering::SeqCst) {

@@ -1,19 +1,21 @@
 //! The writer loses nothing it took, refuses what it cannot take, and leaves workers alone.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")]
 
+mod common;
+
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tollgate_governance::{RollupFilter, Span, UsageRow};
 use tollgate_store::usage::GroupBy;
 use tollgate_store::{
-    ExportVisit, MemoryStore, Order, RollupVisit, Store, StoreError, Table, UsageBatch,
-    UsageRollups, UsageWriter, Visit, Write, WriterFull, WriterOptions, usage,
+    ExportVisit, Journal, JournalOptions, MemoryStore, Order, RollupVisit, Store, StoreError,
+    Table, UsageBatch, UsageRollups, UsageWriter, Visit, Write, WriterFull, WriterOptions, usage,
 };
 
-const PATIENCE: Duration = Duration::from_secs(60);
+use common::{PATIENCE, wait_until};
 
 /// A store that fails when told, and counts its commits.
 #[derive(Default)]
@@ -175,11 +177,7 @@ fn a_row_after_a_long_idle_time_is_committed_promptly() {
         // Long enough for the thread to fall asleep: only a wake-up can bring it back.
         std::thread::sleep(Duration::from_millis(150));
         let number = submitter.submit(&row(number)).unwrap();
-        let start = Instant::now();
-        while submitter.committed() < number {
-            assert!(start.elapsed() < PATIENCE, "the writer was not woken");
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        wait_until("the writer is woken", || submitter.committed() >= number);
     }
     drop(writer);
     assert_eq!(stored(&*store).len(), 5);
@@ -195,22 +193,15 @@ fn a_failing_store_loses_no_row_and_stores_none_twice_when_it_recovers() {
         for number in first..first + 50 {
             submitter.submit(&row(number)).unwrap();
         }
-        let start = Instant::now();
-        while !writer.is_failing() {
-            assert!(start.elapsed() < PATIENCE);
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        wait_until("the writer fails", || writer.is_failing());
         assert_eq!(submitter.committed(), first);
         for number in first + 50..first + 100 {
             submitter.submit(&row(number)).unwrap();
         }
         failing.store(false, Ordering::SeqCst);
-        let start = Instant::now();
-        while submitter.committed() < first + 100 {
-            assert!(start.elapsed() < PATIENCE);
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        assert!(!writer.is_failing());
+        wait_until("all is committed", || submitter.committed() >= first + 100);
+        // The thread says so a moment later.
+        wait_until("the writer has recovered", || !writer.is_failing());
     }
     assert_eq!(stored(&*store), (0..200).collect::<Vec<_>>());
 }
@@ -229,9 +220,7 @@ fn a_full_queue_refuses_at_once_and_takes_rows_again_later() {
         taken += 1;
         assert!(taken < 1_000);
         if taken == 20 {
-            while !writer.is_failing() {
-                std::thread::sleep(Duration::from_millis(1));
-            }
+            wait_until("the writer fails", || writer.is_failing());
         }
     }
     assert_eq!(submitter.submit(&row(taken)), Err(WriterFull));
@@ -241,11 +230,9 @@ fn a_full_queue_refuses_at_once_and_takes_rows_again_later() {
         "sync says that it failed instead of waiting"
     );
     store.no_append.store(false, Ordering::SeqCst);
-    let start = Instant::now();
-    while submitter.submit(&row(taken)).is_err() {
-        assert!(start.elapsed() < PATIENCE);
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    wait_until("rows are taken again", || {
+        submitter.submit(&row(taken)).is_ok()
+    });
     writer.shutdown().unwrap();
     assert_eq!(stored(&*store), (0..=taken).collect::<Vec<_>>());
 }
@@ -302,11 +289,9 @@ fn the_thread_folds_while_rows_come_and_the_rest_at_the_end() {
         };
         submitter.submit(&row).unwrap();
     }
-    let start = Instant::now();
-    while store.steps.load(Ordering::SeqCst) < 50 {
-        assert!(start.elapsed() < PATIENCE, "nothing was folded");
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    wait_until("some is folded", || {
+        store.steps.load(Ordering::SeqCst) >= 50
+    });
     writer.shutdown().unwrap();
     assert!(folded(&store), "something was left at the end");
     assert_eq!(requests(&store), 400);
@@ -327,4 +312,50 @@ fn folds_that_fail_keep_no_row_back() {
     writer.shutdown().unwrap();
     assert!(!folded(&store));
     assert_eq!(requests(&store), 100);
+}
+
+/// Else the rows of what is on its way are in memory alone when the last segment is full.
+#[test]
+fn a_journal_that_cannot_grow_is_known_before_its_last_segment_is_full_also_where_the_store_fails()
+{
+    let temp = tempfile::tempdir().unwrap();
+    let store = Arc::<Moody>::default();
+    let journal = JournalOptions {
+        segment_bytes: 64 << 10,
+        // One in use and two spare: that no further one can be made is found when one of them is taken, however slow the
+        // thread, and so there is a full one to be removed when the store goes on.
+        max_bytes: 3 * (64 << 10),
+        reserve_bytes: 0,
+        ..JournalOptions::default()
+    };
+    let (journal, _) = Journal::open(&temp.path().join("journal"), &*store, journal).unwrap();
+    store.no_append.store(true, Ordering::SeqCst);
+    let writer =
+        UsageWriter::start_journaled(store.clone(), WriterOptions::default(), journal).unwrap();
+    let mut journal = writer.journal_writer().unwrap();
+    journal.append(&row(0), &[]).unwrap();
+    let mut taken = 1;
+    while journal.has_room() {
+        journal.append(&row(taken), &[]).unwrap();
+        taken += 1;
+        assert!(taken < 10_000, "there is always room");
+        // The thread looks every 200 ms while the store fails.
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    // What is on its way has its room.
+    for _ in 0..50 {
+        journal.append(&row(taken), &[]).unwrap();
+        taken += 1;
+    }
+    store.no_append.store(false, Ordering::SeqCst);
+    wait_until("there is room again", || journal.has_room());
+    drop(journal);
+    writer.shutdown().unwrap();
+    let mut rows = 0;
+    usage::scan(&*store, 0..u64::MAX, Order::OldestFirst, &mut |_| {
+        rows += 1;
+        Visit::Continue
+    })
+    .unwrap();
+    assert_eq!(rows, taken);
 }

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
@@ -24,6 +25,7 @@ pub struct UpstreamBody {
 enum Inner {
     Plain(Plain),
     Decoded(Box<Decoded>),
+    Made(Pin<Box<dyn Body<Data = Bytes, Error = UpstreamError>>>),
 }
 
 impl UpstreamBody {
@@ -53,6 +55,18 @@ impl UpstreamBody {
         };
         Self { inner }
     }
+
+    /// A body that arrives some other way than over HTTP.
+    pub fn made(body: impl Body<Data = Bytes, Error = UpstreamError> + 'static) -> Self {
+        Self {
+            inner: Inner::Made(Box::pin(body)),
+        }
+    }
+
+    /// A body that is there.
+    pub fn whole(body: Bytes) -> Self {
+        Self::made(Full::new(body).map_err(|never| match never {}))
+    }
 }
 
 impl Body for UpstreamBody {
@@ -66,6 +80,7 @@ impl Body for UpstreamBody {
         match &mut self.inner {
             Inner::Plain(plain) => plain.poll(cx),
             Inner::Decoded(decoded) => decoded.poll(cx).map(|o| o.map(|r| r.map(Frame::data))),
+            Inner::Made(body) => body.as_mut().poll_frame(cx),
         }
     }
 
@@ -73,6 +88,7 @@ impl Body for UpstreamBody {
         match &self.inner {
             Inner::Plain(plain) => plain.conn.is_none(),
             Inner::Decoded(decoded) => decoded.is_done(),
+            Inner::Made(body) => body.is_end_stream(),
         }
     }
 
@@ -81,6 +97,7 @@ impl Body for UpstreamBody {
             Inner::Plain(plain) if plain.conn.is_some() => plain.incoming.size_hint(),
             Inner::Plain(_) => SizeHint::with_exact(0),
             Inner::Decoded(_) => SizeHint::default(),
+            Inner::Made(body) => body.size_hint(),
         }
     }
 }
@@ -90,6 +107,7 @@ impl std::fmt::Debug for UpstreamBody {
         f.write_str(match self.inner {
             Inner::Plain(_) => "UpstreamBody(plain)",
             Inner::Decoded(_) => "UpstreamBody(decoded)",
+            Inner::Made(_) => "UpstreamBody(made)",
         })
     }
 }

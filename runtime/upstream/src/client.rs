@@ -51,13 +51,13 @@ impl Default for ClientConfig {
 /// I/O and time, and spawns no task.
 #[derive(Clone)]
 pub struct Client {
-    shared: Rc<Shared>,
+    pub(crate) shared: Rc<Shared>,
 }
 
 /// What a client shares with the bodies it has handed out.
 pub(crate) struct Shared {
     pub(crate) config: ClientConfig,
-    tls: Tls,
+    pub(crate) tls: Tls,
     pub(crate) pool: RefCell<Pool>,
 }
 
@@ -118,7 +118,8 @@ impl Client {
                 outcome => return outcome.map_err(|lost| lost.error),
             }
         }
-        let conn = self.connect(target).await?;
+        // Rare, and large with a look-up of a name and a TLS handshake in it: no part of the state of every request.
+        let conn = Box::pin(self.connect(target)).await?;
         self.exchange(target, conn, head.request(method, body))
             .await
             .map_err(|lost| lost.error)

@@ -26,7 +26,7 @@ pub enum ErrorKind {
     Timeout(Phase),
     /// The upstream closed the connection before its answer was complete.
     Closed,
-    /// The upstream did not speak HTTP/1.1, or the request could not be put into it.
+    /// The upstream did not speak HTTP/1.1 or the WebSocket protocol, or the request could not be put into it.
     Protocol,
     /// The body was compressed in a way that could not be undone.
     Decode,
@@ -48,6 +48,12 @@ impl UpstreamError {
             retry_safe,
             detail: detail.into(),
         }
+    }
+
+    /// An answer of this authority (host and port) that is not what its protocol says.
+    #[must_use]
+    pub fn unreadable(authority: &str) -> Self {
+        Self::new(ErrorKind::Protocol, false, authority)
     }
 }
 

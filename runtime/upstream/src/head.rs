@@ -2,12 +2,12 @@
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
-use http_body_util::Full;
+use http_body_util::{Empty, Full};
 
 use crate::{ErrorKind, Target, UpstreamError};
 
 /// Path and headers, ready to be sent to one target.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RequestHead {
     uri: Uri,
     headers: HeaderMap,
@@ -53,7 +53,32 @@ impl RequestHead {
         *request.headers_mut() = self.headers.clone();
         request
     }
+
+    /// The request that asks for a WebSocket at the same path, with this `Sec-WebSocket-Key`.
+    pub(crate) fn upgrade(&self, key: HeaderValue) -> Request<Empty<Bytes>> {
+        let mut request = Request::new(Empty::new());
+        *request.uri_mut() = self.uri.clone();
+        let headers = request.headers_mut();
+        *headers = self.headers.clone();
+        for name in OF_THE_BODY {
+            headers.remove(name);
+        }
+        headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(
+            header::SEC_WEBSOCKET_VERSION,
+            HeaderValue::from_static("13"),
+        );
+        headers.insert(header::SEC_WEBSOCKET_KEY, key);
+        // Messages are not compressed: an extension that is not offered cannot be agreed on.
+        headers.remove(header::SEC_WEBSOCKET_EXTENSIONS);
+        headers.remove(header::SEC_WEBSOCKET_PROTOCOL);
+        request
+    }
 }
+
+/// Headers of a request that are about its body, which an upgrade has none of.
+const OF_THE_BODY: [header::HeaderName; 2] = [header::ACCEPT, header::CONTENT_TYPE];
 
 /// Joins base path and path. The path comes from a component: it must stay below the base path.
 fn request_uri(target: &Target, path_and_query: &str) -> Result<Uri, UpstreamError> {

@@ -1,4 +1,4 @@
-//! The HTTP client towards vendors: pools, TLS, coalescing bodies.
+//! The HTTP client towards vendors: pools, TLS, coalescing bodies, WebSockets.
 //!
 //! One [`Client`] belongs to one worker (a current-thread runtime on one core); nothing in it is shared, so
 //! nothing in it is locked. A [`Target`] (where to send) and [`Tls`] (whom to trust) are made once by the
@@ -22,6 +22,7 @@ mod hygiene;
 mod pool;
 mod target;
 mod tls;
+mod websocket;
 
 pub use body::UpstreamBody;
 pub use client::{Client, ClientConfig};
@@ -32,3 +33,4 @@ pub use health::{Breaker, BreakerConfig, BreakerState};
 pub use hygiene::{UPSTREAM_REQUEST_ID, may_go_upstream, scrub_request, scrub_response};
 pub use target::{Target, TargetError};
 pub use tls::{Tls, TlsError};
+pub use websocket::{Upgrade, WebSocket, websocket_accept};

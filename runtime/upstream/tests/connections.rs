@@ -283,25 +283,29 @@ fn each_wait_runs_out_by_itself() {
         let (address, seen) = serve(|mut socket, number, seen| async move {
             request(&mut socket, &seen).await.unwrap();
             if number == 1 {
-                write(&mut socket, STREAM_HEAD).await;
-                write(&mut socket, &chunk(b"a")).await;
+                // At once: nothing but what comes after is waited for.
+                write(&mut socket, &[STREAM_HEAD, &chunk(b"a")].concat()).await;
             }
             tokio::time::sleep(Duration::from_secs(10)).await;
         })
         .await;
+        // Short is the wait that is to run out, and no other.
         let short = Duration::from_millis(250);
-        let client = client(ClientConfig {
+        let head = client(ClientConfig {
             first_byte_timeout: short,
+            ..config()
+        });
+        let frames = client(ClientConfig {
             idle_timeout: short,
             ..config()
         });
         let started = std::time::Instant::now();
-        let error = post(&client, &target(address), "x").await.unwrap_err();
+        let error = post(&head, &target(address), "x").await.unwrap_err();
         assert_eq!(
             (error.kind, error.retry_safe),
             (ErrorKind::Timeout(Phase::FirstByte), false)
         );
-        let mut body = post(&client, &target(address), "x")
+        let mut body = post(&frames, &target(address), "x")
             .await
             .unwrap()
             .into_body();
@@ -362,7 +366,12 @@ fn nobody_listening_and_no_such_name_are_told_apart_and_safe_to_retry() {
         let nowhere = std::sync::Arc::new(
             tollgate_upstream::Target::parse("http://no-such-host.invalid").unwrap(),
         );
-        let error = post(&client(config()), &nowhere, "x").await.unwrap_err();
+        // The machine's own resolver is asked, which may try one server after the other.
+        let patient = client(ClientConfig {
+            connect_timeout: Duration::from_secs(15),
+            ..config()
+        });
+        let error = post(&patient, &nowhere, "x").await.unwrap_err();
         assert_eq!((error.kind, error.retry_safe), (ErrorKind::Dns, true));
     });
 }

@@ -2,7 +2,8 @@
 
 use crate::json::Json;
 
-const OPERATIONS: [&str; 7] = [
+/// The last is no operation of its own: it says that an endpoint serves `responses` over a WebSocket, too.
+const OPERATIONS: [&str; 8] = [
     "chat-completions",
     "responses",
     "compact",
@@ -10,6 +11,7 @@ const OPERATIONS: [&str; 7] = [
     "messages",
     "count-tokens",
     "embeddings",
+    "responses-websocket",
 ];
 
 const PRICES: [&str; 5] = [

@@ -126,6 +126,13 @@ impl Answer {
         self
     }
 
+    /// Says that it is something of this type.
+    #[must_use]
+    pub fn labelled(self, content_type: &str) -> Self {
+        self.without_content_type()
+            .header("content-type", content_type)
+    }
+
     /// Another status.
     #[must_use]
     pub fn status(mut self, status: u16) -> Self {
@@ -171,6 +178,11 @@ impl Answer {
     pub fn closing_silently(mut self) -> Self {
         self.close = true;
         self
+    }
+
+    /// Whether its caller is told that the connection is closed after it.
+    pub(super) fn says_that_it_closes(&self) -> bool {
+        self.headers.iter().any(|(name, _)| name == "connection")
     }
 
     /// Line feeds become carriage return and line feed.

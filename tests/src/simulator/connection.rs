@@ -8,12 +8,13 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use super::Shared;
 use super::answer::{Answer, Part};
 use super::received::{Ending, Received};
+use super::websocket;
 
 /// The caller is gone, or must go.
-struct Gone;
+pub(super) struct Gone;
 
 /// Serves a connection to its end.
-pub(super) async fn serve(stream: impl AsyncRead + AsyncWrite, shared: Arc<Shared>) {
+pub(super) async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, shared: Arc<Shared>) {
     static CONNECTIONS: AtomicUsize = AtomicUsize::new(0);
     let number = CONNECTIONS.fetch_add(1, Ordering::Relaxed);
     let (reader, mut writer) = tokio::io::split(stream);
@@ -23,6 +24,27 @@ pub(super) async fn serve(stream: impl AsyncRead + AsyncWrite, shared: Arc<Share
     };
     while let Ok(received) = reader.request(&mut writer, number).await {
         let received = Arc::new(received);
+        if received.header("upgrade").is_some() {
+            shared
+                .handshakes
+                .lock()
+                .unwrap()
+                .push(Arc::clone(&received));
+            shared.changed();
+            let refusal = shared.no_websocket.lock().unwrap().clone();
+            match refusal {
+                Some(refusal) => {
+                    if write(&mut writer, refusal).await.is_err() {
+                        return;
+                    }
+                    continue;
+                }
+                None => {
+                    let stream = reader.half.unsplit(writer);
+                    return websocket::serve(stream, reader.buffer, &received, &shared).await;
+                }
+            }
+        }
         let answer = shared.answer(&received);
         shared.received.lock().unwrap().push(Arc::clone(&received));
         shared.changed();

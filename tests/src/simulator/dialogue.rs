@@ -67,11 +67,15 @@ pub(super) struct Conversation {
 /// Answers as the vendor of the path's dialect.
 pub(super) fn answer(received: &Received) -> Answer {
     let path = received.path();
-    if received.method != "POST" {
-        return models(path);
-    }
-    let Ok(body) = serde_json::from_slice::<Value>(&received.body) else {
-        return super::openai_error(400, "invalid_request_error", "The body is not JSON.");
+    let body = match received.over_websocket() {
+        true => received.whole(),
+        false if received.method != "POST" => return models(path),
+        false => match serde_json::from_slice(&received.body) {
+            Ok(body) => body,
+            Err(_) => {
+                return super::openai_error(400, "invalid_request_error", "The body is not JSON.");
+            }
+        },
     };
     if path.ends_with("/messages/count_tokens") {
         return Answer::json(200, r#"{"input_tokens":65}"#);

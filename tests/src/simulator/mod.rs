@@ -5,6 +5,7 @@
 
 mod answer;
 mod chat;
+mod compressed;
 mod connection;
 mod dialogue;
 mod embeddings;
@@ -15,6 +16,7 @@ mod responses;
 mod tls;
 mod tokens;
 mod trouble;
+mod websocket;
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -22,6 +24,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 pub use answer::{Answer, Gate, Part};
+pub use compressed::Coding;
 pub use dialogue::{ENCRYPTED_CONTENT, REASONING_CONTENT, SIGNATURE, called, spoken};
 pub use failures::{anthropic_error, openai_error};
 pub use received::{Ending, Received};
@@ -46,6 +49,11 @@ struct Shared {
     queue: Mutex<VecDeque<Next>>,
     fallback: Mutex<Option<Answer>>,
     received: Mutex<Vec<Arc<Received>>>,
+    /// What asks for a WebSocket gets this answer; `None`: the WebSocket.
+    no_websocket: Mutex<Option<Answer>>,
+    handshakes: Mutex<Vec<Arc<Received>>>,
+    /// What responses stand on that were to be stored and came over a WebSocket: any connection may go on from them.
+    stored: Mutex<HashMap<String, Vec<serde_json::Value>>>,
     /// For each path the end of the last answer there that hangs.
     hanging: Mutex<HashMap<String, Gate>>,
     /// Counts every change worth waiting for.
@@ -124,6 +132,9 @@ impl Simulator {
             queue: Mutex::default(),
             fallback: Mutex::default(),
             received: Mutex::default(),
+            no_websocket: Mutex::default(),
+            handshakes: Mutex::default(),
+            stored: Mutex::default(),
             hanging: Mutex::default(),
             changes: watch::Sender::new(0),
         });
@@ -186,7 +197,18 @@ impl Simulator {
         *self.shared.fallback.lock().unwrap() = answer;
     }
 
-    /// All requests received, in order.
+    /// Whoever asks for a WebSocket gets this answer from now on, a pause or a cut before its head included; `None`: the
+    /// WebSocket again.
+    pub fn refuse_websockets(&self, answer: Option<Answer>) {
+        *self.shared.no_websocket.lock().unwrap() = answer;
+    }
+
+    /// The requests that asked for a WebSocket, granted or not, in order.
+    pub fn handshakes(&self) -> Vec<Arc<Received>> {
+        self.shared.handshakes.lock().unwrap().clone()
+    }
+
+    /// All requests received, in order: those of HTTP, and the messages of WebSockets that stand for one.
     pub fn received(&self) -> Vec<Arc<Received>> {
         self.shared.received.lock().unwrap().clone()
     }
@@ -204,6 +226,7 @@ impl Simulator {
     /// Forgets the requests received.
     pub fn forget(&self) {
         self.shared.received.lock().unwrap().clear();
+        self.shared.handshakes.lock().unwrap().clear();
     }
 
     /// Waits until `count` requests have been received and returns them all.

@@ -2,6 +2,8 @@
 
 use std::sync::Mutex;
 
+use serde_json::Value;
+
 /// How an exchange ended, as the vendor saw it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
@@ -24,6 +26,8 @@ pub struct Received {
     pub body: Vec<u8>,
     /// Which connection it came on: equal numbers mean a reused connection.
     pub connection: usize,
+    /// What a message of a WebSocket stands for: a request with all that its connection remembers of it. `None` over HTTP.
+    whole: Option<Value>,
     ending: Mutex<Option<Ending>>,
 }
 
@@ -41,8 +45,35 @@ impl Received {
             headers,
             body,
             connection,
+            whole: None,
             ending: Mutex::default(),
         }
+    }
+
+    /// A message of a WebSocket that began with this request, and the request that it stands for.
+    pub(super) fn message(handshake: &Self, text: &str, whole: Value) -> Self {
+        Self {
+            method: handshake.method.clone(),
+            target: handshake.target.clone(),
+            headers: handshake.headers.clone(),
+            body: text.into(),
+            connection: handshake.connection,
+            whole: Some(whole),
+            ending: Mutex::default(),
+        }
+    }
+
+    /// Whether it came as a message of a WebSocket.
+    pub fn over_websocket(&self) -> bool {
+        self.whole.is_some()
+    }
+
+    /// The request with all that its vendor knows of it: the body, and over a WebSocket what it goes on from in front.
+    ///
+    /// # Panics
+    /// When it is not JSON.
+    pub fn whole(&self) -> Value {
+        self.whole.clone().unwrap_or_else(|| self.json())
     }
 
     /// The first header of that (lower-case) name.
@@ -67,7 +98,7 @@ impl Received {
     ///
     /// # Panics
     /// When it is not JSON.
-    pub fn json(&self) -> serde_json::Value {
+    pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|error| panic!("not JSON ({error}): {}", self.text()))
     }

@@ -3,10 +3,14 @@
 use std::process::Command;
 
 use serde_json::{Value, json};
+use tollgate_tests::clients::run;
 use tollgate_tests::endpoints::ENDPOINTS;
+use tollgate_tests::gateway::Setup;
 use tollgate_tests::places;
 use tollgate_tests::wire::{self, Reply, Request};
 use tollgate_tests::world::{ALICE, World};
+
+use crate::policies::weekday;
 
 async fn entries(world: &World) -> Vec<Value> {
     let page = world.management().get("/api/audit?limit=1000").await;
@@ -16,14 +20,14 @@ async fn entries(world: &World) -> Vec<Value> {
 /// Runs `tollgate audit …` beside the running gateway: whether it is content, and what it prints.
 fn audit(world: &World, arguments: &[&str]) -> (bool, String) {
     let management = format!("http://{}", world.management().address());
-    let output = Command::new(places::binary())
+    let mut command = Command::new(places::binary());
+    command
         .args(["audit", "--management", &management])
         .args(arguments)
-        .env("TOLLGATE_TOKEN", world.management().token())
-        .output()
-        .unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    (output.status.success(), text)
+        .env("TOLLGATE_TOKEN", world.management().token());
+    let home = tempfile::tempdir().unwrap();
+    let outcome = run(&mut command, home.path()).unwrap();
+    (outcome.success, outcome.output)
 }
 
 async fn exported(world: &World, query: &str) -> Reply {
@@ -84,6 +88,36 @@ async fn acts_are_told_without_secrets_and_the_log_is_whole_across_kill_9() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_policy_refused_on_any_endpoint_is_in_the_log_after_a_stop() {
+    let mut world = World::with(Setup::new(&["openai", "anthropic", "office-hours"])).await;
+    // Three days off: no test lasts so long, and no night shift reaches over.
+    let closed = json!({ "zone": "UTC", "days": [(weekday() + 2) % 7 + 1] });
+    let management = world.management();
+    management
+        .policy("hours", "office-hours", "root/research", closed)
+        .await;
+    for endpoint in &ENDPOINTS {
+        assert_eq!(world.ask(endpoint, false).await.status(), 403);
+    }
+    world.gateway.terminate();
+    assert!(world.gateway.ended().await.success());
+    world.gateway.restart().await;
+    let mut told = entries(&world).await;
+    told.retain(|entry| entry["act"] == "request.deny");
+    let [entry] = &told[..] else {
+        panic!("one key, one policy, one reason: {told:?}")
+    };
+    assert_eq!(entry["subject"]["path"], ALICE);
+    let said = &entry["changes"];
+    assert_eq!(said["requests"], ENDPOINTS.len());
+    assert_eq!(said["policy"], "hours");
+    assert_eq!(said["component"], "office-hours");
+    assert_eq!(said["reason"], "outside-office-hours");
+    let (content, said) = audit(&world, &["verify"]);
+    assert!(content, "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn usage_is_exported_row_by_row_with_what_it_cost() {
     let world = World::new().await;
     for endpoint in &ENDPOINTS {
@@ -104,6 +138,17 @@ async fn usage_is_exported_row_by_row_with_what_it_cost() {
     let csv = exported(&world, "format=csv&account=root/research").await;
     assert!(csv.header("content-type").unwrap().starts_with("text/csv"));
     assert_eq!(csv.text().lines().count(), 1 + rows.len());
+    let otel = exported(&world, "format=otel").await.text();
+    let lines = otel.lines().map(|line| serde_json::from_str(line).unwrap());
+    let attributes: Vec<Value> = lines.collect();
+    assert_eq!(attributes.len(), rows.len());
+    let sum = |name: &str| -> u64 { attributes.iter().filter_map(|one| one[name].as_u64()).sum() };
+    assert_eq!(sum("tollgate.charged"), charged);
+    let output: u64 = rows.iter().map(|row| row.tokens().output).sum();
+    assert_eq!(sum("gen_ai.usage.output_tokens"), output);
+    let metrics = world.gateway.send(&Request::get("/metrics")).await.text();
+    let series = "gen_ai_server_request_duration_seconds_count{gen_ai_operation_name=\"chat\",gen_ai_provider_name=\"anthropic\"} 1";
+    assert!(metrics.contains(series), "{metrics}");
     let focus = exported(&world, "format=focus").await.text();
     let mut lines = focus.lines();
     assert!(lines.next().unwrap().starts_with("BilledCost,"));

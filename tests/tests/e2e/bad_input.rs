@@ -125,12 +125,18 @@ async fn an_output_cap_that_is_no_count_is_refused_or_left_to_the_vendor_but_nev
     let world = World::new().await;
     for (operation, name) in [
         ("chat-completions", "max_completion_tokens"),
+        ("chat-completions", "max_tokens"),
         ("responses", "max_output_tokens"),
+        ("messages", "max_tokens"),
     ] {
         let endpoint = Endpoint::of(operation);
         let model = format!("\"model\":\"{}\"", endpoint.model);
         for value in ["-1", "\"many\"", "1e400", "1.5"] {
-            let body = replaced(endpoint, &model, &format!("{model},\"{name}\":{value}"));
+            let cap = format!("\"{name}\":{value}");
+            let body = match endpoint.anthropic {
+                true => replaced(endpoint, "\"max_tokens\":256", &cap),
+                false => replaced(endpoint, &model, &format!("{model},{cap}")),
+            };
             let reply = world.post(endpoint.path, body).await;
             println!("{name}: {value} on {}", endpoint.path);
             endpoint.assert_error(&reply, 400, "invalid_request_error");
@@ -143,7 +149,13 @@ async fn fifty_megabytes_are_refused_and_others_are_served_meanwhile() {
     let world = World::new().await;
     for endpoint in &ENDPOINTS {
         let body = replaced(endpoint, "Good morning.", &"x".repeat(50 << 20));
-        let reply = world.post(endpoint.path, body).await;
+        let large = world.post(endpoint.path, body);
+        let others = async {
+            for _ in 0..5 {
+                assert_eq!(world.ask(endpoint, false).await.status(), 200);
+            }
+        };
+        let (reply, ()) = tokio::join!(large, others);
         endpoint.assert_error(&reply, 413, "request_too_large");
         assert_eq!(world.ask(endpoint, false).await.status(), 200);
     }
@@ -226,6 +238,11 @@ async fn a_client_that_never_ends_its_headers_is_disconnected_and_others_are_ser
             "something was answered to what is no request yet"
         );
     }
+    let log = world.gateway.log();
+    assert!(
+        log.contains("no whole head of a request came in time"),
+        "{log}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -165,7 +165,7 @@ async fn a_limit_of_one_model_does_not_bind_another() {
     assert_eq!(world.ask(gpt, false).await.status(), 200);
     assert_eq!(world.ask(gpt, false).await.status(), 429);
     assert_eq!(world.ask(claude, false).await.status(), 200);
-    let rows = world.management().rows().await;
+    let rows = world.management().wait_for_rows(3).await;
     let refused: Vec<_> = rows.iter().filter(|row| row.status() == 429).collect();
     assert_eq!(refused[0].text("limited_by"), format!("rpm[gpt-*]@{ALICE}"));
 }
@@ -419,5 +419,51 @@ async fn another_spelling_of_a_model_is_no_way_round_a_list_or_a_limit() {
         for name in [endpoint.model, &spelled] {
             assert_eq!(ask(name).await.status(), 429, "{name}");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn names_that_mean_nothing_are_refused_where_they_are_set() {
+    let world = World::new().await;
+    let management = world.management();
+    management
+        .change(
+            "root/research",
+            json!({ "model_map": { "fast": GPT, "old-*": GPT } }),
+        )
+        .await;
+    let limit = json!({ "rpm": 3 });
+    for (boundary, field) in [
+        (json!({ "endpoints": ["mesages"] }), "endpoints"),
+        (json!({ "endpoints": ["messages", "*"] }), "endpoints"),
+        (json!({ "providers": ["opanai"] }), "providers"),
+        // Requests are counted as the model that serves them.
+        (json!({ "model_limits": { "fast": limit } }), "model_limits"),
+        (
+            json!({ "model_limits": { "old-one": limit } }),
+            "model_limits",
+        ),
+    ] {
+        let change = Some(&boundary);
+        let path = format!("/api/accounts/{ALICE}");
+        let (status, told) = management.call("PATCH", &path, change).await;
+        let what = format!("{boundary}: {told}");
+        assert_eq!(
+            (status, &told["error"]["field"]),
+            (400, &json!(field)),
+            "{what}"
+        );
+        if field == "model_limits" {
+            continue;
+        }
+        let key = json!({ "account": ALICE, "scope": boundary });
+        let (status, told) = management.call("POST", "/api/keys", Some(&key)).await;
+        let field = json!(format!("scope.{field}"));
+        assert_eq!((status, &told["error"]["field"]), (400, &field), "{what}");
+    }
+    // And nothing of it has come to be.
+    for endpoint in &ENDPOINTS {
+        let reply = world.ask(endpoint, endpoint.streams).await;
+        assert_eq!(reply.status(), 200, "{}", reply.text());
     }
 }

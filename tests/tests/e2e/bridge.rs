@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 use tollgate_tests::endpoints::{ENDPOINTS, Endpoint};
 use tollgate_tests::gateway::Setup;
 use tollgate_tests::recordings::events;
-use tollgate_tests::simulator::{OPENAI, Part, Tokens, anthropic_error, openai_error, spoken};
+use tollgate_tests::simulator::{
+    Answer, OPENAI, Part, Tokens, anthropic_error, openai_error, spoken,
+};
 use tollgate_tests::wire::Reply;
 use tollgate_tests::world::{World, model, upstream};
 
@@ -52,7 +54,8 @@ fn speaking(world: &World, operation: &str, name: &str) -> Value {
 }
 
 /// Each client's endpoint with each vendor that does not speak its dialect.
-fn pairs() -> impl Iterator<Item = (&'static Endpoint, (&'static str, &'static str, Tokens))> {
+pub(crate) fn pairs()
+-> impl Iterator<Item = (&'static Endpoint, (&'static str, &'static str, Tokens))> {
     let clients = ENDPOINTS.iter().filter(|endpoint| endpoint.streams);
     clients.flat_map(|client| {
         let foreign = VENDORS.into_iter();
@@ -63,7 +66,7 @@ fn pairs() -> impl Iterator<Item = (&'static Endpoint, (&'static str, &'static s
 }
 
 /// The answer's text, as the client's dialect has it.
-fn text(client: &Endpoint, stream: bool, reply: &Reply) -> String {
+pub(crate) fn text(client: &Endpoint, stream: bool, reply: &Reply) -> String {
     let strings = |value: &Value, pointer: &str| {
         let found = value.pointer(pointer).and_then(Value::as_str);
         found.unwrap_or_default().to_owned()
@@ -253,6 +256,70 @@ async fn a_vendor_that_answers_at_once_where_a_stream_was_asked_for_is_told_as_o
         let request = reply.header("x-request-id").unwrap();
         let row = world.management().row_of(request).await;
         assert_eq!(row.tokens(), tokens, "{what}");
+    }
+}
+
+/// Labels lie: some vendors stream to everybody, others call their streams JSON or nothing at all.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_is_what_it_looks_like_and_not_what_it_is_labelled() {
+    let world = foreign().await;
+    for (client, (operation, name, tokens)) in pairs() {
+        let what = format!("{} on {operation}", client.operation);
+        let said = "As it comes.";
+        for (wanted, label) in [
+            (false, "text/event-stream"),
+            (true, "application/json"),
+            (true, "text/plain"),
+        ] {
+            let answer = spoken(operation, true, said).labelled(label);
+            world.simulator.script(answer);
+            let reply = world.post(client.path, client.body_for(name, wanted)).await;
+            assert_eq!(reply.status(), 200, "{what}, {label}: {}", reply.text());
+            assert_eq!(
+                text(client, wanted, &reply),
+                said,
+                "{what}, {label}: {}",
+                reply.text()
+            );
+            let request = reply.header("x-request-id").unwrap();
+            let row = world.management().row_of(request).await;
+            assert_eq!(row.tokens(), tokens, "{what}, {label}: {}", row.0);
+        }
+    }
+}
+
+/// Nothing has gone to the client: whoever else serves the model is asked.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_cannot_be_bridged_is_another_vendors_turn() {
+    let page = "<html><body>We are back soon.</body></html>";
+    for (client, (operation, name, tokens)) in pairs() {
+        for stream in [false, true] {
+            for body in [page, "{\"id\":", ""] {
+                // Of its own: a failing upstream may be left alone for a while afterwards.
+                let world = foreign().await;
+                let mut spare = speaking(&world, operation, name);
+                spare["priority"] = json!(-10);
+                world.management().upstream("spare", spare).await;
+                let what = format!("{} on {operation}, {stream}, {body:?}", client.operation);
+                let label = if body == page {
+                    "text/html"
+                } else {
+                    "application/json"
+                };
+                let broken = Answer::json(200, body).labelled(label);
+                world.simulator.script(broken);
+                world
+                    .simulator
+                    .script(spoken(operation, stream, "From the other."));
+                let reply = world.post(client.path, client.body_for(name, stream)).await;
+                assert_eq!(reply.status(), 200, "{what}: {}", reply.text());
+                assert_eq!(text(client, stream, &reply), "From the other.", "{what}");
+                let request = reply.header("x-request-id").unwrap();
+                let row = world.management().row_of(request).await;
+                assert_eq!(row.text("upstream"), "spare", "{what}");
+                assert_eq!(row.tokens(), tokens, "{what}");
+            }
+        }
     }
 }
 
@@ -481,6 +548,44 @@ async fn what_a_vendors_dialect_cannot_say_is_refused_by_name_and_costs_nothing(
     world.management().upstream("can", record).await;
     let reply = world.post(chat.path, body.to_string()).await;
     assert!(reply.status() >= 500, "{}", reply.text());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_effort_that_a_model_refuses_becomes_the_nearest_that_its_manifest_lists() {
+    let world = World::new().await;
+    let told = |effort: &str, model: &str| {
+        let body = json!({ "model": model, "input": "Go", "reasoning": { "effort": effort } });
+        let world = &world;
+        async move {
+            let reply = world.post("/v1/responses", body.to_string()).await;
+            assert_eq!(reply.status(), 200, "{}", reply.text());
+            let sent = world.simulator.last().json();
+            let thinking = sent["thinking"]["type"].as_str().map(str::to_owned);
+            let effort = sent["output_config"]["effort"].as_str().map(str::to_owned);
+            (thinking.unwrap_or_default(), effort.unwrap_or_default())
+        }
+    };
+    for (asked, model, thinking, sent) in [
+        ("xhigh", "claude-opus-4-6", "adaptive", "max"),
+        ("xhigh", "claude-opus-4-7", "adaptive", "xhigh"),
+        ("none", "claude-opus-4-7", "disabled", ""),
+        ("none", "claude-opus-5-5", "adaptive", "low"),
+    ] {
+        assert_eq!(
+            told(asked, model).await,
+            (thinking.to_owned(), sent.to_owned()),
+            "{asked} of {model}"
+        );
+    }
+    // One that always thinks and knows three efforts, in Chat Completions.
+    let world = crate::foreign_vendors::vendors().await;
+    for (asked, sent) in [("none", "low"), ("medium", "high"), ("xhigh", "max")] {
+        let body = json!({ "model": "chat-only", "input": "Go", "reasoning": { "effort": asked } });
+        let reply = world.post("/v1/responses", body.to_string()).await;
+        assert_eq!(reply.status(), 200, "{}", reply.text());
+        let received = world.simulator.last().json();
+        assert_eq!(received["reasoning_effort"], sent, "{asked}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

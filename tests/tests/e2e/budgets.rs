@@ -2,10 +2,13 @@
 
 use serde_json::{Value, json};
 use tollgate_tests::crowd::{self, THOUSAND};
-use tollgate_tests::endpoints::{ENDPOINTS, Endpoint};
+use tollgate_tests::endpoints::{ENDPOINTS, Endpoint, GPT};
+use tollgate_tests::guests::{self, Deed};
 use tollgate_tests::simulator::{Answer, Gate, Part, Tokens};
 use tollgate_tests::wire::{Reply, Request};
 use tollgate_tests::world::{ALICE, World};
+
+use crate::misbehaving_guests;
 
 /// What the tests' small requests cost at most for each token of output, and what is left for their input. Micro-units.
 const OUTPUT: u64 = 15;
@@ -179,8 +182,9 @@ async fn parallel_requests_on_a_budget_never_charge_more_than_it_and_leave_less_
         }
     }
     assert!(ended, "the budget never ends");
-    let rows = world.management().rows().await;
-    let charged: u64 = rows.iter().map(|row| row.charged()).sum();
+    let account = world.management().get("/api/accounts/root/research").await;
+    let charged = account["effective"]["spent_month"].as_u64().unwrap();
+    let rows = world.management().rows_that_charge(charged).await;
     let hold = rows
         .iter()
         .map(|row| row.0["hold"].as_u64().unwrap())
@@ -383,4 +387,87 @@ async fn an_answer_that_nobody_waits_for_is_refused_where_money_is_limited() {
     let reply = world.post(endpoint.path, body.to_string()).await;
     let error = endpoint.assert_error(&reply, 400, "unsupported_parameter");
     assert_eq!(error["param"], "background");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_that_is_collected_for_its_client_is_cut_where_the_account_says_so() {
+    let world = World::with(misbehaving_guests::setup()).await;
+    let endpoint = Endpoint::of("chat-completions");
+    // It asks its vendor for a stream whatever its client wants.
+    let deed = Deed::Collects("/v1/chat/completions");
+    let provider = guests::provider_always("collects", &deed);
+    misbehaving_guests::load(&world, "collects", &provider).await;
+    misbehaving_guests::register(&world, "collects", "collected", 0).await;
+    let (slice, limit) = (500, 4_000 * OUTPUT);
+    for on_exhaust in ["finish", "cut"] {
+        let boundaries = json!({ "budget_mode": "soft", "on_exhaust": on_exhaust, "default_output": slice,
+            "limits": { "daily_limit": limit } });
+        let management = world.management();
+        management
+            .account("root/research", on_exhaust, boundaries)
+            .await;
+        let key = management.key(&format!("root/research/{on_exhaust}")).await;
+        world.gateway.keep_secret(&key.secret);
+        let (mut events, end) = long_stream();
+        events.push(match on_exhaust {
+            "cut" => Part::Hang,
+            _ => end,
+        });
+        world.simulator.script(Answer::stream(events));
+        let body = endpoint.body_for("collected", false);
+        let request = Request::post(endpoint.path, body).bearer(&key.secret);
+        let reply = world.gateway.send(&request).await;
+        let id = reply.header("x-request-id").unwrap();
+        let row = world.management().row_of(id).await;
+        if on_exhaust == "finish" {
+            assert_eq!(reply.status(), 200, "{}", reply.text());
+            assert_eq!(row.tokens().output, 10_000, "{}", row.0);
+            continue;
+        }
+        endpoint.assert_error(&reply, 429, "insufficient_quota");
+        assert_eq!(reply.header("x-should-retry"), Some("false"));
+        assert_eq!(row.text("error"), "budget-exhausted");
+        assert!(row.estimated(), "{}", row.0);
+        // What had come by then is paid for: it used up what was held.
+        assert!(row.tokens().output >= slice, "{}", row.0);
+        assert!(row.charged() >= slice * OUTPUT, "{}", row.0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_policy_that_amends_a_turn_makes_nothing_cheaper_of_what_its_vendor_keeps() {
+    let world = World::with(misbehaving_guests::setup()).await;
+    let management = world.management();
+    let limits = json!({ "limits": { "daily_limit": 900_000_000 } });
+    management.change("root/research", limits).await;
+    let endpoint = Endpoint::of("responses");
+    let (kept, id) = (50_000, "resp_long");
+    let first = json!({
+        "id": id, "object": "response", "status": "completed", "model": GPT, "output": [],
+        "usage": { "input_tokens": kept, "output_tokens": 10, "total_tokens": kept + 10 },
+    });
+    world.simulator.script(Answer::json(200, first.to_string()));
+    assert_eq!(world.ask(endpoint, false).await.status(), 200);
+    let policies: [(&str, Deed); 4] = [
+        ("none", Deed::Amends(&[])),
+        ("tags", Deed::Amends(&[(3, "team", "blue")])),
+        ("sets", Deed::Amends(&[(2, "temperature", "0.5")])),
+        ("caps", Deed::Amends(&[(1, "", "")])),
+    ];
+    for (name, deed) in &policies {
+        misbehaving_guests::load(&world, name, &guests::policy(deed)).await;
+        management
+            .policy("attached", name, "root/research", json!({}))
+            .await;
+        for stream in [false, true] {
+            let body = json!({ "model": GPT, "input": "and then?", "stream": stream,
+                "previous_response_id": id, "max_output_tokens": 100 });
+            let reply = world.post(endpoint.path, body.to_string()).await;
+            assert_eq!(reply.status(), 200, "{name}: {}", reply.text());
+            let row = reply.header("x-request-id").unwrap();
+            let hold = management.row_of(row).await.0["hold"].as_u64().unwrap();
+            // It is input again, at $3 for a million tokens, and held for as densely as text can be.
+            assert!(hold > 2 * kept * 3, "{name}: {hold}");
+        }
+    }
 }

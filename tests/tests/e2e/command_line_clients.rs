@@ -128,6 +128,9 @@ async fn pasted(script: &str, further: &str, files: &[(&str, &str)]) -> Outcome 
     outcome
 }
 
+/// What Codex says of a model that it has no catalogue of.
+const UNKNOWN_MODEL: &str = "fallback metadata";
+
 /// A command whose output is not in its text, so that a client that shows it has run it.
 const COMMAND: &str = r#"echo the answer is $((6*7))"#;
 
@@ -166,6 +169,12 @@ async fn codex_works_with_the_printed_settings_and_runs_a_tool() {
             "{}\n{}",
             outcome.output,
             outcome.errors
+        );
+        // It has fetched the catalogue, so the model is no stranger to it.
+        assert!(
+            !outcome.output.contains(UNKNOWN_MODEL),
+            "{}",
+            outcome.output
         );
     }
     // One request for the text, two for the round trip.
@@ -213,7 +222,7 @@ fn sent(received: &[Arc<Received>], path: &str) -> Vec<serde_json::Value> {
     received
         .iter()
         .filter(|received| received.path() == path)
-        .map(|received| received.json())
+        .map(|received| received.whole())
         .collect()
 }
 
@@ -274,6 +283,13 @@ async fn codex_runs_a_tool_over_a_websocket() {
     let world = World::new().await;
     let outcome = codex(&world, GPT, "TOOL_PLEASE compute the answer", true).await;
     assert_round_trip(&world, &outcome).await;
+    // The vendor has a WebSocket itself, and hears only what is new.
+    let received = world.simulator.received();
+    assert!(received.iter().all(|received| received.over_websocket()));
+    assert_eq!(world.simulator.handshakes().len(), 1);
+    let second = received[1].json();
+    assert!(second["previous_response_id"].is_string(), "{second}");
+    assert_eq!(second["input"].as_array().unwrap().len(), 1, "{second}");
     // One connection, and nothing beside it: the warm-up and each request with only what is new were understood.
     let metrics = world.gateway.send(&Request::get("/metrics")).await.text();
     assert!(

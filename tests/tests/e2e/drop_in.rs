@@ -1,14 +1,17 @@
 //! A vendor is added by dropping a file in while traffic flows; a bad file leaves the old one serving.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
+use tollgate_tests::clients::run;
 use tollgate_tests::endpoints::{ENDPOINTS, Endpoint};
-use tollgate_tests::gateway::Setup;
+use tollgate_tests::gateway::{Gateway, Setup};
 use tollgate_tests::guests;
 use tollgate_tests::places;
 use tollgate_tests::simulator::{Answer, Simulator, Tokens};
+use tollgate_tests::wire::PATIENCE;
 use tollgate_tests::world::World;
 
 use crate::byte_identity::request_id;
@@ -55,7 +58,9 @@ impl Traffic {
     /// Waits until some requests more have been sent than now.
     async fn flows(&self) {
         let wanted = self.sent.load(Ordering::Relaxed) + 20;
+        let began = std::time::Instant::now();
         while self.sent.load(Ordering::Relaxed) < wanted {
+            assert!(began.elapsed() < PATIENCE, "no requests flow");
             tokio::time::sleep(std::time::Duration::from_millis(2)).await;
         }
     }
@@ -187,6 +192,19 @@ async fn usage_in_the_vendors_own_place_counts(world: &World) {
     };
     assert_eq!(row.tokens(), wanted, "{}", row.0);
     assert!(!row.estimated());
+    // It speaks two dialects, each at an address of its own.
+    let endpoint = Endpoint::of("messages");
+    let reply = world
+        .post(endpoint.path, endpoint.body_for("kimi-k3", false))
+        .await;
+    assert_eq!(reply.status(), 200, "{}", reply.text());
+    assert_eq!(kimi.last().path(), "/anthropic/v1/messages");
+    assert_eq!(
+        kimi.last().header("authorization"),
+        Some("Bearer sk-upstream-secret-kimi-1122")
+    );
+    let row = world.management().row_of(&request_id(&reply)).await;
+    assert_eq!(row.tokens(), endpoint.tokens, "{}", row.0);
     let record =
         json!({ "provider": "kimi", "base_url": world.simulator.base_url(), "credential": "kimi" });
     world.management().upstream("kimi", record).await;
@@ -296,4 +314,61 @@ async fn a_file_written_slowly_in_place_is_loaded_once_it_is_whole() {
     let done =
         |components: &Value| loaded(components, "kimi") && failure(components, "kimi").is_none();
     world.management().wait_for_components("kimi", done).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_keys_are_trusted_only_what_one_of_them_signed_is_loaded() {
+    let folder = tempfile::tempdir().unwrap();
+    let [own, stranger] = ["own", "stranger"].map(|name| folder.path().join(name));
+    let public_key = |file: &Path| tollgate(&["signing-key", file.to_str().unwrap()]);
+    let trusted = format!("[{:?}]", public_key(&own).trim());
+    public_key(&stranger);
+    let setup = Setup::new(&["echo"]).set("components", "trusted_keys", &trusted);
+    let gateway = Gateway::start(&setup).await;
+    let (management, file) = (gateway.management(), gateway.components().join("echo.wasm"));
+    let sign = |key: &Path| {
+        let [file, key] = [&file, key].map(|path| path.to_str().unwrap());
+        tollgate(&["sign", file, "--key", key]);
+    };
+    let refused = |word: &'static str| {
+        move |components: &Value| failure(components, "echo").is_some_and(|why| why.contains(word))
+    };
+
+    let components = management
+        .wait_for_components("the refusal", refused("is not signed"))
+        .await;
+    assert!(!loaded(&components, "echo"), "{components:#}");
+    sign(&stranger);
+    management
+        .wait_for_components(
+            "the refusal",
+            refused("which is not in `components.trusted_keys`"),
+        )
+        .await;
+    sign(&own);
+    let served =
+        |components: &Value| loaded(components, "echo") && failure(components, "echo").is_none();
+    management.wait_for_components("echo", served).await;
+
+    // Changed after it was signed: the one that serves goes on.
+    let mut changed = std::fs::read(&file).unwrap();
+    let middle = changed.len() / 2;
+    changed[middle] ^= 1;
+    gateway.drop_in("echo", &changed);
+    let components = management
+        .wait_for_components(
+            "the refusal",
+            refused("has been changed since it was signed"),
+        )
+        .await;
+    assert!(loaded(&components, "echo"), "{components:#}");
+}
+
+/// Runs `tollgate component …` and returns what it prints.
+fn tollgate(arguments: &[&str]) -> String {
+    let mut command = std::process::Command::new(places::binary());
+    let home = tempfile::tempdir().unwrap();
+    let ended = run(command.arg("component").args(arguments), home.path()).unwrap();
+    assert!(ended.success, "{}", ended.errors);
+    ended.output
 }

@@ -112,6 +112,11 @@ async fn a_kept_answer_is_shown_listed_and_deleted_for_its_own_account_only() {
         let shown = call(&world, &own, "GET", &format!("{prefix}/responses/{id}")).await;
         assert_eq!(shown.status(), 200, "{}", shown.text());
         assert_eq!(shown.json(), answer);
+        // An SDK that waits for events would read none, and think that nothing was said.
+        let path = format!("{prefix}/responses/{id}?stream=true");
+        let streamed = call(&world, &own, "GET", &path).await;
+        assert_eq!(streamed.status(), 400, "{}", streamed.text());
+        assert_eq!(streamed.json()["error"]["param"], "stream");
         let items = call(
             &world,
             &own,
@@ -172,6 +177,119 @@ async fn what_the_client_does_not_want_kept_is_not() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_kept_of_an_account_that_says_so_and_of_those_below_it() {
+    let mut world = foreign().await;
+    let own = world.key.secret.clone();
+    let management = world.management();
+    management.account("root", "sales", json!({})).await;
+    let sales = management.key("root/sales").await.secret;
+    world.gateway.keep_secret(&sales);
+    let responses = Endpoint::of("responses");
+    let not_found = |reply: &Reply| {
+        responses.assert_error(reply, 400, "previous_response_not_found");
+    };
+    let after = |id: &str| json!({ "model": "chat-only", "input": "and then?", "previous_response_id": id });
+    let at = |id: &str| format!("/v1/responses/{id}");
+
+    // What was kept before stays.
+    let early = json!({ "model": "chat-only", "input": "an early secret" });
+    let early = id_of(&ask(&world, early).await, false);
+    let made = world.post("/v1/conversations", "{}").await;
+    let conversation = made.json()["id"].as_str().unwrap().to_owned();
+    let turn = |input: &str| json!({ "model": "messages-only", "input": input, "conversation": conversation });
+    id_of(&ask(&world, turn("one")).await, false);
+
+    management
+        .change("root/research", json!({ "keep_answers": false }))
+        .await;
+    // Looser than what is above: without effect.
+    let looser = management
+        .change(ALICE, json!({ "keep_answers": true }))
+        .await;
+    let expected = json!({ "value": false, "source": "root/research" });
+    assert_eq!(looser["effective"]["keep_answers"], expected, "{looser}");
+
+    let mut unkept = Vec::new();
+    for model in ["chat-only", "messages-only"] {
+        for (stream, store) in [(false, None), (true, None), (false, Some(true))] {
+            let mut body = json!({ "model": model, "input": "a late secret", "stream": stream });
+            if let Some(store) = store {
+                body["store"] = json!(store);
+            }
+            let id = id_of(&ask(&world, body).await, stream);
+            let shown = call(&world, &own, "GET", &at(&id)).await;
+            assert_eq!(shown.status(), 404, "{model} {stream}: {}", shown.text());
+            let asked = world.simulator.received().len();
+            not_found(&ask(&world, after(&id)).await);
+            assert_eq!(world.simulator.received().len(), asked, "a vendor heard");
+            unkept.push(id);
+        }
+    }
+    let items = json!({ "items": [{ "role": "user", "content": "a late secret" }] });
+    let refused = world.post("/v1/conversations", items.to_string()).await;
+    let error = responses.assert_error(&refused, 403, "endpoint_not_allowed");
+    let why = error["message"].as_str().unwrap();
+    assert!(why.contains("keep_answers"), "{why}");
+
+    let shown = call(&world, &own, "GET", &at(&early)).await;
+    assert_eq!(shown.status(), 200, "{}", shown.text());
+    unkept.push(id_of(&ask(&world, after(&early)).await, false));
+    let sent = world.simulator.last().text();
+    assert!(sent.contains("an early secret"), "{sent}");
+    // A conversation ends, rather than to go on as if the last answer had not been.
+    unkept.push(id_of(&ask(&world, turn("two")).await, false));
+    let ended = ask(&world, turn("three")).await;
+    not_found(&ended);
+    assert!(ended.text().contains(&conversation), "{}", ended.text());
+
+    // What a vendor keeps is its own, and whose that is stays known.
+    let there = json!({ "model": "responses-only", "input": "to the vendor" });
+    let there = id_of(&ask(&world, there).await, false);
+    let mut next = after(&there);
+    next["model"] = json!("responses-only");
+    let request = Request::post(responses.path, next.to_string());
+    let foreign = world.gateway.send(&request.bearer(&sales)).await;
+    not_found(&foreign);
+    id_of(&ask(&world, next).await, false);
+    assert_eq!(
+        world.simulator.last().json()["previous_response_id"],
+        there.as_str()
+    );
+
+    // Beside it everything is as before.
+    let body = json!({ "model": "chat-only", "input": "sold one" });
+    let request = Request::post(responses.path, body.to_string()).bearer(&sales);
+    let sold = id_of(&world.gateway.send(&request).await, false);
+    let request = Request::post(responses.path, after(&sold).to_string()).bearer(&sales);
+    id_of(&world.gateway.send(&request).await, false);
+    let sent = world.simulator.last().text();
+    assert!(sent.contains("sold one"), "{sent}");
+
+    world.gateway.terminate();
+    assert!(world.gateway.ended().await.success());
+    let found = world.gateway.files_with("a late secret");
+    assert!(found.is_empty(), "content lies readable in {found:?}");
+    world.gateway.restart().await;
+    for id in &unkept {
+        assert_eq!(call(&world, &own, "GET", &at(id)).await.status(), 404);
+    }
+    for (secret, id) in [(&own, &early), (&sales, &sold)] {
+        assert_eq!(call(&world, secret, "GET", &at(id)).await.status(), 200);
+    }
+
+    // It is kept again once nobody forbids it.
+    let management = world.management();
+    management
+        .change("root/research", json!({ "keep_answers": null }))
+        .await;
+    let late = json!({ "model": "chat-only", "input": "late, but kept" });
+    let late = id_of(&ask(&world, late).await, false);
+    id_of(&ask(&world, after(&late)).await, false);
+    let sent = world.simulator.last().text();
+    assert!(sent.contains("late, but kept"), "{sent}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_conversation_object_grows_with_each_answer() {
     let world = foreign().await;
     let items = json!({ "items": [{ "role": "user", "content": "my name is Ada" }], "metadata": { "k": "v" } });
@@ -228,6 +346,29 @@ async fn a_conversation_that_grew_too_long_ends_rather_than_to_go_on_from_an_old
             );
         }
     }
+}
+
+/// Its vendor may keep nothing of it, and would refuse every further turn.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_conversation_does_not_move_to_an_answer_that_broke_off() {
+    let world = foreign().await;
+    let made = world.post("/v1/conversations", "{}").await;
+    let conversation = made.json()["id"].as_str().unwrap().to_owned();
+    let turn = |input: &str, stream: bool| json!({ "model": "responses-only", "input": input, "stream": stream, "conversation": conversation });
+    let first = id_of(&ask(&world, turn("first", false)).await, false);
+    let answer = spoken("responses", true, "never told to its end");
+    world.simulator.script(answer.then(3, Part::Cut));
+    let broken = ask(&world, turn("second", true)).await.text();
+    assert!(broken.contains("response.failed"), "{broken}");
+    assert_eq!(
+        world.simulator.last().json()["previous_response_id"],
+        first.as_str()
+    );
+    id_of(&ask(&world, turn("once more", false)).await, false);
+    assert_eq!(
+        world.simulator.last().json()["previous_response_id"],
+        first.as_str()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -374,4 +515,76 @@ async fn an_answer_that_its_client_has_left_is_no_other_accounts() {
     endpoint.assert_error(&foreign, 400, "previous_response_not_found");
     let own = world.post(endpoint.path, next).await;
     assert_eq!(own.status(), 200, "{}", own.text());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_asked_about_a_kept_answer_leaves_a_row_and_what_was_asked_of_its_vendor_counts_after_a_restart_too()
+ {
+    let mut world = foreign().await;
+    let own = world.key.secret.clone();
+    let turn = |model: &str| json!({ "model": model, "input": "remember me" });
+    let limits = json!({ "limits": { "rpd": 5 } });
+    world.management().change(ALICE, limits).await;
+    // The gateway keeps the one, its vendor the other.
+    let here = id_of(&ask(&world, turn("chat-only")).await, false);
+    let there = id_of(&ask(&world, turn("responses-only")).await, false);
+    let answer = json!({ "id": there, "object": "response" }).to_string();
+    world.simulator.always(Some(Answer::json(200, answer)));
+    let (at_here, at_there) = (
+        format!("/v1/responses/{here}"),
+        format!("/v1/responses/{there}"),
+    );
+    let items = format!("{at_there}/input_items");
+    let gone = "/v1/responses/resp_0".to_owned();
+    let asked = [
+        ("GET", &at_here, "get-response", 200, false),
+        ("GET", &at_there, "get-response", 200, true),
+        ("GET", &items, "list-input-items", 200, true),
+        ("DELETE", &gone, "delete-response", 404, false),
+        ("GET", &at_there, "get-response", 200, true),
+    ];
+    for (method, path, operation, status, counted) in asked {
+        let reply = call(&world, &own, method, path).await;
+        assert_eq!(reply.status(), status, "{path}: {}", reply.text());
+        let id = reply.header("x-request-id").unwrap();
+        let row = world.management().row_of(id).await;
+        let what = format!("{method} {path}: {}", row.0);
+        assert_eq!(row.text("operation"), operation, "{what}");
+        assert_eq!(row.status(), u64::from(status), "{what}");
+        assert_eq!(row.0["counted"], counted, "{what}");
+        assert_eq!((row.tokens(), row.charged()), Default::default(), "{what}");
+        assert!(!row.estimated(), "{what}");
+        let upstream = if counted { "responses-only" } else { "" };
+        assert_eq!(row.text("upstream"), upstream, "{what}");
+    }
+    let refused = call(&world, &own, "GET", &at_there).await;
+    assert_eq!(refused.status(), 429, "{}", refused.text());
+    let row = refused.header("x-request-id").unwrap();
+    let row = world.management().row_of(row).await;
+    assert_eq!(row.text("limited_by"), format!("rpd@{ALICE}"), "{}", row.0);
+    world.gateway.terminate();
+    assert!(world.gateway.ended().await.success());
+    world.gateway.restart().await;
+    let refused = call(&world, &own, "GET", &at_there).await;
+    assert_eq!(refused.status(), 429, "{}", refused.text());
+    assert_eq!(ask(&world, turn("chat-only")).await.status(), 429);
+    assert_eq!(call(&world, &own, "GET", &at_here).await.status(), 200);
+    // Reports and exports have them: as requests that cost nothing.
+    let management = world.management();
+    let report = management.get("/api/usage/report?by=provider").await;
+    let (totals, rows) = (&report["totals"], management.rows().await);
+    assert_eq!(totals["requests"], rows.len(), "{report}");
+    let export = |format: &str| {
+        let path = format!("/api/usage/export?format={format}");
+        Request::get(&path).bearer(management.token())
+    };
+    let told = tollgate_tests::wire::send(management.address(), &export("otel")).await;
+    let told = told.text();
+    assert!(
+        told.contains(r#""gen_ai.operation.name":"list_input_items""#),
+        "{told}"
+    );
+    let charges = tollgate_tests::wire::send(management.address(), &export("focus")).await;
+    // The heading, and what cost something: the two answers.
+    assert_eq!(charges.text().lines().count(), 3, "{}", charges.text());
 }

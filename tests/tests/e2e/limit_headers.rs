@@ -249,3 +249,65 @@ async fn an_answer_that_a_policy_withholds_tells_them_too() {
         assert_eq!(rate(endpoint, &reply, "tokens").0, TOKENS);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_counts_against_no_limit_tells_them_too_and_counts_nothing() {
+    let world = World::new().await;
+    let key = account(&world, "listing").await;
+    let dialects = ["responses", "messages"].map(Endpoint::of);
+    let ask = async |dialect: &Endpoint, method: &str, path: &str| {
+        let mut request = Request::new(method, path).bearer(&key.secret);
+        if dialect.anthropic {
+            request = request.header("anthropic-version", "2023-06-01");
+        }
+        world.gateway.send(&request).await
+    };
+    let assert_told = |dialect: &Endpoint, reply: &Reply, status: u16, left: u64| {
+        let what = format!("{} {:?}", reply.text(), reply.head.headers);
+        assert_eq!(reply.status(), status, "{what}");
+        assert_eq!(told(reply).len(), 6, "{what}");
+        assert!(!what.contains(&ABOVE.to_string()), "{what}");
+        let (limit, remaining, _) = rate(dialect, reply, "requests");
+        assert_eq!((limit, remaining), (REQUESTS, left), "{what}");
+        assert_eq!(rate(dialect, reply, "tokens").0, TOKENS, "{what}");
+    };
+    let models = async |left: u64| {
+        for dialect in dialects {
+            let one = format!("/v1/models/{}", dialect.model);
+            let all = [("/v1/models", 200), (&*one, 200), ("/v1/models/none", 404)];
+            for (path, status) in all {
+                let reply = ask(dialect, "GET", path).await;
+                assert_told(dialect, &reply, status, left);
+            }
+        }
+    };
+    models(REQUESTS).await;
+    // What the gateway keeps itself.
+    let dialect = dialects[0];
+    let made = ask(dialect, "POST", "/v1/conversations").await;
+    assert_told(dialect, &made, 200, REQUESTS);
+    let kept = format!("/v1/conversations/{}", made.json()["id"].as_str().unwrap());
+    for (method, path, status) in [
+        ("GET", &*kept, 200),
+        ("DELETE", &kept, 200),
+        ("GET", &kept, 404),
+        ("GET", "/v1/responses/none", 404),
+        ("DELETE", "/v1/responses/none", 404),
+        ("GET", "/v1/responses/none/input_items", 404),
+    ] {
+        let reply = ask(dialect, method, path).await;
+        assert_told(dialect, &reply, status, REQUESTS);
+    }
+    // What a vendor keeps is asked of it, which is a request.
+    let request = Request::post(dialect.path, dialect.body(false)).bearer(&key.secret);
+    let answer = world.gateway.send(&request).await;
+    assert_told(dialect, &answer, 200, REQUESTS - 1);
+    let kept = format!("/v1/responses/{}", answer.json()["id"].as_str().unwrap());
+    for (status, left) in [(200, REQUESTS - 2), (200, 0), (429, 0)] {
+        let answer = tollgate_tests::simulator::Answer::json(200, "{}");
+        world.simulator.always(Some(answer));
+        let reply = ask(dialect, "GET", &kept).await;
+        assert_told(dialect, &reply, status, left);
+    }
+    models(0).await;
+}

@@ -131,6 +131,79 @@ async fn as_codex_wants_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_list_says_what_the_manifest_says_of_a_model_and_nothing_else() {
+    let world = world().await;
+    let entry = |list: &Value, members: &str, name: &str, id: &str| {
+        let entries = list[members].as_array().unwrap().iter();
+        let mut found = entries.filter(|entry| entry[name] == id);
+        found
+            .next()
+            .unwrap_or_else(|| panic!("no {id} in {list}"))
+            .clone()
+    };
+
+    let list = get(&world, "/v1/models", &[]).await;
+    let known = entry(&list, "data", "id", "claude-opus-4-6");
+    assert_eq!(known["context_length"], 1_000_000, "{known}");
+    assert_eq!(known["max_completion_tokens"], 128_000, "{known}");
+    assert_eq!(
+        known["architecture"]["input_modalities"],
+        json!(["text", "image"])
+    );
+    assert_eq!(
+        known["reasoning"],
+        json!({ "mandatory": false, "supported_efforts": ["max", "high", "medium", "low"] })
+    );
+    let parameters = known["supported_parameters"].as_array().unwrap();
+    for parameter in ["tools", "parallel_tool_calls", "reasoning_effort"] {
+        assert!(parameters.contains(&json!(parameter)), "{known}");
+    }
+    let embeds = entry(&list, "data", "id", "text-embedding-3-small");
+    assert_eq!(
+        embeds["architecture"]["output_modalities"],
+        json!(["embeddings"])
+    );
+    // Of the operator's own model nothing is known but what the operator said.
+    let own = entry(&list, "data", "id", GPT);
+    assert_eq!(own["context_length"], 200_000, "{own}");
+    assert!(own.get("supported_parameters").is_none(), "{own}");
+
+    let anthropic = [("anthropic-version", "2023-06-01")];
+    let list = get(&world, "/v1/models?limit=1000", &anthropic).await;
+    let known = entry(&list, "data", "id", "claude-opus-4-6");
+    assert_eq!(known["max_input_tokens"], 1_000_000, "{known}");
+    assert_eq!(known["max_tokens"], 128_000, "{known}");
+    let supports = |id: &str, pointer: &str| {
+        let known = entry(&list, "data", "id", id);
+        let found = known["capabilities"].pointer(pointer);
+        found
+            .and_then(|support| support["supported"].as_bool())
+            .unwrap_or_else(|| panic!("{pointer} of {known}"))
+    };
+    for (id, xhigh, off) in [
+        ("claude-opus-4-6", false, true),
+        ("claude-opus-4-7", true, true),
+        ("claude-opus-5-5", true, false),
+    ] {
+        assert_eq!(supports(id, "/effort/xhigh"), xhigh, "{id}");
+        assert_eq!(supports(id, "/thinking/types/disabled"), off, "{id}");
+        assert!(supports(id, "/image_input"), "{id}");
+    }
+    let own = entry(&list, "data", "id", CLAUDE);
+    assert!(own.get("capabilities").is_none(), "{own}");
+
+    let list = get(&world, "/v1/models?client_version=0.169.0", &[]).await;
+    let known = entry(&list, "models", "slug", "claude-opus-4-6");
+    assert_eq!(known["context_window"], 1_000_000, "{known}");
+    assert_eq!(known["supports_parallel_tool_calls"], true, "{known}");
+    let levels = known["supported_reasoning_levels"].as_array().unwrap();
+    let levels: Vec<_> = levels.iter().map(|level| &level["effort"]).collect();
+    assert_eq!(levels, ["low", "medium", "high", "max"]);
+    let embeds = entry(&list, "models", "slug", "text-embedding-3-small");
+    assert_eq!(embeds["visibility"], "hide", "{embeds}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_model_by_its_name_slashes_and_all() {
     let world = world().await;
     for path in [

@@ -255,7 +255,7 @@ async fn a_stream_that_is_cut_gives_nothing_away_that_was_held_back() {
 }
 
 /// Today's weekday in UTC, 1 for Monday.
-fn weekday() -> u64 {
+pub(crate) fn weekday() -> u64 {
     let seconds = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap()
@@ -291,6 +291,9 @@ async fn office_hours_are_kept_on_every_endpoint_with_the_policys_own_words() {
             row.0
         );
         assert_eq!(row.charged(), 0);
+        // Of several policies it can be told which one it was.
+        let acted = &row.0["policies"][0];
+        assert_eq!(acted["component"], "office-hours", "{}", row.0);
     }
     assert!(world.simulator.received().is_empty());
     // A sibling department has no office hours.

@@ -21,6 +21,11 @@ async fn every_recorded_exchange_passes_byte_for_byte_and_is_charged_exactly() {
         return;
     };
     let (exchanges, skipped) = load(&folder);
+    assert!(
+        !exchanges.is_empty(),
+        "nothing in {} can be replayed",
+        folder.display()
+    );
     let world = World::with(Setup::new(&["openai", "anthropic"])).await;
     for provider in ["openai", "anthropic"] {
         let names = exchanges

@@ -127,9 +127,9 @@ async fn a_cut_in_the_middle_of_an_event_ends_in_a_readable_error_all_the_same()
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_vendor_that_falls_silent_is_given_up() {
-    let world =
-        World::with(Setup::new(&["openai", "anthropic"]).set("upstream", "idle_timeout_ms", "400"))
-            .await;
+    // Longer than a busy machine takes between two events.
+    let setup = Setup::new(&["openai", "anthropic"]).set("upstream", "idle_timeout_ms", "3000");
+    let world = World::with(setup).await;
     for endpoint in streaming() {
         world
             .simulator

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use tollgate_tests::crowd::{self, THOUSAND};
 use tollgate_tests::endpoints::{ENDPOINTS, Endpoint};
+use tollgate_tests::gateway::Setup;
 use tollgate_tests::management::Management;
 use tollgate_tests::simulator::{Answer, Gate};
 use tollgate_tests::world::{ALICE, World};
@@ -44,10 +45,12 @@ async fn an_empty_wallet_ends_every_endpoint_in_its_dialect_and_credit_opens_it_
         };
         endpoint.assert_error(&reply, status, word);
         assert_eq!(reply.header("x-should-retry"), Some("false"));
+        let row = management
+            .row_of(reply.header("x-request-id").unwrap())
+            .await;
+        assert_eq!(row.text("limited_by"), "wallet@root/research");
     }
     assert!(world.simulator.received().is_empty());
-    let row = &management.rows().await[0];
-    assert_eq!(row.text("limited_by"), "wallet@root/research");
     grant(management, "root/research", 10_000_000, "first").await;
     let mut charged = 0;
     for endpoint in &ENDPOINTS {
@@ -108,17 +111,10 @@ async fn parallel_requests_on_a_wallet_never_spend_more_than_is_in_it() {
             break;
         }
     }
-    let charged: u64 = management
-        .rows()
-        .await
-        .iter()
-        .map(|row| row.charged())
-        .sum();
     let (available, held) = wallet(management, "root/research").await;
-    assert_eq!(
-        (available + i64::try_from(charged).unwrap(), held),
-        (credit, 0)
-    );
+    assert_eq!(held, 0);
+    let spent = u64::try_from(credit - available).unwrap();
+    management.rows_that_charge(spent).await;
     assert!(
         (0..3_000).contains(&available),
         "{available} is left unspent"
@@ -255,4 +251,46 @@ async fn a_count_of_tokens_costs_nothing_even_when_its_client_leaves() {
     assert_eq!((rows[0].charged(), rows[0].status()), (0, 499));
     assert_eq!(wallet(management, "root/research").await, (1_000, 0));
     assert_balanced(management).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fee_is_a_share_of_each_charge_and_a_killed_process_takes_the_same() {
+    let setup = Setup::new(&["openai", "anthropic"]).set("governance", "fee_ppm", "50000");
+    let mut world = World::with(setup).await;
+    let credit = 10_000_000;
+    let management = world.management();
+    management
+        .change("root/research", json!({ "billing": "prepaid" }))
+        .await;
+    grant(management, "root/research", credit, "all").await;
+    for endpoint in &ENDPOINTS {
+        assert_eq!(world.ask(endpoint, endpoint.streams).await.status(), 200);
+    }
+    // One that is under way for long enough to be noted, and then the process is killed.
+    let gate = Gate::default();
+    let endpoint = Endpoint::of("messages");
+    let sent = world.simulator.received().len();
+    world.simulator.script(Answer::json(200, "{}").after(&gate));
+    let request = world.request(endpoint.path, endpoint.body(false));
+    let journaled = world.gateway.journaled();
+    let mut connection = world.gateway.connect().await;
+    connection.write(&request.to_bytes("x")).await.unwrap();
+    world.simulator.wait_for(sent + 1).await;
+    world.gateway.wait_for_journal(journaled).await;
+    world.gateway.kill();
+    gate.open();
+    world.gateway.restart().await;
+    let management = world.management();
+    let rows = management.wait_for_rows(ENDPOINTS.len() + 1).await;
+    let recovered = rows.iter().filter(|row| row.0["recovered"] == true);
+    assert!(recovered.map(|row| row.charged()).sum::<u64>() > 0);
+    let charged: u64 = rows.iter().map(|row| row.charged()).sum();
+    let fees: u64 = rows.iter().map(|row| row.charged() / 20).sum();
+    let totals = management.get("/api/ledger").await["totals"].clone();
+    assert!(fees > 0);
+    assert_eq!(totals["fees"], fees, "{totals}");
+    assert_eq!(totals["consumed"], charged - fees, "{totals}");
+    assert_balanced(management).await;
+    let left = credit - i64::try_from(charged).unwrap();
+    assert_eq!(wallet(management, "root/research").await, (left, 0));
 }

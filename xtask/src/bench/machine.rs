@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::Result;
 use serde::Serialize;
@@ -21,8 +22,8 @@ pub(crate) struct Machine {
     pub(crate) commit: String,
     /// UTC, as part of file names.
     pub(crate) stamp: String,
-    /// Load average of the last minute before the run.
-    pub(crate) load: String,
+    /// How much of all cores was taken by others right before the run, percent.
+    pub(crate) busy_percent: f64,
 }
 
 impl Machine {
@@ -61,12 +62,19 @@ impl Machine {
             commit: if dirty { format!("{commit}+") } else { commit },
             stamp: output(Command::new("date").args(["-u", "+%Y-%m-%dT%H%M%SZ"]))
                 .unwrap_or_default(),
-            load: fs::read_to_string("/proc/loadavg")?
-                .split(' ')
-                .next()
-                .unwrap_or_default()
-                .to_owned(),
+            busy_percent: 0.0,
         })
+    }
+
+    /// Looks for some seconds how busy the machine is while nothing is measured. What a hypervisor takes counts as well.
+    pub(crate) fn look_for_neighbours(&mut self) -> Result<()> {
+        let (idle, all) = processor_time()?;
+        std::thread::sleep(Duration::from_secs(5));
+        let (still_idle, still_all) = processor_time()?;
+        let passed = still_all.saturating_sub(all).max(1) as f64;
+        let rested = still_idle.saturating_sub(idle) as f64;
+        self.busy_percent = (1.0 - rested / passed) * 100.0;
+        Ok(())
     }
 
     /// Versions that can be asked for only once the programs are installed.
@@ -86,4 +94,18 @@ impl Machine {
         let wrk = told("wrk", "-v").unwrap_or_default();
         self.wrk = wrk.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
     }
+}
+
+/// Ticks of all cores: those in which nothing ran, and all of them.
+fn processor_time() -> Result<(u64, u64)> {
+    let text = fs::read_to_string("/proc/stat")?;
+    let line = text.lines().next().unwrap_or_default();
+    let ticks: Vec<u64> = line
+        .split_whitespace()
+        .skip(1)
+        .filter_map(|field| field.parse().ok())
+        .collect();
+    // user, nice, system, idle, iowait, irq, softirq, steal; what guests take is in user.
+    let all = ticks.iter().take(8).sum();
+    Ok((ticks.iter().skip(3).take(2).sum(), all))
 }

@@ -80,7 +80,7 @@ impl Row {
         &mut self.cells[at]
     }
 
-    fn median(&self, load: Load) -> Option<&Sample> {
+    pub(super) fn median(&self, load: Load) -> Option<&Sample> {
         let name = load.name();
         self.cells
             .iter()
@@ -148,7 +148,7 @@ pub(crate) fn failures(results: &Results) -> Vec<String> {
 
 /// The tables, in Markdown that is readable as it stands.
 pub(crate) fn table(results: &Results) -> String {
-    let mut out = String::new();
+    let mut out = super::targets::table(results);
     let nginx = results.rows.iter().find(|row| row.name == "nginx");
     for load in Load::ALL {
         let paced = matches!(load, Load::Paced(_));
@@ -309,7 +309,7 @@ pub(crate) fn page(results: &Results) -> String {
     out.push_str("Written by `cargo xtask bench --write`; do not edit. Numbers of different runs do not compare: look at the ratios to nginx within one.\n\n");
     let _ = writeln!(
         out,
-        "Machine: {}, {} cores, {} MiB, Linux {}. {}, {}, {}. Commit {}, {}; {} rounds, windows of {} s, medians. Load average before: {}.\n",
+        "Machine: {}, {} cores, {} MiB, Linux {}. {}, {}, {}. Commit {}, {}; {} rounds, windows of {} s, medians. Busy with other things before: {:.0} %.\n",
         machine.cpu,
         machine.cores,
         machine.memory_mib,
@@ -321,7 +321,7 @@ pub(crate) fn page(results: &Results) -> String {
         machine.stamp,
         results.rounds,
         results.window_ms as f64 / 1e3,
-        machine.load,
+        machine.busy_percent,
     );
     out.push_str(METHOD);
     out.push_str(&table(results));

@@ -68,7 +68,10 @@ pub(crate) fn measure(profile: &str) -> Result<Value> {
 pub(crate) fn table(scale: &Value) -> String {
     let mut out = String::from("\n### Governance at scale\n\n");
     out.push_str("One core: key look-up, path of eight accounts, admission on all of them and on a wallet, settlement. `active`: 1,000 keys spread\n");
-    out.push_str("over the tree are in use; `all`: every key as likely as every other, so that hardly anything is in a cache.\n");
+    out.push_str("over the tree are in use; `all`: every key as likely as every other, so that hardly anything is in a cache; `hot`: 64\n");
+    out.push_str(
+        "threads share one key: `a_turn_ns` is the time of all of them by the number of turns.\n",
+    );
     for (title, member) in [
         ("admission", "admission_scale"),
         ("growth and start", "start_up"),

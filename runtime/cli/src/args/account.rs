@@ -9,9 +9,9 @@ pub(crate) enum Account {
     /// Add an account below another
     Create {
         name: String,
-        /// The account above, as path or id
-        #[arg(long, default_value = "root")]
-        parent: String,
+        /// The account above, as path or id [default: the root, or the account of the token]
+        #[arg(long)]
+        parent: Option<String>,
         #[command(flatten)]
         boundaries: Boundaries,
     },
@@ -112,7 +112,10 @@ pub(crate) struct Boundaries {
     /// Who pays: its own wallet, or nobody in advance
     #[arg(long, value_enum)]
     pub(crate) billing: Option<Billing>,
-    /// Zone in which its days and months begin, such as Europe/Berlin; for the root only
+    /// Whether the gateway may keep answers and prompts, for clients that go on from them; `no` holds for all below it
+    #[arg(long, value_enum)]
+    pub(crate) keep_answers: Option<KeepAnswers>,
+    /// Zone in which its days and months begin, such as Europe/Berlin; for the root only, from the next midnight on
     #[arg(long, value_name = "ZONE")]
     pub(crate) time_zone: Option<String>,
     /// A friendlier name
@@ -201,6 +204,14 @@ pub(crate) enum Billing {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum KeepAnswers {
+    /// Where no account above says no
+    Yes,
+    /// Nothing of them
+    No,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Boundary {
     Models,
     DeniedModels,
@@ -214,6 +225,7 @@ pub(crate) enum Boundary {
     OnExhaust,
     BudgetMode,
     Billing,
+    KeepAnswers,
     TimeZone,
     Alias,
     Email,
@@ -262,10 +274,13 @@ pub(crate) enum Limit {
     Unset {
         account: String,
         /// Which; with --for all of that pattern if none is named
-        #[arg(value_enum, required_unless_present = "pattern")]
+        #[arg(value_enum, required_unless_present_any = ["pattern", "all"])]
         kinds: Vec<Kind>,
         /// Those for these models only
         #[arg(long = "for", value_name = "MODEL")]
         pattern: Option<String>,
+        /// All limits that the account sets, those for some models too
+        #[arg(long, conflicts_with_all = ["kinds", "pattern"])]
+        all: bool,
     },
 }

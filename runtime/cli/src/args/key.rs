@@ -74,8 +74,8 @@ pub(crate) enum Grant {
         /// New credit, or out of the wallet of the account above [default: the account above; for the root the treasury]
         #[arg(long, value_enum)]
         from: Option<Counterpart>,
-        /// Of no use from then on: 2027-01-31 or RFC 3339; for new credit only
-        #[arg(long, value_name = "TIME", value_parser = when::moment)]
+        /// Of no use from then on: 2027-01-31, RFC 3339, or a span from now such as 30d; for new credit only
+        #[arg(long, value_name = "TIME", value_parser = when::moment_or_span)]
         expires: Option<u64>,
         /// Repeated with the same key the command changes nothing [default: a new one]
         #[arg(long, value_name = "KEY")]

@@ -3,6 +3,7 @@
 mod account;
 mod audit;
 mod key;
+mod token;
 mod traffic;
 mod usage;
 
@@ -10,9 +11,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use account::{Account, Boundaries, Boundary, Limit};
+pub(crate) use account::{Account, Boundaries, Boundary, KeepAnswers, Limit};
 pub(crate) use audit::Audit;
 pub(crate) use key::{Counterpart, Grant, Key, Scope};
+pub(crate) use token::{Role, Token};
 pub(crate) use traffic::{Component, Credential, Policy, Upstream, UpstreamSet};
 pub(crate) use usage::{Export, Filter, Lines, Rows, Usage, UsageCommand};
 
@@ -55,6 +57,9 @@ pub(crate) enum Command {
     /// Inference keys
     #[command(subcommand)]
     Key(Key),
+    /// Management tokens of accounts: each manages what is below its account, and sees nothing else
+    #[command(subcommand)]
+    Token(Token),
     /// Limits of accounts
     #[command(subcommand)]
     Limit(Limit),
@@ -127,7 +132,7 @@ pub(crate) enum LogFormat {
 
 #[derive(Debug, Args)]
 pub(crate) struct Init {
-    /// Make a new management token; the old one stops working (the gateway must not be running)
+    /// Make a new management token of the operator; the old one stops working (the gateway must not be running)
     #[arg(long)]
     pub(crate) new_token: bool,
 }

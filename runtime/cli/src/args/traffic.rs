@@ -1,5 +1,7 @@
 //! `tollgate credential`, `upstream`, `policy` and `component`.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 
 #[derive(Debug, Subcommand)]
@@ -88,4 +90,19 @@ pub(crate) enum Policy {
 pub(crate) enum Component {
     /// List what is loaded and what failed to load, with the reason
     List,
+    /// Sign files for gateways that load signed components only (`components.trusted_keys`)
+    Sign {
+        /// The components; each is replaced by itself with a signature
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// The signing key's file
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+    },
+    /// Print the public half of a signing key; make the key where there is none yet
+    SigningKey {
+        /// The signing key's file, for its owner alone
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
 }

@@ -66,6 +66,8 @@ pub(crate) enum Format {
     Jsonl,
     /// FOCUS 1.2 as CSV, for cost tools
     Focus,
+    /// A row in a line, named as in OpenTelemetry's conventions for generative AI
+    Otel,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

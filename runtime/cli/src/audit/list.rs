@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{items, page, pages};
 use crate::api::Api;
+use crate::money;
 use crate::report::{self, moment, text};
 use crate::table::table;
 
@@ -79,9 +80,9 @@ fn changes(changes: &Value) -> String {
     let members = changes.as_object().into_iter().flatten();
     let told: Vec<_> = members
         .map(|(name, value)| {
-            let side = |which: &str| value.get(which).map(short);
+            let side = |which: &str| value.get(which).map(|value| short(name, value));
             match (side("from"), side("to")) {
-                (None, None) => format!("{name} {}", short(value)),
+                (None, None) => format!("{name} {}", short(name, value)),
                 (None, Some(to)) => format!("{name} {to}"),
                 (Some(from), None) => format!("{name} {from} -> (none)"),
                 (Some(from), Some(to)) => format!("{name} {from} -> {to}"),
@@ -91,15 +92,26 @@ fn changes(changes: &Value) -> String {
     told.join(", ")
 }
 
-fn short(value: &Value) -> String {
+fn short(name: &str, value: &Value) -> String {
     const LONGEST: usize = 40;
     let text = match value {
         Value::String(text) => text.clone(),
-        other => other.to_string(),
+        other => readable(name, other).unwrap_or_else(|| other.to_string()),
     };
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
+    }
+}
+
+/// A number that is a moment or money as people read it: the log has milliseconds and micro-units.
+fn readable(name: &str, value: &Value) -> Option<String> {
+    match name.rsplit('/').next()? {
+        // A span, and no moment.
+        "grace_ms" => None,
+        "amount" | "daily_limit" | "monthly_limit" => Some(money::show(value.as_i64()?.into())),
+        name if name.ends_with("_ms") => Some(moment(value)).filter(|text| !text.is_empty()),
+        _ => None,
     }
 }
 
@@ -122,6 +134,29 @@ mod tests {
                 "alias T, kill true, limits/rpm 5 -> 10, models/x {long}…, tags/cc 7 -> (none)"
             )
         );
+    }
+
+    #[test]
+    fn moments_and_money_are_written_as_people_do() {
+        let told = changes(&json!({
+            "revoked_ms": { "to": 1_767_225_600_000_u64 }, "grace_ms": 7_200_000, "until_ms": 1_767_225_600_000_u64,
+            "limits/monthly_limit": { "from": 20_000_000 }, "limits/tpm": { "to": 20_000_000 }, "amount": 1,
+            "expires_ms": { "to": "never" },
+        }));
+        for wanted in [
+            "revoked_ms 2026-01-01T00:00:00Z",
+            "until_ms 2026-01-01T00:00:00Z",
+            "grace_ms 7200000",
+            "limits/monthly_limit 20.00 -> (none)",
+            "limits/tpm 20000000",
+            "amount 0.000001",
+            "expires_ms never",
+        ] {
+            assert!(
+                told.split(", ").any(|one| one == wanted),
+                "{wanted}: {told}"
+            );
+        }
     }
 
     #[test]

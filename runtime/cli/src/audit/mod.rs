@@ -3,9 +3,7 @@
 mod list;
 mod verify;
 
-use std::fs::OpenOptions;
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -14,7 +12,7 @@ use serde_json::Value;
 
 use crate::api::Api;
 use crate::args::{Audit, Place};
-use crate::{configuration, report};
+use crate::{configuration, fresh, report};
 
 /// Runs one of its commands.
 ///
@@ -41,11 +39,7 @@ pub(crate) fn run(place: &Place, command: &Audit) -> anyhow::Result<ExitCode> {
 
 /// Writes a checkpoint to a new file: an older one is not replaced, it may be the one that is missed later.
 fn keep(checkpoint: &Value, file: &Path) -> anyhow::Result<()> {
-    let mut out = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o644)
-        .open(file)?;
+    let mut out = fresh::create(file, 0o644)?;
     writeln!(out, "{checkpoint:#}")?;
     Ok(out.sync_all()?)
 }

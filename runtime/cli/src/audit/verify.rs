@@ -86,6 +86,11 @@ impl Walk {
         for item in items(page) {
             match serde_json::from_value::<AuditEntry>(item.clone()) {
                 Ok(entry) => self.verifier.see(&entry),
+                Err(_) if item["act"].is_string() && item["hash"].is_null() => {
+                    bail!(
+                        "this token sees a part of the log, and no hashes; the operator's verifies the whole"
+                    )
+                }
                 Err(_) => {
                     let reason = item["damaged"].as_str();
                     let reason = reason.unwrap_or("it has not the members of an entry");

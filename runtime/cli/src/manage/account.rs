@@ -4,9 +4,9 @@ use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 
 use super::account_view::{account_lines, accounts_table, archived_table};
-use super::{Show, give_list};
-use crate::api::{Api, path, segment};
-use crate::args::{Account, Boundaries, Boundary};
+use super::{Show, give_list, of_account};
+use crate::api::{Api, path};
+use crate::args::{Account, Boundaries, Boundary, KeepAnswers};
 use crate::report::text;
 
 pub(super) fn run(api: &Api, command: &Account) -> anyhow::Result<(Value, Show)> {
@@ -18,7 +18,9 @@ pub(super) fn run(api: &Api, command: &Account) -> anyhow::Result<(Value, Show)>
         } => {
             let mut body = given(boundaries);
             body.insert("name".into(), json!(name));
-            body.insert("parent".into(), json!(parent));
+            if let Some(parent) = parent {
+                body.insert("parent".into(), json!(parent));
+            }
             let answer = api.send("POST", "/api/accounts", Some(&Value::Object(body)))?;
             (answer, account_lines)
         }
@@ -26,11 +28,8 @@ pub(super) fn run(api: &Api, command: &Account) -> anyhow::Result<(Value, Show)>
             (api.get("/api/archived-accounts")?, archived_table)
         }
         Account::List { account, .. } => {
-            let filter = account
-                .as_ref()
-                .map(|account| format!("?account={}", segment(account)))
-                .unwrap_or_default();
-            (api.get(&format!("/api/accounts{filter}"))?, accounts_table)
+            let listed = format!("/api/accounts{}", of_account(account.as_deref()));
+            (api.get(&listed)?, accounts_table)
         }
         Account::Show { account } => (api.get(&of(account))?, account_lines),
         Account::Update {
@@ -163,6 +162,12 @@ fn given(boundaries: &Boundaries) -> Map<String, Value> {
             ),
         ),
         (
+            "keep_answers",
+            boundaries
+                .keep_answers
+                .map(|choice| json!(choice == KeepAnswers::Yes)),
+        ),
+        (
             "time_zone",
             boundaries.time_zone.as_ref().map(|text| json!(text)),
         ),
@@ -270,6 +275,8 @@ mod tests {
             "soft",
             "--billing",
             "prepaid",
+            "--keep-answers",
+            "no",
             "--time-zone",
             "UTC",
             "--alias",
@@ -302,6 +309,9 @@ mod tests {
         assert_eq!(set["price_factor"], 1_200_000);
         assert_eq!(set["limits"]["monthly_limit"], 9_500_000);
         assert_eq!(set["on_exhaust"], "cut");
+        assert_eq!(set["keep_answers"], false);
+        let on = body(&["--keep-answers", "yes"]);
+        assert_eq!(on, json!({ "keep_answers": true }));
         let names: Vec<_> = Boundary::value_variants()
             .iter()
             .map(|boundary| boundary.to_possible_value().unwrap().get_name().to_owned())

@@ -1,5 +1,7 @@
 //! How accounts are shown: the tree, and one account with what takes effect on it.
 
+use std::collections::HashMap;
+
 use serde_json::{Value, json};
 
 use super::{figure, rows};
@@ -39,6 +41,12 @@ pub(super) fn accounts_table(answer: &Value) -> String {
     )
 }
 
+/// Nothing where a gateway of another version does not say it.
+fn yes_or_no(value: &Value) -> String {
+    let word = value.as_bool().map(|is| if is { "yes" } else { "no" });
+    word.unwrap_or_default().to_owned()
+}
+
 /// Its own status, or that something above it is switched off.
 fn status(account: &Value) -> String {
     match (account["status"].as_str(), account["enabled"].as_bool()) {
@@ -48,17 +56,23 @@ fn status(account: &Value) -> String {
 }
 
 pub(super) fn archived_table(answer: &Value) -> String {
+    let gone: HashMap<String, String> = rows(answer, "accounts")
+        .map(|account| (text(account, "id"), text(account, "name")))
+        .collect();
     let rows: Vec<_> = rows(answer, "accounts")
         .map(|account| {
+            let parent = text(account, "parent");
             vec![
                 text(account, "name"),
                 text(account, "id"),
+                // Of accounts that are gone, too, the name is here; of one in the tree `account show` tells the path.
+                gone.get(&parent).cloned().unwrap_or(parent),
                 moment(&account["created_ms"]),
                 moment(&account["deleted_ms"]),
             ]
         })
         .collect();
-    table(&["NAME", "ID", "CREATED", "DELETED"], &rows, &[])
+    table(&["NAME", "ID", "UNDER", "CREATED", "DELETED"], &rows, &[])
 }
 
 pub(super) fn account_lines(account: &Value) -> String {
@@ -99,11 +113,13 @@ pub(super) fn account_lines(account: &Value) -> String {
         ("when exhausted", "on_exhaust"),
         ("budget mode", "budget_mode"),
         ("billing", "billing"),
+        ("answers kept", "keep_answers"),
         ("time zone", "time_zone"),
     ] {
         let decided = &effective[member];
         let value = match member {
             "price_factor" => money::show(decided["value"].as_u64().unwrap_or(0).into()),
+            "keep_answers" => yes_or_no(&decided["value"]),
             _ => text(decided, "value"),
         };
         let source = match decided["source"].as_str() {
@@ -122,11 +138,15 @@ pub(super) fn account_lines(account: &Value) -> String {
             .as_str()
             .map(|models| format!(" for {models}"))
             .unwrap_or_default();
-        let mut value = format!(
-            "{} of {}",
-            figure(&kind, &limit["used"]),
-            figure(&kind, &limit["value"])
-        );
+        let mut value = match limit["value"].is_null() {
+            // Somebody above the token's account set it: that is all there is to know.
+            true => "set".to_owned(),
+            false => format!(
+                "{} of {}",
+                figure(&kind, &limit["used"]),
+                figure(&kind, &limit["value"])
+            ),
+        };
         if limit["decides"] == json!(true) {
             value.push_str(" (decides)");
         }
@@ -146,4 +166,25 @@ pub(super) fn account_lines(account: &Value) -> String {
         line("wallet", available, text(&effective["wallet"], "source"));
     }
     table(&["", "", "DECIDED BY"], &lines, &[])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_that_is_gone_is_shown_with_its_id_and_what_it_was_under() {
+        let answer = json!({ "accounts": [
+            { "id": "7", "name": "a", "parent": "1", "created_ms": 0, "deleted_ms": 1_767_225_600_000_u64 },
+            { "id": "8", "name": "b", "parent": "7", "created_ms": 0, "deleted_ms": 1_767_225_600_000_u64 },
+        ] });
+        let shown = archived_table(&answer);
+        let cells = |line: usize| -> Vec<String> {
+            let line = shown.lines().nth(line).unwrap();
+            line.split_whitespace().map(str::to_owned).collect()
+        };
+        assert_eq!(cells(1)[..3], ["a", "7", "1"]);
+        assert_eq!(cells(2)[..3], ["b", "8", "a"]);
+        assert_eq!(cells(2)[4], "2026-01-01T00:00:00Z");
+    }
 }

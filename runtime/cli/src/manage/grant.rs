@@ -79,10 +79,16 @@ fn once(api: &Api, path: &str, mut body: Value, key: Option<&str>) -> anyhow::Re
     });
     match unknown {
         false => answer,
-        true => answer.with_context(|| {
-            format!("to try again without moving it twice add `--idempotency-key {key}`")
-        }),
+        true => answer.with_context(|| again(&key, body["expires_ms"].as_u64())),
     }
+}
+
+/// How to say the same once more. A span counts from now, so the moment that it gave is said instead.
+fn again(key: &str, expires_ms: Option<u64>) -> String {
+    let expires = expires_ms.map_or_else(String::new, |moment| {
+        format!(" and say `--expires {moment}`")
+    });
+    format!("to try again without moving it twice add `--idempotency-key {key}`{expires}")
 }
 
 fn new_key() -> anyhow::Result<String> {
@@ -160,4 +166,20 @@ fn ledger_lines(ledger: &Value) -> String {
     .collect();
     lines.push(vec!["imbalance".to_owned(), amount(&ledger["imbalance"])]);
     table(&["BOOK", &text(ledger, "currency")], &lines, &[1])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_tried_again_expires_at_the_same_moment() {
+        let plain = again("k", None);
+        assert!(plain.ends_with("`--idempotency-key k`"), "{plain}");
+        let expiring = again("k", Some(7));
+        assert!(
+            expiring.ends_with("`--idempotency-key k` and say `--expires 7`"),
+            "{expiring}"
+        );
+    }
 }

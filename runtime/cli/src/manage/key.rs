@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Show, give_list, rows};
+use super::{Show, give_list, of_account, rows};
 use crate::api::{Api, segment};
 use crate::args::{Key, Scope};
 use crate::report::{list, moment, text};
-use crate::table::table;
+use crate::table::{facts, table};
 
 pub(super) fn run(api: &Api, command: &Key) -> anyhow::Result<(Value, Show)> {
     Ok(match command {
@@ -24,11 +24,8 @@ pub(super) fn run(api: &Api, command: &Key) -> anyhow::Result<(Value, Show)> {
             (api.send("POST", "/api/keys", Some(&body))?, issued)
         }
         Key::List { account } => {
-            let filter = account
-                .as_ref()
-                .map(|a| format!("?account={}", segment(a)))
-                .unwrap_or_default();
-            (api.get(&format!("/api/keys{filter}"))?, keys_table)
+            let listed = format!("/api/keys{}", of_account(account.as_deref()));
+            (api.get(&listed)?, keys_table)
         }
         Key::Show { id } => (api.get(&of(id))?, key_lines),
         Key::Rotate { id, grace } => {
@@ -73,7 +70,10 @@ pub(super) fn remark(answer: &Value) -> String {
         false if old.is_object() => "The old key does not work any more.\n".to_owned(),
         _ => String::new(),
     };
-    format!("This is the only time that the key is shown.\n{until}")
+    format!(
+        "This is the only time that the key is shown. Its id, for `key rotate` and `key revoke`, is {}.\n{until}",
+        text(answer, "id")
+    )
 }
 
 fn keys_table(answer: &Value) -> String {
@@ -112,7 +112,7 @@ fn key_lines(key: &Value) -> String {
         true => String::new(),
         false => list(&key["scope"][member]),
     };
-    let lines: Vec<_> = [
+    facts([
         ("id", text(key, "id")),
         ("key", text(key, "prefix")),
         ("account", text(key, "path")),
@@ -128,10 +128,5 @@ fn key_lines(key: &Value) -> String {
         ("last used", moment(&key["last_used_ms"])),
         ("revoked", moment(&key["revoked_ms"])),
         ("successor", text(key, "successor")),
-    ]
-    .into_iter()
-    .filter(|(_, value)| !value.is_empty())
-    .map(|(what, value)| vec![what.to_owned(), value])
-    .collect();
-    table(&["", ""], &lines, &[]).trim_start().to_owned()
+    ])
 }

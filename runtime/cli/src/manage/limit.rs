@@ -28,9 +28,13 @@ pub(super) fn run(api: &Api, command: &Limit) -> anyhow::Result<(Value, Show)> {
             (account, change(pattern.as_deref(), Value::Object(given)))
         }
         Limit::Unset {
+            account, all: true, ..
+        } => (account, json!({ "limits": null, "model_limits": null })),
+        Limit::Unset {
             account,
             kinds,
             pattern,
+            all: false,
         } => {
             let gone: Map<_, _> = kinds
                 .iter()

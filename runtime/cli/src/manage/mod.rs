@@ -5,13 +5,14 @@ mod account_view;
 mod grant;
 mod key;
 mod limit;
+mod token;
 mod traffic;
 
 use std::process::ExitCode;
 
 use serde_json::{Map, Value, json};
 
-use crate::api::Api;
+use crate::api::{Api, segment};
 use crate::args::{Command, Component, Place};
 use crate::{configuration, money, report};
 
@@ -27,9 +28,11 @@ pub(crate) fn run(place: &Place, command: &Command) -> anyhow::Result<ExitCode> 
         report::json(&answer)?
     } else {
         report::print(&show(&answer))?;
-        if let Command::Key(_) = command {
-            // Beside the output, so that `KEY=$(tollgate key create …)` is the key and nothing else.
-            report::remark(&key::remark(&answer))?;
+        // Beside the output, so that `KEY=$(tollgate key create …)` is the key and nothing else.
+        match command {
+            Command::Key(_) => report::remark(&key::remark(&answer))?,
+            Command::Token(_) => report::remark(&token::remark(&answer))?,
+            _ => {}
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -42,6 +45,7 @@ fn ask(api: &Api, command: &Command) -> anyhow::Result<(Value, Show)> {
     match command {
         Command::Account(command) => account::run(api, command),
         Command::Key(command) => key::run(api, command),
+        Command::Token(command) => token::run(api, command),
         Command::Limit(command) => limit::run(api, command),
         Command::Grant(command) => grant::run(api, command),
         Command::Credential(command) => traffic::credential(api, command),
@@ -54,6 +58,7 @@ fn ask(api: &Api, command: &Command) -> anyhow::Result<(Value, Show)> {
         | Command::Init(_)
         | Command::Usage(_)
         | Command::Audit(_)
+        | Command::Component(_)
         | Command::Backup { .. }
         | Command::Restore { .. }
         | Command::Doctor => {
@@ -64,6 +69,13 @@ fn ask(api: &Api, command: &Command) -> anyhow::Result<(Value, Show)> {
 
 fn rows<'a>(answer: &'a Value, member: &str) -> impl Iterator<Item = &'a Value> {
     answer[member].as_array().into_iter().flatten()
+}
+
+/// The query that asks for what is of one account, if one is named.
+fn of_account(account: Option<&str>) -> String {
+    account.map_or_else(String::new, |account| {
+        format!("?account={}", segment(account))
+    })
 }
 
 /// Sets a member to a list that was given. One empty name is the empty list, which allows nothing.

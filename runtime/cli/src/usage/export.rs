@@ -1,8 +1,6 @@
 //! Rows for other programs, from the gateway to a file or pipe without a stop on the way.
 
-use std::fs::OpenOptions;
 use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::OpenOptionsExt as _;
 
 use anyhow::{Context as _, bail};
 use clap::ValueEnum as _;
@@ -10,6 +8,7 @@ use clap::ValueEnum as _;
 use super::query;
 use crate::api::Api;
 use crate::args::Export;
+use crate::fresh;
 
 /// Bytes that are passed on at a time.
 const CHUNK: usize = 64 << 10;
@@ -24,12 +23,7 @@ pub(super) fn run(api: Api, wanted: &Export) -> anyhow::Result<()> {
     };
     let what = || format!("the export to {}", file.display());
     // Who used what is nobody else's business; and a file that is there is not replaced.
-    let mut out = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(file)
-        .with_context(what)?;
+    let mut out = fresh::create(file, 0o600).with_context(what)?;
     pass(&mut rows, &mut out).with_context(what)?;
     out.sync_all().with_context(what)
 }

@@ -20,7 +20,7 @@ pub(super) fn show(page: &Value) -> String {
         table(
             &[
                 "WHEN", "ACCOUNT", "MODEL", "UPSTREAM", "STATUS", "INPUT", "CACHED", "OUTPUT",
-                "CHARGED", "MS",
+                "CHARGED", "MS", "WHY",
             ],
             &rows,
             &[5, 6, 7, 8, 9],
@@ -53,5 +53,41 @@ fn row(row: &Value) -> Vec<String> {
         text(tokens, "output"),
         money::show(i128::from(row["charged"].as_u64().unwrap_or(0))),
         text(row, "total_ms"),
+        why(row),
     ]
+}
+
+/// The limit that refused it, else how it failed: a stream that broke off has the status of a good one.
+fn why(row: &Value) -> String {
+    match text(row, "limited_by") {
+        limit if limit.is_empty() => text(row, "error"),
+        limit => limit,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_row_says_why_it_is_no_good_one() {
+        let row = |limited_by: &str, error: &str| -> Value {
+            json!({ "status": 200, "total_ms": 7, "limited_by": limited_by, "error": error })
+        };
+        let rows = [
+            row("", ""),
+            row("", "broken off"),
+            row("rpm@root", "limited"),
+        ];
+        let text = show(&json!({ "rows": rows, "currency": "USD" }));
+        let ends: Vec<_> = text
+            .lines()
+            .take(4)
+            .map(|line| line.rsplit("  ").next())
+            .collect();
+        let wanted = ["WHY", "7", "broken off", "rpm@root"];
+        assert_eq!(ends, wanted.map(Some), "{text}");
+    }
 }

@@ -35,7 +35,8 @@ fn the_log_is_listed_verified_and_signed() {
     assert_eq!(made["sequence"], 5, "the key for it was made");
     place.fine(&["audit", "checkpoint", "--output", "kept.json"]);
     // One that is there is not replaced.
-    place.fails(&["audit", "checkpoint", "--output", "kept.json"]);
+    let there = place.fails(&["audit", "checkpoint", "--output", "kept.json"]);
+    assert!(there.contains("kept.json is there already"), "{there}");
     place.fine(&["audit", "verify", "--checkpoint", "kept.json"]);
     let kept = std::fs::read_to_string(place.folder.path().join("kept.json")).unwrap();
     let digit = made["hash"].as_str().unwrap().chars().next().unwrap();
@@ -108,7 +109,7 @@ fn usage_is_exported_to_standard_output_or_a_new_file_of_its_owner() {
     let text = std::fs::read_to_string(&file).unwrap();
     assert!(text.starts_with("BilledCost,BillingAccountId"), "{text}");
     assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
-    assert!(place.fails(&focus).contains("focus.csv"));
+    assert!(place.fails(&focus).contains("focus.csv is there already"));
     let said = place.fails(&["usage", "export", "--format", "csv", "--since", "yesterday"]);
     assert!(said.contains("--since"), "{said}");
     server.signal("-TERM");

@@ -6,12 +6,13 @@ mod damaged;
 mod manage;
 mod place;
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use place::{Place, row};
+use place::{PATIENCE, Place, row};
 use serde_json::Value;
 
 #[test]
@@ -289,6 +290,37 @@ fn doctor_finds_what_is_wrong_with_and_without_a_gateway() {
 }
 
 #[test]
+fn doctor_tells_of_a_gateway_that_does_not_answer_its_token() {
+    let place = Place::new();
+    let server = place.serve(&[]);
+    place.fine(&["account", "create", "a"]);
+    let token = place.json(&["token", "create", "--account", "root/a", "--role", "read"]);
+    let of_account = place
+        .command(&["doctor"])
+        .env("TOLLGATE_TOKEN", token["token"].as_str().unwrap())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(of_account.stdout).unwrap();
+    assert!(of_account.status.success(), "{said}");
+    assert!(
+        row(&said, "gateway").contains("the token is that of an account"),
+        "{said}"
+    );
+    std::fs::rename(place.data("management-token"), place.data("aside")).unwrap();
+    let said = place.fine(&["doctor"]);
+    let line = row(&said, "gateway");
+    for wanted in ["note", "running (process ", "no management token"] {
+        assert!(line.contains(wanted), "{said}");
+    }
+    assert!(
+        !said.contains("WRONG") && !said.contains("not running"),
+        "{said}"
+    );
+    server.signal("-TERM");
+    assert!(server.ended().0.success());
+}
+
+#[test]
 fn a_wrong_configuration_stops_every_command_and_names_the_key() {
     let place = Place::new();
     std::fs::write(
@@ -323,21 +355,38 @@ fn an_address_in_use_is_said_with_its_key() {
 #[test]
 fn a_second_signal_ends_it_at_once() {
     let place = Place::new();
+    // Ten minutes: nothing but a second signal ends it within this test's patience.
+    std::fs::write(
+        place.folder.path().join("tollgate.toml"),
+        "[server]\nlisten = \"127.0.0.1:0\"\nworkers = 1\nbody_timeout_ms = 600000\ndrain_timeout_ms = 600000\n\
+         [management]\nlisten = \"127.0.0.1:0\"\n",
+    )
+    .unwrap();
     let server = place.serve(&[]);
-    // A request whose body never comes holds the drain up for longer than this test waits.
     let addresses: Value =
         serde_json::from_str(&std::fs::read_to_string(place.data("addresses.json")).unwrap())
             .unwrap();
-    let mut stuck = std::net::TcpStream::connect(addresses["server"].as_str().unwrap()).unwrap();
-    stuck
-        .write_all(b"POST /v1/messages HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n")
-        .unwrap();
-    std::thread::sleep(Duration::from_millis(300));
-    let began = Instant::now();
+    let address = addresses["server"].as_str().unwrap();
+    // A request whose body never comes holds the drain up. It is under way once it is told to go on.
+    let key = place.json(&["key", "create"]);
+    let head = format!(
+        "POST /v1/messages HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\nexpect: 100-continue\r\ncontent-length: 9\r\n\r\n",
+        key["key"].as_str().unwrap()
+    );
+    let mut stuck = TcpStream::connect(address).unwrap();
+    stuck.set_read_timeout(Some(PATIENCE)).unwrap();
+    stuck.write_all(head.as_bytes()).unwrap();
+    let go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+    let mut told = vec![0; go_on.len()];
+    stuck.read_exact(&mut told).unwrap();
+    assert_eq!(String::from_utf8_lossy(&told), go_on);
     server.signal("-TERM");
-    std::thread::sleep(Duration::from_millis(500));
+    let began = Instant::now();
+    while TcpStream::connect(address).is_ok() {
+        assert!(began.elapsed() < PATIENCE, "the first signal is not heard");
+        std::thread::sleep(Duration::from_millis(10));
+    }
     server.signal("-TERM");
     let (status, _) = server.ended();
     assert_eq!(status.code(), Some(128 + 15));
-    assert!(began.elapsed() < Duration::from_secs(5));
 }

@@ -29,9 +29,14 @@ fn the_tree_is_changed_moved_switched_off_and_pruned() {
         "prepaid",
         "--on-exhaust",
         "cut",
+        "--keep-answers",
+        "no",
         "--alias",
         "Team A",
     ]);
+    let root = place.fine(&["account", "show", "root"]);
+    let kept = row(&root, "answers kept");
+    assert!(kept.contains("yes") && kept.ends_with("root"), "{kept}");
     let shown = place.fine(&["account", "show", "root/a/b"]);
     for (begins, wanted) in [
         ("models refused", "x*"),
@@ -39,6 +44,7 @@ fn the_tree_is_changed_moved_switched_off_and_pruned() {
         ("model map", "old* -> new"),
         ("output cap", "4000"),
         ("price factor", "1.25"),
+        ("answers kept", "no"),
         ("wallet", "0.00 available"),
     ] {
         let line = row(&shown, begins);
@@ -167,6 +173,11 @@ fn credit_is_moved_once_and_money_is_written_as_people_do() {
     let late = ["grant", "add", "root", "1", "--expires", "2020-01-01"];
     assert!(place.fails(&late).contains("expires_ms:"));
     place.fine(&["grant", "add", "root", "1", "--expires", "2999-01-01"]);
+    let soon = place.json(&["grant", "add", "root", "1", "--expires", "30d"]);
+    let lots = soon["wallet"]["lots"].as_array().unwrap();
+    // What expires first is spent first.
+    let expires = |lot: usize| lots[lot]["expires_ms"].as_u64().unwrap();
+    assert!(lots.len() == 3 && expires(0) < expires(1), "{soon}");
     place.fine(&["grant", "reclaim", "root/a", "1"]);
     let wallet = place.fine(&["grant", "show", "root/a"]);
     assert!(
@@ -180,7 +191,7 @@ fn credit_is_moved_once_and_money_is_written_as_people_do() {
     );
     let ledger = place.fine(&["grant", "show"]);
     assert!(row(&ledger, "imbalance").ends_with(" 0.00"), "{ledger}");
-    assert!(row(&ledger, "treasury").ends_with("-13.50"), "{ledger}");
+    assert!(row(&ledger, "treasury").ends_with("-14.50"), "{ledger}");
     server.signal("-TERM");
     assert!(server.ended().0.success());
 }
@@ -218,12 +229,13 @@ fn keys_are_narrowed_replaced_and_killed() {
     );
     assert!(remark.contains("The old key works until"), "{remark}");
     let shown = place.fine(&["key", "show", id]);
+    let new_id = place.json(&["key", "show", id])["successor"].clone();
+    assert!(remark.contains(new_id.as_str().unwrap()), "{remark}");
     assert!(
         row(&shown, "models").ends_with("m*") && shown.contains("successor"),
         "{shown}"
     );
-    let successor = place.json(&["key", "show", id])["successor"].clone();
-    let [_, at_once] = said(&["key", "rotate", successor.as_str().unwrap(), "--grace", "0"]);
+    let [_, at_once] = said(&["key", "rotate", new_id.as_str().unwrap(), "--grace", "0"]);
     assert!(at_once.contains("does not work any more"), "{at_once}");
     place.fine(&["key", "revoke", id, "--kill"]);
     let list = place.fine(&["key", "list"]);
@@ -271,6 +283,94 @@ fn a_backup_is_restored_where_there_is_no_store_and_says_what_is_missing() {
             .fails(&["usage", "report", "--by", "colour"])
             .contains("by:")
     );
+    server.signal("-TERM");
+    assert!(server.ended().0.success());
+}
+
+#[test]
+fn a_token_of_an_account_manages_from_the_command_line_and_sees_its_part_alone() {
+    let place = Place::new();
+    let server = place.serve(&[]);
+    place.fine(&["account", "create", "sales", "--rpm", "77"]);
+    place.fine(&["account", "create", "elsewhere"]);
+    place.fine(&["limit", "set", "root", "--daily-limit", "12345"]);
+    let created = place.run(&[
+        "token",
+        "create",
+        "--account",
+        "root/sales",
+        "--role",
+        "manage",
+        "--label",
+        "head",
+        "--expires",
+        "90d",
+    ]);
+    assert!(created.status.success(), "{created:?}");
+    let [token, remark] =
+        [created.stdout, created.stderr].map(|text| String::from_utf8(text).unwrap());
+    assert!(
+        token.starts_with("tgm-") && token.lines().count() == 1,
+        "{token}"
+    );
+    assert!(
+        remark.contains("only time") && remark.contains("\"sales\""),
+        "{remark}"
+    );
+    let as_head = |arguments: &[&str]| {
+        let output = place
+            .command(arguments)
+            .env("TOLLGATE_TOKEN", token.trim())
+            .output()
+            .unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8(text).unwrap())
+    };
+    assert!(as_head(&["account", "create", "team", "--tpm", "5"]).0);
+    let (fine, tree) = as_head(&["account", "list"]);
+    assert!(
+        fine && tree.contains("  team") && !tree.contains("elsewhere") && !tree.contains("root"),
+        "{tree}"
+    );
+    let (fine, shown) = as_head(&["account", "show", "sales/team"]);
+    assert!(fine && row(&shown, "rpm").ends_with("sales"), "{shown}");
+    assert!(
+        row(&shown, "daily_limit").ends_with("above") && !shown.contains("12345"),
+        "{shown}"
+    );
+    for (arguments, told) in [
+        (
+            &["account", "show", "root/elsewhere"][..],
+            "no account `root/elsewhere`",
+        ),
+        (
+            &["limit", "set", "sales", "--rpm", "9"][..],
+            "managed from above",
+        ),
+        (&["credential", "list"][..], "operator"),
+        (&["audit", "verify"][..], "the operator's verifies"),
+        (
+            &["audit", "checkpoint", "--output", "c.json"][..],
+            "operator",
+        ),
+    ] {
+        let (fine, said) = as_head(arguments);
+        assert!(!fine && said.contains(told), "{arguments:?}: {said}");
+    }
+    let (fine, told) = as_head(&["audit", "list"]);
+    assert!(
+        fine && told.contains("account.create") && !told.contains("elsewhere"),
+        "{told}"
+    );
+    let listed = place.fine(&["token", "list", "--account", "root/sales"]);
+    assert!(listed.contains("head") && listed.contains("manage") && !listed.contains(token.trim()));
+    let id = place.json(&["token", "list"])["tokens"][0]["id"].clone();
+    let id = id.as_str().unwrap();
+    assert!(remark.contains(id), "{remark}");
+    assert!(row(&place.fine(&["token", "show", id]), "account").ends_with("root/sales"));
+    place.fine(&["token", "revoke", id]);
+    let (fine, said) = as_head(&["account", "list"]);
+    assert!(!fine && said.contains("not valid"), "{said}");
     server.signal("-TERM");
     assert!(server.ended().0.success());
 }

@@ -1,12 +1,11 @@
 //! `/api/audit`: what management did.
 
-use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
-use super::App;
 use crate::answer::{Refusal, reply};
+use crate::auth::{Managing, Operator};
 use crate::body::Query;
 
 /// Entries answered when the caller does not say how many.
@@ -44,13 +43,18 @@ impl Page {
     }
 }
 
-pub(super) async fn list(State(control): App, Query(page): Query<Page>) -> Response {
+pub(super) async fn list(managing: Managing, Query(page): Query<Page>) -> Response {
     match page.read() {
-        Ok((after, limit)) => reply(StatusCode::OK, move || control.audit_page(after, limit)).await,
+        Ok((after, limit)) => {
+            reply(StatusCode::OK, move || {
+                managing.accounts().audit_page(after, limit)
+            })
+            .await
+        }
         Err(refusal) => refusal.into_response(),
     }
 }
 
-pub(super) async fn checkpoint(State(control): App) -> Response {
+pub(super) async fn checkpoint(Operator(control): Operator) -> Response {
     reply(StatusCode::CREATED, move || control.audit_checkpoint()).await
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::body::{Body, Bytes};
-use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
@@ -12,17 +12,27 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
 use tollgate_gateway::control::{ExportFormat, Filter, UsageExport};
 
-use super::App;
 use super::usage::within;
 use crate::answer::{Refusal, work};
+use crate::auth::Managing;
 use crate::body::Query;
 
 /// Exports at a time: each has a thread.
-static RUNNING: Semaphore = Semaphore::const_new(8);
+const AT_ONCE: usize = 8;
 /// Pieces that are read ahead of the client.
 const AHEAD: usize = 4;
 /// A client that takes nothing for so long is hung up on.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The places that exports under way take.
+#[derive(Clone)]
+pub(crate) struct Places(Arc<Semaphore>);
+
+impl Default for Places {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(AT_ONCE)))
+    }
+}
 
 /// The query for an export.
 #[derive(Debug, Deserialize)]
@@ -53,23 +63,24 @@ impl Rows {
     }
 }
 
-pub(super) async fn usage(State(control): App, Query(rows): Query<Rows>) -> Response {
-    match begin(control, rows).await {
+pub(super) async fn usage(
+    managing: Managing,
+    Extension(places): Extension<Places>,
+    Query(rows): Query<Rows>,
+) -> Response {
+    match begin(managing, places, rows).await {
         Ok(response) => response,
         Err(refusal) => refusal.into_response(),
     }
 }
 
-async fn begin(
-    control: Arc<tollgate_gateway::control::Control>,
-    rows: Rows,
-) -> Result<Response, Refusal> {
+async fn begin(managing: Managing, places: Places, rows: Rows) -> Result<Response, Refusal> {
     let (filter, format) = rows.read()?;
-    let Ok(place) = RUNNING.try_acquire() else {
+    let Ok(place) = places.0.try_acquire_owned() else {
         let message = "as many exports are under way as there may be; try again later";
         return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message));
     };
-    let export = work(move || control.usage_export(&filter, format)).await?;
+    let export = work(move || managing.usage_export(&filter, format)).await?;
     let (pieces, mut read) = mpsc::channel(AHEAD);
     let runtime = Handle::current();
     std::thread::Builder::new()
@@ -82,6 +93,7 @@ async fn begin(
     let (kind, name) = match format {
         ExportFormat::Csv => ("text/csv; charset=utf-8; header=present", "usage.csv"),
         ExportFormat::Jsonl => ("application/x-ndjson", "usage.jsonl"),
+        ExportFormat::Otel => ("application/x-ndjson", "otel.jsonl"),
         ExportFormat::Focus => ("text/csv; charset=utf-8; header=present", "focus.csv"),
     };
     let headers = [

@@ -1,21 +1,15 @@
 //! `/api/keys`: inference keys.
 
-use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 use tollgate_governance::KeyDraft;
 
-use super::{App, Name};
+use super::Name;
+use super::listing::Part;
 use crate::answer::reply;
+use crate::auth::Managing;
 use crate::body::{Body, Query};
-
-/// Which keys to list.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Filter {
-    account: Option<String>,
-}
 
 /// How to replace a key.
 #[derive(Debug, Deserialize)]
@@ -33,39 +27,42 @@ pub(super) struct Revocation {
     kill: bool,
 }
 
-pub(super) async fn create(State(control): App, Body(new): Body<KeyDraft>) -> Response {
-    reply(StatusCode::CREATED, move || control.create_key(&new)).await
-}
-
-pub(super) async fn list(State(control): App, Query(filter): Query<Filter>) -> Response {
-    reply(StatusCode::OK, move || {
-        control.keys(filter.account.as_deref())
+pub(super) async fn create(managing: Managing, Body(new): Body<KeyDraft>) -> Response {
+    reply(StatusCode::CREATED, move || {
+        managing.accounts().create_key(&new)
     })
     .await
 }
 
-pub(super) async fn show(State(control): App, Name(id): Name) -> Response {
-    reply(StatusCode::OK, move || control.key(&id)).await
+pub(super) async fn list(managing: Managing, Query(part): Query<Part>) -> Response {
+    reply(StatusCode::OK, move || {
+        managing.accounts().keys(&part.into())
+    })
+    .await
+}
+
+pub(super) async fn show(managing: Managing, Name(id): Name) -> Response {
+    reply(StatusCode::OK, move || managing.accounts().key(&id)).await
 }
 
 pub(super) async fn rotate(
-    State(control): App,
+    managing: Managing,
     Name(id): Name,
     Body(rotation): Body<Rotation>,
 ) -> Response {
     reply(StatusCode::CREATED, move || {
-        control.rotate_key(&id, rotation.grace_ms)
+        managing.accounts().rotate_key(&id, rotation.grace_ms)
     })
     .await
 }
 
 pub(super) async fn revoke(
-    State(control): App,
+    managing: Managing,
     Name(id): Name,
     Query(revocation): Query<Revocation>,
 ) -> Response {
     reply(StatusCode::OK, move || {
-        control.revoke_key(&id, revocation.kill)
+        managing.accounts().revoke_key(&id, revocation.kill)
     })
     .await
 }

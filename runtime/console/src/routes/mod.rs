@@ -7,23 +7,21 @@ mod export;
 mod grants;
 mod keys;
 mod limits;
+mod listing;
 mod policies;
 mod state;
+mod tokens;
 mod upstreams;
 mod usage;
 
-use std::sync::Arc;
-
-use axum::extract::{FromRequestParts, Path, State};
+use axum::extract::{FromRequestParts, Path};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
-use tollgate_gateway::control::Control;
+
+pub(crate) use export::Places;
 
 use crate::answer::Refusal;
-
-/// What every handler is given.
-type App = State<Arc<Control>>;
 
 /// The last part of a path: a name, an id or an account's path.
 struct Name(String);
@@ -45,6 +43,9 @@ pub(crate) struct Route {
     pub(crate) path: &'static str,
     /// Needs no token.
     pub(crate) open: bool,
+    /// For tokens of accounts, too: what it works on, or answers, is cut to what they see. All else is the operator's. It is
+    /// what the description says; the handler's arguments decide, and a test sees that both agree.
+    pub(crate) bound: bool,
     /// The operation's name for generated clients.
     pub(crate) id: &'static str,
     pub(crate) summary: &'static str,
@@ -56,7 +57,7 @@ pub(crate) struct Route {
     pub(crate) answer: (u16, Option<&'static str>),
     /// Types that are answered where there is no schema.
     pub(crate) media: &'static [&'static str],
-    pub(crate) handler: MethodRouter<Arc<Control>>,
+    pub(crate) handler: MethodRouter,
 }
 
 impl Route {
@@ -64,12 +65,13 @@ impl Route {
         method: &'static str,
         path: &'static str,
         id: &'static str,
-        handler: MethodRouter<Arc<Control>>,
+        handler: MethodRouter,
     ) -> Self {
         Self {
             method,
             path,
             open: false,
+            bound: false,
             id,
             summary: "",
             query: &[],
@@ -87,6 +89,11 @@ impl Route {
 
     fn open(mut self) -> Self {
         self.open = true;
+        self
+    }
+
+    fn bound(mut self) -> Self {
+        self.bound = true;
         self
     }
 
@@ -113,8 +120,13 @@ impl Route {
 
 const ACCOUNT: (&str, &str) = (
     "account",
-    "Only this account and all below it; an id, or a path such as `root/sales`.",
+    "Only this account and all below it; an id, or a path such as `root/sales`. Paths begin with the name of the token's account.",
 );
+const AFTER: (&str, &str) = (
+    "after",
+    "Those after the one of this id: `next` of the page before. Absent: from the first on.",
+);
+const LIMIT: (&str, &str) = ("limit", "So many at most; absent: all.");
 const SINCE: (&str, &str) = (
     "since",
     "From this moment on: RFC 3339, or milliseconds since 1970.",
@@ -133,6 +145,7 @@ pub(crate) fn table() -> Vec<Route> {
     let mut all = general();
     all.extend(accounts());
     all.extend(keys());
+    all.extend(tokens());
     all.extend(credit());
     all.extend(traffic());
     all.extend(usage());
@@ -165,24 +178,30 @@ fn general() -> Vec<Route> {
 fn accounts() -> Vec<Route> {
     vec![
         Route::new("post", "/api/accounts", "createAccount", post(accounts::create))
+            .bound()
             .says("Adds an account below another.")
             .takes("NewAccount")
             .gives(201, "Account"),
         Route::new("get", "/api/accounts", "listAccounts", get(accounts::list))
+            .bound()
             .says("The tree, each account after the one above it. Accounts that are being deleted are `closing`.")
-            .query(&[ACCOUNT])
+            .query(&[ACCOUNT, AFTER, LIMIT])
             .gives(200, "AccountList"),
         Route::new("get", "/api/archived-accounts", "listArchivedAccounts", get(accounts::archived))
+            .bound()
             .says("Accounts that are gone from the tree.")
             .gives(200, "ArchivedList"),
         Route::new("get", "/api/accounts/{*account}", "showAccount", get(accounts::show))
+            .bound()
             .says("One account, by id or path, with what takes effect on it and which account of its path decides.")
             .gives(200, "Account"),
         Route::new("patch", "/api/accounts/{*account}", "updateAccount", patch(accounts::update))
+            .bound()
             .says("Changes an account: what is absent stays, `null` unsets. A new `parent` moves its whole subtree.")
             .takes("AccountPatch")
             .gives(200, "Account"),
         Route::new("delete", "/api/accounts/{*account}", "deleteAccount", delete(accounts::delete))
+            .bound()
             .says("Deletes an account: new requests are refused, those under way end, its credit goes to the account above. Its usage rows stay.")
             .query(&[(
                 "mode",
@@ -190,9 +209,11 @@ fn accounts() -> Vec<Route> {
             )])
             .gives(200, "DeletedAccount"),
         Route::new("get", "/api/limits/{*account}", "showLimits", get(limits::show))
+            .bound()
             .says("Limits of an account: what it sets, and every limit that its requests must fit, with what is used.")
             .gives(200, "AccountLimits"),
         Route::new("patch", "/api/limits/{*account}", "changeLimits", patch(limits::change))
+            .bound()
             .says("Changes limits of an account, each on its own: what is absent stays, `null` unsets.")
             .takes("LimitsChange")
             .gives(200, "AccountLimits"),
@@ -202,14 +223,17 @@ fn accounts() -> Vec<Route> {
 fn keys() -> Vec<Route> {
     vec![
         Route::new("post", "/api/keys", "createKey", post(keys::create))
+            .bound()
             .says("Makes an inference key. The key itself is in this answer only.")
             .takes("NewKey")
             .gives(201, "IssuedKey"),
         Route::new("get", "/api/keys", "listKeys", get(keys::list))
+            .bound()
             .says("Keys, revoked ones included, without their secrets.")
-            .query(&[ACCOUNT])
+            .query(&[ACCOUNT, AFTER, LIMIT])
             .gives(200, "KeyList"),
         Route::new("get", "/api/keys/{id}", "showKey", get(keys::show))
+            .bound()
             .says("One key, without its secret.")
             .gives(200, "Key"),
         Route::new(
@@ -218,6 +242,7 @@ fn keys() -> Vec<Route> {
             "rotateKey",
             post(keys::rotate),
         )
+        .bound()
         .says("Makes a successor that may do the same, and lets the old key go on for a while.")
         .takes("Rotation")
         .gives(201, "IssuedKey"),
@@ -227,23 +252,50 @@ fn keys() -> Vec<Route> {
             "revokeKey",
             delete(keys::revoke),
         )
+        .bound()
         .says("Revokes a key; felt by the next request.")
         .query(&[("kill", "`true`: answers that are under way end, too.")])
         .gives(200, "Key"),
     ]
 }
 
+fn tokens() -> Vec<Route> {
+    vec![
+        Route::new("post", "/api/tokens", "createToken", post(tokens::create))
+            .bound()
+            .says("Makes a management token that is bound to an account: its bearer sees that account and all below it, and manages what is below it. The token itself is in this answer only.")
+            .takes("NewToken")
+            .gives(201, "IssuedToken"),
+        Route::new("get", "/api/tokens", "listTokens", get(tokens::list))
+            .bound()
+            .says("Tokens of accounts, revoked ones included, without their secrets. The operator's own is not among them.")
+            .query(&[ACCOUNT])
+            .gives(200, "TokenList"),
+        Route::new("get", "/api/tokens/{id}", "showToken", get(tokens::show))
+            .bound()
+            .says("One token, without its secret.")
+            .gives(200, "Token"),
+        Route::new("delete", "/api/tokens/{id}", "revokeToken", delete(tokens::revoke))
+            .bound()
+            .says("Revokes a token; felt by the next request.")
+            .gives(200, "Token"),
+    ]
+}
+
 fn credit() -> Vec<Route> {
     vec![
         Route::new("post", "/api/grants", "grant", post(grants::grant))
+            .bound()
             .says("Gives an account credit, new or out of the wallet of the account above. Repeated with the same key and content it changes nothing.")
             .takes("Grant")
             .gives(200, "Moved"),
         Route::new("post", "/api/reclaims", "reclaim", post(grants::reclaim))
+            .bound()
             .says("Takes credit back, at most what is available.")
             .takes("Reclaim")
             .gives(200, "Moved"),
         Route::new("get", "/api/wallets/{*account}", "showWallet", get(grants::wallet))
+            .bound()
             .says("An account's wallet and the credit in it.")
             .gives(200, "Wallet"),
         Route::new("get", "/api/ledger", "showLedger", get(grants::ledger))
@@ -296,7 +348,8 @@ fn traffic() -> Vec<Route> {
 fn audited() -> Vec<Route> {
     vec![
         Route::new("get", "/api/audit", "listAudit", get(audit::list))
-            .says("What management did, oldest first: one entry for each act, chained by hashes.")
+            .bound()
+            .says("What management did, oldest first: one entry for each act, chained by hashes. For a token of an account: what was done to accounts, keys, tokens, limits and credit that it sees, without hashes.")
             .query(&[
                 ("after", "Entries after the one of this number; all if absent."),
                 ("limit", "Entries to answer, at most 1000; 100 if absent."),
@@ -311,6 +364,7 @@ fn audited() -> Vec<Route> {
 fn usage() -> Vec<Route> {
     vec![
         Route::new("get", "/api/usage", "listUsage", get(usage::list))
+            .bound()
             .says("Usage rows, newest first, and the totals of all rows that fit the filter.")
             .query(&[
                 ACCOUNT,
@@ -324,6 +378,7 @@ fn usage() -> Vec<Route> {
             ])
             .gives(200, "UsagePage"),
         Route::new("get", "/api/usage/report", "reportUsage", get(usage::report))
+            .bound()
             .says("Usage added up. Hours are those of universal time, days those of the tree's zone; what lies in an hour or day that began in the time asked for counts.")
             .query(&[
                 ("by", "What lines are told apart by: any of `account`, `key`, `provider`, `model`, `tag:NAME`, with commas."),
@@ -338,9 +393,10 @@ fn usage() -> Vec<Route> {
             ])
             .gives(200, "UsageReport"),
         Route::new("get", "/api/usage/export", "exportUsage", get(export::usage))
+            .bound()
             .says("Usage rows, oldest first, as a stream: all that fit. An answer that breaks off is not the whole.")
             .query(&[
-                ("format", "`csv` (if absent), `jsonl` (a row in a line, as in `rows` of a page) or `focus` (FOCUS 1.2 as CSV)."),
+                ("format", "`csv` (if absent), `jsonl` (a row in a line, as in `rows` of a page), `focus` (FOCUS 1.2 as CSV) or `otel` (a row in a line, its members named as in OpenTelemetry's conventions for generative AI)."),
                 ACCOUNT,
                 SINCE,
                 UNTIL,

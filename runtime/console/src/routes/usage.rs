@@ -1,13 +1,12 @@
 //! `/api/usage`: what was used, by whom, at what cost.
 
-use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use tollgate_gateway::control::{Filter, ReportQuery, UsageQuery};
 
-use super::App;
 use crate::answer::{Refusal, reply};
+use crate::auth::Managing;
 use crate::body::Query;
 use crate::time::moment;
 
@@ -114,16 +113,26 @@ impl Lines {
     }
 }
 
-pub(super) async fn list(State(control): App, Query(rows): Query<Rows>) -> Response {
+pub(super) async fn list(managing: Managing, Query(rows): Query<Rows>) -> Response {
     match rows.read() {
-        Ok(query) => reply(StatusCode::OK, move || control.usage_page(&query)).await,
+        Ok(query) => {
+            reply(StatusCode::OK, move || {
+                managing.accounts().usage_page(&query)
+            })
+            .await
+        }
         Err(refusal) => refusal.into_response(),
     }
 }
 
-pub(super) async fn report(State(control): App, Query(lines): Query<Lines>) -> Response {
+pub(super) async fn report(managing: Managing, Query(lines): Query<Lines>) -> Response {
     match lines.read() {
-        Ok(query) => reply(StatusCode::OK, move || control.usage_report(&query)).await,
+        Ok(query) => {
+            reply(StatusCode::OK, move || {
+                managing.accounts().usage_report(&query)
+            })
+            .await
+        }
         Err(refusal) => refusal.into_response(),
     }
 }

@@ -60,6 +60,7 @@ fn boundaries() -> Value {
         "price_factor": count("What prices are multiplied by, in millionths."),
         "on_exhaust": choice(&["finish", "cut"]), "budget_mode": choice(&["strict", "soft"]),
         "billing": choice(&["prepaid", "postpaid"]),
+        "keep_answers": flag("Whether the gateway may keep answers and prompts; `false` of any account above holds."),
         "time_zone": text("IANA zone of its days and months; on the root only."),
     })
 }
@@ -72,10 +73,10 @@ fn settable() -> Map<String, Value> {
             *schema = nullable(schema.take());
         }
     }
-    all.insert("limits".to_owned(), reference("LimitsPatch"));
+    all.insert("limits".to_owned(), nullable(reference("LimitsPatch")));
     all.insert(
         "model_limits".to_owned(),
-        by_model(nullable(reference("LimitsPatch"))),
+        nullable(by_model(nullable(reference("LimitsPatch")))),
     );
     all.insert("status".to_owned(), choice(&["active", "suspended"]));
     all
@@ -90,7 +91,7 @@ fn used() -> Value {
 }
 
 fn source() -> Value {
-    text("Path of the account that decides.")
+    text("Path of the account that decides; `above`: one that the token does not see.")
 }
 
 fn decided(value: Value) -> Value {
@@ -115,6 +116,7 @@ fn effective() -> Value {
         "default_output": decided(count("Tokens.")), "price_factor": decided(count("Millionths.")),
         "on_exhaust": decided(choice(&["finish", "cut"])), "budget_mode": decided(choice(&["strict", "soft"])),
         "billing": decided(choice(&["prepaid", "postpaid"])), "time_zone": decided(text("IANA zone.")),
+        "keep_answers": decided(flag("Whether the gateway may keep answers and prompts.")),
         "tags": { "type": "object", "additionalProperties": decided(text("Value.")) },
         "limits": list_of("EffectiveLimit"),
     });
@@ -127,9 +129,9 @@ fn effective() -> Value {
             "disabled_by": text("Path of the topmost account that is not active."),
             "output_cap": decided(count("Tokens.")),
             "wallet": object(
-                json!({ "account": text("UUID."), "source": text("Path of the account whose wallet pays."),
-                    "available": balance("Can be spent."), "held": balance("Set aside for running requests.") }),
-                json!({})),
+                json!({ "source": text("Path of the account whose wallet pays; `above`: one that the token does not see.") }),
+                json!({ "account": text("UUID."), "available": balance("Can be spent; absent of one above."),
+                    "held": balance("Set aside for running requests; absent of one above.") })),
         }),
     )
 }
@@ -163,7 +165,10 @@ pub(super) fn schemas() -> Vec<Named> {
         line.extend(used.clone());
     }
     let mut new = settable();
-    new.insert("parent".to_owned(), text("Id or path; the root if absent."));
+    new.insert(
+        "parent".to_owned(),
+        text("Id or path; if absent the root, or the token's account."),
+    );
     let mut patch = settable();
     patch.insert("name".to_owned(), text("A new name."));
     patch.insert(
@@ -176,18 +181,22 @@ pub(super) fn schemas() -> Vec<Named> {
         (
             "EffectiveLimit",
             object(
-                json!({ "source": text("Path of the account that set it, whose subtree it counts."),
-                    "kind": choice(&LIMITS.map(|(name, ..)| name)),
-                    "value": count("Requests, tokens or micro-units."), "used": count("The same."),
-                    "decides": flag("Whether it leaves least of all limits of its kind for the same models.") }),
-                json!({ "models": text("Which models, as a name or pattern; absent: all.") }),
+                json!({ "source": text("Path of the account that set it, whose subtree it counts; `above`: one that the token does not see."),
+                    "kind": choice(&LIMITS.map(|(name, ..)| name)) }),
+                json!({ "models": text("Which models, as a name or pattern; absent: all."),
+                    "value": count("Requests, tokens or micro-units; absent of one above."),
+                    "used": count("The same."),
+                    "decides": flag("Whether it leaves least of all limits of its kind for the same models that the token sees.") }),
             ),
         ),
         ("Account", object(account, optional.clone())),
         ("AccountLine", object(line, optional)),
         (
             "AccountList",
-            object(json!({ "accounts": list_of("AccountLine") }), json!({})),
+            object(
+                json!({ "accounts": list_of("AccountLine") }),
+                json!({ "next": text("UUID to ask for `after` to go on; absent at the end.") }),
+            ),
         ),
         (
             "ArchivedList",
@@ -228,8 +237,8 @@ pub(super) fn schemas() -> Vec<Named> {
             "LimitsChange",
             object(
                 json!({}),
-                json!({ "limits": reference("LimitsPatch"),
-                    "model_limits": by_model(nullable(reference("LimitsPatch"))) }),
+                json!({ "limits": nullable(reference("LimitsPatch")),
+                    "model_limits": nullable(by_model(nullable(reference("LimitsPatch")))) }),
             ),
         ),
     ]

@@ -12,7 +12,7 @@ pub(super) fn schemas() -> Vec<Named> {
             object(
                 json!({
                     "v": count("Version of this shape."), "sequence": count("1, 2, 3 …, without gaps."), "at_ms": moment(),
-                    "actor": text("`management-token`, `command-line`, `gateway` or `components-folder`."),
+                    "actor": text("`management-token`, `token:UUID` of an account's token, `command-line`, `gateway` or `components-folder`."),
                     "act": text("`account.create` …"),
                     "subject": object(
                         json!({ "id": text("Id or name of the thing."),
@@ -21,6 +21,20 @@ pub(super) fn schemas() -> Vec<Named> {
                     "changes": reference("Anything"),
                     "previous": text("Hash of the entry before; zeros for the first."),
                     "hash": text("SHA-256 over the canonical JSON (RFC 8785) of the other members without `previous`, then the bytes of `previous`."),
+                }),
+                json!({}),
+            ),
+        ),
+        (
+            "SeenEntry",
+            object(
+                json!({
+                    "sequence": count("Its number in the whole log."), "at_ms": moment(),
+                    "actor": text("As of an entry; `above` for a token of an account above."), "act": text("`account.create` …"),
+                    "subject": object(
+                        json!({ "id": text("UUID."), "path": text("Of the account it is or belongs to, as it is now.") }),
+                        json!({})),
+                    "changes": reference("Anything"),
                 }),
                 json!({}),
             ),
@@ -36,8 +50,8 @@ pub(super) fn schemas() -> Vec<Named> {
             "AuditPage",
             object(
                 json!({
-                    "entries": { "type": "array", "items": { "anyOf": [reference("AuditEntry"), reference("DamagedEntry")] } },
-                    "last": count("Number of the last entry of the whole log; 0: there is none."),
+                    "entries": { "type": "array", "items": { "anyOf": [reference("AuditEntry"), reference("SeenEntry"), reference("DamagedEntry")] } },
+                    "last": count("Number of the last entry of the whole log, or of the last that the token sees; 0: there is none."),
                 }),
                 json!({
                     "next": count("What to ask for `after` to go on; absent at the end."),

@@ -61,8 +61,8 @@ pub(super) fn schemas() -> Vec<Named> {
                     "totals": object(
                         json!({ "treasury": balance("Minus all credit that was issued and not given back."),
                             "wallets": balance("In wallets."), "held": balance("Held for requests under way."),
-                            "moving": balance("On its way between two books."), "consumed": balance("Charged for requests."),
-                            "expired": balance("Nobody used it in time."), "fees": balance("Charged on top of requests."),
+                            "moving": balance("On its way between two books."), "consumed": balance("Charged for requests, without fees."),
+                            "expired": balance("Nobody used it in time."), "fees": balance("The operator's share of what was charged for requests."),
                             "uncovered": balance("The part of what was charged that no wallet covered.") }),
                         json!({})),
                     "open_holds": count("Requests under way that hold credit."),

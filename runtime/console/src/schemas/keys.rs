@@ -47,7 +47,10 @@ pub(super) fn schemas() -> Vec<Named> {
         ("IssuedKey", object(issued, issued_times)),
         (
             "KeyList",
-            object(json!({ "keys": list_of("Key") }), json!({})),
+            object(
+                json!({ "keys": list_of("Key") }),
+                json!({ "next": text("UUID to ask for `after` to go on; absent at the end.") }),
+            ),
         ),
     ]
 }

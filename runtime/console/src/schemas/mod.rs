@@ -5,6 +5,7 @@ mod audit;
 mod credit;
 mod keys;
 mod state;
+mod tokens;
 mod traffic;
 mod usage;
 
@@ -17,6 +18,7 @@ pub(crate) fn schemas() -> Value {
         .into_iter()
         .chain(accounts::schemas())
         .chain(keys::schemas())
+        .chain(tokens::schemas())
         .chain(credit::schemas())
         .chain(traffic::schemas())
         .chain(state::schemas())
@@ -125,7 +127,19 @@ fn shared() -> Vec<Named> {
                 json!({ "currency": text("ISO 4217."), "input": count("Micro-units per million tokens."),
                     "output": count("Reasoning included.") }),
                 json!({ "cache_read": count("As `input` if absent."), "cache_write_5m": count("As `input` if absent."),
-                    "cache_write_1h": count("As `cache_write_5m` if absent.") }),
+                    "cache_write_1h": count("As `cache_write_5m` if absent."),
+                    "request": count("Micro-units for each call, whatever its size; none if absent."),
+                    "tiers": list_of("PriceTier"),
+                    "version": text("A name for this state of the price, for usage rows.") }),
+            ),
+        ),
+        (
+            "PriceTier",
+            object(
+                json!({ "above": count("Tokens of input, cached ones included: a longer prompt pays this, for the whole call. Ascending."),
+                    "input": count("Micro-units per million tokens."), "output": count("Reasoning included.") }),
+                json!({ "cache_read": count("In the proportion to `input` of the shortest prompts if absent, as those that follow."),
+                    "cache_write_5m": count("Likewise."), "cache_write_1h": count("Likewise.") }),
             ),
         ),
     ]

@@ -32,7 +32,7 @@ pub(super) fn schemas() -> Vec<Named> {
         "start_ms": moment(), "account_id": text("UUID."),
         "account": text("Its path now, or when it was last used if it is gone."), "key": text("UUID."),
         "key_label": text("When it was last used."), "provider": text("Component; empty if none was reached."),
-        "model": text("As the account knows it; empty if no provider was reached."), "tags": tags(),
+        "model": text("As the account knows it; empty if no provider was reached, or was asked about a kept answer."), "tags": tags(),
     });
     if let (Some(about), Some(means)) = (about.as_object_mut(), means.as_object()) {
         about.extend(means.clone());

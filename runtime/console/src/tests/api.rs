@@ -99,6 +99,34 @@ async fn accounts_form_a_tree_whose_effect_is_shown_with_its_source() {
 }
 
 #[tokio::test]
+async fn long_lists_are_told_page_by_page() {
+    let world = World::new();
+    for name in ["a", "b", "c"] {
+        let new = json!({ "name": name, "parent": "root" });
+        world.done("POST", "/api/accounts", new).await;
+        let new = json!({ "account": format!("root/{name}") });
+        world.done("POST", "/api/keys", new).await;
+    }
+    for list in ["accounts", "keys"] {
+        let whole = world.get(&format!("/api/{list}")).await;
+        assert_eq!(whole["next"], Value::Null);
+        let (mut pages, mut path) = (Vec::new(), format!("/api/{list}?limit=2"));
+        loop {
+            let page = world.get(&path).await;
+            let told = page[list].as_array().unwrap();
+            assert!(told.len() <= 2);
+            pages.extend(told.iter().map(|one| one["id"].clone()));
+            let Some(next) = page["next"].as_str() else {
+                break;
+            };
+            path = format!("/api/{list}?limit=2&after={next}");
+        }
+        let whole = whole[list].as_array().unwrap().iter();
+        assert!(whole.map(|one| &one["id"]).eq(&pages), "{list}: {pages:?}");
+    }
+}
+
+#[tokio::test]
 async fn bad_input_is_refused_with_the_field_to_blame() {
     let world = World::new();
     world.furnish().await;
@@ -166,6 +194,15 @@ async fn bad_input_is_refused_with_the_field_to_blame() {
             json!({ "account": "root", "label": "a\nb" }),
             400,
             "label",
+        ),
+        ("GET", "/api/keys?limit=0", Value::Null, 400, "limit"),
+        ("GET", "/api/keys?after=here", Value::Null, 400, "after"),
+        (
+            "GET",
+            "/api/accounts?after=0198c0de-0000-7000-8000-000000000000",
+            Value::Null,
+            400,
+            "after",
         ),
         ("DELETE", "/api/keys/none", Value::Null, 404, ""),
         ("GET", "/api/keys/none", Value::Null, 404, ""),

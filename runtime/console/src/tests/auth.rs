@@ -1,5 +1,9 @@
 //! Who is let in.
 
+use std::pin::pin;
+use std::sync::mpsc;
+use std::task::Poll;
+
 use axum::body::Body;
 use axum::http::Request;
 use serde_json::{Value, json};
@@ -85,4 +89,44 @@ async fn who_has_no_token_cannot_tell_which_paths_exist() {
     }
     assert_eq!(world.call("GET", "/api/nothing", None).await.0, 404);
     assert_eq!(world.call("PUT", "/api/accounts", None).await.0, 405);
+}
+
+/// Under the lock of changes a look-up waits for the disk; the thread that it was asked on has others to serve.
+#[test]
+fn a_token_that_is_looked_up_keeps_the_thread_of_the_api_from_nobody() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .max_blocking_threads(1)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let world = World::new();
+        let made = world
+            .done(
+                "POST",
+                "/api/tokens",
+                json!({ "account": "root", "role": "read" }),
+            )
+            .await;
+        // The one thread on which anything may wait is taken.
+        let (go_on, wait) = mpsc::channel::<()>();
+        let taken = tokio::task::spawn_blocking(move || wait.recv());
+        let get = |path: &str, token: &str| {
+            let request = Request::builder().uri(path);
+            let request = request.header("authorization", format!("Bearer {token}"));
+            request.body(Body::empty()).unwrap()
+        };
+        // It may not see this, which its look-up alone tells: nothing after that would wait.
+        let token = made["token"].as_str().unwrap();
+        let mut refused = pin!(world.send(get("/api/status", token)));
+        for _ in 0..2 {
+            let polled =
+                std::future::poll_fn(|context| Poll::Ready(refused.as_mut().poll(context)));
+            assert!(polled.await.is_pending(), "it was looked up on this thread");
+            let (status, _) = world.send(get("/api/openapi.json", token)).await;
+            assert_eq!(status, 200);
+        }
+        drop(go_on);
+        assert_eq!(refused.await.0, 403);
+        assert!(taken.await.unwrap().is_err());
+    });
 }

@@ -46,6 +46,7 @@ async fn more_rows_than_fit_into_memory_pieces_come_once_each() {
         journal.append(&row, &[]).unwrap();
     }
     drop(journal);
+    world.rows_are_stored();
     let text = exported(&world, "format=jsonl").await;
     assert!(text.len() > 10 * (64 << 10), "several pieces");
     let times: Vec<u64> = text

@@ -8,6 +8,7 @@ mod export;
 mod guests;
 mod openapi;
 mod secrets;
+mod tokens;
 
 use std::sync::Arc;
 
@@ -60,15 +61,21 @@ impl World {
         }
     }
 
-    /// Writes down a request of an account, as the data plane does.
+    /// Writes down a request of an account, as the data plane does; whoever asks finds it.
     fn used(&self, account: &str) {
-        let view = self.control.account(account).unwrap();
-        let root = self.control.account("root").unwrap().account.id;
+        let ends = account.match_indices('/').map(|(end, _)| end);
+        let path: Vec<_> = ends
+            .chain([account.len()])
+            .map(|end| {
+                let view = self.control.operator().account(&account[..end]);
+                view.unwrap().account.id
+            })
+            .collect();
         let row = UsageRow {
-            request: uuid::Uuid::from_u128(7),
+            request: uuid::Uuid::from_u128(account.len() as u128),
             admitted_ms: 1_700_000_000_000,
-            path: vec![root, view.account.id].into(),
-            names: account.into(),
+            path: path.into(),
+            names: account.to_owned().into(),
             tags: vec![("cc".into(), "7".into())],
             provider: "self".into(),
             requested_model: "m".into(),
@@ -79,6 +86,13 @@ impl World {
         };
         let mut journal = self.control.journal_writer().unwrap();
         journal.append(&row, &[]).unwrap();
+        self.rows_are_stored();
+    }
+
+    /// Waits for rows on their way to the store, however busy the machine is.
+    fn rows_are_stored(&self) {
+        let patience = std::time::Duration::from_secs(60);
+        assert!(self.control.sync_usage(patience), "the store is behind");
     }
 
     async fn send(&self, request: Request<Body>) -> (StatusCode, String) {
@@ -93,15 +107,7 @@ impl World {
     }
 
     fn request(&self, method: &str, path: &str, body: Option<&Value>) -> Request<Body> {
-        Request::builder()
-            .method(method)
-            .uri(path)
-            .header("authorization", format!("Bearer {}", self.token))
-            .body(
-                body.map(|body| Body::from(body.to_string()))
-                    .unwrap_or_default(),
-            )
-            .unwrap()
+        request(&self.token, method, path, body)
     }
 
     async fn call(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
@@ -183,4 +189,17 @@ impl World {
         .await;
         key
     }
+}
+
+/// A request of the bearer of a token.
+fn request(token: &str, method: &str, path: &str, body: Option<&Value>) -> Request<Body> {
+    Request::builder()
+        .method(method)
+        .uri(path)
+        .header("authorization", format!("Bearer {token}"))
+        .body(
+            body.map(|body| Body::from(body.to_string()))
+                .unwrap_or_default(),
+        )
+        .unwrap()
 }

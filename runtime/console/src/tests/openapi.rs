@@ -150,11 +150,14 @@ async fn every_answer_has_the_shape_that_is_described() {
     let key = world.furnish().await;
     let id = key["id"].as_str().unwrap();
     world.used("root/sales");
+    let token = json!({ "account": "root/sales", "role": "manage" });
+    let token = world.done("POST", "/api/tokens", token).await;
+    let token = token["id"].as_str().unwrap();
     let all = describe();
     let account = json!({ "name": "temp", "parent": "root", "alias": "T", "email": "t@example.org", "models": ["m*"],
         "denied_models": ["x"], "providers": ["self"], "endpoints": ["messages"], "cidrs": ["10.0.0.0/8"],
         "model_map": { "a*": "b" }, "output_cap": 5, "default_output": 4, "price_factor": 1_100_000,
-        "on_exhaust": "cut", "budget_mode": "soft", "billing": "prepaid", "tags": { "a": "b" },
+        "on_exhaust": "cut", "budget_mode": "soft", "billing": "prepaid", "keep_answers": false, "tags": { "a": "b" },
         "limits": { "rpm": 1, "rph": 2, "rpd": 3, "tpm": 4, "tph": 5, "tpd": 6, "concurrency": 7, "daily_limit": 8,
             "monthly_limit": 9 },
         "model_limits": { "m*": { "rpm": 1 } } });
@@ -162,7 +165,8 @@ async fn every_answer_has_the_shape_that_is_described() {
     let copy = world.folder.path().join("copy");
     let upstream = json!({ "provider": "self", "endpoint": "other", "base_url": "https://x.invalid", "tier": "cheap",
         "priority": -3, "models": [{ "id": "m", "upstream_id": "n", "operations": ["chat-completions"],
-            "price": { "currency": "USD", "input": 1, "output": 2, "cache_read": 3 }, "context_window": 5 }] });
+            "price": { "currency": "USD", "input": 1, "output": 2, "cache_read": 3, "request": 4, "version": "a",
+                "tiers": [{ "above": 5, "input": 2, "output": 3, "cache_read": 1 }] }, "context_window": 5 }] });
     // One request for each operation, in an order in which each succeeds.
     let requests = [
         ("createAccount", "/api/accounts".to_owned(), account),
@@ -236,6 +240,14 @@ async fn every_answer_has_the_shape_that_is_described() {
             "/api/keys?account=root/sales".to_owned(),
             Value::Null,
         ),
+        (
+            "createToken",
+            "/api/tokens".to_owned(),
+            json!({ "account": "root", "role": "read", "label": "l", "expires_ms": far }),
+        ),
+        ("listTokens", "/api/tokens".to_owned(), Value::Null),
+        ("showToken", format!("/api/tokens/{token}"), Value::Null),
+        ("revokeToken", format!("/api/tokens/{token}"), Value::Null),
         (
             "setCredential",
             "/api/credentials/spare".to_owned(),
@@ -319,7 +331,9 @@ async fn every_answer_has_the_shape_that_is_described() {
             .await;
         assert_eq!(status, route.answer.0, "{operation}: {answer}");
         check(&all, &schema(route.answer.1.unwrap()), &answer, operation).unwrap();
-        for list in ["rows", "lines", "accounts", "keys", "lots", "entries"] {
+        for list in [
+            "rows", "lines", "accounts", "keys", "tokens", "lots", "entries",
+        ] {
             let empty = answer[list].as_array().is_some_and(Vec::is_empty);
             assert!(
                 !empty,

@@ -23,6 +23,7 @@ async fn no_secret_ever_comes_back() {
         "ledger",
         "usage/report?by=key",
         "keys",
+        "tokens",
         "credentials",
         "upstreams",
         "upstreams/far",
@@ -32,6 +33,7 @@ async fn no_secret_ever_comes_back() {
         "usage/export?format=csv",
         "usage/export?format=jsonl",
         "usage/export?format=focus",
+        "usage/export?format=otel",
         "audit?limit=1000",
         "status",
     ] {

@@ -185,28 +185,30 @@ impl Choice {
             .get("id")
             .and_then(Value::as_str)
             .filter(|id| !id.is_empty());
-        let named = ["function", "custom"].iter().any(|kind| {
-            delta
-                .get(*kind)
-                .and_then(|kind| kind.get("name"))
-                .is_some_and(|name| !says_nothing(name))
-        });
+        let named = is_named(&delta);
         let same_id = |call: &Call| {
             id.is_some_and(|id| call.members.get("id").and_then(Value::as_str) == Some(id))
         };
+        // A name goes to the call that has none yet.
+        let last = self.calls.len().checked_sub(1);
+        let nameless = last.filter(|at| {
+            let last = &self.calls[*at].members;
+            !is_named(last) && (id.is_none() || last.get("id").is_none_or(says_nothing))
+        });
         let place = match (index, id) {
             // Some vendors give every call the same index: a new id with a name is a new call all the same.
             (Some(index), _) => self.calls.iter().rposition(|call| {
                 let other = named
                     && id.is_some()
                     && !same_id(call)
+                    && is_named(&call.members)
                     && call.members.get("id").is_some_and(Value::is_string);
                 call.index == Some(index) && !other
             }),
-            (None, Some(_)) => self.calls.iter().rposition(same_id),
+            (None, Some(_)) => self.calls.iter().rposition(same_id).or(nameless),
             // A bare piece goes on with what came last.
-            (None, None) if named => None,
-            (None, None) => self.calls.len().checked_sub(1),
+            (None, None) if named => nameless,
+            (None, None) => last,
         };
         let place = place.unwrap_or_else(|| {
             self.calls.push(Call {
@@ -253,6 +255,15 @@ impl Choice {
         members.insert("message".into(), message.into());
         members.into()
     }
+}
+
+/// Whether a call has the name of its tool.
+fn is_named(call: &Map<String, Value>) -> bool {
+    let mut kinds = ["function", "custom"].iter();
+    kinds.any(|kind| {
+        let name = call.get(*kind).and_then(|kind| kind.get("name"));
+        name.is_some_and(|name| !says_nothing(name))
+    })
 }
 
 impl Call {

@@ -56,7 +56,11 @@ impl Responses {
         let Some(Value::Object(mut response)) = event.remove("response") else {
             return Err(unreadable("the terminal event has no response"));
         };
-        response.entry("status").or_insert_with(|| status.into());
+        // Some vendors forget to say in the response what its event says.
+        let told = response.get("status").and_then(Value::as_str);
+        if matches!(told, None | Some("" | "queued" | "in_progress")) {
+            response.insert("status".into(), status.into());
+        }
         budget.set_all(&mut self.ended, response)?;
         Ok(true)
     }

@@ -140,6 +140,24 @@ fn tool_calls_are_put_together_from_whatever_pieces_vendors_send() {
         ),
     ]);
     assert_eq!(again["tool_calls"], both["tool_calls"]);
+    // The name last, with the id or behind it, with an index and without.
+    for (first, second) in [
+        (
+            json!({ "index": 0, "id": "a", "function": { "name": null, "arguments": "{\"x\"" } }),
+            json!({ "index": 0, "function": { "name": "f", "arguments": ":1}" } }),
+        ),
+        (
+            json!({ "id": "a", "type": "function", "function": { "arguments": "{\"x\"" } }),
+            json!({ "function": { "name": "f", "arguments": ":1}" } }),
+        ),
+        (
+            json!({ "function": { "arguments": "{\"x\"" } }),
+            json!({ "id": "a", "function": { "name": "f", "arguments": ":1}" } }),
+        ),
+    ] {
+        let late = message(&[piece(first), piece(second)]);
+        assert_eq!(late["tool_calls"], json!([call("a", "f", "{\"x\":1}")]));
+    }
     // Every call at index 0, arguments as an object; a tool that takes nothing; a custom tool.
     let zeros = message(&[
         piece(
@@ -267,6 +285,20 @@ fn a_responses_answer_is_that_of_its_terminal_event() {
         ),
         (&json!("incomplete"), &json!("r"), &json!("two"))
     );
+}
+
+#[test]
+fn a_response_that_does_not_say_that_it_is_complete_is_what_its_event_says() {
+    for (told, is) in [
+        (json!(null), "completed"),
+        (json!("in_progress"), "completed"),
+        (json!("cancelled"), "cancelled"),
+    ] {
+        let mut events = responses_stream(json!([]));
+        events[4]["response"]["status"] = told;
+        let whole = answer(Operation::Responses, &events).unwrap();
+        assert_eq!(whole["status"], is);
+    }
 }
 
 #[test]
@@ -541,9 +573,12 @@ fn the_limit_is_on_what_is_held_and_not_on_what_passes() {
 }
 
 fn recordings() -> Option<PathBuf> {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/recordings");
-    let folder = std::env::var_os("TOLLGATE_RECORDINGS").map_or_else(beside, PathBuf::from);
-    folder.is_dir().then_some(folder)
+    if let Some(named) = std::env::var_os("TOLLGATE_RECORDINGS").map(PathBuf::from) {
+        assert!(named.is_dir(), "TOLLGATE_RECORDINGS is no folder");
+        return Some(named);
+    }
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/recordings");
+    beside.is_dir().then_some(beside)
 }
 
 #[test]

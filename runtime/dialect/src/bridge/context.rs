@@ -1,4 +1,4 @@
-//! What the way back must know of the request: owned and small, for it lives as long as the stream.
+//! What the way back must know of the request: owned and bounded, for it lives as long as the stream.
 
 use serde_json::value::RawValue;
 

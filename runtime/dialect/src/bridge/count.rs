@@ -66,12 +66,13 @@ pub fn counted(asked: Operation, answer: &[u8]) -> Result<Vec<u8>, ApiError> {
     struct Count {
         input_tokens: u64,
     }
-    let Count { input_tokens } = serde_json::from_slice(answer).map_err(|_| {
-        ApiError::new(
-            ErrorKind::UpstreamFailed,
-            "the vendor's answer holds no count of tokens",
-        )
-    })?;
+    let Count { input_tokens } =
+        serde_json::from_slice(crate::json::unmarked(answer)).map_err(|_| {
+            ApiError::new(
+                ErrorKind::UpstreamFailed,
+                "the vendor's answer holds no count of tokens",
+            )
+        })?;
     Ok(told(asked, input_tokens))
 }
 

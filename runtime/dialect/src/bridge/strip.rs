@@ -1,22 +1,31 @@
-//! Takes out of a request what was sealed on another bridge: a client that changed its model sends it along, and no
-//! vendor but its maker can read it.
+//! Takes out of a request what was made on another bridge: a client that changed its model sends it along, and no vendor
+//! but its maker can read it. That is reasoning which was sealed, and searches of foreign vendors.
 
 use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::found;
 use crate::json::walk::Raw;
 use crate::{Document, Edit, Invalid, Operation};
 
 /// What every sealed string begins with, as it stands in JSON text.
 const SEALED: &[u8] = br#""tg1."#;
 
-/// Whether something in a request may be sealed: a look at its bytes.
+/// Whether something in a request may be sealed, or found by a foreign search: a look at its bytes.
 pub fn has_sealed(document: &Document, operation: Operation) -> bool {
     member(operation)
         .and_then(|member| document.get(member))
-        .is_some_and(|content| memchr::memmem::find(content, SEALED).is_some())
+        .is_some_and(is_suspect)
+}
+
+/// Whether what marks our own stands in these bytes: at the beginning of a string, or inside an id.
+fn is_suspect(bytes: &[u8]) -> bool {
+    memchr::memmem::find_iter(bytes, b"tg1").any(|at| {
+        let around = (at.checked_sub(1).map(|at| bytes[at]), bytes.get(at + 3));
+        matches!(around, (Some(b'"'), Some(b'.')) | (Some(b'_'), Some(b'_')))
+    })
 }
 
 fn member(operation: Operation) -> Option<&'static str> {
@@ -27,8 +36,8 @@ fn member(operation: Operation) -> Option<&'static str> {
     }
 }
 
-/// Takes sealed reasoning out of a request that goes to its vendor in the client's own dialect. Where there is none
-/// nothing is touched.
+/// Takes sealed reasoning, and what foreign searches found, out of a request that goes to its vendor in the client's own
+/// dialect. Where there is none nothing is touched.
 ///
 /// # Errors
 /// The content is not what the dialect says.
@@ -51,14 +60,17 @@ pub fn strip_sealed(document: &mut Document, operation: Operation) -> Result<(),
     let kept: Vec<Cow<'_, RawValue>> = all
         .into_iter()
         .filter_map(|item| {
-            let left = match operation.reads_as() {
-                Operation::Responses => (!is_sealed(item)).then_some(Cow::Borrowed(item)),
+            let (left, lost) = match operation.reads_as() {
+                Operation::Responses => {
+                    let sealed = is_sealed(item);
+                    ((!sealed).then_some(Cow::Borrowed(item)), sealed)
+                }
                 _ => stripped(item),
             };
-            let changed = !matches!(left, Some(Cow::Borrowed(_)));
-            touched |= changed;
+            touched |= !matches!(left, Some(Cow::Borrowed(_)));
             if is_of_assistant(item) {
-                thinking_lost = changed;
+                // A turn that goes whole leaves the one before it as the last.
+                thinking_lost = lost || (left.is_none() && thinking_lost);
             }
             left
         })
@@ -124,10 +136,20 @@ fn is_sealed(item: &RawValue) -> bool {
     carried.is_some_and(|text| text.get().as_bytes().starts_with(SEALED))
 }
 
-/// A message without its sealed blocks; none if nothing is left of it.
-fn stripped(message: &RawValue) -> Option<Cow<'_, RawValue>> {
-    let whole = || Some(Cow::Borrowed(message));
-    if memchr::memmem::find(message.get().as_bytes(), SEALED).is_none() {
+/// A block of the assistant that is looked at.
+enum Block<'a> {
+    /// It stays as it is, or without some of its citations.
+    Kept(Cow<'a, str>),
+    /// Sealed reasoning.
+    Sealed,
+    /// A search of a foreign vendor, or what it found.
+    Searched,
+}
+
+/// A message without what is not for its vendor, none if nothing is left of it; and whether it lost reasoning.
+fn stripped(message: &RawValue) -> (Option<Cow<'_, RawValue>>, bool) {
+    let whole = || (Some(Cow::Borrowed(message)), false);
+    if !is_suspect(message.get().as_bytes()) {
         return whole();
     }
     let text = message.get();
@@ -138,21 +160,70 @@ fn stripped(message: &RawValue) -> Option<Cow<'_, RawValue>> {
     let Ok(blocks) = serde_json::from_str::<Vec<&RawValue>>(&text[place.clone()]) else {
         return whole();
     };
-    let kept: Vec<&RawValue> = blocks
-        .iter()
-        .copied()
-        .filter(|block| !is_sealed(block))
-        .collect();
-    if kept.len() == blocks.len() {
+    let (mut kept, mut changed, mut lost) = (Vec::with_capacity(blocks.len()), false, false);
+    for block in blocks {
+        match looked_at(block) {
+            Block::Kept(left) => {
+                changed |= matches!(left, Cow::Owned(_));
+                kept.push(left);
+            }
+            Block::Sealed => lost = true,
+            Block::Searched => changed = true,
+        }
+    }
+    if !changed && !lost {
         return whole();
     }
     if kept.is_empty() {
-        return None;
+        return (None, lost);
     }
     // All else of the message stays where it stood.
-    let content = serde_json::to_string(&kept).ok()?;
-    let left = [&text[..place.start], &content, &text[place.end..]].concat();
-    RawValue::from_string(left).ok().map(Cow::Owned)
+    let content = kept.join(",");
+    let left = [&text[..place.start], "[", &content, "]", &text[place.end..]].concat();
+    (RawValue::from_string(left).ok().map(Cow::Owned), lost)
+}
+
+fn looked_at(block: &RawValue) -> Block<'_> {
+    if is_sealed(block) {
+        return Block::Sealed;
+    }
+    let text = block.get();
+    let raw = Raw::new(text.as_bytes());
+    let is_ours = |member: &str| {
+        let id = raw.get(member).and_then(Raw::inner);
+        id.is_some_and(found::is_ours)
+    };
+    match raw.get("type").and_then(Raw::inner) {
+        Some(b"server_tool_use") if is_ours("id") => Block::Searched,
+        Some(b"web_search_tool_result") if is_ours("tool_use_id") => Block::Searched,
+        Some(b"text") => Block::Kept(without_citations(text, raw)),
+        _ => Block::Kept(Cow::Borrowed(text)),
+    }
+}
+
+/// A text block without citations of what only a foreign search found.
+fn without_citations<'a>(text: &'a str, block: Raw<'a>) -> Cow<'a, str> {
+    let Some(citations) = block.get("citations") else {
+        return Cow::Borrowed(text);
+    };
+    let all = citations.items().count();
+    let kept: Vec<_> = citations
+        .items()
+        .filter(|citation| {
+            let index = citation.get("encrypted_index").and_then(Raw::inner);
+            index != Some(found::ENCRYPTED.as_bytes())
+        })
+        .filter_map(|citation| std::str::from_utf8(citation.bytes).ok())
+        .collect();
+    if kept.len() == all {
+        return Cow::Borrowed(text);
+    }
+    let left = match kept.is_empty() {
+        true => "null".to_owned(),
+        false => format!("[{}]", kept.join(",")),
+    };
+    let (before, after) = (citations.at, citations.at + citations.bytes.len());
+    Cow::Owned([&text[..before], &left, &text[after..]].concat())
 }
 
 #[cfg(test)]
@@ -191,6 +262,62 @@ mod tests {
             after(Operation::Messages, &body)["messages"],
             json!([{ "role": "user", "content": "x" }, { "role": "assistant", "content": [own, text] }])
         );
+    }
+
+    #[test]
+    fn what_a_foreign_search_found_is_taken_out_and_a_vendors_own_stays_byte_for_byte() {
+        let search = |id: &str, encrypted: &str| {
+            [
+                format!(r#"{{"type":"server_tool_use","id":"{id}","name":"web_search","input":{{"query":"x"}}}}"#),
+                format!(r#"{{"type":"web_search_tool_result","tool_use_id":"{id}","content":[{{"type":"web_search_result","url":"u","title":"t","encrypted_content":"{encrypted}"}}]}}"#),
+            ]
+            .join(", ")
+        };
+        let cited = |encrypted: &str| {
+            format!(
+                r#"{{"type":"web_search_result_location","encrypted_index":"{encrypted}","url":"u"}}"#
+            )
+        };
+        let asked = |content: &str| {
+            format!(
+                r#"{{"thinking":{{"type":"enabled"}}, "messages":[{{"role":"assistant","content":[{content}]}}]}}"#
+            )
+        };
+        let left = |body: &str| {
+            let mut document = Document::parse(body.to_owned().into()).unwrap();
+            strip_sealed(&mut document, Operation::Messages).unwrap();
+            String::from_utf8(document.to_bytes().to_vec()).unwrap()
+        };
+        let thought = r#"{"type":"thinking","thinking":"hm","signature":"c2ln"}"#;
+        // A vendor that encrypts nothing is a vendor all the same.
+        for encrypted in ["EqgfCio", ""] {
+            let native = asked(
+                &[
+                    thought,
+                    &search("srvtoolu_01", encrypted),
+                    &format!(
+                        r#"{{"type":"text","text":"so", "citations":[{}]}}"#,
+                        cited(encrypted)
+                    ),
+                ]
+                .join(", "),
+            );
+            assert_eq!(left(&native), native);
+        }
+        let ours = search(&(found::id(0) + "req"), found::ENCRYPTED);
+        let empty =
+            r#"{"type":"web_search_tool_result","tool_use_id":"srvtoolu_tg1_3_req","content":[]}"#;
+        let text = |citations: &str| {
+            format!(r#"{{"type":"text","text":"so","citations":{citations},"zeta":1.0}}"#)
+        };
+        let both = text(&format!("[{},{}]", cited(found::ENCRYPTED), cited("E1")));
+        let one = text(&format!("[{}]", cited(found::ENCRYPTED)));
+        let mixed = asked(&[thought, &ours, empty, &both, &one].join(","));
+        let kept = asked(&[thought, &text(&format!("[{}]", cited("E1"))), &text("null")].join(","));
+        // Its own thinking is still there, so it goes on thinking.
+        assert_eq!(left(&mixed), kept);
+        // A message of nothing else is gone.
+        assert!(left(&asked(&ours)).contains(r#""messages":[]"#));
     }
 
     #[test]
@@ -281,5 +408,14 @@ mod tests {
                 "{signature} {kind} {later}"
             );
         }
+        // A turn that was nothing but a foreign search goes whole, and the one before it is the last.
+        let mut searched = body(sealed, "enabled", false);
+        let found = json!({ "role": "assistant", "content": [
+            { "type": "server_tool_use", "id": found::id(0) + "req", "name": "web_search", "input": {} },
+        ] });
+        searched["messages"].as_array_mut().unwrap().push(found);
+        let left = after(Operation::Messages, &searched);
+        assert_eq!(left["messages"].as_array().unwrap().len(), 3);
+        assert!(left.get("thinking").is_none());
     }
 }

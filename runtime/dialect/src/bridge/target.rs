@@ -1,5 +1,6 @@
 //! What the bridge must know of the vendor and the model it writes for.
 
+use super::Efforts;
 use crate::Dialect;
 
 /// Where a bridged request goes.
@@ -48,6 +49,10 @@ impl Target<'_> {
 pub struct Abilities {
     /// `reasoning`: the model reasons when told to.
     pub reasoning: bool,
+    /// `effort-low` and its like: the efforts that the model knows.
+    pub efforts: Efforts,
+    /// `always-thinks`: reasoning cannot be turned off.
+    pub always_thinks: bool,
     /// `adaptive-thinking` (Messages): how hard to think is said as an effort, not as a budget of tokens.
     pub adaptive_thinking: bool,
     /// `structured-output`: the vendor enforces a JSON schema on the answer. Chat and Responses always do.
@@ -60,6 +65,12 @@ pub struct Abilities {
     pub reasoning_summaries: bool,
     /// `no-sampling`: temperature and its kin are refused.
     pub no_sampling: bool,
+    /// `one-sampling-parameter` (Messages): of temperature and `top_p` only one is taken.
+    pub one_sampling_parameter: bool,
+    /// `no-required-tool`: that some tool must be called is refused.
+    pub no_required_tool: bool,
+    /// `no-named-tool`: that a certain tool must be called is refused.
+    pub no_named_tool: bool,
     /// `reasoning-content` (Chat): reasoning text is taken back in the history.
     pub reasoning_content: bool,
     /// `developer-role` (Chat): instructions have a role `developer`; else they are `system`.
@@ -74,6 +85,8 @@ pub struct Abilities {
     pub cache_control: bool,
     /// `prompt-cache-key` (Chat, Responses): the vendor takes a key of its prompt cache.
     pub prompt_cache_key: bool,
+    /// `prompt-cache-breakpoints` (Chat, Responses): content parts may carry marks of the vendor's own prompt cache.
+    pub prompt_cache_breakpoints: bool,
 }
 
 impl Abilities {
@@ -83,12 +96,16 @@ impl Abilities {
         for name in names {
             match name {
                 "reasoning" => found.reasoning = true,
+                "always-thinks" => found.always_thinks = true,
                 "adaptive-thinking" => found.adaptive_thinking = true,
                 "structured-output" => found.structured_output = true,
                 "custom-tools" => found.custom_tools = true,
                 "web-search" => found.web_search = true,
                 "reasoning-summaries" => found.reasoning_summaries = true,
                 "no-sampling" => found.no_sampling = true,
+                "one-sampling-parameter" => found.one_sampling_parameter = true,
+                "no-required-tool" => found.no_required_tool = true,
+                "no-named-tool" => found.no_named_tool = true,
                 "reasoning-content" => found.reasoning_content = true,
                 "developer-role" => found.developer_role = true,
                 "string-content" => found.string_content = true,
@@ -96,7 +113,8 @@ impl Abilities {
                 "system-messages" => found.system_messages = true,
                 "cache-control" => found.cache_control = true,
                 "prompt-cache-key" => found.prompt_cache_key = true,
-                _ => {}
+                "prompt-cache-breakpoints" => found.prompt_cache_breakpoints = true,
+                other => found.efforts.learn(other),
             }
         }
         found
@@ -111,9 +129,11 @@ mod tests {
     fn every_ability_that_means_something_is_in_the_contracts_table() {
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../wit/README.md");
         let readme = std::fs::read_to_string(file).unwrap();
-        let names = readme.lines().filter_map(|line| {
-            let (name, _) = line.strip_prefix("| `")?.split_once('`')?;
-            Some(name)
+        let names = readme.lines().flat_map(|line| {
+            let first = line
+                .strip_prefix("| ")
+                .and_then(|row| row.split(" | ").next());
+            first.unwrap_or_default().split('`').skip(1).step_by(2)
         });
         // Each field is named by some row: none is left false.
         let all = format!("{:?}", Abilities::from_names(names));

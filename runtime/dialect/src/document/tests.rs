@@ -211,6 +211,10 @@ fn edits_keep_order_and_whitespace_of_the_rest() {
         "{ \"a\" : 1,\n  \"b\": [1, 2,9],\n  \"c\":\t\"x\" }\n"
     );
     assert_eq!(
+        after(set("/b/-/x/-", "9")),
+        "{ \"a\" : 1,\n  \"b\": [1, 2,{\"x\":{\"-\":9}}],\n  \"c\":\t\"x\" }\n"
+    );
+    assert_eq!(
         after(remove("/b/0")),
         "{ \"a\" : 1,\n  \"b\": [2],\n  \"c\":\t\"x\" }\n"
     );

@@ -21,7 +21,11 @@ pub(crate) struct Key<'a>(pub(crate) &'a [u8]);
 impl<'a> Key<'a> {
     /// Whether this is the name, escaped or not.
     pub(crate) fn is(self, name: &str) -> bool {
-        self.0 == name.as_bytes() || (self.0.contains(&b'\\') && unescape(self.0) == name)
+        if self.0 == name.as_bytes() {
+            // With a backslash these bytes stand for another name.
+            return !name.contains('\\');
+        }
+        self.0.contains(&b'\\') && unescape(self.0) == name
     }
 
     /// The name's bytes, unescaped.
@@ -326,6 +330,18 @@ mod tests {
             inner.bytes,
             "offsets count from the walked text"
         );
+    }
+
+    /// An edit of one name must not change another's member.
+    #[test]
+    fn a_name_is_compared_as_it_reads_not_as_it_is_written() {
+        let key = Key(br#"a\"b"#);
+        assert!(key.is("a\"b"));
+        assert!(
+            !key.is(r#"a\"b"#),
+            "that name would be written with more backslashes"
+        );
+        assert!(Key(br"\u0061").is("a") && !Key(br"\u0061").is(r"\u0061"));
     }
 
     #[test]

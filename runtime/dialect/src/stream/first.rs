@@ -67,7 +67,7 @@ fn announces(operation: Operation, data: &[u8]) -> bool {
 /// A failure told inside a success: `data` is an event's data or a whole JSON answer. Code and message, either empty
 /// where missing.
 pub fn first_event_failure(operation: Operation, data: &[u8]) -> Option<(String, String)> {
-    failure(operation, Raw::new(data))
+    failure(operation, Raw::new(crate::json::unmarked(data)))
 }
 
 /// The failure that an event or a whole answer reports, if any.
@@ -135,10 +135,7 @@ fn described(error: Raw<'_>) -> (String, String) {
 
 /// Whether these first bytes of a body look like an event stream: some vendors send no content type.
 pub fn sniff_event_stream(bytes: &[u8]) -> bool {
-    let bytes = bytes
-        .strip_prefix(sse::BOM)
-        .unwrap_or(bytes)
-        .trim_ascii_start();
+    let bytes = crate::json::unmarked(bytes).trim_ascii_start();
     let fields: [&[u8]; 5] = [b"data:", b"event:", b"id:", b"retry:", b":"];
     fields.iter().any(|field| bytes.starts_with(field))
 }

@@ -114,6 +114,12 @@ pub fn refusal<'a>(
 
 /// An error that a stream told, which has no status, as the message that has one.
 pub(super) fn in_stream(event_data: &[u8], lane: Option<&str>) -> Bytes {
+    let (status, error) = told(event_data);
+    event(status, error, Map::new(), lane)
+}
+
+/// The status and the error of an `error` event.
+pub(super) fn told(event_data: &[u8]) -> (u16, Value) {
     let mut told: Map<String, Value> = serde_json::from_slice(event_data).unwrap_or_default();
     let error = match told.remove("error") {
         Some(error @ Value::Object(_)) => error,
@@ -130,7 +136,7 @@ pub(super) fn in_stream(event_data: &[u8], lane: Option<&str>) -> Bytes {
     let status = said
         .filter(|status| (400..600).contains(status))
         .unwrap_or_else(|| status_of(&error));
-    event(status, error, Map::new(), lane)
+    (status, error)
 }
 
 /// The status under which HTTP has errors of this kind: clients decide by it whether to try again.

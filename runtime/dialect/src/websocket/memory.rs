@@ -146,10 +146,7 @@ impl Turn {
         if self.incomplete || (!self.stored && is_lost(item)) {
             return;
         }
-        if !self.items.is_empty() {
-            self.items.push(b',');
-        }
-        self.items.extend_from_slice(item.as_bytes());
+        push(&mut self.items, item.as_bytes());
         if self.items.len() > self.most {
             self.incomplete = true;
             self.items = Vec::new();
@@ -179,18 +176,26 @@ fn is_lost(item: &str) -> bool {
         && (item.encrypted_content.is_none() || is(item.encrypted_content, "\"\""))
 }
 
+/// Adds an item to items.
+pub(super) fn push(items: &mut Vec<u8>, item: &[u8]) {
+    if !items.is_empty() {
+        items.push(b',');
+    }
+    items.extend_from_slice(item);
+}
+
+/// What an input that is a string stands for; `text` is in its quotes.
+pub(super) fn as_item(text: &[u8]) -> Vec<u8> {
+    [br#"{"type":"message","role":"user","content":"#, text, b"}"].concat()
+}
+
 /// Puts what was before in front of the input, and gives all of it as elements.
 fn join(document: &mut Document, before: Option<&[u8]>) -> Result<Vec<u8>, Invalid> {
     let input = document.get("input").map(Raw::new);
     let new = match input.map(|input| (input.shape(), input.bytes)) {
         None | Some((Shape::Null, _)) => Vec::new(),
         Some((Shape::Array, bytes)) => bytes[1..bytes.len() - 1].trim_ascii().to_vec(),
-        Some((Shape::String, bytes)) => [
-            br#"{"type":"message","role":"user","content":"#,
-            bytes,
-            b"}",
-        ]
-        .concat(),
+        Some((Shape::String, bytes)) => as_item(bytes),
         // The pipeline says what is wrong with it.
         Some(_) => return Ok(Vec::new()),
     };

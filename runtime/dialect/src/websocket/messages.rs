@@ -23,21 +23,21 @@ pub struct Messages {
 
 /// As much of an event as matters here.
 #[derive(Deserialize)]
-struct Event<'a> {
+pub(super) struct Event<'a> {
     #[serde(borrow, rename = "type")]
-    kind: Cow<'a, str>,
+    pub(super) kind: Cow<'a, str>,
     #[serde(borrow)]
-    item: Option<&'a RawValue>,
+    pub(super) item: Option<&'a RawValue>,
     #[serde(borrow)]
-    response: Option<&'a RawValue>,
+    pub(super) response: Option<&'a RawValue>,
 }
 
 /// As much of a response as matters here.
 #[derive(Deserialize)]
-struct Response<'a> {
-    id: Option<String>,
+pub(super) struct Response<'a> {
+    pub(super) id: Option<String>,
     #[serde(borrow)]
-    output: Option<Vec<&'a RawValue>>,
+    pub(super) output: Option<Vec<&'a RawValue>>,
 }
 
 impl Messages {

@@ -1,7 +1,8 @@
-//! The Responses dialect over a WebSocket: a client's messages become requests, an answer's events become messages.
+//! The Responses dialect over a WebSocket: a client's messages become requests, an answer's events become messages; and
+//! the other way round towards vendors that have a WebSocket themselves.
 //!
 //! One connection carries many responses, one after the other. A request may name the response before it and bring only
-//! what is new; since vendors are asked over HTTP, the connection's memory makes it whole again.
+//! what is new; the connection's memory makes it whole again, for policies and for whichever vendor is asked.
 
 mod create;
 mod fault;
@@ -9,11 +10,13 @@ mod memory;
 mod messages;
 #[cfg(test)]
 mod tests;
+mod vendor;
 
 pub use create::Create;
 pub use fault::{Fault, refusal};
 pub use memory::{Memory, Turn};
 pub use messages::{Messages, warm_up};
+pub use vendor::{Asking, Heard, Refusal, Standing, Unreadable};
 
 /// Puts the name of a client's stream into a message for it.
 fn addressed(message: &[u8], lane: Option<&str>) -> Vec<u8> {

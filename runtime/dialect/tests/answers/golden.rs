@@ -11,6 +11,9 @@ use super::support::*;
 /// The request's part in the answer, where a case needs one.
 fn context_of(fixture: &Fixture, client: tollgate_dialect::Dialect) -> Context {
     let mut context = context(client, fixture.vendor);
+    if fixture.name == "structured" {
+        context.structured_tool = Some("answer_schema".into());
+    }
     // The other half of what a client can ask.
     if fixture.name == "text" {
         context.include_usage = false;

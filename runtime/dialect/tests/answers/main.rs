@@ -1,12 +1,17 @@
 //! Answers across the bridge: golden files, every way of cutting a stream, damaged streams, real recordings.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")]
 
+mod bodies;
 mod cuts;
 mod damage;
 mod golden;
 mod grammar;
 mod grammar_responses;
+mod last_words;
 mod plain;
+mod reasoning;
 mod recordings;
+mod structured;
 mod support;
+mod tool_calls;
 mod traps;

@@ -18,14 +18,21 @@ struct Exchange {
     response: Value,
 }
 
-fn exchanges() -> Vec<Exchange> {
+fn folder() -> Option<PathBuf> {
+    if let Some(named) = std::env::var_os("TOLLGATE_RECORDINGS").map(PathBuf::from) {
+        assert!(named.is_dir(), "TOLLGATE_RECORDINGS is no folder");
+        return Some(named);
+    }
     let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/recordings");
-    let folder = std::env::var_os("TOLLGATE_RECORDINGS")
-        .map_or_else(|| PathBuf::from(beside), PathBuf::from);
-    if !folder.is_dir() {
+    let beside = PathBuf::from(beside);
+    beside.is_dir().then_some(beside)
+}
+
+fn exchanges() -> Vec<Exchange> {
+    let Some(folder) = folder() else {
         eprintln!("no recordings at hand: nothing replayed");
         return Vec::new();
-    }
+    };
     let mut files: Vec<_> = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -122,7 +129,10 @@ fn is_answer(vendor: Dialect, body: &Value) -> bool {
         CHAT => body["choices"]
             .as_array()
             .is_some_and(|choices| !choices.is_empty()),
-        RESPONSES => body["output"].is_array() && body["status"] != "failed",
+        RESPONSES => {
+            let status = body["status"].as_str();
+            body["output"].is_array() && matches!(status, Some("completed" | "incomplete"))
+        }
         _ => body["content"].is_array(),
     }
 }
@@ -162,9 +172,27 @@ fn whole_answers_survive_every_direction_there_and_back() {
     println!("{crossed} crossings");
 }
 
+/// Pieces of all sizes, from one byte to several events, others with each seed.
+fn cut_anywhere(mut rest: &[u8], seed: u64) -> Vec<&[u8]> {
+    let mut state = seed;
+    let mut cut = Vec::new();
+    while !rest.is_empty() {
+        // Knuth's MMIX generator; its high bits are the better ones.
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        let most = 1 << (state >> 60);
+        let size = 1 + (state >> 32) as usize % most;
+        let (piece, after) = rest.split_at(size.min(rest.len()));
+        cut.push(piece);
+        rest = after;
+    }
+    cut
+}
+
 #[test]
 fn streams_survive_every_direction_there_and_back() {
-    let mut crossed = 0;
+    let mut crossed = 0_u64;
     for exchange in exchanges() {
         let Some(sse) = exchange.response["sse"].as_str() else {
             continue;
@@ -206,8 +234,12 @@ fn streams_survive_every_direction_there_and_back() {
             let back = plain::summary_of_stream(exchange.vendor, &back).unwrap();
             returned(&told, back, exchange.vendor, client, &name);
             // Any chunking gives the same.
-            let chunked = pieces(&context, sse.as_bytes().chunks(61));
-            assert!(chunked == there, "{name}");
+            let bytewise = pieces(&context, sse.as_bytes().chunks(1));
+            assert!(bytewise == there, "{name}, byte by byte");
+            for seed in 0..4 {
+                let cut = pieces(&context, cut_anywhere(sse.as_bytes(), crossed << 2 | seed));
+                assert!(cut == there, "{name}, cut {seed}");
+            }
             crossed += 1;
         }
     }

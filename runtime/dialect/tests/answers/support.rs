@@ -47,7 +47,7 @@ pub(crate) fn context(client: Dialect, vendor: Dialect) -> Context {
             custom: client != MESSAGES,
             search: false,
         }],
-        structured_tool: Some("answer_schema".into()),
+        structured_tool: None,
         stop: vec!["END".into()],
         encrypted_reasoning: true,
         readable_reasoning: true,

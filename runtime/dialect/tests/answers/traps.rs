@@ -98,6 +98,109 @@ fn signatures_are_not_dropped_and_come_back_to_their_maker_only() {
 }
 
 #[test]
+fn a_page_that_was_opened_is_no_search_and_a_search_is_told_with_what_was_searched_for() {
+    let call = |action: &str| {
+        format!(
+            r#"{{"id":"ws_1","type":"web_search_call","status":"completed","action":{action}}}"#
+        )
+    };
+    let searches = |action: &str| {
+        let answer = format!(
+            r#"{{"id":"r","object":"response","status":"completed","output":[{}]}}"#,
+            call(action)
+        );
+        let answer = whole(&context(MESSAGES, RESPONSES), answer.as_bytes()).unwrap();
+        let answer: Value = serde_json::from_slice(&answer).unwrap();
+        let sent = event(&format!(
+            r#"{{"type":"response.output_item.done","output_index":0,"item":{}}}"#,
+            call(action)
+        )) + &event(r#"{"type":"response.completed","response":{}}"#);
+        let told = stream(&context(MESSAGES, RESPONSES), sent.as_bytes());
+        let told = plain::whole_of_stream(MESSAGES, &told).unwrap();
+        let queries = |answer: &Value| -> Vec<Value> {
+            let blocks = answer["content"].as_array().unwrap().iter();
+            blocks
+                .filter(|block| block["type"] == "server_tool_use")
+                .map(|block| block["input"]["query"].clone())
+                .collect()
+        };
+        assert_eq!(queries(&answer), queries(&told));
+        queries(&told)
+    };
+    assert_eq!(
+        searches(r#"{"type":"search","query":"why"}"#),
+        [json!("why")]
+    );
+    assert_eq!(
+        searches(r#"{"type":"search","queries":["why","how"]}"#),
+        [json!("why")]
+    );
+    let page = r#"{"type":"open_page","url":"https://example.org/a"}"#;
+    let within = r#"{"type":"find_in_page","url":"https://example.org/a","pattern":"sky"}"#;
+    for action in [page, within, r#"{"type":"search"}"#, "null"] {
+        assert!(searches(action).is_empty(), "{action}");
+    }
+}
+
+/// A vendor of Messages answers 400 to what only it could have encrypted, and it did not.
+#[test]
+fn a_conversation_with_a_foreign_search_in_it_can_go_on_at_a_vendor_of_messages() {
+    use tollgate_dialect::bridge::{has_sealed, strip_sealed};
+    use tollgate_dialect::{Document, Operation};
+    let (mut cited, mut searched) = (0, 0);
+    for fixture in fixtures() {
+        if fixture.vendor == MESSAGES {
+            continue;
+        }
+        let context = context(MESSAGES, fixture.vendor);
+        let answer: Result<Value, String> = match fixture.streams {
+            true => plain::whole_of_stream(MESSAGES, &stream(&context, &fixture.bytes)),
+            false => whole(&context, &fixture.bytes)
+                .map(|answer| serde_json::from_slice(&answer).unwrap())
+                .map_err(|error| error.message),
+        };
+        let Ok(answer) = answer else {
+            continue;
+        };
+        let said = answer["content"].as_array().unwrap();
+        let texts = |content: &[Value]| -> Vec<String> {
+            content
+                .iter()
+                .filter_map(|block| block["text"].as_str().map(str::to_owned))
+                .collect()
+        };
+        let body = json!({ "model": "m", "max_tokens": 9, "messages": [
+            { "role": "user", "content": "Why is the sky blue?" },
+            { "role": "assistant", "content": said },
+            { "role": "user", "content": "And at night?" },
+        ] });
+        let mut document = Document::parse(body.to_string().into()).unwrap();
+        let suspect = has_sealed(&document, Operation::Messages);
+        strip_sealed(&mut document, Operation::Messages).unwrap();
+        let left = document.to_bytes();
+        let left = text(&left);
+        for foreign in ["tg1", "server_tool_use", "web_search", "encrypted_"] {
+            assert!(
+                !left.contains(foreign),
+                "{}: {foreign} in {left}",
+                fixture.name
+            );
+        }
+        let before = body.to_string();
+        cited += usize::from(before.contains("encrypted_index"));
+        searched += usize::from(before.contains("web_search_tool_result"));
+        assert!(suspect || left == before);
+        let left: Value = serde_json::from_str(left).unwrap();
+        let messages = left["messages"].as_array().unwrap();
+        if messages.len() == 3 {
+            let content = messages[1]["content"].as_array().unwrap();
+            assert_eq!(texts(content), texts(said), "{}", fixture.name);
+        }
+    }
+    assert!(cited >= 4 && searched >= 2, "{cited} {searched}");
+}
+
+#[test]
 fn reasoning_that_nobody_may_read_is_carried_without_its_text() {
     let mut context = context(MESSAGES, RESPONSES);
     context.readable_reasoning = false;
@@ -552,6 +655,50 @@ fn a_response_repeats_its_request_as_the_client_wrote_it() {
             3,
             "{told}: at the beginning twice, and at the end"
         );
+    }
+}
+
+#[test]
+fn a_response_says_the_service_tier_that_served_it_and_not_the_one_that_was_asked_for() {
+    let raw = |text: &str| serde_json::value::RawValue::from_string(text.to_owned()).unwrap();
+    let tier_of = |vendor, sent: &str| {
+        let mut context = context(RESPONSES, vendor);
+        context.echo = Some(Box::new(tollgate_dialect::bridge::Echo {
+            members: vec![("service_tier", raw("\"flex\""))],
+        }));
+        let out = stream(&context, sent.as_bytes());
+        // Nobody knows before the end.
+        assert_eq!(text(&out).matches(r#""service_tier":"flex""#).count(), 2);
+        let whole = plain::whole_of_stream(RESPONSES, &out).unwrap();
+        whole["service_tier"].as_str().unwrap().to_owned()
+    };
+    let chat = |tier: &str| {
+        event(&format!(
+            r#"{{"choices":[{{"index":0,"delta":{{"content":"a"}}}}]{tier}}}"#
+        )) + &finish("stop")
+    };
+    for (told, served) in [
+        ("", "default"),
+        (r#","service_tier":"priority""#, "priority"),
+        (r#","service_tier":"of-our-own""#, "default"),
+        (r#","service_tier":null"#, "default"),
+    ] {
+        assert_eq!(tier_of(CHAT, &chat(told)), served, "{told}");
+    }
+    let messages = |tier: &str| {
+        event(&format!(
+            r#"{{"type":"message_start","message":{{"id":"m","usage":{{"input_tokens":1,"output_tokens":1{tier}}}}}}}"#
+        )) + &message(
+            &[&delta(0, r#"{"type":"text_delta","text":"ok"}"#)],
+            "end_turn",
+        )
+    };
+    for (told, served) in [
+        ("", "default"),
+        (r#","service_tier":"standard""#, "default"),
+        (r#","service_tier":"priority""#, "priority"),
+    ] {
+        assert_eq!(tier_of(MESSAGES, &messages(told)), served, "{told}");
     }
 }
 

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use tollgate_dialect::Dialect;
 use tollgate_dialect::bridge::Context;
 
+use super::back::{Trip, back_from_little, there_and_back, two_ways};
 use super::invariants;
+use super::said::{kept, said_in};
 use super::support::*;
 
 struct Fixture {
@@ -134,7 +136,7 @@ fn no_golden_file_is_left_of_a_case_that_is_gone() {
 }
 
 #[test]
-fn every_request_that_is_not_refused_is_one_its_dialect_takes() {
+fn every_request_that_is_not_refused_is_one_its_dialect_takes_and_says_what_it_said() {
     let mut checked = 0;
     for fixture in fixtures() {
         for to in others(fixture.from) {
@@ -143,13 +145,41 @@ fn every_request_that_is_not_refused_is_one_its_dialect_takes() {
                     continue;
                 };
                 let body = serde_json::from_slice(&bridged.body).unwrap();
+                let before = serde_json::from_str(&fixture.body).unwrap();
+                let before = said_in(fixture.from, &before);
                 invariants::valid(to, &body)
+                    .and_then(|()| kept(&before, &said_in(to, &body), &bridged.context))
                     .unwrap_or_else(|wrong| panic!("{}: {wrong}\n{body:#}", fixture.name));
                 checked += 1;
             }
         }
     }
     assert!(checked > 200, "{checked}");
+}
+
+#[test]
+fn every_request_that_is_not_refused_comes_back_from_both_other_dialects_as_it_was() {
+    let (mut back, mut faults) = (0, Vec::new());
+    for fixture in fixtures() {
+        let body = serde_json::from_str(&fixture.body).unwrap();
+        let from = fixture.from;
+        for over in others(from) {
+            let little = back_from_little(&body, from, over);
+            let way = two_ways(from, over);
+            match little.and_then(|()| there_and_back(&body, from, over, way)) {
+                Ok(Trip::Back) => back += 1,
+                Ok(Trip::Refused(_) | Trip::NoWayBack) => {}
+                Err(wrong) => faults.push(format!(
+                    "{} from {} over {}: {wrong}",
+                    fixture.name,
+                    short(from),
+                    short(over)
+                )),
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    assert!(back > 200, "{back}");
 }
 
 #[test]

@@ -7,14 +7,19 @@ use std::path::PathBuf;
 use serde_json::Value;
 use tollgate_dialect::{Dialect, ErrorKind};
 
-use super::invariants::{kept, said_in, valid};
+use super::back::{Trip, back_from_little, there_and_back, two_ways};
+use super::invariants::valid;
+use super::said::{kept, said_in};
 use super::support::*;
 
 fn folder() -> Option<PathBuf> {
+    if let Some(named) = std::env::var_os("TOLLGATE_RECORDINGS").map(PathBuf::from) {
+        assert!(named.is_dir(), "TOLLGATE_RECORDINGS is no folder");
+        return Some(named);
+    }
     let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/recordings");
-    let folder = std::env::var_os("TOLLGATE_RECORDINGS")
-        .map_or_else(|| PathBuf::from(beside), PathBuf::from);
-    folder.is_dir().then_some(folder)
+    let beside = PathBuf::from(beside);
+    beside.is_dir().then_some(beside)
 }
 
 fn dialect_of(line: &Value) -> Option<Dialect> {
@@ -88,8 +93,8 @@ fn recorded_requests_keep_everything_that_was_said_or_are_refused_by_name() {
                     Ok(bridged) => {
                         bridged_count += 1;
                         let after: Value = serde_json::from_slice(&bridged.body).unwrap();
-                        let outcome =
-                            valid(to, &after).and_then(|()| kept(&before, &said_in(to, &after)));
+                        let outcome = valid(to, &after)
+                            .and_then(|()| kept(&before, &said_in(to, &after), &bridged.context));
                         if let Err(wrong) = outcome {
                             faults.push(format!("{name} to {}: {wrong}", short(to)));
                         }
@@ -122,6 +127,39 @@ fn recorded_requests_keep_everything_that_was_said_or_are_refused_by_name() {
     assert!(
         requests.is_empty() || bridged_count > refused_count * 4,
         "{bridged_count} bridged, {refused_count} refused"
+    );
+}
+
+#[test]
+fn recorded_requests_come_back_from_both_other_dialects_as_they_were() {
+    let mut refused: BTreeMap<String, usize> = BTreeMap::new();
+    let (mut back, mut no_way_back, mut faults) = (0, 0, Vec::new());
+    for (name, from, body) in requests() {
+        for over in others(from) {
+            let little = back_from_little(&body, from, over);
+            let way = two_ways(from, over);
+            match little.and_then(|()| there_and_back(&body, from, over, way)) {
+                Ok(Trip::Back) => back += 1,
+                Ok(Trip::NoWayBack) => no_way_back += 1,
+                Ok(Trip::Refused(error)) => {
+                    let field: String = error.param.unwrap_or_default();
+                    let plain = field.chars().filter(|letter| !letter.is_ascii_digit());
+                    let way = format!("{} to {}: ", short(from), short(over));
+                    *refused.entry(way + &plain.collect::<String>()).or_default() += 1;
+                }
+                Err(wrong) => faults.push(format!("{name} over {}: {wrong}", short(over))),
+            }
+        }
+    }
+    let count: usize = refused.values().sum();
+    println!(
+        "{back} there and back, {no_way_back} without a way back, {count} refused on the way there: {refused:#?}"
+    );
+    assert!(
+        faults.is_empty(),
+        "{} faults:\n{}",
+        faults.len(),
+        faults.join("\n")
     );
 }
 

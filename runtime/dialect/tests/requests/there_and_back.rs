@@ -157,7 +157,7 @@ impl Talk {
 }
 
 /// A vendor that takes no key of its prompt cache: on the way out of Messages one comes of the user's id.
-fn two_way(dialect: Dialect) -> Target<'static> {
+pub(crate) fn two_way(dialect: Dialect) -> Target<'static> {
     let mut target = able(dialect);
     target.abilities.prompt_cache_key = false;
     // Nor reasoning with each call: it would get one that nobody had.

@@ -1,62 +1,68 @@
 //! Accounts: the tree, its changes, and how accounts leave it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use tollgate_governance::{Account, AccountPatch, Attached, DeleteMode, OsRandom, Status};
+use tollgate_governance::{
+    Account, AccountId, AccountPatch, Attached, DeleteMode, OsRandom, Status, tightens,
+};
 
-use super::audit::Act;
 use super::error::ControlError;
 use super::known::{self, Lists};
+use super::listing::Listing;
+use super::management::{Management, blamed};
 use super::views::{
     AccountLine, AccountList, AccountView, ArchivedAccount, ArchivedList, DeletedAccount,
 };
-use super::{Control, State, now_ms};
+use super::{State, now_ms};
 
 /// A deletion that takes no more accounts with it is carried out before it is answered; a larger one afterwards.
 const AT_ONCE: usize = 100;
 
-impl Control {
+impl Management<'_> {
     /// Adds an account.
     ///
     /// # Errors
     /// A value is wrong, the parent is unknown or the name taken.
     pub fn create_account(&self, new: &AccountPatch) -> Result<AccountView, ControlError> {
-        let mut state = self.state.lock();
+        let mut state = self.control.state.lock();
+        let new = &self.told(&state, new, self.top())?;
         self.check_names(&state, new, None)?;
         let (account, changes) =
             state
                 .directory
                 .create_account(new, now_ms(), &mut OsRandom::new())?;
-        self.commit(&mut state, Act::new("account.create"), &changes)?;
+        self.control
+            .commit(&mut state, self.act("account.create"), &changes)?;
         self.account_view(&state, &account)
     }
 
     /// An account and all below it, or the whole tree; each account after the one above it.
     ///
     /// # Errors
-    /// There is no such account.
-    pub fn accounts(&self, top: Option<&str>) -> Result<AccountList, ControlError> {
-        let state = self.state.lock();
-        let top = top
-            .map(|target| state.directory.account(target))
-            .transpose()?
-            .map(|account| account.id);
+    /// There is no such account, or none to go on after.
+    pub fn accounts(&self, listing: &Listing) -> Result<AccountList, ControlError> {
+        let state = self.control.state.lock();
+        let asked = listing.account.as_deref();
+        let asked = asked.map(|target| self.find(&state, target)).transpose()?;
+        let top = asked.map(|account| account.id).or(self.top());
         let now = now_ms();
-        let lines = state
-            .directory
-            .accounts()
-            .filter(|account| top.is_none_or(|top| state.directory.is_within(account.id, top)))
-            .filter_map(|account| {
-                let path = state.directory.path(account.id)?;
-                Some(AccountLine {
-                    account: Account::clone(account),
-                    path: path.names(),
-                    enabled: path.is_enabled(),
-                    used: self.used(&path, now),
-                })
-            });
+        let all = state.directory.accounts();
+        let all =
+            all.filter(|account| top.is_none_or(|top| state.directory.is_within(account.id, top)));
+        let (listed, next) = listing.part_of(all, |account| account.id.0)?;
+        let lines = listed.into_iter().filter_map(|account| {
+            let path = state.directory.path(account.id)?;
+            Some(AccountLine {
+                account: self.record(account),
+                path: self.named(&state, account.id),
+                enabled: path.is_enabled(),
+                used: self.control.used(&path, now),
+            })
+        });
         Ok(AccountList {
             accounts: lines.collect(),
+            next: next.map(AccountId),
         })
     }
 
@@ -65,8 +71,8 @@ impl Control {
     /// # Errors
     /// There is none.
     pub fn account(&self, target: &str) -> Result<AccountView, ControlError> {
-        let state = self.state.lock();
-        let account = state.directory.account(target)?;
+        let state = self.control.state.lock();
+        let account = self.find(&state, target)?;
         self.account_view(&state, account)
     }
 
@@ -79,7 +85,7 @@ impl Control {
         target: &str,
         patch: &AccountPatch,
     ) -> Result<AccountView, ControlError> {
-        let mut state = self.state.lock();
+        let mut state = self.control.state.lock();
         let account = self.patch_account(&mut state, target, patch, "account.change")?;
         self.account_view(&state, &account)
     }
@@ -91,13 +97,16 @@ impl Control {
         patch: &AccountPatch,
         act: &'static str,
     ) -> Result<Arc<Account>, ControlError> {
+        let target = &*self.seen_below(state, target)?;
+        let patch = &self.told(state, patch, None)?;
         self.check_names(state, patch, state.directory.account(target).ok())?;
         let (account, changes) = state.directory.update_account(target, patch, now_ms())?;
-        self.commit(state, Act::new(act), &changes)?;
+        let control = self.control;
+        control.commit(state, self.act(act), &changes)?;
         if account.parent.is_none() {
-            let zone = super::open::zone(&self.config, &state.directory)
+            let zone = super::open::zone(&control.config, &state.directory)
                 .map_err(|error| ControlError::invalid("time_zone", error.to_string()))?;
-            self.counters.set_zone(&zone, now_ms());
+            control.counters.set_zone(&zone, now_ms());
         }
         Ok(account)
     }
@@ -112,29 +121,33 @@ impl Control {
         target: &str,
         mode: DeleteMode,
     ) -> Result<DeletedAccount, ControlError> {
-        let mut state = self.state.lock();
+        let control = self.control;
+        let mut state = control.state.lock();
         let now = now_ms();
+        let target = &*self.seen_below(&state, target)?;
         let id = state.directory.account(target)?.id;
-        let path = state.directory.names(id).unwrap_or_default();
+        let path = self.named(&state, id);
+        let whole = state.directory.names(id).unwrap_or_default();
+        let counters = &control.counters;
         let attached = |id| {
-            let balance = self.counters.ledger(|ledger| ledger.balance(id, now));
+            let balance = counters.ledger(|ledger| ledger.balance(id, now));
             Attached {
                 credit: balance.available > 0 || balance.held > 0,
-                running: state.directory.running(id, &self.counters) > 0,
+                running: state.directory.running(id, counters) > 0,
             }
         };
         let changes = state.directory.close_account(target, mode, attached, now)?;
-        let act = Act::new("account.delete").about(id.to_string(), path.as_str());
+        let act = self.act("account.delete").about(id.to_string(), whole);
         let act = act.with("mode", mode);
-        self.commit(&mut state, act, &changes)?;
+        control.commit(&mut state, act, &changes)?;
         let before = state.closing.len();
         state.closing = state.directory.closing();
         let accounts = state.closing.len().saturating_sub(before);
         drop(state);
         if accounts <= AT_ONCE {
-            self.archive_drained();
+            control.archive_drained();
         }
-        let state = self.state.lock();
+        let state = control.state.lock();
         Ok(DeletedAccount {
             deleted: id,
             path,
@@ -149,9 +162,13 @@ impl Control {
     /// Accounts that are gone from the tree, oldest first: history names them.
     #[must_use]
     pub fn archived_accounts(&self) -> ArchivedList {
-        let state = self.state.lock();
-        let archived = state.directory.archived();
-        let accounts = archived.into_iter().map(|account| ArchivedAccount {
+        let state = self.control.state.lock();
+        let archived = state.directory.archived().into_iter();
+        let archived = archived.filter(|account| {
+            self.top()
+                .is_none_or(|top| state.directory.was_within(account.id, top))
+        });
+        let accounts = archived.map(|account| ArchivedAccount {
             id: account.id,
             parent: account.parent,
             name: account.name.clone(),
@@ -174,9 +191,31 @@ impl Control {
             ControlError::internal("the account hangs on nothing; see `tollgate doctor`")
         })?;
         Ok(AccountView {
-            account: account.clone(),
-            path: path.names(),
+            account: self.record(account),
+            path: self.named(state, account.id),
             effective: self.effective(state, &path),
+        })
+    }
+
+    /// What the directory is to be told of a patch: a parent that he sees, else `parent`. Refuses what is not his to set.
+    fn told(
+        &self,
+        state: &State,
+        patch: &AccountPatch,
+        parent: Option<AccountId>,
+    ) -> Result<AccountPatch, ControlError> {
+        if self.top().is_none() {
+            return Ok(patch.clone());
+        }
+        tightens(patch)?;
+        let seen = patch.parent.as_deref();
+        let seen = seen.map(|target| self.seen(state, target)).transpose();
+        let seen = seen.map_err(|error| blamed("parent", error))?;
+        Ok(AccountPatch {
+            parent: seen
+                .map(Cow::into_owned)
+                .or(parent.map(|id| id.to_string())),
+            ..patch.clone()
         })
     }
 
@@ -218,6 +257,6 @@ impl Control {
             }
         };
         let present = present.map(Arc::as_ref);
-        known::limited_models(&self.snapshot(), patch, present, mapped)
+        known::limited_models(&self.control.snapshot(), patch, present, mapped)
     }
 }

@@ -6,11 +6,12 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tollgate_governance::{
     AuditChain, AuditCheckpoint, AuditDraft, AuditEntry, AuditSigner, AuditSubject, Change,
-    Directory, OsRandom, change_subject, change_summary,
+    Directory, OsRandom, TokenId, change_subject, change_summary,
 };
 use tollgate_store::{Store, StoreError, Table, Visit, Write, audit, records};
 use tollgate_vault::Vault;
 
+use super::audit_seen::SeenEntry;
 use super::error::ControlError;
 use super::{Control, State, now_ms};
 
@@ -19,13 +20,17 @@ const SIGNING_KEY: &str = "audit-signing-key";
 /// Where the store keeps which components the log has told of.
 const COMPONENTS: &[u8] = b"audit-components";
 /// Entries of a page at most.
-const MOST: usize = 1_000;
+pub(super) const MOST: usize = 1_000;
+/// What an actor begins with that is a token of an account.
+pub(super) const TOKEN: &str = "token:";
 
 /// Who does something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Actor {
-    /// A bearer of the management token: the API, and the command line through it.
+    /// A bearer of the operator's management token: the API, and the command line through it.
     ManagementToken,
+    /// The bearer of this token of an account.
+    Token(TokenId),
     /// Whoever runs `tollgate` where the data directory is.
     CommandLine,
     /// The gateway itself, as the consequence of an earlier act or at its first start.
@@ -35,13 +40,15 @@ pub(super) enum Actor {
 }
 
 impl Actor {
-    fn name(self) -> &'static str {
-        match self {
+    fn name(self) -> String {
+        let name = match self {
             Self::ManagementToken => "management-token",
+            Self::Token(id) => return format!("{TOKEN}{id}"),
             Self::CommandLine => "command-line",
             Self::Gateway => "gateway",
             Self::ComponentsFolder => "components-folder",
-        }
+        };
+        name.to_owned()
     }
 }
 
@@ -55,7 +62,7 @@ pub(super) struct Act {
 }
 
 impl Act {
-    /// One of a bearer of the management token. What it is about the first change says.
+    /// One of a bearer of the operator's management token. What it is about the first change says.
     pub(super) fn new(act: &'static str) -> Self {
         Self {
             actor: Actor::ManagementToken,
@@ -100,7 +107,7 @@ impl Act {
         told.extend(self.more);
         AuditDraft {
             at_ms: now_ms(),
-            actor: self.actor.name().to_owned(),
+            actor: self.actor.name(),
             act: self.act.to_owned(),
             subject,
             changes: Value::Object(told),
@@ -145,7 +152,7 @@ impl Log {
 pub struct AuditPage {
     /// In the order in which they are stored.
     pub entries: Vec<AuditItem>,
-    /// Number of the last entry of the whole log; 0: it is empty.
+    /// Number of the last entry of the whole log, or of the last that the reader sees; 0: there is none.
     pub last: u64,
     /// What to ask for `after` to go on; absent at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -161,6 +168,8 @@ pub struct AuditPage {
 pub enum AuditItem {
     /// An entry. Whether it is the right one a verifier tells.
     Entry(AuditEntry),
+    /// What a reader sees of one who does not see the whole log. It cannot be verified.
+    Seen(SeenEntry),
     /// What cannot be read.
     Damaged {
         /// The number under which it is stored.
@@ -264,11 +273,12 @@ impl Control {
         }
     }
 
-    /// Entries after the number `after`, at most `limit` and a thousand. Reads the store: not for an async thread.
-    ///
-    /// # Errors
-    /// The store fails.
-    pub fn audit_page(&self, after: u64, limit: usize) -> Result<AuditPage, ControlError> {
+    /// Entries after the number `after`, at most `limit` and a thousand: the log as it is, which can be verified.
+    pub(super) fn whole_audit_page(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> Result<AuditPage, ControlError> {
         let limit = limit.min(MOST);
         let signer = signer(&*self.store, &self.vault)?;
         let mut page = AuditPage {

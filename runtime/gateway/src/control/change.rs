@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use tollgate_governance::{Attachment, Change, DirectoryError, Upstream};
+use tollgate_governance::{Attachment, Change, DirectoryError, Upstream, changes_nothing};
 use tollgate_plugin::Generation;
 use tollgate_store::StoreError;
 use tollgate_vault::Credential;
@@ -23,6 +23,7 @@ impl From<DirectoryError> for ControlError {
                 ..Self::conflict(message)
             },
             DirectoryError::NotFound { .. } => Self::not_found(error.to_string()),
+            DirectoryError::Forbidden { message } => Self::forbidden(message),
         }
     }
 }
@@ -45,7 +46,7 @@ impl Control {
         act: Act,
         changes: &[Change],
     ) -> Result<(), ControlError> {
-        if changes.is_empty() {
+        if changes_nothing(&state.directory, changes) {
             return Ok(());
         }
         self.record(state, act, changes)?;

@@ -1,15 +1,18 @@
 //! What the components folder holds.
 
+use std::sync::Arc;
+
 use tollgate_plugin::{Component, Interface, Kind};
 
 use super::Control;
 use super::views::{ComponentList, ComponentView, FailedComponent};
 
 impl Control {
-    /// Components that are loaded, and files that are not, with the reason.
+    /// Components that are loaded, and files that are not, with the reason. Of the published snapshot: what is listed
+    /// serves.
     #[must_use]
     pub fn component_list(&self) -> ComponentList {
-        let generation = self.components.generation();
+        let generation = Arc::clone(&self.state.lock().generation);
         let all = generation
             .providers
             .values()

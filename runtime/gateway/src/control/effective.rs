@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use tollgate_governance::{
-    Account, AccountId, Billing, BudgetMode, Factor, LimitUse, OnExhaust, Path, Status,
+    ABOVE, Account, AccountId, Billing, BudgetMode, Factor, LimitUse, OnExhaust, Path, Status,
 };
 
+use super::management::{Along, Management};
 use super::{Control, State, now_ms, open};
 
-/// What takes effect on an account. A `source` is the path of the account that decides.
+/// What takes effect on an account. A `source` is the path of the account that decides, or `above` where the reader does not
+/// see that one: rules from there are told, figures are not.
 #[derive(Debug, Clone, Serialize)]
 pub struct Effective {
     /// Whether every account of the path is active.
@@ -43,6 +45,8 @@ pub struct Effective {
     pub budget_mode: Decided<BudgetMode>,
     /// Who pays.
     pub billing: Decided<Billing>,
+    /// Whether the gateway may keep answers and prompts for clients that name them later.
+    pub keep_answers: Decided<bool>,
     /// Of calendar days and months.
     pub time_zone: Decided<String>,
     /// Tags of its requests.
@@ -114,50 +118,47 @@ pub struct LimitOf {
     /// Which models, as a name or pattern; absent: all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub models: Option<String>,
-    /// Requests, tokens or micro-units.
-    pub value: u64,
-    /// The same, used so far, running requests included.
-    pub used: u64,
-    /// Whether it leaves least of all limits of its kind for the same models.
-    pub decides: bool,
+    /// Requests, tokens or micro-units; absent of one from above.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<u64>,
+    /// The same, used so far, running requests included; absent of one from above.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub used: Option<u64>,
+    /// Whether it leaves least of all limits of its kind for the same models that the reader sees; absent of one from above.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decides: Option<bool>,
 }
 
 /// The wallet that pays for an account.
 #[derive(Debug, Clone, Serialize)]
 pub struct PayingWallet {
-    /// Whose.
-    pub account: AccountId,
+    /// Whose; absent of one from above.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<AccountId>,
     /// Its path.
     pub source: String,
-    /// Micro-units that can be spent.
-    pub available: i64,
-    /// Micro-units set aside for running requests, of all whom it pays for.
-    pub held: i64,
+    /// Micro-units that can be spent; absent of one from above.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub available: Option<i64>,
+    /// Micro-units set aside for running requests, of all whom it pays for; absent of one from above.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held: Option<i64>,
 }
 
 /// Accounts of a path, root first, each with its own path.
 type Named<'a> = [(String, &'a Account)];
 
-impl Control {
+impl Management<'_> {
     /// What takes effect at the end of a path.
     pub(super) fn effective(&self, state: &State, path: &Path) -> Effective {
         let now = now_ms();
-        let mut name = String::new();
-        let named: Vec<_> = path
-            .nodes()
-            .iter()
-            .map(|node| {
-                if !name.is_empty() {
-                    name.push('/');
-                }
-                name.push_str(&node.account.name);
-                (name.clone(), &*node.account)
-            })
-            .collect();
+        let control = self.control;
+        let along = self.along(path);
+        let named = &along.accounts;
         let disabled = named
             .iter()
             .find(|(_, account)| account.status != Status::Active);
-        let zone = open::zone_name(&self.config, &state.directory);
+        let zone = open::zone_name(&control.config, &state.directory);
         let root_zone = named.first().filter(|(_, root)| root.time_zone.is_some());
         let caps = named
             .iter()
@@ -168,18 +169,18 @@ impl Control {
         Effective {
             enabled: path.is_enabled(),
             disabled_by: disabled.map(|(name, _)| name.clone()),
-            models: lists(&named, |account| account.models.as_ref()),
-            denied_models: lists(&named, |account| {
+            models: lists(named, |account| account.models.as_ref()),
+            denied_models: lists(named, |account| {
                 Some(&account.denied_models).filter(|list| !list.is_empty())
             }),
-            providers: lists(&named, |account| account.providers.as_ref()),
-            endpoints: lists(&named, |account| account.endpoints.as_ref()),
-            cidrs: lists(&named, |account| account.cidrs.as_ref()),
-            model_map: model_map(&named),
+            providers: lists(named, |account| account.providers.as_ref()),
+            endpoints: lists(named, |account| account.endpoints.as_ref()),
+            cidrs: lists(named, |account| account.cidrs.as_ref()),
+            model_map: model_map(named),
             output_cap: caps
                 .min_by_key(|(_, cap)| *cap)
                 .map(|(name, value)| decided(value, Some(name))),
-            default_output: nearest(&named, path.default_output(), |account| {
+            default_output: nearest(named, path.default_output(), |account| {
                 account.default_output.is_some()
             }),
             price_factor: decided(
@@ -188,36 +189,76 @@ impl Control {
                     .max_by_key(|(_, factor)| *factor)
                     .map(|(name, _)| name),
             ),
-            on_exhaust: nearest(&named, path.on_exhaust(), |account| {
+            on_exhaust: nearest(named, path.on_exhaust(), |account| {
                 account.on_exhaust.is_some()
             }),
-            budget_mode: nearest(&named, path.budget_mode(), |account| {
+            budget_mode: nearest(named, path.budget_mode(), |account| {
                 account.budget_mode.is_some()
             }),
             billing: nearest(
-                &named,
+                named,
                 match path.wallet() {
                     Some(_) => Billing::Prepaid,
                     None => Billing::Postpaid,
                 },
                 |account| account.billing.is_some(),
             ),
+            keep_answers: keep_answers(named, path.keeps_answers()),
             time_zone: decided(zone.to_owned(), root_zone.map(|(name, _)| name)),
-            tags: tags(&named),
-            limits: self.limits_of(&named, path, now),
-            used: self.used(path, now),
+            tags: tags(named),
+            limits: self.limits_of(&along, path, now),
+            used: control.used(path, now),
             wallet: path.wallet().map(|account| {
-                let balance = self.counters.ledger(|ledger| ledger.balance(account, now));
+                let balance = control
+                    .counters
+                    .ledger(|ledger| ledger.balance(account, now));
+                let seen = self.sees(state, account);
                 PayingWallet {
-                    account,
-                    source: state.directory.names(account).unwrap_or_default(),
-                    available: balance.available,
-                    held: balance.held,
+                    account: seen.then_some(account),
+                    source: match seen {
+                        true => self.named(state, account),
+                        false => ABOVE.to_owned(),
+                    },
+                    available: seen.then_some(balance.available),
+                    held: seen.then_some(balance.held),
                 }
             }),
         }
     }
 
+    fn limits_of(&self, along: &Along<'_>, path: &Path, now: u64) -> Vec<LimitOf> {
+        let uses = self.control.counters.uses(path, now);
+        let place = |one: &LimitUse| {
+            let mut accounts = along.accounts.iter();
+            accounts.position(|(_, account)| account.id == one.account)
+        };
+        // Of what others use above him nobody is told; nor whether it leaves less than his own, which would tell, too.
+        let seen = |one: &LimitUse| place(one).is_some_and(|place| place >= along.above);
+        let left = |one: &LimitUse| (one.limit.saturating_sub(one.used), one.limit);
+        let decides = |one: &LimitUse| {
+            let mut rivals = uses.iter().filter(|other| {
+                seen(other) && (other.kind, &other.pattern) == (one.kind, &one.pattern)
+            });
+            rivals.all(|other| left(other) >= left(one))
+        };
+        uses.iter()
+            .filter_map(|one| {
+                let (source, _) = along.accounts.get(place(one)?)?;
+                let seen = seen(one);
+                Some(LimitOf {
+                    source: source.clone(),
+                    kind: one.kind.as_str(),
+                    models: one.pattern.clone(),
+                    value: seen.then_some(one.limit),
+                    used: seen.then_some(one.used),
+                    decides: seen.then(|| decides(one)),
+                })
+            })
+            .collect()
+    }
+}
+
+impl Control {
     /// What the subtree of the last account of a path has used.
     pub(super) fn used(&self, path: &Path, now: u64) -> Used {
         let spent = self.counters.spent(path, now);
@@ -229,32 +270,6 @@ impl Control {
             tokens_today: spent.tokens,
             running: spent.running,
         }
-    }
-
-    fn limits_of(&self, named: &Named<'_>, path: &Path, now: u64) -> Vec<LimitOf> {
-        let uses = self.counters.uses(path, now);
-        let left = |one: &LimitUse| (one.limit.saturating_sub(one.used), one.limit);
-        let decides = |one: &LimitUse| {
-            let mut rivals = uses
-                .iter()
-                .filter(|other| (other.kind, &other.pattern) == (one.kind, &one.pattern));
-            rivals.all(|other| left(other) >= left(one))
-        };
-        uses.iter()
-            .filter_map(|one| {
-                let (source, _) = named
-                    .iter()
-                    .find(|(_, account)| account.id == one.account)?;
-                Some(LimitOf {
-                    source: source.clone(),
-                    kind: one.kind.as_str(),
-                    models: one.pattern.clone(),
-                    value: one.limit,
-                    used: one.used,
-                    decides: decides(one),
-                })
-            })
-            .collect()
     }
 }
 
@@ -268,6 +283,19 @@ fn decided<T>(value: T, source: Option<&String>) -> Decided<T> {
 /// What the nearest account decides that says anything.
 fn nearest<T>(named: &Named<'_>, value: T, says: impl Fn(&Account) -> bool) -> Decided<T> {
     let source = named.iter().rev().find(|(_, account)| says(account));
+    decided(value, source.map(|(name, _)| name))
+}
+
+/// Whether answers are kept, and who says so: the topmost account that forbids it. Where none does, it is the root that
+/// has opted in; what is said below it decides nothing then.
+fn keep_answers(named: &Named<'_>, value: bool) -> Decided<bool> {
+    let mut all = named.iter();
+    let source = match value {
+        true => all
+            .next()
+            .filter(|(_, root)| root.keep_answers == Some(true)),
+        false => all.find(|(_, account)| account.keep_answers == Some(false)),
+    };
     decided(value, source.map(|(name, _)| name))
 }
 

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 pub enum Kind {
     /// The request is wrong: 400.
     Invalid,
+    /// It is not for whoever asks: 403.
+    Forbidden,
     /// What it names is not there: 404.
     NotFound,
     /// It cannot be done in the present state: 409.
@@ -43,6 +45,15 @@ impl ControlError {
     pub fn not_found(message: impl Into<String>) -> Self {
         Self {
             kind: Kind::NotFound,
+            field: None,
+            message: message.into(),
+        }
+    }
+
+    /// It is not for whoever asks.
+    pub fn forbidden(message: impl Into<String>) -> Self {
+        Self {
+            kind: Kind::Forbidden,
             field: None,
             message: message.into(),
         }

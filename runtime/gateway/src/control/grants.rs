@@ -7,7 +7,9 @@ use tollgate_governance::{Account, AccountId, Operation, Source, Status as Accou
 use tollgate_store::ledger;
 
 use super::audit::Act;
-use super::error::ControlError;
+use super::error::{ControlError, Kind};
+use super::management::{Management, blamed};
+use super::money::Posted;
 use super::{Control, State, now_ms};
 
 /// Where credit comes from or goes to.
@@ -125,26 +127,26 @@ pub struct TotalsView {
     pub held: i64,
     /// On its way between two books.
     pub moving: i64,
-    /// Charged for requests.
+    /// Charged for requests, without fees.
     pub consumed: i64,
     /// Nobody used it in time.
     pub expired: i64,
-    /// Charged on top of requests.
+    /// The operator's share of what was charged for requests.
     pub fees: i64,
     /// The part of what was charged that no wallet covered.
     pub uncovered: i64,
 }
 
-impl Control {
+impl Management<'_> {
     /// Gives an account credit.
     ///
     /// # Errors
     /// A value is wrong, the credit is not there, or the key was used for something else.
     pub fn grant(&self, request: &GrantRequest) -> Result<Moved, ControlError> {
         // Under the lock of the tree: the account cannot go away, or elsewhere, meanwhile.
-        let mut state = self.state.lock();
-        let account = &payable(&state, &request.account)?;
-        let counterpart = counterpart(account, request.from, "from")?;
+        let mut state = self.control.state.lock();
+        let account = &self.payable(&state, &request.account)?;
+        let counterpart = self.counterpart(account, request.from, "from")?;
         let from = match counterpart {
             None => Source::Treasury {
                 expires_ms: request.expires_ms,
@@ -161,7 +163,7 @@ impl Control {
             to: account.id,
             amount: request.amount,
         };
-        let act = moves(
+        let act = self.moves(
             "grant.add",
             &state,
             account,
@@ -174,7 +176,7 @@ impl Control {
             Some(expires_ms) => act.with("expires_ms", expires_ms),
             None => act,
         };
-        let posted = self.post(operation, Some((&mut state, act)))?;
+        let posted = self.post(operation, &mut state, act)?;
         Ok(Moved {
             amount: posted.receipt.amount,
             idempotency_key: request.idempotency_key.clone(),
@@ -188,18 +190,18 @@ impl Control {
     /// # Errors
     /// A value is wrong, less is available, or the key was used for something else.
     pub fn reclaim(&self, request: &ReclaimRequest) -> Result<Moved, ControlError> {
-        let mut state = self.state.lock();
-        let account = &payable(&state, &request.account)?;
-        let to = counterpart(account, request.to, "to")?;
+        let mut state = self.control.state.lock();
+        let account = &self.payable(&state, &request.account)?;
+        let to = self.counterpart(account, request.to, "to")?;
         let operation = Operation::Reclaim {
             key: request.idempotency_key.clone(),
             from: account.id,
             to,
             amount: request.amount,
         };
-        let act = moves("grant.reclaim", &state, account, request.amount, "to", to);
+        let act = self.moves("grant.reclaim", &state, account, request.amount, "to", to);
         let act = act.with("idempotency_key", &request.idempotency_key);
-        let posted = self.post(operation, Some((&mut state, act)))?;
+        let posted = self.post(operation, &mut state, act)?;
         Ok(Moved {
             amount: posted.receipt.amount,
             idempotency_key: request.idempotency_key.clone(),
@@ -213,18 +215,117 @@ impl Control {
     /// # Errors
     /// There is no such account.
     pub fn wallet(&self, target: &str) -> Result<WalletView, ControlError> {
-        let state = self.state.lock();
-        let account = state.directory.account(target)?;
+        let state = self.control.state.lock();
+        let account = self.find(&state, target)?;
         Ok(self.wallet_view(&state, account))
     }
 
+    /// What was done under a key that somebody else chose is not told to who sees a part of the tree.
+    fn post(
+        &self,
+        operation: Operation,
+        state: &mut State,
+        act: Act,
+    ) -> Result<Posted, ControlError> {
+        let posted = self.control.post(operation, Some((state, act)));
+        posted.map_err(|error| match error.field.as_deref() {
+            Some("idempotency_key") if error.kind == Kind::Conflict && self.top().is_some() => {
+                ControlError {
+                    message: "the idempotency key was used before with other content".to_owned(),
+                    ..error
+                }
+            }
+            _ => error,
+        })
+    }
+
+    fn wallet_view(&self, state: &State, account: &Account) -> WalletView {
+        let now = now_ms();
+        let (balance, lots) = self.control.counters.ledger(|ledger| {
+            let lots: Vec<_> = ledger.lots(account.id).collect();
+            (ledger.balance(account.id, now), lots)
+        });
+        let path = state.directory.path(account.id);
+        WalletView {
+            account: account.id,
+            path: self.named(state, account.id),
+            pays: path.is_some_and(|path| path.wallet() == Some(account.id)),
+            available: balance.available,
+            held: balance.held,
+            expired: balance.expired,
+            lots: lots
+                .into_iter()
+                .map(|(lot, left)| LotView {
+                    id: lot.id,
+                    left,
+                    expires_ms: (lot.expires_ms != u64::MAX).then_some(lot.expires_ms),
+                })
+                .collect(),
+            currency: self.control.config.governance.currency.clone(),
+        }
+    }
+
+    /// An act that moves credit of an account, to or from another or the treasury.
+    fn moves(
+        &self,
+        act: &'static str,
+        state: &State,
+        account: &Account,
+        amount: i64,
+        direction: &str,
+        counterpart: Option<AccountId>,
+    ) -> Act {
+        let path = state.directory.names(account.id).unwrap_or_default();
+        let other = counterpart.map_or_else(|| "treasury".to_owned(), |id| id.to_string());
+        self.act(act)
+            .about(account.id.to_string(), path)
+            .with("amount", amount)
+            .with(direction, other)
+    }
+
+    /// The account of a request that moves credit.
+    fn payable(&self, state: &State, target: &str) -> Result<Arc<Account>, ControlError> {
+        let found = self.find_below(state, target);
+        let account = found.map_err(|error| blamed("account", error))?;
+        if account.status == AccountStatus::Closing {
+            return Err(ControlError {
+                field: Some("account".to_owned()),
+                ..ControlError::conflict("the account is being deleted")
+            });
+        }
+        Ok(Arc::clone(account))
+    }
+
+    /// The account above, or none for the treasury.
+    fn counterpart(
+        &self,
+        account: &Account,
+        asked: Option<Counterpart>,
+        field: &'static str,
+    ) -> Result<Option<AccountId>, ControlError> {
+        if self.top().is_some() && asked == Some(Counterpart::Treasury) {
+            let message = "the treasury is the operator's; this token moves credit between accounts below its own and those above them";
+            return Err(ControlError::forbidden(message));
+        }
+        match (asked, account.parent) {
+            (Some(Counterpart::Treasury), _) | (None, None) => Ok(None),
+            (_, Some(parent)) => Ok(Some(parent)),
+            (Some(Counterpart::Parent), None) => Err(ControlError::invalid(
+                field,
+                "the root account has none above it; its credit comes from the treasury",
+            )),
+        }
+    }
+}
+
+impl Control {
     /// How the ledger is.
     ///
     /// # Errors
     /// The store fails.
     pub fn ledger_status(&self) -> Result<LedgerView, ControlError> {
         let (imbalance, totals, open_holds) = self.counters.ledger(|ledger| {
-            let holds = ledger.open_holds().count();
+            let holds = ledger.open_holds().len();
             (ledger.imbalance(), *ledger.totals(), holds)
         });
         let Totals {
@@ -253,78 +354,6 @@ impl Control {
             records_since_checkpoint: ledger::since_checkpoint(&*self.store)?,
             currency: self.config.governance.currency.clone(),
         })
-    }
-
-    fn wallet_view(&self, state: &State, account: &Account) -> WalletView {
-        let now = now_ms();
-        let (balance, lots) = self.counters.ledger(|ledger| {
-            let lots: Vec<_> = ledger.lots(account.id).collect();
-            (ledger.balance(account.id, now), lots)
-        });
-        let path = state.directory.path(account.id);
-        WalletView {
-            account: account.id,
-            path: path.as_ref().map(|path| path.names()).unwrap_or_default(),
-            pays: path.is_some_and(|path| path.wallet() == Some(account.id)),
-            available: balance.available,
-            held: balance.held,
-            expired: balance.expired,
-            lots: lots
-                .into_iter()
-                .map(|(lot, left)| LotView {
-                    id: lot.id,
-                    left,
-                    expires_ms: (lot.expires_ms != u64::MAX).then_some(lot.expires_ms),
-                })
-                .collect(),
-            currency: self.config.governance.currency.clone(),
-        }
-    }
-}
-
-/// An act that moves credit of an account, to or from another or the treasury.
-fn moves(
-    act: &'static str,
-    state: &State,
-    account: &Account,
-    amount: i64,
-    direction: &str,
-    counterpart: Option<AccountId>,
-) -> Act {
-    let path = state.directory.names(account.id).unwrap_or_default();
-    let other = counterpart.map_or_else(|| "treasury".to_owned(), |id| id.to_string());
-    Act::new(act)
-        .about(account.id.to_string(), path)
-        .with("amount", amount)
-        .with(direction, other)
-}
-
-/// The account of a request that moves credit.
-fn payable(state: &State, target: &str) -> Result<Arc<Account>, ControlError> {
-    let found = state.directory.account(target);
-    let account = found.map_err(|error| ControlError::invalid("account", error.to_string()))?;
-    if account.status == AccountStatus::Closing {
-        return Err(ControlError {
-            field: Some("account".to_owned()),
-            ..ControlError::conflict("the account is being deleted")
-        });
-    }
-    Ok(Arc::clone(account))
-}
-
-/// The account above, or none for the treasury.
-fn counterpart(
-    account: &Account,
-    asked: Option<Counterpart>,
-    field: &'static str,
-) -> Result<Option<AccountId>, ControlError> {
-    match (asked, account.parent) {
-        (Some(Counterpart::Treasury), _) | (None, None) => Ok(None),
-        (_, Some(parent)) => Ok(Some(parent)),
-        (Some(Counterpart::Parent), None) => Err(ControlError::invalid(
-            field,
-            "the root account has none above it; its credit comes from the treasury",
-        )),
     }
 }
 

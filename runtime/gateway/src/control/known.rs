@@ -44,7 +44,7 @@ pub(super) fn limited_models(
     present: Option<&Account>,
     mapped: impl Fn(&str) -> Option<String>,
 ) -> Result<(), ControlError> {
-    let given = patch.model_limits.iter().flatten();
+    let given = patch.model_limits.iter().flatten().flatten();
     let mut given = given.filter_map(|(pattern, limits)| limits.as_ref().map(|_| pattern));
     let is_new =
         |pattern: &str| present.is_none_or(|account| !account.model_limits.contains_key(pattern));

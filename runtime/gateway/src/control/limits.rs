@@ -3,20 +3,23 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use tollgate_governance::{Account, AccountId, AccountPatch, Limits, LimitsPatch};
+use tollgate_governance::{Account, AccountId, AccountPatch, Limits, LimitsPatch, present};
 
+use super::State;
 use super::effective::LimitOf;
 use super::error::ControlError;
-use super::{Control, State};
+use super::management::Management;
 
 /// Limits to change. Absent = leave, `null` = unset, value = set.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LimitsChange {
-    /// Each limit on its own.
-    pub limits: Option<LimitsPatch>,
-    /// The same by name or pattern of models; `null` takes all limits of a pattern away.
-    pub model_limits: Option<BTreeMap<String, Option<LimitsPatch>>>,
+    /// Each limit on its own; `null` takes all of them away.
+    #[serde(deserialize_with = "present")]
+    pub limits: Option<Option<LimitsPatch>>,
+    /// The same by name or pattern of models; `null` takes all limits of a pattern away, or those of all patterns.
+    #[serde(deserialize_with = "present")]
+    pub model_limits: Option<Option<BTreeMap<String, Option<LimitsPatch>>>>,
 }
 
 /// Limits of an account.
@@ -34,14 +37,14 @@ pub struct LimitsView {
     pub effective: Vec<LimitOf>,
 }
 
-impl Control {
+impl Management<'_> {
     /// Limits of an account, by id or path.
     ///
     /// # Errors
     /// There is none.
     pub fn limits(&self, target: &str) -> Result<LimitsView, ControlError> {
-        let state = self.state.lock();
-        let account = state.directory.account(target)?;
+        let state = self.control.state.lock();
+        let account = self.find(&state, target)?;
         self.limits_view(&state, account)
     }
 
@@ -59,7 +62,7 @@ impl Control {
             model_limits: change.model_limits.clone(),
             ..AccountPatch::default()
         };
-        let mut state = self.state.lock();
+        let mut state = self.control.state.lock();
         let account = self.patch_account(&mut state, target, &patch, "limits.change")?;
         self.limits_view(&state, &account)
     }

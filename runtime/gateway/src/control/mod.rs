@@ -6,18 +6,23 @@
 
 mod accounts;
 mod audit;
+mod audit_seen;
 mod backup;
 mod change;
 mod components;
 mod credentials;
 pub mod data_dir;
+mod denials;
 mod effective;
 mod error;
 mod export;
 mod grants;
 mod keys;
+mod keys_used;
 mod known;
 mod limits;
+mod listing;
+mod management;
 mod money;
 mod open;
 mod policies;
@@ -28,11 +33,13 @@ mod tend;
 #[cfg(test)]
 mod tests;
 mod token;
+mod tokens;
 mod upstreams;
 mod usage;
 mod views;
 
 pub use audit::{AuditItem, AuditPage};
+pub use audit_seen::SeenEntry;
 pub use backup::{BackupManifest, BackupRequest, Restored, restore};
 pub use credentials::CredentialRequest;
 pub use effective::{Decided, Effective, LimitOf, ListOf, MapOf, PayingWallet, Used};
@@ -42,9 +49,12 @@ pub use grants::{
     Counterpart, GrantRequest, LedgerView, LotView, Moved, ReclaimRequest, TotalsView, WalletView,
 };
 pub use limits::{LimitsChange, LimitsView};
+pub use listing::Listing;
+pub use management::{Management, Manager};
 pub use open::{Initialised, initialise, master_key_source};
 pub use quickstart::{Quickstart, QuickstartModel};
 pub use report::{LineView, Report, ReportQuery, SumsView};
+pub use tokens::{IssuedToken, TokenList, TokenView};
 pub use usage::{Filter, RowView, Totals, UsagePage, UsageQuery};
 pub use views::{
     AccountLine, AccountList, AccountView, ArchivedAccount, ArchivedList, ComponentList,
@@ -85,6 +95,7 @@ pub struct Control {
     /// Of the days that usage was rolled up by: that of the start.
     rollup_zone: Zone,
     kills: Kills,
+    denials: denials::Denials,
     turns: Turns,
     writer: Mutex<Option<UsageWriter>>,
     tending: Mutex<Option<tend::Tending>>,
@@ -148,6 +159,11 @@ impl Control {
         &self.kills
     }
 
+    /// Where policies' refusals are gathered for the audit log.
+    pub(crate) fn denials(&self) -> &denials::Denials {
+        &self.denials
+    }
+
     /// Hashes bearer tokens for the look-up in the snapshot.
     #[must_use]
     pub fn hasher(&self) -> &KeyHasher {
@@ -166,14 +182,21 @@ impl Control {
 
     /// Waits a moment for rows that are on their way to the store, so that whoever asks finds what has ended.
     fn catch_up(&self) {
-        if let Some(writer) = &*self.writer.lock()
-            && !writer.sync(Duration::from_millis(500))
-        {
+        if !self.sync_usage(Duration::from_millis(500)) {
             tracing::debug!("the usage store is behind");
         }
     }
 
-    /// Whether this is the management token. Compares in constant time.
+    /// Waits until the store has every row that was handed over so far; false if it does not within `patience`. Public
+    /// for tests, which must not go on before.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn sync_usage(&self, patience: Duration) -> bool {
+        let writer = self.writer.lock();
+        writer.as_ref().is_none_or(|writer| writer.sync(patience))
+    }
+
+    /// Whether this is the operator's management token. Compares in constant time.
     #[must_use]
     pub fn is_management_token(&self, token: &str) -> bool {
         self.gate.admits(token)
@@ -199,6 +222,9 @@ impl Control {
         // Best effort: a file that names a port nobody listens on only costs the command line a refused connection.
         let _ = std::fs::remove_file(self.data.addresses());
         drop(self.tending.lock().take());
+        self.note_tokens_used();
+        self.note_keys_used();
+        self.note_denials();
         self.turns.close();
         let writer = self.writer.lock().take();
         if let Some(Err(error)) = writer.map(UsageWriter::shutdown) {

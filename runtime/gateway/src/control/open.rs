@@ -20,9 +20,10 @@ use tollgate_vault::{
 
 use super::change::{Proposal, assemble};
 use super::data_dir::{DataDir, SECRET_MODE, check_mode};
+use super::denials::Denials;
 use super::error::StartError;
 use super::token::{self, Gate};
-use super::{Control, State, now_ms};
+use super::{Control, State, keys_used, now_ms};
 use crate::config::{self, Config};
 use crate::kills::Kills;
 use crate::snapshot::Problem;
@@ -281,6 +282,7 @@ impl Control {
         let ledger = open_ledger(&*store).map_err(|error| store_failed(&data, error))?;
         let rollup_zone = zone(&config, &directory)?;
         let counters = Arc::new(Counters::new(rollup_zone.clone(), ledger));
+        counters.set_fee(fee(&config)?);
         let changes = directory.root().and_then(|root| root.zone_change.as_ref());
         let before = changes.into_iter().flat_map(ZoneChange::all);
         let before = before.filter_map(|change| {
@@ -291,6 +293,9 @@ impl Control {
         counters.zones_changed(&before.collect::<Vec<_>>());
         directory.keep_windows(&counters);
         let seeded = usage::seed(&*store, &directory, &counters, started_ms)
+            .map_err(|error| store_failed(&data, error))?;
+        // Before there is a request: what rows have told since is not older.
+        keys_used::recall(&*store, &directory, &counters)
             .map_err(|error| store_failed(&data, error))?;
         let (credentials, sealed) = open_credentials(&vault, &directory);
         let components = open_components(&config, &data)?;
@@ -329,6 +334,7 @@ impl Control {
             counters,
             rollup_zone,
             kills: Kills::default(),
+            denials: Denials::default(),
             writer: Mutex::new(Some(writer)),
             tending: Mutex::new(None),
             state: Mutex::new(state),
@@ -403,6 +409,17 @@ pub(super) fn zone(config: &Config, directory: &Directory) -> Result<Zone, Start
     })
 }
 
+/// The operator's share of charges.
+fn fee(config: &Config) -> Result<u32, StartError> {
+    match config.governance.fee_ppm {
+        share @ 0..=1_000_000 => Ok(share),
+        more => Err(StartError::Config {
+            key: "governance.fee_ppm",
+            reason: format!("{more} millionths are more than the whole charge"),
+        }),
+    }
+}
+
 /// Opens what the vault can open; the rest is a problem of those credentials, not of the start.
 fn open_credentials(
     vault: &Vault,
@@ -440,6 +457,7 @@ fn open_components(config: &Config, data: &DataDir) -> Result<Arc<Components>, S
     Components::open(ComponentsConfig {
         dir: folder,
         cache_dir: data.component_cache(),
+        trusted_keys: settings.trusted_keys.clone(),
         isolation: isolation(settings.isolation),
         isolation_of: settings
             .isolation_of

@@ -7,6 +7,7 @@ use tollgate_governance::{AccountId, KeyId, RollupFilter, Span, Sums, Tokens};
 use tollgate_store::usage::{GroupBy, Line, report};
 
 use super::error::ControlError;
+use super::management::Management;
 use super::usage::Filter;
 use super::{Control, State};
 
@@ -34,7 +35,7 @@ pub struct Report {
     /// Hours or days that began before this moment, Unix milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until_ms: Option<u64>,
-    /// By time, then by the rest.
+    /// By time, then by the names of the rest: account, key, provider, model, tags.
     pub lines: Vec<LineView>,
     /// Of all lines.
     pub totals: SumsView,
@@ -63,7 +64,7 @@ pub struct LineView {
     /// Provider component; empty: none was reached.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
-    /// The model as the account knows it; empty: no provider was reached.
+    /// The model as the account knows it; empty: no provider was reached, or it was asked about a kept answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// Values of tags; those that are not tagged so are left out.
@@ -103,7 +104,7 @@ pub struct SumsView {
     pub mean_ttfb_ms: Option<u64>,
 }
 
-impl Control {
+impl Management<'_> {
     /// Adds usage up. Reads the store: not for an async thread.
     ///
     /// # Errors
@@ -120,17 +121,21 @@ impl Control {
                 return Err(ControlError::invalid("span", message));
             }
             // Days where they say what was asked for: those of the tree begin in the middle of an hour of UTC in some zones.
-            None if self.is_of_days(&wanted) => Span::Day,
+            None if self.control.is_of_days(&wanted) => Span::Day,
             None => Span::Hour,
         };
-        self.widen(span, &mut wanted);
-        self.catch_up();
-        let lines = report(&*self.store, span, &wanted, &by)?;
+        self.control.widen(span, &mut wanted);
+        self.control.catch_up();
+        let lines = report(&*self.control.store, span, &wanted, &by)?;
         let mut totals = Sums::default();
         for line in &lines {
             totals.merge(&line.sums);
         }
-        let state = self.state.lock();
+        let state = self.control.state.lock();
+        let lines = lines
+            .into_iter()
+            .map(|line| self.line_view(&state, &by, line));
+        let lines = in_order(lines.collect());
         Ok(Report {
             span: match span {
                 Span::Hour => "hour",
@@ -138,15 +143,41 @@ impl Control {
             },
             since_ms: wanted.from_ms,
             until_ms: wanted.until_ms,
-            lines: lines
-                .into_iter()
-                .map(|line| line_view(&state, &by, line))
-                .collect(),
+            lines,
             totals: sums_view(&totals),
-            currency: self.config.governance.currency.clone(),
+            currency: self.control.config.governance.currency.clone(),
         })
     }
 
+    fn line_view(&self, state: &State, by: &GroupBy, line: Line) -> LineView {
+        let Line { key, sums } = line;
+        let path = |id| match self.named(state, id) {
+            // It is gone, or elsewhere by now. What it was called is known, not how much of that is above its reader.
+            empty if empty.is_empty() && self.top().is_some() => {
+                let name = sums.names.rsplit('/').next();
+                name.unwrap_or_default().to_owned()
+            }
+            empty if empty.is_empty() => sums.names.clone(),
+            names => names,
+        };
+        let tags = by.tags.iter().cloned().zip(key.tags);
+        LineView {
+            start_ms: key.start_ms,
+            account: key.account.map(path),
+            account_id: key.account,
+            key_label: key.key.map(|_| sums.key_label.clone()),
+            key: key.key,
+            tags: tags
+                .filter_map(|(name, value)| Some((name, value?)))
+                .collect(),
+            provider: key.provider,
+            model: key.model,
+            sums: sums_view(&sums),
+        }
+    }
+}
+
+impl Control {
     fn is_of_days(&self, wanted: &RollupFilter) -> bool {
         let mut bounds = wanted.from_ms.iter().chain(&wanted.until_ms);
         bounds.all(|at| self.rollup_zone.day_of(*at).start_ms == *at)
@@ -174,6 +205,19 @@ impl Control {
     }
 }
 
+/// The store's order is that of ids, which tell a reader nothing: those made in one millisecond are in no order.
+fn in_order(mut lines: Vec<LineView>) -> Vec<LineView> {
+    lines.sort_by(|one, other| {
+        let time = one.start_ms.cmp(&other.start_ms);
+        time.then_with(|| one.account.cmp(&other.account))
+            .then_with(|| one.key_label.cmp(&other.key_label))
+            .then_with(|| one.provider.cmp(&other.provider))
+            .then_with(|| one.model.cmp(&other.model))
+            .then_with(|| one.tags.cmp(&other.tags))
+    });
+    lines
+}
+
 fn group_by(names: &[String]) -> Result<GroupBy, ControlError> {
     let mut by = GroupBy::default();
     for name in names {
@@ -192,26 +236,6 @@ fn group_by(names: &[String]) -> Result<GroupBy, ControlError> {
     }
     by.tags.dedup();
     Ok(by)
-}
-
-fn line_view(state: &State, by: &GroupBy, line: Line) -> LineView {
-    let Line { key, sums } = line;
-    let gone = || sums.names.clone();
-    let path = |id| state.directory.names(id).unwrap_or_else(gone);
-    let tags = by.tags.iter().cloned().zip(key.tags);
-    LineView {
-        start_ms: key.start_ms,
-        account: key.account.map(path),
-        account_id: key.account,
-        key_label: key.key.map(|_| sums.key_label.clone()),
-        key: key.key,
-        tags: tags
-            .filter_map(|(name, value)| Some((name, value?)))
-            .collect(),
-        provider: key.provider,
-        model: key.model,
-        sums: sums_view(&sums),
-    }
 }
 
 fn sums_view(sums: &Sums) -> SumsView {

@@ -10,7 +10,7 @@ impl Control {
     #[must_use]
     pub fn status(&self) -> Status {
         let state = self.state.lock();
-        let generation = self.components.generation();
+        let generation = &state.generation;
         let counts = BTreeMap::from([
             ("accounts", state.directory.accounts().count()),
             ("closing_accounts", state.closing.len()),

@@ -1,5 +1,6 @@
 //! What has to be done now and then while the gateway runs, on a thread of its own: deleted accounts are archived when
-//! their last request has ended, expired credit is moved away, the ledger lets go of what it need not remember.
+//! their last request has ended, expired credit is moved away, the last use of keys and management tokens and what policies
+//! refused is written down, the ledger lets go of what it need not remember.
 
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Weak};
@@ -138,9 +139,12 @@ impl Control {
                 tracing::warn!(%error, "a deleted account cannot be archived yet");
             }
             self.expire_due();
+            self.note_tokens_used();
+            self.note_denials();
             self.checkpoint_ledger();
         }
         if second.is_multiple_of(HOUR) {
+            self.note_keys_used();
             match self.turns.expire(now_ms()) {
                 Ok(0) => {}
                 Ok(turns) => tracing::info!(turns, "kept turns have expired"),

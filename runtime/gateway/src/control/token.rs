@@ -1,4 +1,4 @@
-//! The management token: a keyed hash in the store, the token itself in a file of the data directory.
+//! The operator's management token: a keyed hash in the store, the token itself in a file of the data directory.
 
 use ring::hmac;
 use tollgate_governance::{Directory, Random, Secret, TokenKind};

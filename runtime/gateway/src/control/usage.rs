@@ -6,8 +6,8 @@ use serde::Serialize;
 use tollgate_governance::{AccountId, Factor, RollupFilter, Tokens, UsageRow};
 use tollgate_store::{Order, Visit, usage};
 
-use super::Control;
 use super::error::ControlError;
+use super::management::{Management, blamed};
 
 /// Which usage, as a caller writes it. What is not set does not restrict.
 #[derive(Debug, Clone, Default)]
@@ -112,29 +112,36 @@ struct ActView {
     digest: String,
 }
 
-impl Control {
+impl Management<'_> {
     /// Rows that fit a filter, newest first. Reads the store: not for an async thread.
     ///
     /// # Errors
     /// The account is unknown, a value is wrong or the store fails.
     pub fn usage_page(&self, query: &UsageQuery) -> Result<UsagePage, ControlError> {
         let wanted = self.wanted(&query.filter)?;
-        self.catch_up();
+        self.control.catch_up();
         let range = wanted.from_ms.unwrap_or(0)..wanted.until_ms.unwrap_or(u64::MAX);
         let mut page = UsagePage {
             rows: Vec::new(),
             totals: Totals::default(),
-            currency: self.config.governance.currency.clone(),
+            currency: self.control.config.governance.currency.clone(),
         };
-        usage::scan(&*self.store, range, Order::NewestFirst, &mut |row| {
-            if admits(&wanted, &row) {
-                page.totals.add(&row);
-                if page.rows.len() < query.limit {
-                    page.rows.push(RowView::new(&row));
+        usage::scan(
+            &*self.control.store,
+            range,
+            Order::NewestFirst,
+            &mut |row| {
+                if admits(&wanted, &row)
+                    && let Some(row) = self.row(row)
+                {
+                    page.totals.add(&row);
+                    if page.rows.len() < query.limit {
+                        page.rows.push(RowView::new(&row));
+                    }
                 }
-            }
-            Visit::Continue
-        })?;
+                Visit::Continue
+            },
+        )?;
         Ok(page)
     }
 
@@ -155,6 +162,7 @@ impl Control {
             from_ms: filter.since_ms,
             until_ms: filter.until_ms,
             within: within.map(|target| self.account_id(target)).transpose()?,
+            seen_from: self.top(),
             account: None,
             key: key.transpose()?,
             provider: filter.provider.clone(),
@@ -168,15 +176,23 @@ impl Control {
         if let Ok(id) = target.parse() {
             return Ok(id);
         }
-        let state = self.state.lock();
-        let found = state.directory.account(target).map(|account| account.id);
-        found.map_err(|error| ControlError::invalid("account", error.to_string()))
+        let state = self.control.state.lock();
+        let found = self.find(&state, target).map(|account| account.id);
+        found.map_err(|error| blamed("account", error))
+    }
+
+    /// A row as he sees it, if he does.
+    pub(super) fn row<'r>(&self, row: UsageRow<'r>) -> Option<UsageRow<'r>> {
+        match self.top() {
+            None => Some(row),
+            Some(top) => row.seen_from(top),
+        }
     }
 }
 
 /// Whether a row fits. Its time does: the range says so.
 pub(super) fn admits(wanted: &RollupFilter, row: &UsageRow<'_>) -> bool {
-    wanted.within.is_none_or(|top| row.path.contains(&top))
+    wanted.admits_path(&row.path)
         && wanted.key.is_none_or(|key| row.key == key)
         && (wanted.provider.as_ref()).is_none_or(|provider| row.provider == *provider)
         && (wanted.model.as_ref()).is_none_or(|model| row.limited_model() == model)
@@ -261,13 +277,14 @@ impl RowView {
                 .iter()
                 .map(|act| ActView {
                     component: act.component.to_string(),
-                    digest: act
-                        .digest
-                        .iter()
-                        .map(|byte| format!("{byte:02x}"))
-                        .collect(),
+                    digest: hex(&act.digest),
                 })
                 .collect(),
         }
     }
+}
+
+/// A component's digest as people write it.
+pub(super) fn hex(digest: &[u8; 32]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

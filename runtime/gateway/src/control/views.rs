@@ -40,6 +40,9 @@ pub struct AccountLine {
 pub struct AccountList {
     /// Each after the one above it.
     pub accounts: Vec<AccountLine>,
+    /// What to ask for `after` to go on; absent at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<AccountId>,
 }
 
 /// An account that is gone from the tree.
@@ -124,6 +127,9 @@ pub struct KeyView {
 pub struct KeyList {
     /// Oldest first.
     pub keys: Vec<KeyView>,
+    /// What to ask for `after` to go on; absent at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<KeyId>,
 }
 
 /// A key at the one moment at which it is shown.
@@ -140,7 +146,7 @@ pub struct IssuedKey {
     pub replaces: Option<KeyView>,
 }
 
-fn exposed<S: serde::Serializer>(
+pub(super) fn exposed<S: serde::Serializer>(
     key: &tollgate_governance::Secret,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {

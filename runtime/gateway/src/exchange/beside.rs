@@ -3,42 +3,38 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Response};
+use http::{HeaderMap, Method, StatusCode};
 use tollgate_dialect::{ApiError, ErrorKind, Operation};
 use tollgate_plugin::CallView;
 
 use super::answer::{LONGEST_ANSWER, whole};
 use crate::adapt;
-use crate::reply::{self, Reply};
-use crate::snapshot::Snapshot;
+use crate::snapshot::Upstream;
 use crate::views::CallFacts;
 use crate::worker::Worker;
 
 /// What to ask.
 pub(crate) struct Beside<'a> {
     /// The upstream whose vendor keeps it.
-    pub(crate) upstream: &'a str,
+    pub(crate) upstream: &'a Arc<Upstream>,
     /// Below the path of Responses, with a slash in front.
     pub(crate) place: &'a str,
     pub(crate) method: Method,
-    pub(crate) headers: HeaderMap,
+    pub(crate) headers: Arc<HeaderMap>,
 }
 
-/// Asks, and hands the answer on. Costs nothing: nothing is generated.
+/// Asks, and gives the answer. Costs nothing: nothing is generated.
 ///
 /// # Errors
-/// The upstream is not there any more, or its vendor refuses us.
+/// The vendor cannot be asked, or refuses us.
 pub(crate) async fn beside(
     worker: &Worker,
-    snapshot: &Snapshot,
     asked: Beside<'_>,
-) -> Result<Response<Reply>, ApiError> {
+) -> Result<(StatusCode, Bytes), ApiError> {
     let failed = |kind: ErrorKind| {
         move || ApiError::new(kind, "the vendor that keeps it cannot be asked now")
     };
-    let upstream = snapshot
-        .upstream(asked.upstream)
-        .ok_or_else(failed(ErrorKind::TurnNotFound))?;
+    let upstream = asked.upstream;
     if upstream.signs {
         return Err(failed(ErrorKind::Unsupported)());
     }
@@ -47,7 +43,7 @@ pub(crate) async fn beside(
         model: "".into(),
         stream: false,
         endpoint: Arc::clone(&upstream.endpoint),
-        headers: Arc::new(asked.headers),
+        headers: asked.headers,
         session: None,
         attempt: 1,
     });
@@ -77,7 +73,7 @@ pub(crate) async fn beside(
         .as_ref()
         .is_some_and(|secrets| secrets.occurs_in(&body));
     match status.as_u16() {
-        200..=299 | 400 | 404 if !ours => Ok(reply::own(status, "application/json", body)),
+        200..=299 | 400 | 404 if !ours => Ok((status, body)),
         _ => Err(failed(ErrorKind::UpstreamFailed)()),
     }
 }

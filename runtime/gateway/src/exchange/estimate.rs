@@ -15,7 +15,7 @@ pub(super) fn tokens(request: &Request) -> Answer {
     Answer {
         status: StatusCode::OK,
         headers,
-        content: Content::Whole(bridge::told(request.operation, tokens).into()),
+        content: Content::Whole(bridge::told(request.operation, tokens).into(), None),
         hide_usage: false,
         translator: None,
         spoken: request.operation,

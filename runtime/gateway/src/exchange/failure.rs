@@ -24,6 +24,8 @@ pub(super) struct Miss {
     pub(super) cause: Cause,
     /// What the vendor's dialect cannot say, in our words.
     pub(super) unsaid: Option<Box<ApiError>>,
+    /// Why the vendor's answer cannot be read, in our words.
+    pub(super) unread: Option<Box<ApiError>>,
 }
 
 /// Where an attempt failed.
@@ -148,6 +150,9 @@ const LONGEST_MESSAGE: usize = 1_000;
 
 /// Nobody could serve: whatever the vendors said about our credentials is not the caller's business.
 pub(super) fn unavailable(last: Option<&Miss>) -> Unanswered {
+    if let Some(error) = last.and_then(|miss| miss.unread.as_deref()) {
+        return Unanswered::Error(error.clone());
+    }
     let mut error = match last.map(|miss| miss.cause) {
         Some(Cause::Silence) => ApiError::new(
             ErrorKind::UpstreamTimeout,
@@ -212,6 +217,7 @@ pub(super) fn classify(attempt: &Attempt<'_>, told: Told) -> Miss {
         told: Some(told),
         cause: Cause::Vendor,
         unsaid: None,
+        unread: None,
     }
 }
 
@@ -285,6 +291,15 @@ impl Miss {
             told: None,
             cause: Cause::Vendor,
             unsaid: None,
+            unread: None,
+        }
+    }
+
+    /// The vendor's answer is none that could be told the client.
+    pub(super) fn unread(error: ApiError) -> Self {
+        Self {
+            unread: Some(Box::new(error)),
+            ..Self::broken_off()
         }
     }
 
@@ -310,6 +325,7 @@ impl From<Failure> for Miss {
             told: None,
             cause: Cause::Here,
             unsaid: None,
+            unread: None,
         }
     }
 }

@@ -12,10 +12,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Method, StatusCode};
-use tollgate_dialect::{ApiError, Document, Edit, Operation};
+use http::{HeaderMap, HeaderName, Method, Response, StatusCode};
+use tollgate_dialect::{ApiError, Document, Edit, Operation, StreamSummary};
 use tollgate_plugin::{CallView, Failure, FailureKind, SignHead};
-use tollgate_upstream::{Coalesce, RequestHead, UpstreamBody};
+use tollgate_upstream::{Coalesce, RequestHead, UpstreamBody, UpstreamError};
 
 pub(crate) use self::beside::{Beside, beside};
 pub(crate) use self::failure::in_stream;
@@ -32,7 +32,7 @@ use crate::settle::Settlement;
 use crate::snapshot::Snapshot;
 use crate::views::{AnswerHead, CallFacts};
 use crate::worker::Worker;
-use crate::{turn, turns};
+use crate::{turn, turns, websocket};
 
 /// A vendor's answer, up to where it is committed to the client.
 pub(crate) struct Answer {
@@ -52,10 +52,13 @@ pub(crate) struct Answer {
 
 /// The body of an answer.
 pub(crate) enum Content {
-    /// Read whole.
-    Whole(Bytes),
+    /// Read whole, as the vendor wrote it; and what the client is to get of that over the bridge.
+    Whole(Bytes, Option<Bytes>),
     /// An event stream: what was read to look at its first event, and the rest.
     Stream(Bytes, Coalesce<UpstreamBody>),
+    /// A stream that was collected until nothing was left to pay for more of it: what had come by then, and under which id
+    /// its vendor may keep it.
+    Cut(Box<StreamSummary>, Option<String>),
 }
 
 /// How an exchange ended that no candidate could serve.
@@ -233,9 +236,7 @@ async fn attempt(
     let head = signed.as_ref().unwrap_or(&prepared.head);
     settlement.sent();
     turn::pass().await;
-    let response = worker
-        .client
-        .send(&upstream.target, Method::POST, head, body)
+    let response = send(worker, &attempt, head, body)
         .await
         .map_err(|error| unreachable(route, &error))?;
     if let Some(made) = &mut translator
@@ -252,6 +253,31 @@ async fn attempt(
         attempt, &prepared, response, translator, hide_usage, settlement,
     )
     .await
+}
+
+/// Sends a request on the way that it came, where the vendor takes it there: over a WebSocket, or over HTTP.
+async fn send(
+    worker: &Worker,
+    attempt: &Attempt<'_>,
+    head: &RequestHead,
+    body: Bytes,
+) -> Result<Response<UpstreamBody>, UpstreamError> {
+    let Attempt { request, route, .. } = attempt;
+    let upstream = &route.upstream;
+    if let Some(vendors) = &request.vendors
+        && attempt.spoken == Operation::Responses
+        && upstream.websocket.is_served(worker.now_ms())
+    {
+        // In a box of its own: requests over HTTP need not carry its room with them.
+        let sent = Box::pin(websocket::send(worker, vendors, upstream, head, &body));
+        if let Some(response) = sent.await? {
+            return Ok(response);
+        }
+    }
+    let client = &worker.client;
+    client
+        .send(&upstream.target, Method::POST, head, body)
+        .await
 }
 
 /// One attempt.
@@ -435,14 +461,9 @@ fn respond(
             },
         ));
     }
+    let answer = answer::whole_answer(attempt, status, headers, body)?;
     Ok(Answer {
-        status,
-        headers,
-        content: Content::Whole(body),
         hide_usage: add_usage,
-        translator: None,
-        spoken: attempt.spoken,
-        bridge: attempt.bridge,
-        estimated: false,
+        ..answer
     })
 }

@@ -1,4 +1,5 @@
-//! A defect of the gateway's own in the middle of a request: what was held is given back, and a row says 500.
+//! Ends of requests that no client can bring about: a defect of the gateway's own gives back what was held and leaves a row
+//! that says 500; a row that could not be written is written when it can be.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -6,8 +7,11 @@ use std::path::Path;
 
 use bytes::Bytes;
 use http::StatusCode;
-use tollgate_dialect::{Dialect, StreamTap};
-use tollgate_governance::{Ask, KeyDraft};
+use tollgate_dialect::{Dialect, Operation, StreamTap};
+use tollgate_governance::{Ask, Caller, KeyDraft, KeyId};
+use tollgate_store::{
+    Journal, JournalOptions, JournalWriter, MemoryStore, UsageWriter, WriterOptions,
+};
 use uuid::Uuid;
 
 use super::*;
@@ -17,6 +21,7 @@ use crate::metrics::Shard;
 use crate::pipeline;
 use crate::relay::Relay;
 use crate::request::Policies;
+use crate::underway;
 
 /// What is held for the request, micro-units. The budget has room for one such hold.
 const HOLD: u64 = 700;
@@ -25,14 +30,23 @@ const BODY: u64 = 40;
 
 /// A worker whose root account has room for one request, and a key of it.
 fn worker(folder: &Path) -> (Rc<Worker>, Arc<Caller>) {
+    worker_with(folder, |control| control.journal_writer().unwrap())
+}
+
+/// The same with another journal.
+fn worker_with(
+    folder: &Path,
+    journal: impl FnOnce(&Control) -> JournalWriter,
+) -> (Rc<Worker>, Arc<Caller>) {
     let mut config = Config::default();
     config.data.dir = folder.join("data");
     config.components.dir = folder.join("components");
     let control = Control::open(config).unwrap();
     let limits = r#"{"limits":{"daily_limit":1000,"concurrency":1}}"#;
     let limits = serde_json::from_str(limits).unwrap();
-    control.update_account("root", &limits).unwrap();
+    control.operator().update_account("root", &limits).unwrap();
     let key = control
+        .operator()
         .create_key(&KeyDraft {
             account: "root".to_owned(),
             ..KeyDraft::default()
@@ -40,28 +54,28 @@ fn worker(folder: &Path) -> (Rc<Worker>, Arc<Caller>) {
         .unwrap();
     let mac = control.hasher().mac(key.key.expose());
     let caller = control.snapshot().accounts.find(&mac).unwrap();
-    let journal = control.journal_writer().unwrap();
+    let journal = journal(&control);
     let tls = Worker::tls(control.config()).unwrap();
     let shards = Arc::from([Shard::default()]);
     let worker = Worker::new(control, journal, tls, shards, 0);
     (Rc::new(worker), Arc::new(caller))
 }
 
-/// Admits a request that has been sent to its vendor.
-fn under_way(worker: &Rc<Worker>, caller: &Arc<Caller>) -> Settlement {
-    let now_ms = worker.now_ms();
-    let (id, operation) = (worker.next_id(now_ms), Operation::ChatCompletions);
-    let mut request = Request::unparsed(
-        id,
-        operation,
-        Arc::default(),
-        Arc::clone(caller),
-        Policies::default(),
-    )
-    .unwrap();
+/// A request of a key that was just looked up.
+fn request(worker: &Worker, caller: &Arc<Caller>) -> Request {
+    let id = worker.next_id(worker.now_ms());
+    let (caller, policies) = (Arc::clone(caller), Policies::default());
+    let operation = Operation::ChatCompletions;
+    let request = Request::unparsed(id, operation, Arc::default(), caller, policies);
+    let mut request = request.unwrap();
     request.facts.input_chars_estimate = BODY;
+    request.kills_seen = worker.control.kills().count();
+    request
+}
+
+fn admitted(worker: &Worker, request: &Request) -> Admission {
     let ask = Ask {
-        request: id,
+        request: request.id,
         model: "m",
         input: BODY / 4,
         expected: 50,
@@ -69,11 +83,45 @@ fn under_way(worker: &Rc<Worker>, caller: &Arc<Caller>) -> Settlement {
         least_output: 50,
         price: &|_| HOLD,
     };
-    let admission = worker.control.counters().admit(&caller.path, &ask, now_ms);
-    let admission = admission.expect("there is room for one");
-    let mut settlement = Settlement::open(worker, &mut request, Some(admission), Instant::now());
+    let (path, now_ms) = (&request.caller.path, worker.now_ms());
+    let admission = worker.control.counters().admit(path, &ask, now_ms);
+    admission.expect("there is room for one")
+}
+
+fn begun(worker: &Rc<Worker>, mut request: Request) -> Result<Settlement, Refusal> {
+    let admission = admitted(worker, &request);
+    Settlement::begin(worker, &mut request, Some(admission), Instant::now())
+}
+
+/// Admits a request that has been sent to its vendor.
+fn under_way(worker: &Rc<Worker>, caller: &Arc<Caller>) -> Settlement {
+    let begun = begun(worker, request(worker, caller));
+    let mut settlement = begun.expect("its key works");
     settlement.sent();
     settlement
+}
+
+/// Policies and the wait for a place take longer than a worker needs to see that a key was killed, and it looks once: what
+/// is not under way then nobody would end.
+#[test]
+fn a_key_that_is_killed_between_its_look_up_and_its_admission_gets_no_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let (worker, caller) = worker(folder.path());
+    let looked_up = request(&worker, &caller);
+    let mut seen = worker.control.kills().count();
+    worker.control.kills().kill(caller.id());
+    assert_eq!(worker.control.kills().since(&mut seen), [caller.id()]);
+    let refused = begun(&worker, looked_up).err().expect("it is refused");
+    assert_eq!(refused.error.kind, ErrorKind::InvalidKey);
+    let spent = worker
+        .control
+        .counters()
+        .spent(&caller.path, worker.now_ms());
+    assert_eq!((spent.held, spent.running), (0, 0), "nothing stays held");
+    // Another's end is none of its business.
+    let looked_up = request(&worker, &caller);
+    worker.control.kills().kill(KeyId(Uuid::nil()));
+    assert!(begun(&worker, looked_up).is_ok());
 }
 
 /// Nothing is held any more, the next request has room, and the one row says what happened.
@@ -84,11 +132,13 @@ fn assert_settled(worker: &Rc<Worker>, caller: &Arc<Caller>, output: u64) {
         .spent(&caller.path, worker.now_ms());
     assert_eq!((spent.held, spent.running), (0, 0));
     assert_eq!(spent.tokens, BODY / 4 + output);
+    let stored = worker.control.sync_usage(Duration::from_secs(60));
+    assert!(stored, "the store does not take the row");
     let query = UsageQuery {
         filter: Filter::default(),
         limit: 10,
     };
-    let page = worker.control.usage_page(&query).unwrap();
+    let page = worker.control.operator().usage_page(&query).unwrap();
     let page = serde_json::to_value(page).unwrap();
     let [row] = &page["rows"].as_array().unwrap()[..] else {
         panic!("not one row: {page}");
@@ -156,4 +206,41 @@ fn a_panic_in_a_stream_gives_back_what_is_held_and_charges_what_was_streamed() {
     }));
     assert!(defect.is_err());
     assert_settled(&worker, &caller, 3);
+}
+
+/// No request comes that would try again: new ones are refused until the journal is written.
+#[tokio::test]
+async fn a_journal_that_could_not_be_written_is_written_when_it_can_be_without_a_further_request() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("small-journal");
+    let small = JournalOptions {
+        segment_bytes: 8 << 10,
+        // Two segments: a third cannot be made until the rows of the first are in the store.
+        max_bytes: 16 << 10,
+        ..JournalOptions::default()
+    };
+    let store = Arc::<MemoryStore>::default();
+    let (journal, _) = Journal::open(&place, &*store, small).unwrap();
+    let writer = UsageWriter::start_journaled(store, WriterOptions::default(), journal).unwrap();
+    let (worker, caller) = worker_with(folder.path(), |_| writer.journal_writer().unwrap());
+    let tasks = tokio::task::LocalSet::new();
+    let watch = tasks.spawn_local(underway::watch(Rc::clone(&worker)));
+    let recovered = tasks.run_until(tokio::time::timeout(Duration::from_secs(60), async {
+        // It sleeps, having nothing to do.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        for turn in 0.. {
+            if !worker.journal.borrow().is_written() {
+                break;
+            }
+            assert!(turn < 1_000_000, "a journal of two segments takes all rows");
+            let settlement = under_way(&worker, &caller);
+            settlement.close(Outcome::complete(200, Usage::default()));
+        }
+        assert!(!worker.journal.borrow_mut().has_room());
+        while !worker.journal.borrow_mut().has_room() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }));
+    recovered.await.expect("it goes on when there is room");
+    watch.abort();
 }

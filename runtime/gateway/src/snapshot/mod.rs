@@ -16,6 +16,7 @@ use tollgate_vault::Credential;
 use self::routes::{Table, list_price_of_config};
 use self::upstream::manifest;
 use crate::config::Config;
+use crate::metrics::provider_place;
 
 pub(crate) use self::policy::Policy;
 pub(crate) use self::routes::Route;
@@ -62,6 +63,8 @@ pub struct Snapshot {
     policies: HashMap<String, Arc<Policy>>,
     /// Price of a model that has none.
     default_price: Option<Price>,
+    /// Provider components that ever had an upstream, each at the place where metrics count it.
+    pub(crate) providers: Vec<String>,
     /// Kept for the next snapshot.
     upstreams: HashMap<String, Arc<Upstream>>,
     /// What could not be used.
@@ -80,9 +83,11 @@ impl Snapshot {
         );
         let previous = inputs.previous.as_deref();
         let mut upstreams = HashMap::new();
+        let mut providers = previous.map_or_else(Vec::new, |before| before.providers.clone());
         for record in &inputs.upstreams {
             let old = previous.and_then(|snapshot| snapshot.upstreams.get(&record.name));
-            match Upstream::resolve(record, &inputs, old, &mut problems) {
+            let place = provider_place(&mut providers, &record.provider);
+            match Upstream::resolve(record, &inputs, old, place, &mut problems) {
                 Ok(upstream) => {
                     upstreams.insert(record.name.clone(), upstream);
                 }
@@ -112,7 +117,7 @@ impl Snapshot {
         }
         let Table {
             routes,
-            cards,
+            mut cards,
             mut problems,
             ..
         } = table;
@@ -139,6 +144,13 @@ impl Snapshot {
                     .ok()
             });
         let policies = policy::policies(&inputs, previous, &mut problems);
+        // What nobody can price is refused, so it is not offered.
+        cards.retain(|id, _| {
+            let routes = routes.get(id).into_iter().flatten();
+            routes
+                .map(|route| price(route, default_price.as_ref()))
+                .any(|price| price.is_some())
+        });
         Self {
             accounts: inputs.accounts,
             routes,
@@ -146,6 +158,7 @@ impl Snapshot {
             cards,
             policies,
             default_price,
+            providers,
             upstreams,
             problems,
         }
@@ -235,20 +248,26 @@ impl Snapshot {
             || !self.open.is_empty()
     }
 
-    /// The upstream of this name.
-    pub(crate) fn upstream(&self, name: &str) -> Option<&Arc<Upstream>> {
-        self.upstreams.get(name)
+    /// A route to the upstream of this name, for what is asked of no model.
+    pub(crate) fn beside(&self, upstream: &str) -> Option<Arc<Route>> {
+        let upstream = self.upstreams.get(upstream)?;
+        Some(Arc::new(Route::open(upstream, "")))
     }
 
-    /// The price at which a route is charged.
+    /// The price at which a route is charged. None: it is not to be taken, as nobody knows what it costs.
     pub(crate) fn price<'a>(&'a self, route: &'a Route) -> Option<&'a Price> {
-        route.price.as_ref().or(self.default_price.as_ref())
+        price(route, self.default_price.as_ref())
     }
 
     /// The policy of an attachment.
     pub(crate) fn policy(&self, attachment: &str) -> Option<&Arc<Policy>> {
         self.policies.get(attachment)
     }
+}
+
+fn price<'a>(route: &'a Route, default: Option<&'a Price>) -> Option<&'a Price> {
+    let unlisted = default.filter(|_| !route.unpriceable);
+    route.price.as_ref().or(unlisted)
 }
 
 /// See [`Snapshot::identity`].

@@ -17,7 +17,29 @@ pub(crate) struct Policy {
     config: String,
 }
 
+/// Without its configuration, which may hold what only operators see.
+impl std::fmt::Debug for Policy {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = formatter.debug_struct("Policy");
+        shown
+            .field("id", &self.id)
+            .field("component", &self.component);
+        shown.finish_non_exhaustive()
+    }
+}
+
 impl Policy {
+    /// One whose component is not loaded.
+    #[cfg(test)]
+    pub(crate) fn unloaded(id: &str, component: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            component: component.to_owned(),
+            guest: None,
+            config: String::new(),
+        }
+    }
+
     pub(crate) fn exports(&self, interface: Interface) -> bool {
         self.guest
             .as_ref()

@@ -22,6 +22,8 @@ pub(crate) struct Route {
     /// The name under which the model is known here, whatever alias it was asked for by: what lists and limits are about.
     pub(crate) id: Arc<str>,
     pub(crate) price: Option<Price>,
+    /// It has a price that cannot be charged, as its currency has no rate: that is no reason to charge another one.
+    pub(crate) unpriceable: bool,
     /// Input and output together, tokens.
     pub(crate) context_window: Option<u64>,
     pub(crate) max_output: Option<u64>,
@@ -143,15 +145,16 @@ impl Table<'_> {
     }
 
     fn route(&mut self, upstream: &Arc<Upstream>, wanted: &Wanted<'_>) {
-        let price = match wanted.price.as_ref().map(|list| self.rates.to_base(list)) {
-            None => None,
-            Some(Ok(price)) => Some(price),
+        let (price, unpriceable) = match wanted.price.as_ref().map(|list| self.rates.to_base(list))
+        {
+            None => (None, false),
+            Some(Ok(price)) => (Some(price), false),
             Some(Err(error)) => {
                 self.problems.push(Problem {
                     what: format!("price of `{}` at upstream `{}`", wanted.id, upstream.name),
                     why: error.to_string(),
                 });
-                None
+                (None, true)
             }
         };
         let id: Arc<str> = wanted.id.into();
@@ -181,6 +184,8 @@ impl Table<'_> {
                 context_window: wanted.context_window.unwrap_or(0),
                 max_output_tokens: wanted.max_output.unwrap_or(0),
                 abilities: wanted.abilities.to_vec(),
+                only_embeds: operations.has(Operation::Embeddings)
+                    && way(operations, Operation::Responses).is_none(),
                 created: 0,
                 owned_by: upstream.provider_id.clone(),
             });
@@ -189,6 +194,7 @@ impl Table<'_> {
             model: wanted.at_vendor.into(),
             id: wanted.known_as.into(),
             price,
+            unpriceable,
             context_window: wanted.context_window,
             max_output: wanted.max_output,
             abilities: Abilities::from_names(wanted.abilities.iter().map(String::as_str)),
@@ -217,6 +223,7 @@ impl Route {
             model: model.into(),
             id: model.into(),
             price: None,
+            unpriceable: false,
             context_window: None,
             max_output: None,
             abilities: Abilities::default(),

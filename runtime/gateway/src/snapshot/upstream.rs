@@ -1,6 +1,7 @@
 //! Upstreams, resolved: component, endpoint, address, credential.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tollgate_dialect::{Operation, UsageHints};
 use tollgate_governance as governance;
@@ -11,11 +12,16 @@ use tollgate_vault::Credential;
 use super::{Problem, SnapshotInputs, config_text};
 use crate::pulse::Pulse;
 
+/// What a manifest lists among an endpoint's operations if it serves `responses` over a WebSocket, too.
+const WEBSOCKET: &str = "responses-websocket";
+
 /// One upstream, resolved: everything that an attempt needs.
 pub(crate) struct Upstream {
     pub(crate) name: String,
     pub(crate) tier: String,
     pub(crate) provider_id: String,
+    /// Its place among the names that metrics know, see [`Snapshot::providers`](super::Snapshot::providers).
+    pub(crate) provider_place: usize,
     pub(crate) provider: Arc<Configured>,
     pub(crate) endpoint: Arc<str>,
     pub(crate) target: Arc<Target>,
@@ -31,6 +37,8 @@ pub(crate) struct Upstream {
     pub(crate) signs: bool,
     /// Whether the component translates bodies.
     pub(crate) translates: bool,
+    /// Whether responses are served over a WebSocket, too.
+    pub(crate) websocket: Upgrades,
     pub(super) operations: Operations,
     pub(super) record: governance::Upstream,
 }
@@ -41,6 +49,7 @@ impl Upstream {
         record: &governance::Upstream,
         inputs: &SnapshotInputs<'_>,
         old: Option<&Arc<Self>>,
+        provider_place: usize,
         problems: &mut Vec<Problem>,
     ) -> Result<Arc<Self>, String> {
         let loaded = inputs
@@ -115,10 +124,17 @@ impl Upstream {
         {
             return Err("it needs a credential".to_owned());
         }
+        let signs = component.exports(Interface::Signing);
+        let translates = component.exports(Interface::Translation);
+        // Signatures are of a POST with its body, and a translator's vendor speaks another dialect.
+        let websocket = inputs.config.upstream.websocket
+            && !(responds || signs || translates)
+            && endpoint.operations.iter().any(|name| name == WEBSOCKET);
         Ok(Arc::new(Self {
             name: record.name.clone(),
             tier: record.tier.clone().unwrap_or_default(),
             provider_id: record.provider.clone(),
+            provider_place,
             provider: Arc::clone(&provider),
             endpoint: endpoint.name.as_str().into(),
             target: Arc::new(target),
@@ -135,11 +151,41 @@ impl Upstream {
                 |old| Arc::clone(&old.unlisted),
             ),
             responds,
-            signs: component.exports(Interface::Signing),
-            translates: component.exports(Interface::Translation),
+            signs,
+            translates,
+            websocket: Upgrades::new(websocket),
             operations: Operations::of(&endpoint.operations),
             record: record.clone(),
         }))
+    }
+}
+
+/// Whether an upstream grants WebSockets, as far as is known.
+pub(crate) struct Upgrades {
+    /// Unix milliseconds; the end of time if it never does.
+    not_before: AtomicU64,
+}
+
+impl Upgrades {
+    /// How long a refusal is remembered: until then requests go over HTTP at once. Milliseconds.
+    const REMEMBERED: u64 = 600_000;
+
+    fn new(served: bool) -> Self {
+        let not_before = if served { 0 } else { u64::MAX };
+        Self {
+            not_before: AtomicU64::new(not_before),
+        }
+    }
+
+    /// Whether it may be asked for one.
+    pub(crate) fn is_served(&self, now_ms: u64) -> bool {
+        now_ms >= self.not_before.load(Ordering::Relaxed)
+    }
+
+    /// It has refused, not us but the WebSocket.
+    pub(crate) fn refused(&self, now_ms: u64) {
+        let until = now_ms.saturating_add(Self::REMEMBERED);
+        self.not_before.store(until, Ordering::Relaxed);
     }
 }
 
@@ -171,5 +217,18 @@ impl Operations {
 
     pub(super) fn and(self, other: Self) -> Self {
         Self(self.0 & other.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_websocket_is_asked_for_again_after_a_while() {
+        let (served, other) = (Upgrades::new(true), Upgrades::new(false));
+        assert!(served.is_served(1_000) && !other.is_served(1_000));
+        served.refused(1_000);
+        assert!(!served.is_served(600_999) && served.is_served(601_000));
     }
 }

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use tollgate_dialect::{Ended, LastResponse, Operation, StreamSummary};
-use tollgate_governance::AccountId;
+use tollgate_governance::{AccountId, Path};
 
 use super::resume::items;
 use super::{Kept, Record};
 use crate::control::Control;
 use crate::request::Request;
 use crate::route::Candidate;
+use crate::worker::Worker;
 
 /// Keeps one answer.
 pub(crate) struct Keeper {
@@ -19,13 +20,15 @@ pub(crate) struct Keeper {
     conversation: Option<String>,
     now_ms: u64,
     place: Place,
+    /// Whether the gateway keeps anything of this account.
+    keeps: bool,
     done: bool,
 }
 
 enum Place {
     /// The vendor of this upstream keeps it.
     There(String),
-    /// The gateway does: the input, unless it is too long to be kept, and the answer as it comes by.
+    /// The gateway does: the input, unless it is too long or not to be kept, and the answer as it comes by.
     Here(Option<String>, LastResponse),
 }
 
@@ -51,40 +54,45 @@ fn may_be_named(request: &Request) -> bool {
 
 /// Whether the gateway itself is to keep an answer that its vendor does not.
 pub(crate) fn is_wanted(control: &Control, request: &Request) -> bool {
-    may_be_named(request) && control.config().responses.keep_days > 0
+    may_be_named(request) && keeps(control, &request.caller.path)
+}
+
+/// Whether the gateway itself keeps anything of an account: the operator may say no for all, and every account of its
+/// path for itself and all below it.
+pub(crate) fn keeps(control: &Control, path: &Path) -> bool {
+    control.config().responses.keep_days > 0 && path.keeps_answers()
 }
 
 impl Keeper {
     /// What keeps the answer of this request, if anything has to.
-    pub(crate) fn new(
-        control: &Arc<Control>,
-        request: &Request,
-        route: &Candidate,
-        now_ms: u64,
-    ) -> Option<Self> {
+    pub(crate) fn new(worker: &Worker, request: &Request, route: &Candidate) -> Option<Self> {
         if !may_be_named(request) {
             return None;
         }
+        let control = &worker.control;
         let limit = control.config().responses.max_kept_bytes;
         let thread = request.thread.as_ref();
         let conversation = thread.and_then(|thread| thread.conversation.clone());
+        let keeps = keeps(control, &request.caller.path);
         let place = if route.keeps_answers() {
             Place::There(route.upstream.name.clone())
         } else {
             let input = request.document.get("input");
-            let too_long = input.is_some_and(|input| input.len() > limit);
-            if (too_long && conversation.is_none()) || !is_wanted(control, request) {
+            let is_kept = keeps && input.is_none_or(|input| input.len() <= limit);
+            // A conversation from a time when answers were kept hears of one that is not: it ends there.
+            if !is_kept && conversation.is_none() {
                 return None;
             }
-            let input = (!too_long).then(|| items(input));
+            let input = is_kept.then(|| items(input));
             Place::Here(input, LastResponse::new(limit))
         };
         Some(Self {
             control: Arc::clone(control),
             account: request.caller.path.account(),
             conversation,
-            now_ms,
+            now_ms: worker.now_ms(),
             place,
+            keeps,
             done: false,
         })
     }
@@ -110,12 +118,19 @@ impl Keeper {
         }
     }
 
-    /// The stream has ended; this is what the gateway read of it on the side.
+    /// The stream has ended; this is what the gateway read of it on the side. Whose an answer is that its vendor keeps is
+    /// noted however it ended. No conversation moves to one that did not end well: a vendor may keep none of it, and every
+    /// further turn would be refused.
     pub(crate) fn ended(&mut self, id: Option<&str>, stream: &StreamSummary) {
         let usage = stream.usage.as_ref();
         let tokens = usage.map_or(0, |usage| crate::settle::tokens(usage).total());
         match (&self.place, id) {
-            (Place::There(_), Some(id)) => self.keep(id, tokens, String::new),
+            (Place::There(_), Some(id)) => {
+                if stream.ended != Ended::Complete {
+                    self.conversation = None;
+                }
+                self.keep(id, tokens, String::new);
+            }
             (Place::Here(_, last), _) if last.is_too_long() && stream.ended == Ended::Complete => {
                 self.lose(tokens);
             }
@@ -173,9 +188,14 @@ impl Keeper {
                 metadata: metadata.clone(),
                 head: Some(id.to_owned()),
             };
+            // What is left of a time when more was kept does not stay longer for being used.
+            let expires_ms = match self.keeps {
+                true => self.expires_ms(),
+                false => before.expires_ms,
+            };
             let record = Record {
                 account: self.account,
-                expires_ms: self.expires_ms(),
+                expires_ms,
                 tokens,
                 kept,
             };

@@ -1,8 +1,9 @@
 //! Answers that clients may name later (`previous_response_id`, `conversation`, `GET /v1/responses/{id}`).
 //!
 //! Where the vendor keeps them, only whose they are and where is remembered; where it cannot, the gateway keeps the turn
-//! itself: sealed, for a limited time, of a limited size, bound to its account. Writing is off the answer's way, on a
-//! thread of its own; what is under way to the store is read from memory.
+//! itself, unless its account or one above it lets nothing be kept: sealed, for a limited time, of a limited size, bound
+//! to its account. Writing is off the answer's way, on a thread of its own; what is under way to the store is read from
+//! memory.
 
 mod keep;
 mod record;
@@ -20,7 +21,7 @@ use tollgate_store::{Store, StoreError, Table, Visit, Write};
 
 use self::record::Sealer;
 
-pub(crate) use self::keep::{Keeper, is_wanted};
+pub(crate) use self::keep::{Keeper, is_wanted, keeps};
 pub(crate) use self::record::{Kept, Record};
 pub(crate) use self::resume::{Held, Thread, resume};
 pub(crate) use self::serve::{Asked, begin, serve};

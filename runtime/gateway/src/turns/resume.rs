@@ -106,7 +106,7 @@ pub(crate) fn resume(
                 Some(named) => ApiError::new(
                     ErrorKind::TurnNotFound,
                     format!(
-                        "Conversation '{named}' cannot go on: its last answer was deleted, has expired or was too long to be kept."
+                        "Conversation '{named}' cannot go on: its last answer was deleted, has expired, was too long to be kept or not to be kept."
                     ),
                 )
                 .with_param(param),

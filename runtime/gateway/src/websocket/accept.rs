@@ -3,8 +3,6 @@
 use std::cell::Cell;
 use std::net::IpAddr;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use http::header::{
     CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderName, HeaderValue,
     SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
@@ -13,8 +11,8 @@ use http::header::{
 use http::{HeaderMap, Request as HttpRequest, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
-use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
 use tollgate_dialect::{ApiError, ErrorKind};
+use tollgate_upstream::websocket_accept;
 use uuid::Uuid;
 
 use super::RESPONSES;
@@ -57,7 +55,8 @@ const OF_THE_CONNECTION: [HeaderName; 10] = [
     UPGRADE,
 ];
 
-/// The one beta that is about the WebSocket: a vendor that is asked over HTTP does not hear of it.
+/// The one beta that is about the WebSocket: no vendor hears of it. Over HTTP it means nothing, and a WebSocket of the
+/// vendor's is the gateway's own to ask for.
 const OWN_BETA: &str = "responses_websockets";
 
 /// Grants a WebSocket to a key that may use it, or says why not.
@@ -90,7 +89,7 @@ pub(crate) fn accept(
             "this is not the beginning of a WebSocket: `Connection: Upgrade` or `Sec-WebSocket-Key` is missing",
         ));
     };
-    let Ok(agreed) = HeaderValue::from_str(&agreement(key)) else {
+    let Ok(agreed) = HeaderValue::from_str(&websocket_accept(key)) else {
         return refuse(&ApiError::new(ErrorKind::Internal, "the WebSocket failed"));
     };
     let upgrade = hyper::upgrade::on(&mut request);
@@ -109,14 +108,6 @@ pub(crate) fn accept(
     let mut text = [0; 36];
     reply::identify(headers, id.hyphenated().encode_lower(&mut text));
     response
-}
-
-/// What a server answers to a client's key (RFC 6455, 4.2.2): no secret, it only shows that it speaks the protocol.
-fn agreement(key: &[u8]) -> String {
-    let mut digest = Context::new(&SHA1_FOR_LEGACY_USE_ONLY);
-    digest.update(key);
-    digest.update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
-    STANDARD.encode(digest.finish())
 }
 
 /// Whether a header's list has this word.
@@ -153,14 +144,6 @@ fn in_common(mut headers: HeaderMap) -> HeaderMap {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_agreement_is_that_of_the_standard() {
-        assert_eq!(
-            agreement(b"dGhlIHNhbXBsZSBub25jZQ=="),
-            "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
-        );
-    }
 
     #[test]
     fn requests_have_the_headers_of_the_first_without_what_is_about_the_connection() {

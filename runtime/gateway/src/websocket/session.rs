@@ -24,8 +24,8 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use tollgate_dialect::websocket::{self, Create, Fault, Memory, Messages, Turn};
 
-use super::RESPONSES;
 use super::accept::Accepted;
+use super::{RESPONSES, Vendors};
 use crate::drain::Seat;
 use crate::pipeline;
 use crate::reply::Reply;
@@ -59,6 +59,8 @@ struct Session {
     headers: HeaderMap,
     client: Option<IpAddr>,
     memory: Memory,
+    /// Connections to vendors that have a WebSocket themselves.
+    vendors: Rc<Vendors>,
     waiting: VecDeque<Create>,
     /// When the client was heard of last, or told something.
     heard: Instant,
@@ -81,13 +83,13 @@ pub(crate) async fn serve(worker: Rc<Worker>, accepted: Accepted, seat: &Seat) {
         .max_message_size(Some(server.max_body_bytes))
         .max_frame_size(Some(server.max_body_bytes));
     let now = Instant::now();
+    // What could not be sent to a vendor again need not be remembered, nor what is longer than turns that are kept.
+    let most = server
+        .max_body_bytes
+        .min(worker.config().responses.max_kept_bytes);
     let mut session = Session {
-        // What could not be sent to a vendor again need not be remembered, nor what is longer than turns that are kept.
-        memory: Memory::new(
-            server
-                .max_body_bytes
-                .min(worker.config().responses.max_kept_bytes),
-        ),
+        memory: Memory::new(most),
+        vendors: Rc::new(Vendors::new(most)),
         old_at: now + Duration::from_millis(server.websocket_max_age_ms),
         socket: WebSocketStream::from_raw_socket(
             TokioIo::new(upgraded),
@@ -163,6 +165,7 @@ impl Session {
         loop {
             let message = tokio::select! {
                 message = self.socket.next() => message,
+                never = self.vendors.tend() => match never {},
                 () = sleep_until(self.pinged + PING) => {
                     self.pinged = Instant::now();
                     let ping = Message::Ping(Bytes::new());
@@ -223,7 +226,8 @@ impl Session {
             RESPONSES,
             headers,
             self.client,
-            body
+            body,
+            Rc::clone(&self.vendors)
         ));
         let response = loop {
             tokio::select! {

@@ -56,6 +56,11 @@ impl LimitKind {
         }
     }
 
+    /// Whether it counts in a window that slides: any minute, any hour.
+    pub(crate) const fn slides(self) -> bool {
+        matches!(self, Self::Rpm | Self::Rph | Self::Tpm | Self::Tph)
+    }
+
     /// Whether it is money: micro-units of the base currency.
     #[must_use]
     pub const fn is_money(self) -> bool {
@@ -117,8 +122,11 @@ impl Limits {
     }
 }
 
-/// Tells `null` (an inner None) from an absent member (an outer None).
-pub(super) fn present<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+/// For members of a change: tells `null` (an inner None) from an absent member (an outer None, by `serde(default)`).
+///
+/// # Errors
+/// The value is not one of `T`.
+pub fn present<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::AccountId;
 use crate::price::Factor;
 
-pub use limits::{LimitKind, Limits, LimitsPatch};
+pub use limits::{LimitKind, Limits, LimitsPatch, present};
 pub use patch::AccountPatch;
 pub(crate) use validate::{validate_cidrs, validate_models, validate_text, validate_words};
 
@@ -178,6 +178,10 @@ pub struct Account {
     /// The nearest account's counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub billing: Option<Billing>,
+    /// Whether the gateway may keep answers and their prompts for clients that name them later: `false` anywhere on the
+    /// path wins. None: as above; of the root `true`, which is what a version without this member did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_answers: Option<bool>,
     /// IANA zone of its calendar days and months; on the root only. None: the configured default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<String>,
@@ -215,6 +219,7 @@ impl Account {
             on_exhaust: None,
             budget_mode: None,
             billing: None,
+            keep_answers: None,
             time_zone: None,
             zone_change: None,
             created_ms: now_ms,

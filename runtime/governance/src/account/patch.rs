@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::limits::present;
-use super::{Account, Billing, BudgetMode, LimitsPatch, OnExhaust, Status};
+use super::{Account, Billing, BudgetMode, Limits, LimitsPatch, OnExhaust, Status};
 use crate::price::Factor;
 
 /// An account to be made, or to be changed: absent = leave as it is, `null` = unset, value = set.
@@ -50,10 +50,12 @@ pub struct AccountPatch {
     /// See [`Account::default_output`].
     #[serde(deserialize_with = "present")]
     pub default_output: Option<Option<u64>>,
-    /// Each limit on its own.
-    pub limits: Option<LimitsPatch>,
-    /// Each pattern and each limit on its own; `null` takes all limits of a pattern away.
-    pub model_limits: Option<BTreeMap<String, Option<LimitsPatch>>>,
+    /// Each limit on its own; `null` takes all of them away.
+    #[serde(deserialize_with = "present")]
+    pub limits: Option<Option<LimitsPatch>>,
+    /// Each pattern and each limit on its own; `null` takes all limits of a pattern away, or those of all patterns.
+    #[serde(deserialize_with = "present")]
+    pub model_limits: Option<Option<BTreeMap<String, Option<LimitsPatch>>>>,
     /// See [`Account::price_factor`].
     #[serde(deserialize_with = "present")]
     pub price_factor: Option<Option<Factor>>,
@@ -66,6 +68,9 @@ pub struct AccountPatch {
     /// See [`Account::billing`].
     #[serde(deserialize_with = "present")]
     pub billing: Option<Option<Billing>>,
+    /// See [`Account::keep_answers`].
+    #[serde(deserialize_with = "present")]
+    pub keep_answers: Option<Option<bool>>,
     /// See [`Account::time_zone`].
     #[serde(deserialize_with = "present")]
     pub time_zone: Option<Option<String>>,
@@ -102,10 +107,15 @@ impl Account {
         take_or_empty(&mut account.model_map, &patch.model_map);
         take(&mut account.output_cap, &patch.output_cap);
         take(&mut account.default_output, &patch.default_output);
-        if let Some(limits) = &patch.limits {
-            account.limits.patch(limits);
+        match &patch.limits {
+            Some(Some(limits)) => account.limits.patch(limits),
+            Some(None) => account.limits = Limits::default(),
+            None => {}
         }
-        for (pattern, limits) in patch.model_limits.iter().flatten() {
+        if let Some(None) = &patch.model_limits {
+            account.model_limits.clear();
+        }
+        for (pattern, limits) in patch.model_limits.iter().flatten().flatten() {
             match limits {
                 Some(limits) => account
                     .model_limits
@@ -122,6 +132,7 @@ impl Account {
         take(&mut account.on_exhaust, &patch.on_exhaust);
         take(&mut account.budget_mode, &patch.budget_mode);
         take(&mut account.billing, &patch.billing);
+        take(&mut account.keep_answers, &patch.keep_answers);
         take(&mut account.time_zone, &patch.time_zone);
         account.updated_ms = now_ms.max(self.updated_ms);
         account
@@ -138,7 +149,7 @@ mod tests {
             serde_json::from_str(r#"{"models":null,"limits":{"rpm":null}}"#).unwrap();
         assert_eq!(patch.models, Some(None));
         assert_eq!(patch.alias, None);
-        let limits = patch.limits.unwrap();
+        let limits = patch.limits.unwrap().unwrap();
         assert_eq!((limits.rpm, limits.daily_limit), (Some(None), None));
     }
 
@@ -153,11 +164,34 @@ mod tests {
             r#"{"name":"a","limits":{"daily_limit":18446744073709551616}}"#,
             r#"{"name":"a","price_factor":1000000001}"#,
             r#"{"name":"a","billing":"free"}"#,
+            r#"{"name":"a","keep_answers":"no"}"#,
         ] {
             assert!(
                 serde_json::from_str::<AccountPatch>(body).is_err(),
                 "{body}"
             );
+        }
+    }
+
+    #[test]
+    fn all_limits_of_an_account_are_taken_away_by_null_and_none_by_absence() {
+        let account = Account::new(crate::AccountId::default(), None, "root".into(), 1);
+        let patched = |account: &Account, text: &str| {
+            account.patched(&serde_json::from_str(text).unwrap(), 2)
+        };
+        let all =
+            r#"{"limits":{"rpm":1,"daily_limit":2},"model_limits":{"a*":{"rpm":1},"b":{"rpd":3}}}"#;
+        let account = patched(&account, all);
+        let own = patched(&account, r#"{"limits":null}"#);
+        assert!(own.limits.is_empty());
+        assert_eq!(own.model_limits, account.model_limits);
+        let of_models = patched(&account, r#"{"model_limits":null}"#);
+        assert!(of_models.model_limits.is_empty());
+        assert_eq!(of_models.limits, account.limits);
+        for nothing in ["{}", r#"{"limits":{},"model_limits":{}}"#] {
+            let same = patched(&account, nothing);
+            assert_eq!(same.limits, account.limits);
+            assert_eq!(same.model_limits, account.model_limits);
         }
     }
 

@@ -17,5 +17,5 @@ pub use canonical::canonical_json;
 pub use checkpoint::{AuditCheckpoint, AuditSigner, CheckpointError};
 pub use entry::{AuditChain, AuditDecodeError, AuditDraft, AuditEntry, AuditSubject};
 pub use hash::AuditHash;
-pub use summary::{change_subject, change_summary};
+pub use summary::{change_subject, change_summary, changes_nothing};
 pub use verify::{AuditFinding, AuditVerifier};

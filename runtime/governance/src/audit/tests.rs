@@ -419,15 +419,18 @@ fn a_summary_tells_what_was_and_what_is_of_what_changed_alone() {
 }
 
 #[test]
-fn what_goes_with_it_is_counted() {
+fn what_goes_with_it_is_counted_and_named() {
     let directory = furnish().directory;
     let id = directory.account("root/a").unwrap().id.to_string();
     let closed = directory
         .close_account(&id, crate::DeleteMode::Cascade, |_| Default::default(), 9)
         .unwrap();
+    let keys = directory.keys();
+    let key = keys.iter().find(|key| key.account.to_string() == id);
+    let key = key.unwrap().id;
     let summary = Value::Object(change_summary(&directory, &closed, &id));
     assert_eq!(
         summary,
-        json!({ "status": { "from": "active", "to": "closing" }, "others": { "key": 1 } })
+        json!({ "status": { "from": "active", "to": "closing" }, "others": { "key": 1 }, "other_ids": { "key": [key] } })
     );
 }

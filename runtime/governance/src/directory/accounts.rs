@@ -10,7 +10,8 @@ use crate::random::Random;
 use crate::record::Change;
 
 impl Directory {
-    /// Makes the root account of an empty directory.
+    /// Makes the root account of an empty directory. It says itself that answers may be kept, so that whoever looks at
+    /// it sees it.
     ///
     /// # Errors
     /// [`DirectoryError::Conflict`] when there is one.
@@ -23,7 +24,9 @@ impl Directory {
             return Err(DirectoryError::conflict("name", "the root account exists"));
         }
         let id = AccountId::new(now_ms, random);
-        Ok(changed(Account::new(id, None, ROOT.to_owned(), now_ms)))
+        let mut root = Account::new(id, None, ROOT.to_owned(), now_ms);
+        root.keep_answers = Some(true);
+        Ok(changed(root))
     }
 
     /// Makes an account.

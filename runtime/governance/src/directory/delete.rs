@@ -8,14 +8,14 @@ use super::Directory;
 use crate::account::{Account, Status};
 use crate::error::DirectoryError;
 use crate::ids::AccountId;
-use crate::key::Key;
+use crate::key::{Key, KeyState};
 use crate::record::Change;
 
 /// What happens to what is under an account that is deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DeleteMode {
-    /// Refused while there are accounts under it, active keys, credit, or requests under way.
+    /// Refused while there are accounts under it, active keys or management tokens, credit, or requests under way.
     #[default]
     Refuse,
     /// Deleted with it.
@@ -34,8 +34,8 @@ pub struct Attached {
 }
 
 impl Directory {
-    /// Begins to delete an account, named by id or path: it and what goes with it refuse new requests, their keys are
-    /// revoked. [`Directory::archive`] ends it.
+    /// Begins to delete an account, named by id or path: it and what goes with it refuse new requests, their keys and
+    /// management tokens are revoked. [`Directory::archive`] ends it.
     ///
     /// # Errors
     /// Refuses the root, and what the mode refuses; a child whose name its new siblings have is named.
@@ -90,7 +90,7 @@ impl Directory {
             .collect()
     }
 
-    /// Takes a closing account out of the tree, with its keys and policies; its name is free then. Only when nothing of
+    /// Takes a closing account out of the tree, with its keys, management tokens and policies; its name is free then. Only when nothing of
     /// it is under way and its credit has been swept.
     ///
     /// # Errors
@@ -107,6 +107,8 @@ impl Directory {
             .iter()
             .map(|key| Change::Key(*key, None))
             .collect();
+        let tokens = self.tokens_of(id);
+        changes.extend(tokens.map(|token| Change::Token(token, None)));
         let attached = node.attachments.iter();
         changes.extend(attached.map(|attached| Change::Attachment(attached.id.clone(), None)));
         let archived = Account {
@@ -148,6 +150,12 @@ impl Directory {
                 "it has active keys; revoke them first, or use the mode `cascade`",
             ));
         }
+        let mut tokens = self.tokens_of(id).filter_map(|token| self.token(token));
+        if tokens.any(|token| token.state_at(now_ms) == KeyState::Active) {
+            return Err(refused(
+                "it has active management tokens; revoke them first, or use the mode `cascade`",
+            ));
+        }
         if attached.credit {
             return Err(refused(
                 "it has credit; reclaim it first, or use the mode `cascade`",
@@ -180,6 +188,7 @@ impl Directory {
             Change::Key(key.id, Some(Arc::new(revoked)))
         });
         revoked
+            .chain(self.tokens_revoked(id, now_ms))
             .chain([Change::Account(id, Some(Arc::new(closing)))])
             .collect()
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Directory;
-use crate::account::Status;
+use crate::account::{Account, Status};
 use crate::error::DirectoryError;
 use crate::ids::KeyId;
 use crate::key::{Key, KeyDraft, KeyState, NewKey};
@@ -26,13 +26,7 @@ impl Directory {
         now_ms: u64,
         random: &mut dyn Random,
     ) -> Result<(NewKey, Vec<Change>), DirectoryError> {
-        let account = self
-            .account(&draft.account)
-            .map_err(|error| DirectoryError::invalid("account", error.to_string()))?;
-        if account.status == Status::Closing {
-            let message = "the account is being deleted";
-            return Err(DirectoryError::conflict("account", message));
-        }
+        let account = self.holder(&draft.account)?;
         let token = TokenKind::Inference.mint(random);
         let key = Key {
             id: KeyId::new(now_ms, random),
@@ -110,6 +104,18 @@ impl Directory {
             ..Key::clone(key)
         };
         Ok(vec![Change::Key(key.id, Some(Arc::new(revoked)))])
+    }
+
+    /// The account of this id or path, if it may get a key or a token.
+    pub(super) fn holder(&self, target: &str) -> Result<&Arc<Account>, DirectoryError> {
+        let account = self
+            .account(target)
+            .map_err(|error| DirectoryError::invalid("account", error.to_string()))?;
+        if account.status == Status::Closing {
+            let message = "the account is being deleted";
+            return Err(DirectoryError::conflict("account", message));
+        }
+        Ok(account)
     }
 
     fn known_key(&self, id: &str) -> Result<&Arc<Key>, DirectoryError> {

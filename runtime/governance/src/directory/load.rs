@@ -71,6 +71,7 @@ impl Directory {
             let owner = match &record {
                 Record::Key(key) => Some(key.account),
                 Record::Attachment(attachment) => Some(attachment.account),
+                Record::Token(token) => Some(token.account),
                 _ => None,
             };
             if let Some(owner) = owner.filter(|owner| !directory.nodes.contains_key(owner)) {

@@ -1,4 +1,4 @@
-//! The directory: accounts, keys, upstreams, policies and credentials in memory, and the one way to change them.
+//! The directory: accounts, keys, management tokens, upstreams, policies and credentials in memory, and the one way to change them.
 //!
 //! An operation takes `&self`, validates, and returns changes. Nothing has happened yet: the caller stores them and
 //! then calls [`Directory::apply`], under one lock from the first to the last. What the store refuses, never was.
@@ -7,11 +7,13 @@ mod accounts;
 mod delete;
 mod keys;
 mod load;
+mod reach;
 mod settings;
 #[cfg(test)]
 pub(crate) mod tests;
+mod tokens;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -20,18 +22,20 @@ use crate::attachment::Attachment;
 use crate::caller::KeyEntry;
 use crate::credential::CredentialRecord;
 use crate::error::DirectoryError;
-use crate::ids::{AccountId, KeyId};
+use crate::ids::{AccountId, KeyId, TokenId};
 use crate::key::Key;
 use crate::limits::Counters;
 use crate::node;
 use crate::path::Path;
 use crate::record::Change;
 use crate::snapshot::Accounts;
+use crate::token::KeyMac;
 use crate::upstream::Upstream;
 use crate::usage::UsageRow;
 
 pub use delete::{Attached, DeleteMode};
 pub use keys::DEFAULT_GRACE_MS;
+pub use reach::tightens;
 
 /// The name of the root account, which never changes.
 pub(crate) const ROOT: &str = "root";
@@ -46,6 +50,11 @@ pub struct Directory {
     /// Accounts that are gone from the tree: history names them.
     archived: HashMap<AccountId, Arc<Account>>,
     keys: HashMap<KeyId, KnownKey>,
+    tokens: HashMap<TokenId, tokens::KnownToken>,
+    /// Tokens that were not revoked, by their hashes.
+    bearers: HashMap<KeyMac, TokenId>,
+    /// Tokens by account: few have any, so nodes have no list of them.
+    tokens_of: BTreeSet<(AccountId, TokenId)>,
     upstreams: BTreeMap<String, Arc<Upstream>>,
     attachments: BTreeMap<String, Arc<Attachment>>,
     credentials: BTreeMap<String, Arc<CredentialRecord>>,
@@ -265,6 +274,7 @@ impl Directory {
                 Change::Account(id, Some(account)) => self.set_account(*id, account),
                 Change::Account(id, None) => self.drop_account(*id),
                 Change::Key(id, key) => self.set_key(*id, key.as_ref()),
+                Change::Token(id, token) => self.set_token(*id, token.as_ref()),
                 Change::Upstream(name, value) => set(&mut self.upstreams, name, value.as_ref()),
                 Change::Attachment(id, value) => self.set_attachment(id, value.as_ref()),
                 Change::Credential(name, value) => set(&mut self.credentials, name, value.as_ref()),

@@ -1,18 +1,16 @@
 //! The books as bytes, so that a start replays the entries since, and not those of years.
 
-use std::collections::HashMap;
-
-use ring::digest;
-use uuid::Uuid;
-
 use super::books::{Lot, Totals};
 use super::entry::{put_optional, put_signed, read_account, read_optional, read_signed, read_uuid};
 use super::error::LedgerError;
+use super::generation::Generation;
 use super::idempotency::{Charged, Done, Keys, Settled};
 use super::lots::Lots;
 use super::operation::Receipt;
+use super::wallets::Wallets;
 use super::{Closed, Ledger, Wallet};
 use crate::codec::{Reader, put_number};
+use ring::digest;
 
 /// The version this crate writes.
 const VERSION: u8 = 2;
@@ -29,7 +27,7 @@ impl Ledger {
         if !self.open.is_empty() {
             return Err(LedgerError::HoldsOpen(self.open.len() as u64));
         }
-        if self.wallets.values().any(|wallet| wallet.moving > 0) {
+        if self.wallets.iter().any(|(_, wallet)| wallet.moving > 0) {
             return Err(LedgerError::UnderWay("a checkpoint".to_owned()));
         }
         let start = out.len();
@@ -40,7 +38,7 @@ impl Ledger {
             out.extend_from_slice(&total.to_le_bytes());
         }
         put_number(out, self.wallets.len() as u64);
-        for (account, wallet) in &self.wallets {
+        for (account, wallet) in self.wallets.iter() {
             out.extend_from_slice(account.as_bytes());
             put_lots(out, &wallet.lots);
             out.push(u8::from(wallet.closed.is_some()));
@@ -110,7 +108,7 @@ fn read(reader: &mut Reader<'_>) -> Option<(Ledger, u64)> {
         ..Totals::default()
     };
     let count = reader.count(18)?;
-    let mut wallets = HashMap::with_capacity(count);
+    let mut wallets = Wallets::with_capacity(count);
     for _ in 0..count {
         let account = read_account(reader)?;
         let mut wallet = Wallet {
@@ -123,7 +121,7 @@ fn read(reader: &mut Reader<'_>) -> Option<(Ledger, u64)> {
                 receipt: read_receipt(reader)?,
             });
         }
-        wallets.insert(account, wallet);
+        wallets.of(account, |place| *place = wallet);
     }
     let settled = Settled {
         forgotten_ms: reader.number()?,
@@ -183,8 +181,9 @@ fn read_lots(reader: &mut Reader<'_>) -> Option<Lots> {
     Some(lots)
 }
 
-fn read_generation(reader: &mut Reader<'_>) -> Option<HashMap<Uuid, Done>> {
-    let one = |reader: &mut Reader<'_>| {
+fn read_generation(reader: &mut Reader<'_>) -> Option<Generation> {
+    let (mut generation, before) = (Generation::default(), Generation::default());
+    for _ in 0..reader.count(35)? {
         let (request, wallet) = (read_uuid(reader)?, read_account(reader)?);
         let charged = Charged {
             amount: read_signed(reader)?,
@@ -192,9 +191,9 @@ fn read_generation(reader: &mut Reader<'_>) -> Option<HashMap<Uuid, Done>> {
             uncovered: read_signed(reader)?,
         };
         let charged = Some(charged);
-        Some((request, Done { wallet, charged }))
-    };
-    (0..reader.count(35)?).map(|_| one(reader)).collect()
+        generation.insert(request, Done { wallet, charged }, &before);
+    }
+    Some(generation)
 }
 
 fn put_receipt(out: &mut Vec<u8>, receipt: &Receipt) {

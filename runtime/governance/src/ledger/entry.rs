@@ -111,8 +111,29 @@ impl Post {
 }
 
 impl Operation {
-    /// What must be the same when an idempotency key comes again.
+    /// What must be the same when an idempotency key comes again: what was asked. That the credit goes between an account
+    /// and the one above it is asked; which one that is was found, and is another after the account has moved.
     pub(super) fn content(&self) -> Vec<u8> {
+        let above = AccountId::default();
+        let mut asked = self.clone();
+        match &mut asked {
+            Self::Grant {
+                from: Source::Wallet(wallet),
+                ..
+            }
+            | Self::Reclaim {
+                to: Some(wallet), ..
+            } => *wallet = above,
+            Self::Grant { .. }
+            | Self::Reclaim { .. }
+            | Self::Expire { .. }
+            | Self::Sweep { .. } => {}
+        }
+        asked.found_content()
+    }
+
+    /// The same with the wallet that was found, as checkpoints of before have it.
+    pub(super) fn found_content(&self) -> Vec<u8> {
         let mut content = Vec::with_capacity(128);
         self.encode(&mut content);
         content

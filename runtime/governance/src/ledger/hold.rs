@@ -46,21 +46,24 @@ impl Ledger {
             self.settled.not_forgotten(&request)?;
         }
         let mut lots = Lots::default();
-        let payer = match self.wallets.get_mut(&wallet) {
-            Some(payer) if payer.closing || payer.closed.is_some() => {
+        let held = self.wallets.change(wallet, |payer| {
+            if payer.closing || payer.closed.is_some() {
                 return Err(LedgerError::Closed(wallet));
             }
-            Some(payer) => payer,
+            set_aside(payer, &mut lots, amount, now_ms)?;
+            payer.holds += 1;
+            Ok(())
+        });
+        match held {
+            Some(held) => held?,
             None if amount > 0 => {
                 return Err(LedgerError::Insufficient {
                     available: 0,
                     asked: amount,
                 });
             }
-            None => self.wallets.entry(wallet).or_default(),
-        };
-        set_aside(payer, &mut lots, amount, now_ms)?;
-        payer.holds += 1;
+            None => self.wallets.of(wallet, |payer| payer.holds += 1),
+        }
         self.totals.wallets -= i128::from(amount);
         self.totals.held += i128::from(amount);
         vacant.insert(Open {
@@ -89,8 +92,10 @@ impl Ledger {
         let Ok(more) = i64::try_from(more.max(0)) else {
             return Err(LedgerError::Overflow);
         };
-        let payer = self.wallets.get_mut(&open.wallet).ok_or_else(no_hold)?;
-        set_aside(payer, &mut open.lots, more, now_ms)?;
+        let extended = self.wallets.change(open.wallet, |payer| {
+            set_aside(payer, &mut open.lots, more, now_ms)
+        });
+        extended.ok_or_else(no_hold)??;
         self.totals.wallets -= i128::from(more);
         self.totals.held += i128::from(more);
         Ok(())
@@ -127,17 +132,20 @@ impl Ledger {
     /// of `amount` the hold did not cover.
     pub(super) fn take_hold(&mut self, mut open: Open, amount: i64) -> (Lots, i64) {
         let held = open.lots.total();
-        let Some(payer) = self.wallets.get_mut(&open.wallet) else {
+        let ended = self.wallets.change(open.wallet, |payer| {
+            let mut back = 0i128;
+            let left = open.lots.keep(amount, |lot, part| {
+                let added = payer.lots.add(lot, part);
+                debug_assert!(added, "what was taken fits again");
+                back += i128::from(part);
+            });
+            payer.holds = payer.holds.saturating_sub(1);
+            payer.held -= held;
+            (left, back)
+        });
+        let Some((left, back)) = ended else {
             return (Lots::default(), amount);
         };
-        let mut back = 0i128;
-        let left = open.lots.keep(amount, |lot, part| {
-            let added = payer.lots.add(lot, part);
-            debug_assert!(added, "what was taken fits again");
-            back += i128::from(part);
-        });
-        payer.holds = payer.holds.saturating_sub(1);
-        payer.held -= held;
         self.totals.held -= held;
         self.totals.wallets += back;
         (open.lots, left)

@@ -6,6 +6,7 @@ use ring::digest;
 use uuid::Uuid;
 
 use super::error::LedgerError;
+use super::generation::{Generation, time_of};
 use super::operation::Receipt;
 use crate::ids::AccountId;
 
@@ -39,8 +40,8 @@ impl Charged {
 /// Settled requests in two generations: the older is dropped whole, so forgetting never looks at each one.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Settled {
-    pub(super) new: HashMap<Uuid, Done>,
-    pub(super) old: HashMap<Uuid, Done>,
+    pub(super) new: Generation,
+    pub(super) old: Generation,
     /// Requests with ids of up to this time may have been forgotten, Unix milliseconds.
     pub(super) forgotten_ms: u64,
 }
@@ -51,7 +52,7 @@ impl PartialEq for Settled {
         let same = |one: &Self, other: &Self| {
             one.new
                 .iter()
-                .chain(&one.old)
+                .chain(one.old.iter())
                 .all(|(request, done)| other.get(request) == Some(done))
         };
         self.forgotten_ms == other.forgotten_ms && same(self, other) && same(other, self)
@@ -64,13 +65,14 @@ impl Settled {
     }
 
     pub(super) fn insert(&mut self, request: Uuid, done: Done) {
-        self.new.insert(request, done);
+        self.new.insert(request, done, &self.old);
     }
 
-    pub(super) fn rotate(&mut self) {
-        let dropped = std::mem::replace(&mut self.old, std::mem::take(&mut self.new));
-        let latest = dropped.keys().map(time_of).max().unwrap_or(0);
-        self.forgotten_ms = self.forgotten_ms.max(latest);
+    /// Returns what is forgotten.
+    pub(super) fn rotate(&mut self) -> Generation {
+        let forgotten = std::mem::replace(&mut self.old, std::mem::take(&mut self.new));
+        self.forgotten_ms = self.forgotten_ms.max(forgotten.latest_ms());
+        forgotten
     }
 
     /// Refuses a request that is not known but may have been.
@@ -80,11 +82,6 @@ impl Settled {
         }
         Ok(())
     }
-}
-
-/// The first 48 bits of a version 7 id, Unix milliseconds.
-fn time_of(request: &Uuid) -> u64 {
-    (request.as_u128() >> 80) as u64
 }
 
 /// A digest of a key or of an operation's content: short and of one length, whatever callers send.
@@ -108,8 +105,12 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    /// What was done under the key, if it was.
-    pub(super) fn check(&self, key: &str, content: Mark) -> Result<Option<Receipt>, LedgerError> {
+    /// What was done under the key, if it was: with content that any of these marks is of.
+    pub(super) fn check(
+        &self,
+        key: &str,
+        contents: [Mark; 2],
+    ) -> Result<Option<Receipt>, LedgerError> {
         if key.is_empty() || key.len() > LONGEST_KEY {
             return Err(LedgerError::Key);
         }
@@ -119,7 +120,7 @@ impl Keys {
                 Err(LedgerError::UnderWay(format!("idempotency key `{key}`")))
             }
             None => Ok(None),
-            Some((before, receipt)) if *before == content => Ok(Some(*receipt)),
+            Some((before, receipt)) if contents.contains(before) => Ok(Some(*receipt)),
             Some((_, _)) => Err(LedgerError::Conflict {
                 key: key.to_owned(),
                 was: "another grant or reclaim",

@@ -26,6 +26,12 @@ impl Lots {
             .fold(0, |sum: i64, (_, amount)| sum.saturating_add(*amount))
     }
 
+    /// When the first of it expires, if any of it does.
+    pub(super) fn next_expiry(&self) -> Option<u64> {
+        let (lot, _) = self.0.last()?;
+        (lot.expires_ms != u64::MAX).then_some(lot.expires_ms)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

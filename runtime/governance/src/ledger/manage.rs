@@ -61,8 +61,8 @@ impl Ledger {
                     self.totals.moving += i128::from(posting.amount);
                 }
                 (Book::Wallet(account), Some(lot)) => {
-                    let wallet = self.wallets.entry(account).or_default();
-                    let added = wallet.lots.add(lot, posting.amount);
+                    let amount = posting.amount;
+                    let added = (self.wallets).of(account, |wallet| wallet.lots.add(lot, amount));
                     debug_assert!(added, "all credit fits one number");
                     self.totals.post(posting);
                 }
@@ -81,8 +81,8 @@ impl Ledger {
             if let (Book::Wallet(account), Some(lot)) = (posting.book, posting.lot)
                 && posting.amount < 0
             {
-                let wallet = self.wallets.entry(account).or_default();
-                let added = wallet.lots.add(lot, -posting.amount);
+                let amount = -posting.amount;
+                let added = (self.wallets).of(account, |wallet| wallet.lots.add(lot, amount));
                 debug_assert!(added, "what was taken fits again");
                 self.totals.moving += i128::from(posting.amount);
                 self.totals.wallets -= i128::from(posting.amount);
@@ -96,8 +96,8 @@ impl Ledger {
             if let (Book::Wallet(account), Some(lot)) = (posting.book, posting.lot)
                 && posting.amount < 0
             {
-                let wallet = self.wallets.entry(account).or_default();
-                let taken = wallet.lots.add(lot, posting.amount);
+                let amount = posting.amount;
+                let taken = (self.wallets).of(account, |wallet| wallet.lots.add(lot, amount));
                 debug_assert!(taken, "it was planned on this state");
                 self.totals.moving -= i128::from(posting.amount);
                 self.totals.wallets += i128::from(posting.amount);
@@ -111,10 +111,10 @@ impl Ledger {
         }
         self.issuing += issued(operation);
         for account in touched(operation) {
-            self.wallets.entry(account).or_default().moving += 1;
+            self.wallets.of(account, |wallet| wallet.moving += 1);
         }
         if let Operation::Sweep { wallet, .. } = operation {
-            self.wallets.entry(*wallet).or_default().closing = true;
+            self.wallets.of(*wallet, |wallet| wallet.closing = true);
         }
     }
 
@@ -128,11 +128,12 @@ impl Ledger {
         }
         self.issuing -= issued(operation);
         for account in touched(operation) {
-            let wallet = self.wallets.entry(account).or_default();
-            wallet.moving = wallet.moving.saturating_sub(1);
+            self.wallets.of(account, |wallet| {
+                wallet.moving = wallet.moving.saturating_sub(1);
+            });
         }
         if let Operation::Sweep { wallet, .. } = operation {
-            self.wallets.entry(*wallet).or_default().closing = false;
+            self.wallets.of(*wallet, |wallet| wallet.closing = false);
         }
     }
 
@@ -147,15 +148,17 @@ impl Ledger {
             self.keys.done.insert(mark(key.as_bytes()), done);
         }
         if let Operation::Sweep { wallet, to } = operation {
-            let wallet = self.wallets.entry(*wallet).or_default();
-            wallet.closed.get_or_insert(Closed { to: *to, receipt });
+            self.wallets.of(*wallet, |wallet| {
+                wallet.closed.get_or_insert(Closed { to: *to, receipt });
+            });
         }
     }
 
     fn done_before(&self, operation: &Operation) -> Result<Option<Receipt>, LedgerError> {
         match operation {
             Operation::Grant { key, .. } | Operation::Reclaim { key, .. } => {
-                self.keys.check(key, mark(&operation.content()))
+                let contents = [operation.content(), operation.found_content()];
+                self.keys.check(key, contents.map(|content| mark(&content)))
             }
             Operation::Expire { .. } => Ok(None),
             Operation::Sweep { wallet, to } => match self.wallets.get(wallet) {

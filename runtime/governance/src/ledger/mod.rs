@@ -35,6 +35,7 @@ mod books;
 mod checkpoint;
 mod entry;
 mod error;
+mod generation;
 mod hold;
 mod idempotency;
 mod lots;
@@ -44,6 +45,7 @@ mod post;
 mod replay;
 #[cfg(test)]
 mod tests;
+mod wallets;
 
 use std::collections::HashMap;
 
@@ -54,15 +56,17 @@ use crate::ids::AccountId;
 pub use books::{Book, Lot, Posting, Totals};
 pub use entry::{Cause, Entry};
 pub use error::LedgerError;
+pub use generation::Forgotten;
 pub use operation::{Begun, Operation, Pending, Post, Receipt, Source, micro_units};
 
 use idempotency::{Keys, Settled};
 use lots::Lots;
+use wallets::Wallets;
 
 /// The state of all books.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Ledger {
-    wallets: HashMap<AccountId, Wallet>,
+    wallets: Wallets,
     open: HashMap<Uuid, Open>,
     settled: Settled,
     keys: Keys,
@@ -151,8 +155,8 @@ impl Ledger {
             .flat_map(|wallet| wallet.lots.spending_order())
     }
 
-    /// Holds that wait for their settlement, in no order.
-    pub fn open_holds(&self) -> impl Iterator<Item = OpenHold> {
+    /// Holds that wait for their settlement, in no order. How many there are is known without a look at each.
+    pub fn open_holds(&self) -> impl ExactSizeIterator<Item = OpenHold> {
         self.open.iter().map(|(request, open)| OpenHold {
             request: *request,
             wallet: open.wallet,
@@ -161,12 +165,9 @@ impl Ledger {
         })
     }
 
-    /// Wallets with credit that has expired: each is due for an [`Operation::Expire`]. Looks at every wallet.
+    /// Wallets with credit that has expired: each is due for an [`Operation::Expire`]. Looks at no others.
     pub fn due(&self, now_ms: u64) -> impl Iterator<Item = AccountId> {
-        self.wallets
-            .iter()
-            .filter(move |(_, wallet)| wallet.lots.expired(now_ms) > 0)
-            .map(|(account, _)| *account)
+        self.wallets.due(now_ms)
     }
 
     /// The sum of each kind of book.
@@ -189,7 +190,7 @@ impl Ledger {
         let wrong = |what| Err(LedgerError::Inconsistent(what));
         let (mut wallets, mut held, mut held_by_wallet) = (0i128, 0i128, 0i128);
         let mut holds = 0u64;
-        for wallet in self.wallets.values() {
+        for (_, wallet) in self.wallets.iter() {
             if !wallet.lots.all_positive() || wallet.held < 0 {
                 return wrong("a wallet is negative");
             }
@@ -208,6 +209,9 @@ impl Ledger {
         }
         if held != self.totals.held || held != held_by_wallet || holds != self.open.len() as u64 {
             return wrong("holds and their total differ");
+        }
+        if !self.wallets.are_in_order() {
+            return wrong("wallets and their order of expiry differ");
         }
         let totals = &self.totals;
         if [totals.consumed, totals.expired, totals.fees, totals.moving]
@@ -228,8 +232,10 @@ impl Ledger {
     /// recognised; one that is forgotten is refused as [`LedgerError::TooOld`] by the time in its id (version 7), never
     /// charged twice. A minute is plenty; a remembered request takes some 90 bytes. Keys of grants and reclaims are
     /// never forgotten.
-    pub fn forget_settled(&mut self) {
-        self.settled.rotate();
+    ///
+    /// Takes as long for a million of them as for one: dropping them is left to the caller, outside of whatever lock.
+    pub fn forget_settled(&mut self) -> Forgotten {
+        Forgotten(self.settled.rotate())
     }
 }
 

@@ -68,9 +68,10 @@ pub struct Post {
     pub request: Uuid,
     /// Who pays: the hold's wallet, if there is a hold.
     pub wallet: AccountId,
-    /// What the usage row says was charged.
+    /// What was charged, without the fee.
     pub amount: i64,
-    /// On top, for the operator; 0 unless fees are wanted. Both together are at most `i64::MAX`.
+    /// What was charged for the operator; 0 unless fees are wanted. Both together are at most `i64::MAX`, and what the
+    /// usage row says.
     pub fee: i64,
 }
 

@@ -103,15 +103,16 @@ impl Ledger {
             Some(open) => self.take_hold(open, needed),
             None => (Lots::default(), needed),
         };
-        if left > 0
-            && let Some(wallet) = self.wallets.get_mut(&post.wallet)
-        {
-            let before = left;
-            left = wallet.lots.draw(left, now_ms, |lot, part| {
-                let added = spent.add(lot, part);
-                debug_assert!(added, "a lot fits one number");
+        if left > 0 {
+            let missing = self.wallets.change(post.wallet, |wallet| {
+                wallet.lots.draw(left, now_ms, |lot, part| {
+                    let added = spent.add(lot, part);
+                    debug_assert!(added, "a lot fits one number");
+                })
             });
-            self.totals.wallets -= i128::from(before - left);
+            let missing = missing.unwrap_or(left);
+            self.totals.wallets -= i128::from(left - missing);
+            left = missing;
         }
         self.totals.treasury -= i128::from(left);
         self.totals.consumed += i128::from(post.amount);

@@ -19,8 +19,8 @@ impl Ledger {
         let receipt = self.check(entry).map_err(LedgerError::Inconsistent)?;
         for posting in &entry.postings {
             if let (Book::Wallet(account), Some(lot)) = (posting.book, posting.lot) {
-                let wallet = self.wallets.entry(account).or_default();
-                let fits = wallet.lots.add(lot, posting.amount);
+                let amount = posting.amount;
+                let fits = (self.wallets).of(account, |wallet| wallet.lots.add(lot, amount));
                 debug_assert!(fits, "checked");
                 self.last_lot = self.last_lot.max(lot.id);
             }

@@ -82,16 +82,15 @@ impl Admission {
     /// What [`Admission::settle`] would give to store for this charge: for the journal, should the process be killed.
     #[must_use]
     pub fn preview(&self, charged_micro: u64, now_ms: u64) -> Settled {
-        let entry = self.post(charged_micro).and_then(|post| {
-            self.counters
-                .ledger(|ledger| ledger.preview(post, now_ms))
-                .ok()
-        });
-        Settled { entry }
+        let state = self.counters.state.lock();
+        let post = self.post(charged_micro, state.fee_ppm);
+        Settled {
+            entry: post.and_then(|post| state.ledger.preview(post, now_ms).ok()),
+        }
     }
 
     /// Holds for `output` tokens in all, which cost at most `hold_micro`, on every node and in the wallet, or on none.
-    /// Where as much is held already nothing happens.
+    /// Where as much is held already nothing happens. Limits of money are those of the day and month of its admission.
     ///
     /// # Errors
     /// [`Exceeded`] when a limit of money or the wallet has no room; the hold stays what it was.
@@ -115,17 +114,15 @@ impl Admission {
                 let tally = state.tally(set.slot);
                 tally.roll(&now);
                 for (kind, limit) in set.limits.iter().filter(|(kind, _)| kind.is_money()) {
-                    // After midnight the day of the admission is closed: there is nothing left to compare with.
-                    let current = match kind {
-                        crate::account::LimitKind::MonthlyLimit => {
-                            now.month.start_ms == self.counted.month
-                        }
-                        _ => now.day.start_ms == self.counted.day,
-                    };
-                    if current && more > tally.left(*kind, *limit) {
-                        let unspent = tally.unspent(*kind, *limit);
-                        let until_reset = || now.until_reset(*kind);
-                        let wait = Wait::of(hold_micro, unspent, *limit, until_reset);
+                    // After midnight, too, the request belongs to the day of its admission: it fills what is left of that,
+                    // and asks nothing of the new one.
+                    let of_its_day = tally.left_to(&self.counted, *kind, *limit);
+                    if more > of_its_day.left {
+                        let until_reset = || match of_its_day.is_over {
+                            true => 0,
+                            false => now.until_reset(*kind),
+                        };
+                        let wait = Wait::of(hold_micro, of_its_day.unspent, *limit, until_reset);
                         let bound = Bound::Limit(*kind);
                         worst.note(path, node.id(), Some(set), bound, wait, now_ms);
                     }
@@ -192,7 +189,7 @@ impl Admission {
                 tally.leave();
             }
         }
-        let entry = self.post(charged).and_then(|post| {
+        let entry = self.post(charged, state.fee_ppm).and_then(|post| {
             // Refused only if this request was settled before, which `open` rules out.
             let posted = state.ledger.post(post, now_ms);
             posted.ok().and_then(|(_, entry)| entry)
@@ -201,14 +198,23 @@ impl Admission {
     }
 
     /// The charge to the wallet, if one pays.
-    fn post(&self, charged: u64) -> Option<Post> {
+    fn post(&self, charged: u64, fee_ppm: u32) -> Option<Post> {
+        let (amount, fee) = shares(micro_units(charged), fee_ppm);
         Some(Post {
             request: self.request,
             wallet: self.wallet?,
-            amount: micro_units(charged),
-            fee: 0,
+            amount,
+            fee,
         })
     }
+}
+
+/// A charge as what was consumed and the operator's fee, which is rounded down. Together they are the charge.
+fn shares(charged: i64, fee_ppm: u32) -> (i64, i64) {
+    let fee = i128::from(charged) * i128::from(fee_ppm) / i128::from(super::MILLION);
+    // A share of it is no larger than the whole.
+    let fee = i64::try_from(fee).unwrap_or(0);
+    (charged - fee, fee)
 }
 
 impl Drop for Admission {

@@ -12,6 +12,9 @@ pub enum Bound {
     Limit(LimitKind),
     /// The wallet that pays.
     Wallet,
+    /// What the ledger remembers: the request waited so long that one of its id may have been charged and forgotten. Sent
+    /// again it is another request.
+    Age,
 }
 
 impl Bound {
@@ -21,6 +24,7 @@ impl Bound {
         match self {
             Self::Limit(kind) => kind.as_str(),
             Self::Wallet => "wallet",
+            Self::Age => "age",
         }
     }
 }
@@ -58,6 +62,7 @@ impl fmt::Display for Exceeded {
         let what = match self.bound {
             Bound::Wallet if self.is_held => "prepaid credit",
             Bound::Wallet => return f.write_str("the prepaid credit is used up"),
+            Bound::Age => return f.write_str("the request waited too long; send it again"),
             Bound::Limit(LimitKind::Rpm) => "limit of requests per minute",
             Bound::Limit(LimitKind::Rph) => "limit of requests per hour",
             Bound::Limit(LimitKind::Rpd) => "limit of requests per day",

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::account::LimitKind;
 use crate::calendar::{Calendar, Day, Zone};
 use crate::ids::AccountId;
-use crate::ledger::{Balance, Ledger, micro_units};
+use crate::ledger::{Balance, Ledger, LedgerError, micro_units};
 use crate::node::LimitSet;
 use crate::path::Path;
 use tally::{Counted, NEXT_PLACE_MS, Now, Tallies, Tally};
@@ -107,7 +107,12 @@ struct State {
     calendar: Calendar,
     tallies: Tallies,
     ledger: Ledger,
+    /// The operator's share of each charge, in millionths.
+    fee_ppm: u32,
 }
+
+/// A whole, in millionths.
+const MILLION: u32 = 1_000_000;
 
 /// A caller that is behind by less read its clock a moment ago; by more, the clock was set back.
 const LATE_MS: u64 = 5_000;
@@ -217,8 +222,15 @@ impl Counters {
                 calendar: Calendar::new(zone),
                 tallies: Tallies::default(),
                 ledger,
+                fee_ppm: 0,
             }),
         }
+    }
+
+    /// Books so many millionths of each charge that a wallet pays as the operator's fee, from now on; at most a million.
+    /// The charge itself, and so holds and limits, stays what it is.
+    pub fn set_fee(&self, fee_ppm: u32) {
+        self.state.lock().fee_ppm = fee_ppm.min(MILLION);
     }
 
     /// Changes the zone of the calendar days and months, from the end of those of `now_ms` on.
@@ -307,22 +319,10 @@ impl Counters {
         if let Some(exceeded) = worst.0 {
             return Err(exceeded);
         }
-        if let Some(wallet) = wallet
-            && state
-                .ledger
-                .hold(ask.request, wallet, micro_units(hold), now_ms)
-                .is_err()
-        {
-            // Closed a moment ago, or a request that was settled already: nothing that a wait would change.
-            return Err(Exceeded {
-                bound: Bound::Wallet,
-                account: wallet,
-                pattern: None,
-                own: wallet == path.account(),
-                is_held: false,
-                retry_after_ms: None,
-                resets_at_ms: None,
-            });
+        if let Some(wallet) = wallet {
+            let ledger = &mut state.ledger;
+            let held = ledger.hold(ask.request, wallet, micro_units(hold), now_ms);
+            held.map_err(|error| not_held(&error, path, wallet, now_ms))?;
         }
         let counted = Counted {
             admitted_ms: now_ms,
@@ -364,16 +364,14 @@ impl Counters {
         };
         let mut state = self.state.lock();
         let now = state.now(now_ms);
-        let tally = state.tally(leaf.base.slot);
-        tally.roll(&now);
-        Spent {
+        state.tallies.read(leaf.base.slot, &now, |tally| Spent {
             settled: tally.day.settled,
             held: u64::try_from(tally.day.held).unwrap_or(u64::MAX),
             settled_month: tally.month.settled,
             requests: tally.day.requests,
             tokens: tally.day.tokens,
             running: tally.running,
-        }
+        })
     }
 
     /// Every limit of the path with what counts against it, root first.
@@ -384,15 +382,15 @@ impl Counters {
         let mut uses = Vec::new();
         for node in path.nodes() {
             for set in std::iter::once(&node.base).chain(&node.by_model) {
-                let tally = state.tally(set.slot);
-                tally.roll(&now);
-                uses.extend(set.limits.iter().map(|(kind, limit)| LimitUse {
-                    account: node.id(),
-                    pattern: set.pattern.as_deref().map(str::to_owned),
-                    kind: *kind,
-                    limit: *limit,
-                    used: tally.used(*kind, now_ms),
-                }));
+                state.tallies.read(set.slot, &now, |tally| {
+                    uses.extend(set.limits.iter().map(|(kind, limit)| LimitUse {
+                        account: node.id(),
+                        pattern: set.pattern.as_deref().map(str::to_owned),
+                        kind: *kind,
+                        limit: *limit,
+                        used: tally.used(*kind, now_ms),
+                    }));
+                });
             }
         }
         uses
@@ -400,14 +398,14 @@ impl Counters {
 
     /// Requests under way of the account that counts at this slot.
     pub(crate) fn running(&self, slot: u32) -> u32 {
-        self.state.lock().tally(slot).running
+        self.state.lock().tallies.running(slot)
     }
 
     /// Sees to it that the windows of these limits are kept from now on.
     pub(crate) fn keep(&self, sets: &[&LimitSet]) {
         let mut state = self.state.lock();
         for set in sets {
-            for (kind, _) in &set.limits {
+            for (kind, _) in set.limits.iter().filter(|(kind, _)| kind.slides()) {
                 state.tally(set.slot).keep(*kind);
             }
         }
@@ -475,20 +473,39 @@ impl State {
         if own.limits.is_empty() {
             return Headroom::default();
         }
-        let tally = self.tally(own.slot);
-        tally.roll(now);
-        let mut shortest = |kinds: [LimitKind; 3]| {
-            let (kind, limit) = own.limits.iter().find(|(kind, _)| kinds.contains(kind))?;
-            Some(Rate {
-                limit: *limit,
-                remaining: limit.saturating_sub(tally.used(*kind, now.ms)),
-                reset_ms: tally.empty_after(*kind, now),
-            })
-        };
-        Headroom {
-            requests: shortest([LimitKind::Rpm, LimitKind::Rph, LimitKind::Rpd]),
-            tokens: shortest([LimitKind::Tpm, LimitKind::Tph, LimitKind::Tpd]),
-        }
+        self.tallies.read(own.slot, now, |tally| {
+            let mut shortest = |kinds: [LimitKind; 3]| {
+                let (kind, limit) = own.limits.iter().find(|(kind, _)| kinds.contains(kind))?;
+                Some(Rate {
+                    limit: *limit,
+                    remaining: limit.saturating_sub(tally.used(*kind, now.ms)),
+                    reset_ms: tally.empty_after(*kind, now),
+                })
+            };
+            Headroom {
+                requests: shortest([LimitKind::Rpm, LimitKind::Rph, LimitKind::Rpd]),
+                tokens: shortest([LimitKind::Tpm, LimitKind::Tph, LimitKind::Tpd]),
+            }
+        })
+    }
+}
+
+/// Why the ledger holds nothing for a request that its wallet could pay.
+fn not_held(error: &LedgerError, path: &Path, wallet: AccountId, now_ms: u64) -> Exceeded {
+    let (bound, wait) = match error {
+        // A body that took minutes to come. The same request sent again has an id of its time.
+        LedgerError::TooOld(_) => (Bound::Age, Some(NEXT_PLACE_MS)),
+        // Closed a moment ago, or a request that was settled already: nothing that a wait would change.
+        _ => (Bound::Wallet, None),
+    };
+    Exceeded {
+        bound,
+        account: wallet,
+        pattern: None,
+        own: wallet == path.account(),
+        is_held: false,
+        retry_after_ms: wait,
+        resets_at_ms: wait.map(|wait| now_ms.saturating_add(wait)),
     }
 }
 

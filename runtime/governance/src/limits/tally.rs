@@ -43,6 +43,35 @@ impl Tallies {
         &mut self.0[piece].get_or_insert_with(fresh)[slot % PIECE]
     }
 
+    /// Reads a slot's counters as they are now. Makes none: where nobody counts there is nothing to keep, and a listing of
+    /// all accounts would make 32 KiB for every 256 of them.
+    pub(super) fn read<T>(
+        &mut self,
+        slot: u32,
+        now: &Now,
+        read: impl FnOnce(&mut Tally) -> T,
+    ) -> T {
+        let slot = slot as usize;
+        let piece = self.0.get_mut(slot / PIECE).and_then(Option::as_deref_mut);
+        let mut unused = Tally::default();
+        let tally = piece.map_or(&mut unused, |piece| &mut piece[slot % PIECE]);
+        tally.roll(now);
+        read(tally)
+    }
+
+    /// Requests under way.
+    pub(super) fn running(&self, slot: u32) -> u32 {
+        let slot = slot as usize;
+        let piece = self.0.get(slot / PIECE).and_then(Option::as_deref);
+        piece.map_or(0, |piece| piece[slot % PIECE].running)
+    }
+
+    /// How many pieces were made.
+    #[cfg(test)]
+    pub(super) fn pieces(&self) -> usize {
+        self.0.iter().flatten().count()
+    }
+
     /// Whether a slot counts for now already.
     pub(super) fn is_of(&self, slot: u32, now: &Now) -> bool {
         let slot = slot as usize;
@@ -97,6 +126,16 @@ pub(super) struct Counted {
     pub(super) month: u64,
     pub(super) tokens: u64,
     pub(super) hold: u64,
+}
+
+/// Money that a limit leaves in one day or month.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Left {
+    pub(super) left: u64,
+    /// So much if all that run were free.
+    pub(super) unspent: u64,
+    /// The day or month has ended; nothing of it will come back by waiting for its end.
+    pub(super) is_over: bool,
 }
 
 /// How long somebody waits who asks again and again while all places are taken, or all money that is left is held: nobody
@@ -209,6 +248,27 @@ impl Tally {
         limit.saturating_sub(self.sums(kind).settled)
     }
 
+    /// What a limit leaves to a request that was admitted before, in the day or month of its admission.
+    pub(super) fn left_to(&self, counted: &Counted, kind: LimitKind, limit: u64) -> Left {
+        let (start_ms, place) = match kind {
+            LimitKind::MonthlyLimit => (counted.month, 1),
+            _ => (counted.day, 0),
+        };
+        let now = self.sums(kind);
+        let before = self.before.as_deref().and_then(|both| both.get(place));
+        let mut both = std::iter::once(now).chain(before);
+        let (committed, settled) = match both.find(|sums| sums.start_ms == start_ms) {
+            Some(sums) => (sums.committed(), sums.settled),
+            // Two windows ago: of that one the request knows its own hold, and nothing else is known.
+            None => (counted.hold, 0),
+        };
+        Left {
+            left: limit.saturating_sub(committed),
+            unspent: limit.saturating_sub(settled),
+            is_over: now.start_ms != start_ms,
+        }
+    }
+
     fn sums(&self, kind: LimitKind) -> &Sums {
         match kind {
             LimitKind::MonthlyLimit => &self.month,
@@ -288,14 +348,9 @@ impl Tally {
         }
     }
 
-    /// Sees to it that the window of a limit is kept from now on.
+    /// Sees to it that the window of a limit that slides is kept from now on.
     pub(super) fn keep(&mut self, kind: LimitKind) {
-        if matches!(
-            kind,
-            LimitKind::Rpm | LimitKind::Rph | LimitKind::Tpm | LimitKind::Tph
-        ) {
-            self.log(kind);
-        }
+        self.log(kind);
     }
 
     /// The window of a rate, kept from the first time that somebody asks.
@@ -313,6 +368,13 @@ impl Tally {
             self.rates.len() - 1
         });
         &mut self.rates[place].1
+    }
+
+    /// The most entries in a window.
+    #[cfg(test)]
+    pub(super) fn longest_window(&self) -> usize {
+        let windows = self.rates.iter().map(|(_, log)| log.entries());
+        windows.max().unwrap_or(0)
     }
 
     fn push(&mut self, at_ms: u64, tokens: u64) {

@@ -3,6 +3,7 @@
 mod code;
 mod rollup;
 mod rollup_code;
+mod seen;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,7 @@ use crate::ids::{AccountId, KeyId};
 use crate::price::{Factor, Tokens};
 
 pub use rollup::{Rollup, RollupFilter, RollupKey, Span, Sums};
+pub use seen::ABOVE;
 
 /// One finished request. Borrows what the request already has; empty text means "none".
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]

@@ -93,6 +93,9 @@ pub struct RollupFilter {
     pub until_ms: Option<u64>,
     /// An account and everything that was under it at that time.
     pub within: Option<AccountId>,
+    /// The account that the reader sees the tree from: of paths only what begins with it is looked at, so that an
+    /// account above it is within nothing.
+    pub seen_from: Option<AccountId>,
     /// One account alone.
     pub account: Option<AccountId>,
     /// See [`RollupKey::key`].
@@ -204,7 +207,7 @@ impl RollupFilter {
     pub fn admits(&self, key: &RollupKey) -> bool {
         self.from_ms.is_none_or(|from| key.start_ms >= from)
             && self.until_ms.is_none_or(|until| key.start_ms < until)
-            && self.within.is_none_or(|top| key.path.contains(&top))
+            && self.admits_path(&key.path)
             && self
                 .account
                 .is_none_or(|account| key.account() == Some(account))
@@ -212,6 +215,19 @@ impl RollupFilter {
             && (self.provider.as_ref()).is_none_or(|provider| key.provider == *provider)
             && self.model.as_ref().is_none_or(|model| key.model == *model)
             && self.tag.as_ref().is_none_or(|tag| key.tags.contains(tag))
+    }
+
+    /// Whether a path passes: it, or what is seen of it, has the account in it that is asked for.
+    #[must_use]
+    pub fn admits_path(&self, path: &[AccountId]) -> bool {
+        let seen = match self.seen_from {
+            None => path,
+            Some(top) => match path.iter().position(|id| *id == top) {
+                Some(place) => &path[place..],
+                None => return false,
+            },
+        };
+        self.within.is_none_or(|top| seen.contains(&top))
     }
 }
 

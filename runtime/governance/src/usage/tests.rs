@@ -358,6 +358,7 @@ proptest! {
         let id = |n: u8| AccountId(Uuid::from_u128(u128::from(n)));
         let filter = RollupFilter {
             within: asked[0].then(|| id(10 + pick[0])),
+            seen_from: None,
             account: asked[1].then(|| id(100 + 10 * pick[0] + pick[1])),
             key: asked[2].then(|| KeyId(Uuid::from_u128(u128::from(pick[2])))),
             provider: asked[3].then(|| format!("provider-{}", pick[3])),
@@ -422,4 +423,23 @@ proptest! {
         let encoded = bytes(&row);
         prop_assert_eq!(UsageRow::decode(&encoded).unwrap(), row);
     }
+}
+
+#[test]
+fn who_sees_the_tree_from_an_account_finds_nothing_under_those_above_it() {
+    let id = |n| AccountId(Uuid::from_u128(n));
+    let path = [id(1), id(2), id(3)];
+    let admits = |seen_from: Option<u128>, within: Option<u128>| {
+        let filter = RollupFilter {
+            seen_from: seen_from.map(id),
+            within: within.map(id),
+            ..RollupFilter::default()
+        };
+        filter.admits_path(&path)
+    };
+    assert!(admits(None, None) && admits(None, Some(1)) && admits(Some(2), None));
+    assert!(admits(Some(2), Some(2)) && admits(Some(2), Some(3)) && admits(Some(3), Some(3)));
+    // An account above is as good as none, and so is one beside.
+    assert!(!admits(Some(2), Some(1)) && !admits(Some(3), Some(2)) && !admits(Some(2), Some(9)));
+    assert!(!admits(Some(9), None) && !admits(Some(9), Some(3)));
 }

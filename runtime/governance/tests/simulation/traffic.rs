@@ -80,6 +80,7 @@ impl World {
                 self.counts.refused_by_wallet += 1;
                 assert_eq!(path.wallet(), Some(exceeded.account));
             }
+            Bound::Age => self.counts.refused_otherwise += 1,
             Bound::Limit(kind) => {
                 self.counts.refused_by_limit += 1;
                 let longest = match kind {

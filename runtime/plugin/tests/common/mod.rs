@@ -458,6 +458,7 @@ pub fn config(home: &Path) -> ComponentsConfig {
     ComponentsConfig {
         dir: home.join("components"),
         cache_dir: home.join("cache"),
+        trusted_keys: Vec::new(),
         isolation: Some(Isolation::Pooled),
         isolation_of: HashMap::new(),
         memoise: true,

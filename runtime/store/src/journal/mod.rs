@@ -182,19 +182,21 @@ impl Journal {
         lanes.iter().map(|(lane, _)| lane.settled()).collect()
     }
 
-    /// Removes what is settled and stored, and sees to it that there are spare segments.
+    /// Removes what is settled and stored.
     pub(crate) fn retire(&self, settled: &[Vec<u64>]) -> Result<(), StoreError> {
-        {
-            let mut lanes = self.lanes.lock();
-            for ((lane, queue), settled) in lanes.iter().zip(settled) {
-                if !settled.is_empty() {
-                    lane.retire(settled, queue.committed(), &self.pool)?;
-                }
+        let mut lanes = self.lanes.lock();
+        for ((lane, queue), settled) in lanes.iter().zip(settled) {
+            if !settled.is_empty() {
+                lane.retire(settled, queue.committed(), &self.pool)?;
             }
-            lanes.retain(|(lane, _)| !lane.is_over());
         }
-        self.pool.replenish();
+        lanes.retain(|(lane, _)| !lane.is_over());
         Ok(())
+    }
+
+    /// Sees to it that there are spare segments, or that workers know in time that there will be none.
+    pub(crate) fn replenish(&self) {
+        self.pool.replenish();
     }
 
     /// Removes the files if nothing is left in them. Otherwise (a worker still has its end, or a request has no final

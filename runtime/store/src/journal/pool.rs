@@ -81,6 +81,16 @@ impl Pool {
         self.starved.load(Ordering::Relaxed)
     }
 
+    /// A spare segment, if there is one.
+    pub(crate) fn spare(&self) -> Option<Segment> {
+        self.state.lock().spares.pop_front()
+    }
+
+    /// Takes a spare segment back that nothing was written in.
+    pub(crate) fn give_back(&self, spare: Segment) {
+        self.state.lock().spares.push_front(spare);
+    }
+
     /// A segment to write in: a spare one, else one made now (0.1 ms; some milliseconds with a sync).
     pub(crate) fn take(&self) -> Result<Segment, JournalError> {
         {

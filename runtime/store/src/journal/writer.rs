@@ -23,6 +23,8 @@ pub struct JournalWriter {
     lane: Arc<Lane>,
     pool: Arc<Pool>,
     segment: Option<Arc<Segment>>,
+    /// Set aside for this worker where no further one can be made.
+    next: Option<Segment>,
     /// Where the next record goes.
     at: u64,
     /// Records that are not yet written, without checksums: those depend on the segment.
@@ -34,6 +36,8 @@ pub struct JournalWriter {
     failing: bool,
     /// How many rows were stored when it was last looked what need not be journaled any more.
     looked: u64,
+    /// Bytes of a record that was passed over because no segment could take it, until that is told.
+    passed_over: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -65,6 +69,7 @@ impl JournalWriter {
             lane,
             pool,
             segment,
+            next: None,
             at: FIRST,
             buffer: Vec::with_capacity(64 << 10),
             waiting: Vec::with_capacity(256),
@@ -72,6 +77,7 @@ impl JournalWriter {
             number: 0,
             failing: false,
             looked: 0,
+            passed_over: None,
         }
     }
 
@@ -131,7 +137,8 @@ impl JournalWriter {
     /// is false: it tries again.
     ///
     /// # Errors
-    /// [`JournalError`]: what could not be written stays buffered.
+    /// [`JournalError`]: what could not be written stays buffered, and there is no room until it is written.
+    /// [`JournalError::TooLarge`] is told once and stands in nobody's way: all else was written.
     pub fn flush(&mut self) -> Result<(), JournalError> {
         if self.buffer.is_empty() {
             return Ok(());
@@ -148,19 +155,44 @@ impl JournalWriter {
             };
         }
         self.submitter.nudge();
-        written
+        written?;
+        match self.passed_over.take() {
+            Some(bytes) => Err(JournalError::TooLarge { bytes }),
+            None => Ok(()),
+        }
     }
 
-    /// Whether a new request may be admitted: everything was written, and there is room for what is on its way.
+    /// Whether the last write failed.
     #[must_use]
-    pub fn has_room(&self) -> bool {
-        let last = || {
-            let quarter = self.pool.options.segment_bytes / 4;
-            let end = self.segment.as_ref().map_or(0, |segment| segment.size);
-            end.saturating_sub(self.at) < quarter
-        };
-        let full = self.failing || (self.pool.starved() && last());
+    pub fn is_failing(&self) -> bool {
+        self.failing
+    }
+
+    /// Whether everything was written. Where it is not, somebody must call [`JournalWriter::flush`] again: while there is
+    /// no room no request comes that would.
+    #[must_use]
+    pub fn is_written(&self) -> bool {
+        self.buffer.is_empty()
+    }
+
+    /// Whether a new request may be admitted: everything was written, and there is room for what is on its way. Where no
+    /// further segment can be made a spare one is set aside for this worker: one that each took for its own would be the
+    /// room of all, and one that nobody took would leave all of them refusing for ever.
+    #[must_use]
+    pub fn has_room(&mut self) -> bool {
+        if self.next.is_none() && self.pool.starved() && self.is_nearly_full() {
+            self.next = self.pool.spare();
+        }
+        let full =
+            self.failing || (self.next.is_none() && self.pool.starved() && self.is_nearly_full());
         !full && self.submitter.has_room()
+    }
+
+    /// Whether the segment is in its last quarter.
+    fn is_nearly_full(&self) -> bool {
+        let quarter = self.pool.options.segment_bytes / 4;
+        let end = self.segment.as_ref().map_or(0, |segment| segment.size);
+        end.saturating_sub(self.at) < quarter
     }
 
     /// How many rows were handed to the writer thread.
@@ -193,7 +225,10 @@ impl JournalWriter {
         for record in &self.waiting {
             if record.row <= committed {
                 stored.insert(record.request);
-                if let Some(old) = self.holds.remove(&record.request) {
+                // Most requests end before they are noted.
+                if !self.holds.is_empty()
+                    && let Some(old) = self.holds.remove(&record.request)
+                {
                     old.segment.release(record.row);
                 }
             }
@@ -216,12 +251,10 @@ impl JournalWriter {
         while let Some(next) = self.waiting.first() {
             let (count, bytes) = self.fitting();
             let Some(segment) = self.segment.as_ref().filter(|_| count > 0) else {
-                let length = next.length;
-                if length as u64 > self.pool.options.segment_bytes.saturating_sub(FIRST) {
-                    // The store gets it, the journal never can.
-                    self.waiting.remove(0);
-                    self.buffer.drain(..length);
-                    return Err(JournalError::TooLarge { bytes: length });
+                let next = *next;
+                if next.length as u64 > self.pool.options.segment_bytes.saturating_sub(FIRST) {
+                    self.pass_over(next);
+                    continue;
                 }
                 self.rotate()?;
                 continue;
@@ -246,6 +279,20 @@ impl JournalWriter {
         }
         self.buffer.shrink_to(KEEP);
         Ok(())
+    }
+
+    /// The first of what waits is larger than any segment: the store gets it, the journal never can. No failure, as a
+    /// further attempt would change nothing: a worker that waited for it refused every request from then on.
+    fn pass_over(&mut self, record: Waiting) {
+        self.waiting.remove(0);
+        self.buffer.drain(..record.length);
+        self.passed_over = Some(record.length);
+        // Its hold stands for it until the store has the row.
+        if let Kind::Final = record.kind
+            && let Some(old) = self.holds.remove(&record.request)
+        {
+            old.segment.release(record.row);
+        }
     }
 
     /// How many of the waiting records fit the segment, and their bytes.
@@ -291,7 +338,11 @@ impl JournalWriter {
 
     /// Begins the next segment, and writes those holds into it again that an older segment is kept for.
     fn rotate(&mut self) -> Result<(), JournalError> {
-        let next = Arc::new(self.pool.take()?);
+        let next = match self.next.take() {
+            Some(next) => next,
+            None => self.pool.take()?,
+        };
+        let next = Arc::new(next);
         self.lane
             .rotate(Some(Arc::clone(&next)), self.submitter.submitted());
         let full = self.segment.replace(Arc::clone(&next));
@@ -359,6 +410,9 @@ impl Drop for JournalWriter {
         }
         if self.failing {
             self.pool.failing.fetch_sub(1, Ordering::Relaxed);
+        }
+        if let Some(next) = self.next.take() {
+            self.pool.give_back(next);
         }
         // Open holds keep their segments: the next start resolves them.
         self.holds.clear();

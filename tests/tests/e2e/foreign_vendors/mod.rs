@@ -1,7 +1,9 @@
 //! Real clients on vendors of every dialect, their own and the foreign ones: what the client reports, and what the vendor
 //! received. Each client is a row of a table that makes it a test, each test goes through all vendors.
 
+mod catalogue;
 mod command_lines;
+mod commands;
 mod sdks;
 
 use serde_json::{Value, json};

@@ -49,8 +49,8 @@ sdks! {
 }
 
 /// The requests that a run makes of its vendor: one each for text, a stream, an object, an image, two failures, one left
-/// and one after it, and twice three for the rounds. A client that tries again makes more.
-const REQUESTS: usize = 8 + 2 * 3;
+/// and one after it, twice three for the rounds, and one for the turn after them. A client that tries again makes more.
+const REQUESTS: usize = 8 + 2 * 3 + 1;
 
 const ROUNDS: &str = "The tools said: 19 degrees in Hamburg | 19 degrees in Bremen | 19 degrees in Kiel | 19 degrees in L\u{fc}beck";
 
@@ -79,7 +79,7 @@ async fn works_on_every_vendor(sdk: &Sdk) {
         let hello = "Hello from the simulator, all is well.";
         let wanted = json!({
             "text": hello, "usage": Endpoint::of(vendor.operation).tokens.output, "stream": hello, "streamed": true,
-            "rounds": ROUNDS, "calls": [2, 2, 0], "stream_rounds": ROUNDS, "switched": ROUNDS,
+            "rounds": ROUNDS, "calls": [2, 2, 0], "next": ROUNDS, "stream_rounds": ROUNDS, "switched": ROUNDS,
             "object": { "city": "Hamburg", "degrees": 19 },
             "image": format!("I see image/png in {} letters.", IMAGE.len()),
             "broken": null, "overloaded": null, "aborted": "abort", "left": hello,
@@ -113,9 +113,13 @@ async fn works_on_every_vendor(sdk: &Sdk) {
             Some(Ending::CallerLeft),
             "{what}"
         );
-        for rounds in about("ROUNDS_PLEASE").chunks(3) {
+        let (next, rounds): (Vec<_>, Vec<_>) = about("ROUNDS_PLEASE")
+            .into_iter()
+            .partition(|received| received.text().contains("And now?"));
+        for rounds in rounds.chunks(3) {
             assert_rounds(sdk, vendor, rounds, &what);
         }
+        assert_next_turn(sdk, vendor, next[0], &what);
         let paths: Vec<_> = switched.iter().map(|received| received.path()).collect();
         assert_eq!(paths, [vendor.path(), other.path(), other.path()], "{what}");
         for received in &switched[1..] {
@@ -170,18 +174,37 @@ fn assert_rounds(sdk: &Sdk, vendor: &Vendor, requests: &[&Arc<Received>], what: 
         ids.sort();
         ids.dedup();
         assert_eq!(ids.len(), 2 * round, "{what}: {body}");
-        let keeps = match (sdk.operation, vendor.operation) {
+        let kept = request.text().matches(vendor.reasoning).count();
+        let wanted = if sdk.keeps_reasoning_of(vendor) {
+            round
+        } else {
+            0
+        };
+        assert_eq!(kept, wanted, "{what}, round {round}: {body}");
+    }
+}
+
+/// The turn after the rounds came with all that was before it: the calls, the answer, and the reasoning of each of the
+/// three turns.
+fn assert_next_turn(sdk: &Sdk, vendor: &Vendor, request: &Received, what: &str) {
+    let (body, text) = (request.json(), request.text());
+    let (calls, results) = vendor.calls_and_results(&body);
+    assert_eq!((calls.len(), results.len()), (2, 4), "{what}: {body}");
+    assert!(text.contains("The tools said: "), "{what}: {body}");
+    let kept = text.matches(vendor.reasoning).count();
+    let wanted = if sdk.keeps_reasoning_of(vendor) { 3 } else { 0 };
+    assert_eq!(kept, wanted, "{what}: {body}");
+}
+
+impl Sdk {
+    /// Whether it brings back the reasoning that only this vendor can read.
+    fn keeps_reasoning_of(&self, vendor: &Vendor) -> bool {
+        match (self.operation, vendor.operation) {
             // The dialect has no place for opaque reasoning, only for the readable one of its own vendors.
-            ("chat-completions", "chat-completions") => sdk.returns_reasoning_content,
+            ("chat-completions", "chat-completions") => self.returns_reasoning_content,
             ("chat-completions", _) => false,
             _ => true,
-        };
-        let kept = request.text().matches(vendor.reasoning).count();
-        assert_eq!(
-            kept,
-            if keeps { round } else { 0 },
-            "{what}, round {round}: {body}"
-        );
+        }
     }
 }
 

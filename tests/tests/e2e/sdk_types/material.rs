@@ -31,6 +31,7 @@ const VENDORS: [(&str, &[&str]); 3] = [
             "reasoning-content",
             "system-messages",
             "prompt-cache-key",
+            "prompt-cache-breakpoints",
         ],
     ),
     (
@@ -44,6 +45,7 @@ const VENDORS: [(&str, &[&str]); 3] = [
             "developer-role",
             "max-completion-tokens",
             "prompt-cache-key",
+            "prompt-cache-breakpoints",
         ],
     ),
     ("bare", &["reasoning", "string-content", "no-sampling"]),
@@ -76,7 +78,10 @@ impl Material {
             }
             for (name, text) in files(&golden.join("answers").join(short(dialect))) {
                 for client in others(dialect) {
-                    let context = context(client, dialect);
+                    let mut context = context(client, dialect);
+                    if name.starts_with("structured.") {
+                        context.structured_tool = Some("answer_schema".into());
+                    }
                     let name = format!("{} {name}", short(dialect));
                     material.answers(&name, &context, &text, name.ends_with(".sse"));
                 }
@@ -223,7 +228,7 @@ fn context(client: Dialect, vendor: Dialect) -> Context {
             custom: client != MESSAGES,
             search: false,
         }],
-        structured_tool: Some("answer_schema".into()),
+        structured_tool: None,
         stop: vec!["END".into()],
         encrypted_reasoning: true,
         readable_reasoning: true,

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tollgate_tests::simulator::{Gate, Part};
 use tollgate_tests::world::World;
 
-use super::{create, create_with, kinds, open, stream};
+use super::{create, create_with, kinds, on_http, open, stream};
 
 fn weather() -> Value {
     json!([{ "type": "function", "name": "get_weather", "parameters": { "type": "object" } }])
@@ -22,7 +22,7 @@ fn id_of(events: &[Value]) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_with_only_what_is_new_reaches_the_vendor_whole() {
-    let world = World::new().await;
+    let world = on_http().await;
     let mut socket = open(&world).await;
     let tools = json!({ "tools": weather() });
     socket

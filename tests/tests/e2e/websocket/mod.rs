@@ -2,6 +2,7 @@
 
 mod connection;
 mod conversation;
+mod vendor;
 
 use serde_json::{Value, json};
 use tollgate_tests::endpoints::{Endpoint, GPT};
@@ -14,6 +15,14 @@ use tollgate_tests::world::{ALICE, World};
 
 async fn open(world: &World) -> Socket {
     Socket::open(world.gateway.address(), &world.key.secret).await
+}
+
+/// The usual world, whose vendor has no WebSocket.
+async fn on_http() -> World {
+    let world = World::new().await;
+    let unknown = openai_error(404, "not_found", "There is nothing here.");
+    world.simulator.refuse_websockets(Some(unknown));
+    world
 }
 
 /// A request that says `text`.
@@ -47,7 +56,7 @@ fn stream() -> Answer {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_has_the_events_that_http_has_and_costs_the_same() {
-    let world = World::new().await;
+    let world = on_http().await;
     let mut body = create("Good morning.");
     let mut socket = open(&world).await;
     socket.send(&body).await;
@@ -80,7 +89,7 @@ async fn an_answer_has_the_events_that_http_has_and_costs_the_same() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_bytes_of_a_request_go_to_the_vendor_as_they_came() {
-    let world = World::new().await;
+    let world = on_http().await;
     let mut socket = open(&world).await;
     let text = format!(
         r#"{{ "type":"response.create", "model":"{GPT}", "input":[ {{"role":"user","content":"Caf\u00e9 1.0e0"}} ],"unknown":{{"b":1.0,"a":2}} }}"#
@@ -251,7 +260,7 @@ async fn a_vendor_that_breaks_off_is_told_in_one_event_and_charged() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_vendor_that_does_not_stream_is_told_as_events() {
-    let world = World::new().await;
+    let world = on_http().await;
     let answer = tollgate_tests::simulator::spoken("responses", false, "Good morning.");
     world.simulator.script(answer);
     let mut socket = open(&world).await;

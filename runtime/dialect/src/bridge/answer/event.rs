@@ -24,6 +24,8 @@ pub(crate) enum Event<'a> {
     Stop(Stop<'a>),
     /// What it cost; the last one told counts.
     Usage(Usage),
+    /// The service tier that it was served in, in the words of Chat and Responses.
+    Served(&'static str),
     /// The answer is whole. Nothing comes after it.
     End,
     /// The answer has failed. Nothing comes after it.

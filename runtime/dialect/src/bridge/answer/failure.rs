@@ -49,6 +49,30 @@ pub(crate) fn unreadable() -> ApiError {
     )
 }
 
+/// What comes of a body in which there is no answer.
+pub(crate) fn no_answer() -> ApiError {
+    ApiError::new(
+        ErrorKind::UpstreamFailed,
+        "The vendor's answer cannot be read: there is none in it.",
+    )
+}
+
+/// What comes of an answer that the vendor itself does not call complete.
+pub(crate) fn unfinished() -> ApiError {
+    ApiError::new(
+        ErrorKind::UpstreamFailed,
+        "The vendor's answer cannot be read: by its status it is not complete.",
+    )
+}
+
+/// What comes of a call that never gets a name: no client can be told of it, and without it the answer is another.
+pub(crate) fn nameless() -> ApiError {
+    ApiError::new(
+        ErrorKind::UpstreamFailed,
+        "The vendor called a tool without a name: its answer cannot be read.",
+    )
+}
+
 /// What comes of a stream that ends too early.
 pub(crate) fn cut() -> ApiError {
     ApiError::new(

@@ -1,5 +1,7 @@
 //! Surrogate pairs that a vendor cut in two: put together again, so that every event is text by itself.
 
+use std::borrow::Cow;
+
 use super::escaped::Escaped;
 
 /// What stands for half a character whose other half never came.
@@ -59,6 +61,20 @@ pub(crate) fn mended<'a>(text: Escaped<'a>, room: &'a mut Vec<u8>) -> Escaped<'a
         room.extend_from_slice(lost.bytes());
     }
     Escaped::trusted(room)
+}
+
+/// A JSON text whose strings are text: a client that cuts its history in the middle of a character could never go on.
+pub(crate) fn mended_json(json: &str) -> Cow<'_, str> {
+    // Nearly all have none, and to look at each escape of a long conversation took longer than to bridge it.
+    let may_have = ["\\ud", "\\uD"]
+        .iter()
+        .any(|start| memchr::memmem::find(json.as_bytes(), start.as_bytes()).is_some());
+    if !may_have || !has_half(json.as_bytes()) {
+        return Cow::Borrowed(json);
+    }
+    let mut room = Vec::new();
+    mended(Escaped::trusted(json.as_bytes()), &mut room);
+    String::from_utf8(room).map_or(Cow::Borrowed(json), Cow::Owned)
 }
 
 enum Half {

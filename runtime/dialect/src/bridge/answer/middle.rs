@@ -4,6 +4,7 @@
 use super::escaped::{Escaped, escaped, line};
 use super::event::{Annotation, Call, Event, Kind, Origin, Piece, Search, Sink, Stop, Tool};
 use super::mend::{Mender, mended};
+use super::structured::{State, Structured};
 use super::unwrap::Unwrap;
 use crate::Dialect;
 use crate::bridge::Context;
@@ -13,6 +14,8 @@ use crate::bridge::opaque::{OpaqueKind, seal};
 #[derive(Debug, Default)]
 pub(crate) struct Middle {
     open: Vec<Open>,
+    /// Of use only where the client's schema is followed by a tool.
+    structured: Structured,
     /// Ids given to calls: a vendor may use one twice, a client may not see that.
     ids: Vec<Vec<u8>>,
     calls: u64,
@@ -35,6 +38,10 @@ enum Role {
         hidden: String,
     },
     Call,
+    /// A text that waits for what comes of the tool that is to answer.
+    Waiting,
+    /// What is no part of the answer.
+    Dropped,
     /// A function call that is a custom tool's for the client.
     Unwrapped(Box<Unwrap>),
 }
@@ -51,7 +58,14 @@ impl Middle {
             Event::Open { part, kind } => self.open(context, request_id, part, kind, sink),
             Event::Piece { part, piece } => self.piece(context, part, piece, sink),
             Event::Close { part } => self.close(context, part, sink),
-            Event::Stop(stop) => sink.event(Event::Stop(known_stop(context, stop))),
+            Event::Stop(stop) => {
+                self.release(sink);
+                sink.event(Event::Stop(known_stop(context, stop)));
+            }
+            Event::Fail(error) => {
+                self.release(sink);
+                sink.event(Event::Fail(error));
+            }
             Event::Search(search) => searched(&search, sink),
             other => sink.event(other),
         }
@@ -64,7 +78,16 @@ impl Middle {
             Role::Reasoning { hidden, .. } => hidden.len(),
             _ => 0,
         };
-        self.open.iter().map(held).sum()
+        self.open.iter().map(held).sum::<usize>() + self.structured.held()
+    }
+
+    fn release(&mut self, sink: &mut dyn Sink) {
+        self.structured.release(sink);
+        for open in &mut self.open {
+            if matches!(open.role, Role::Waiting) {
+                open.role = Role::Plain;
+            }
+        }
     }
 
     fn open(
@@ -80,9 +103,20 @@ impl Middle {
             Kind::Call(call) => {
                 let wire = call.name.text();
                 if context.structured_tool.as_deref() == Some(&*wire) {
-                    let kind = Kind::Text;
-                    sink.event(Event::Open { part, kind });
+                    role = Role::Dropped;
+                    if self.structured.answers() {
+                        // Its arguments are those of a call: none are an object, too.
+                        role = Role::Call;
+                        let kind = Kind::Text;
+                        sink.event(Event::Open { part, kind });
+                    }
+                    for open in &mut self.open {
+                        if matches!(open.role, Role::Waiting) {
+                            open.role = Role::Dropped;
+                        }
+                    }
                 } else {
+                    self.release(sink);
                     let known = context.tool(&wire);
                     let custom = known.is_some_and(|tool| tool.custom);
                     let (tool, plays) = match call.tool {
@@ -120,6 +154,16 @@ impl Middle {
                 };
                 sink.event(Event::Open { part, kind });
             }
+            Kind::Text if context.structured_tool.is_some() => {
+                role = match self.structured.begin(part) {
+                    State::Open => Role::Waiting,
+                    State::Answered => Role::Dropped,
+                    State::Told => {
+                        sink.event(Event::Open { part, kind });
+                        Role::Plain
+                    }
+                };
+            }
             Kind::Refusal | Kind::Text => sink.event(Event::Open { part, kind }),
         }
         self.open.push(Open {
@@ -146,6 +190,17 @@ impl Middle {
     fn piece(&mut self, context: &Context, part: u32, piece: Piece<'_>, sink: &mut dyn Sink) {
         let Some(open) = self.open.iter_mut().rev().find(|open| open.part == part) else {
             return;
+        };
+        let structured = &mut self.structured;
+        let mut wait = |event: Event<'_>| {
+            if let Event::Piece { part, piece } = event {
+                structured.push(part, &piece);
+            }
+        };
+        let sink: &mut dyn Sink = match open.role {
+            Role::Dropped => return,
+            Role::Waiting => &mut wait,
+            _ => sink,
         };
         match piece {
             Piece::Text(text, logprobs) => {
@@ -194,16 +249,24 @@ impl Middle {
             return;
         };
         let mut open = self.open.remove(at);
+        if matches!(open.role, Role::Dropped) {
+            return;
+        }
+        let waits = matches!(open.role, Role::Waiting);
         if let Some(lost) = open.mender.finish() {
             match &mut open.role {
                 Role::Reasoning { hidden, .. } if !context.readable_reasoning => {
                     hidden.push_str(&lost.text());
                 }
+                Role::Waiting => self.structured.push(part, &Piece::Text(lost, b"")),
                 _ => tell(part, Piece::Text(lost, b""), sink),
             }
         }
+        if waits {
+            return self.structured.close(part);
+        }
         match open.role {
-            Role::Plain => {}
+            Role::Plain | Role::Waiting | Role::Dropped => {}
             // Who wrote it must be known when it comes back; and what, where the client got nothing that it could read.
             Role::Reasoning { sealed, hidden } => {
                 if open.told && !sealed {

@@ -7,6 +7,7 @@ mod failure;
 mod mend;
 mod middle;
 mod read;
+mod structured;
 mod unwrap;
 mod usage;
 mod write;
@@ -18,6 +19,7 @@ use crate::{ApiError, UsageHints};
 
 pub(crate) use event::{Event, Sink};
 pub(crate) use failure::{cut, too_large};
+pub(crate) use mend::mended_json;
 pub(crate) use middle::Middle;
 pub(crate) use read::Reader;
 pub(crate) use write::{Exchange, PING, Whole, Writer};

@@ -8,6 +8,10 @@ pub(super) const PREFACE: &str = "
 
 Whole answers and streams alike; of a stream each event is bridged as it comes. What no table lists is not passed on: fields
 of answers that only one vendor knows are no part of another dialect.
+
+A response object repeats what the client of Responses asked for (`instructions`, `tools`, `temperature` and so on) as it was
+written, in each event that has one. It is kept for as long as the answer lasts, so it may be 256 KiB in all: a member with
+which it would be more is not repeated, and stands there as in a response to a request that did not have it.
 ";
 
 const fn row(field: &'static str, first: Fate, second: Fate) -> Row {
@@ -26,6 +30,9 @@ const OWN_ID: Fate =
     Converted("an id made of the gateway's request id, which is also what the logs know it by");
 const ASKED: Fate = Converted("the model as the client named it");
 const VENDORS: Fate = Dropped("it says something of the vendor's servers, not of the answer");
+const SERVED: Fate = Converted(
+    "`service_tier`, `standard` as `default`; `default` where the vendor says nothing. Until the answer is whole its events repeat what the client asked for",
+);
 const NO_PLACE: Fate = Dropped("the dialect has no place for it");
 const SEALED: Fate =
     Converted("sealed as one string that goes back to the same vendor family only");
@@ -36,6 +43,9 @@ const OTHER_TOOLS: Fate =
     Dropped("the vendor's own tool has done its work; what came of it is in the text");
 const CALL_ID: Fate = Converted(
     "kept; one that is missing is made, and one used twice in an answer gets a number behind it",
+);
+const LATE_NAME: Fate = Converted(
+    "kept; of a stream what comes before it waits for it, and a complete answer with a call that never gets one is a failure",
 );
 const NO_ARGUMENTS: &str = "kept as text, streamed; none become `{}`";
 const ARGUMENTS_OBJECT: Fate = Converted(
@@ -52,7 +62,7 @@ const SOURCES: Fate = Converted(
     "web sources, with the stretch of text in characters; passages of documents are dropped: they have no address there",
 );
 const SOURCES_TO_BLOCKS: Fate = Converted(
-    "web sources as `web_search_result_location` without `encrypted_index`; files are dropped: the dialect knows no file that the client did not send",
+    "web sources as `web_search_result_location`, with a mark of the gateway as `encrypted_index` (taken out again before a request goes to a vendor of Messages); files are dropped: the dialect knows no file that the client did not send",
 );
 
 /// Answers of Chat Completions vendors: in Responses, in Messages.
@@ -68,7 +78,7 @@ pub(super) const CHAT: &[Row] = &[
         "choices[1..]",
         Dropped("no client across the bridge can ask for several"),
     ),
-    both("service_tier", VENDORS),
+    row("service_tier", SERVED, VENDORS),
     both("system_fingerprint", VENDORS),
     row(
         "message.content",
@@ -95,6 +105,7 @@ pub(super) const CHAT: &[Row] = &[
         Dropped("the text is told beside it; its encrypted parts are not carried"),
     ),
     row("message.tool_calls[].id", CALL_ID, CALL_ID),
+    both("message.tool_calls[].function.name", LATE_NAME),
     row(
         "message.tool_calls[].function.arguments",
         Converted(NO_ARGUMENTS),
@@ -127,10 +138,10 @@ pub(super) const CHAT: &[Row] = &[
     row(
         "finish_reason",
         Converted(
-            "`stop`, `tool_calls`: `completed`; `length`: `incomplete` with `max_output_tokens`; `content_filter`: `incomplete` with `content_filter`",
+            "`stop`, `tool_calls` and words that nobody knows: `completed`; `length`: `incomplete` with `max_output_tokens`; `content_filter`: `incomplete` with `content_filter`; `error`, `network_error`: a failure",
         ),
         Converted(
-            "`stop`: `end_turn`; `length`: `max_tokens`; `tool_calls`: `tool_use`; `content_filter`: `refusal`; calls make it `tool_use` whatever the vendor said",
+            "`stop` and words that nobody knows: `end_turn`; `length`: `max_tokens`; `tool_calls`: `tool_use`; `content_filter`: `refusal`; `error`, `network_error`: a failure; calls make `stop` and words that nobody knows `tool_use`, and without calls `tool_calls` is `end_turn`",
         ),
     ),
     row(
@@ -187,6 +198,7 @@ pub(super) const RESPONSES: &[Row] = &[
     ),
     row("output[].reasoning.encrypted_content", CHAT_SEAL, SEALED),
     row("output[].function_call.call_id", CALL_ID, CALL_ID),
+    both("output[].function_call.name", LATE_NAME),
     row(
         "output[].function_call.arguments",
         Converted(NO_ARGUMENTS),
@@ -201,17 +213,17 @@ pub(super) const RESPONSES: &[Row] = &[
         "output[].web_search_call",
         OTHER_TOOLS,
         Converted(
-            "`server_tool_use` and `web_search_tool_result`, without the pages' encrypted content",
+            "a search is `server_tool_use` and `web_search_tool_result`, with a mark of the gateway as the pages' encrypted content (taken out again before a request goes to a vendor of Messages); of several queries the first is told; that a page was opened or searched in is dropped: it is no search, and what came of it is in the text",
         ),
     ),
     both("output[], other types", OTHER_TOOLS),
     row(
         "status, incomplete_details",
         Converted(
-            "`completed`: `stop`, or `tool_calls` if there are any; `max_output_tokens`: `length`; `content_filter` the same; any other reason: `length`",
+            "`completed`: `stop`, or `tool_calls` if there are any; `max_output_tokens`: `length`; `content_filter` the same; any other reason: `length`; any other status of a whole answer, and `failed` or `cancelled` at the end of a stream: a failure",
         ),
         Converted(
-            "`completed`: `end_turn`, or `tool_use` if there are calls; `max_output_tokens`: `max_tokens`; `content_filter`: `refusal`; any other reason: `max_tokens`",
+            "`completed`: `end_turn`, or `tool_use` if there are calls; `max_output_tokens`: `max_tokens`; `content_filter`: `refusal`; any other reason: `max_tokens`; any other status of a whole answer, and `failed` or `cancelled` at the end of a stream: a failure",
         ),
     ),
     row("usage", Kept, USAGE_IN),
@@ -240,7 +252,7 @@ pub(super) const MESSAGES: &[Row] = &[
         "content[].thinking.signature",
         CHAT_SEAL,
         Converted(
-            "`encrypted_content`, sealed as one string that goes back to the same vendor family only; left out if the client did not ask for it",
+            "`encrypted_content`, sealed as one string that goes back to the same vendor family only. A client gets it that asks with `include`, and any client whose response is kept (`store` is not false), for what is kept is what a later turn sends back; else it is left out",
         ),
     ),
     row(
@@ -249,6 +261,12 @@ pub(super) const MESSAGES: &[Row] = &[
         Converted("a `reasoning` item without text, its data sealed as the signature is"),
     ),
     row("content[].tool_use.id", CALL_ID, CALL_ID),
+    both(
+        "content[].tool_use of the tool that stands in for the client's schema",
+        Converted(
+            "the text of the answer, the first call alone; text beside it is dropped, for the client parses the answer; without such a call the text is the answer",
+        ),
+    ),
     both(
         "content[].tool_use.input",
         Converted("`arguments`: the object as text, as the vendor wrote it; streamed"),
@@ -262,10 +280,10 @@ pub(super) const MESSAGES: &[Row] = &[
     row(
         "stop_reason",
         Converted(
-            "`end_turn`, `stop_sequence`: `stop`; `tool_use`: `tool_calls`; `max_tokens`, `model_context_window_exceeded`, `pause_turn`: `length`; `refusal`: `content_filter`",
+            "`end_turn`, `stop_sequence` and words that nobody knows: `stop`, or `tool_calls` if there are any; `tool_use`: `tool_calls`, or `stop` if there are none; `max_tokens`, `model_context_window_exceeded`, `pause_turn`: `length`; `refusal`: `content_filter`",
         ),
         Converted(
-            "`end_turn`, `stop_sequence`, `tool_use`: `completed`; `max_tokens`, `model_context_window_exceeded`, `pause_turn`: `incomplete` with `max_output_tokens`; `refusal`: `incomplete` with `content_filter`",
+            "`end_turn`, `stop_sequence`, `tool_use` and words that nobody knows: `completed`; `max_tokens`, `model_context_window_exceeded`, `pause_turn`: `incomplete` with `max_output_tokens`; `refusal`: `incomplete` with `content_filter`",
         ),
     ),
     both("stop_sequence", NO_PLACE),
@@ -276,7 +294,8 @@ pub(super) const MESSAGES: &[Row] = &[
     ),
     both("container, context_management", NO_PLACE),
     both("usage", USAGE_OUT),
-    both("usage.server_tool_use, service_tier", NO_PLACE),
+    both("usage.server_tool_use", NO_PLACE),
+    row("usage.service_tier", NO_PLACE, SERVED),
     both("ping", Dropped("the gateway sends its own signs of life")),
     both(
         "error",

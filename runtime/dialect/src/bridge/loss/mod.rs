@@ -76,14 +76,32 @@ pub(crate) fn request_fate(
 
 /// The refusal of `field`, which the client wrote at `param`.
 pub(crate) fn refusal(from: Dialect, to: Dialect, field: &str, param: String) -> ApiError {
+    refusal_of_kind(from, to, field, "", param)
+}
+
+/// So many letters of a type that the client wrote are repeated.
+const LONGEST_KIND: usize = 64;
+
+/// The same of one that is of the type `kind`, if it says any.
+pub(crate) fn refusal_of_kind(
+    from: Dialect,
+    to: Dialect,
+    field: &str,
+    kind: &str,
+    param: String,
+) -> ApiError {
     let (word, why) = match request_fate(from, to, field) {
         Some((Fate::Refused(why), _)) => (": ", why),
         // Only for certain values or certain vendors; the row says which.
         Some((Fate::Converted(how) | Fate::Dropped(how), _)) => (". What becomes of such: ", how),
         _ => (": ", "there is no way to say it"),
     };
+    let kind = match kind.chars().take(LONGEST_KIND).collect::<String>() {
+        none if none.is_empty() => none,
+        kind => format!(" of type `{kind}`"),
+    };
     let message = format!(
-        "`{param}` cannot be sent to this model, which is served in the {} dialect{word}{why}.",
+        "`{param}`{kind} cannot be sent to this model, which is served in the {} dialect{word}{why}.",
         title(to)
     );
     ApiError::new(ErrorKind::Unsupported, message).with_param(param)

@@ -1,6 +1,8 @@
 //! A request from one dialect to another.
 
 mod chat;
+mod checks;
+mod choice;
 mod json;
 mod members;
 mod messages;
@@ -12,8 +14,11 @@ mod text;
 mod thinking;
 mod turns;
 
+pub(super) use self::model::Effort;
+
 use self::members::invalid;
-use self::model::{Body, Choice, Conversation, Item, Role, Tool, WebSearch};
+use self::model::{Choice, Conversation, Tool, WebSearch};
+use super::answer::mended_json;
 use super::loss::{self, Fate};
 use super::{Context, Target, ToolName};
 use crate::{ApiError, Dialect, ErrorKind};
@@ -38,6 +43,11 @@ impl Way {
     /// The refusal of `field` (a row of the table), which stands at `param`.
     pub(crate) fn refuse(self, field: &str, param: String) -> ApiError {
         loss::refusal(self.from, self.to, field, param)
+    }
+
+    /// The refusal of what is of the type `kind`.
+    pub(crate) fn refuse_kind(self, field: &str, kind: &str, param: String) -> ApiError {
+        loss::refusal_of_kind(self.from, self.to, field, kind, param)
     }
 
     /// Whether the table refuses `field`.
@@ -85,18 +95,21 @@ impl Way {
 pub fn request(from: Dialect, body: &[u8], to: &Target<'_>) -> Result<Bridged, ApiError> {
     let body = simdutf8::basic::from_utf8(body)
         .map_err(|_| invalid("The request body is not valid UTF-8."))?;
+    let body = &*mended_json(body);
     let way = Way {
         from,
         to: to.dialect,
     };
-    let said = match from {
+    let mut said = match from {
         Dialect::OpenaiChat => chat::read(body, way)?,
         Dialect::OpenaiResponses => responses::read(body, way)?,
         Dialect::AnthropicMessages => messages::read(body, way)?,
         Dialect::OpenaiEmbeddings => return Err(unbridged()),
     };
-    check_refusals(&said, from)?;
+    checks::check(&said, from)?;
+    turns::number_ids(&mut said.items);
     way.check_searches(&said, to)?;
+    choice::fit(&mut said, to.abilities);
     let written = match to.dialect {
         Dialect::OpenaiChat => chat::write(&said, to, way, body.len())?,
         Dialect::OpenaiResponses => responses::write(&said, to, way, body.len())?,
@@ -107,24 +120,6 @@ pub fn request(from: Dialect, body: &[u8], to: &Target<'_>) -> Result<Bridged, A
         context: context(said, way, to, written.tools, written.structured_tool),
         body: written.body,
     })
-}
-
-/// Only the assistant refuses: no dialect has words for a refusal of anybody else.
-fn check_refusals(said: &Conversation<'_>, from: Dialect) -> Result<(), ApiError> {
-    let mut others = said.items.iter().filter_map(|item| match item {
-        Item::Message(message) if message.role != Role::Assistant => Some(&message.parts),
-        _ => None,
-    });
-    let refusal = others.find_map(|parts| {
-        let mut parts = parts.iter();
-        parts.find(|part| matches!(part.body, Body::Refusal(_)))
-    });
-    let Some(refusal) = refusal else {
-        return Ok(());
-    };
-    let param = refusal.place.param(from);
-    let message = format!("`{param}` has a refusal, which only the assistant can give.");
-    Err(invalid(message).with_param(param))
 }
 
 fn unbridged() -> ApiError {

@@ -334,8 +334,8 @@ pub(crate) struct Settings<'a> {
     /// Whom the request is for: `user`, `safety_identifier`, `metadata.user_id`.
     pub(crate) user: Option<Str<'a>>,
     pub(crate) cache_key: Option<Str<'a>>,
-    /// Whether the prompt is to be cached for an hour or longer.
-    pub(crate) cache_long: bool,
+    /// How long the prompt is to be cached, in the words of Chat and Responses.
+    pub(crate) cache_kept: Option<Str<'a>>,
     pub(crate) thinking: Thinking,
     pub(crate) verbosity: Option<Str<'a>>,
     pub(crate) logprobs: bool,
@@ -343,6 +343,13 @@ pub(crate) struct Settings<'a> {
     pub(crate) choices: u32,
     pub(crate) store: Option<bool>,
     pub(crate) max_tool_calls: Option<u64>,
+}
+
+impl Settings<'_> {
+    /// Whether the prompt is to be cached for an hour or longer.
+    pub(crate) fn cache_long(&self) -> bool {
+        self.cache_kept.as_deref() == Some("24h")
+    }
 }
 
 impl Effort {

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
-use super::model::{Input, Item, Tool};
+use super::model::{Call, Input, Item, Tool};
+use super::responses::SEARCH;
 use crate::bridge::ToolName;
 
 /// What Messages vendors call their own search.
@@ -22,6 +23,8 @@ enum Kind {
 pub(crate) struct Names<'a> {
     limit: usize,
     wire: HashMap<(Option<&'a str>, &'a str), String>,
+    /// The client's own tool search, which may have a function of its name beside it.
+    search: Option<String>,
     tools: Vec<ToolName>,
 }
 
@@ -31,6 +34,7 @@ impl<'a> Names<'a> {
         let mut names = Self {
             limit,
             wire: HashMap::new(),
+            search: None,
             tools: Vec::new(),
         };
         let mut taken = HashSet::new();
@@ -42,7 +46,7 @@ impl<'a> Names<'a> {
             let (namespace, name, kind) = match tool {
                 Tool::Function(tool) => (tool.namespace.as_deref(), &*tool.name, Kind::Function),
                 Tool::Custom(tool) => (tool.namespace.as_deref(), &*tool.name, Kind::Custom),
-                Tool::Search { .. } => (None, super::responses::SEARCH, Kind::Search),
+                Tool::Search { .. } => (None, SEARCH, Kind::Search),
                 Tool::Web(_) => continue,
             };
             names.add(namespace, name, kind, &mut taken);
@@ -66,7 +70,11 @@ impl<'a> Names<'a> {
         kind: Kind,
         taken: &mut HashSet<String>,
     ) {
-        if self.wire.contains_key(&(namespace, name)) {
+        let known = match kind {
+            Kind::Search => self.search.is_some(),
+            Kind::Function | Kind::Custom => self.wire.contains_key(&(namespace, name)),
+        };
+        if known {
             return;
         }
         let joined = match namespace {
@@ -92,7 +100,10 @@ impl<'a> Names<'a> {
                 search: kind == Kind::Search,
             });
         }
-        self.wire.insert((namespace, name), wire);
+        match kind {
+            Kind::Search => self.search = Some(wire),
+            Kind::Function | Kind::Custom => _ = self.wire.insert((namespace, name), wire),
+        }
     }
 
     /// What a tool is called at the vendor.
@@ -100,6 +111,19 @@ impl<'a> Names<'a> {
         match self.wire.get(&(namespace, name)) {
             Some(wire) => Cow::Borrowed(wire),
             None => fitting(name, self.limit),
+        }
+    }
+
+    /// What the client's own tool search is called at the vendor.
+    pub(crate) fn search(&self) -> &str {
+        self.search.as_deref().unwrap_or(SEARCH)
+    }
+
+    /// What a called tool is called at the vendor.
+    pub(crate) fn called<'n>(&'n self, call: &'n Call<'_>) -> Cow<'n, str> {
+        match call.input {
+            Input::Search(_) => Cow::Borrowed(self.search()),
+            _ => self.wire(call.namespace.as_deref(), &call.name),
         }
     }
 

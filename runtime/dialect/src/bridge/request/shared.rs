@@ -68,6 +68,14 @@ pub(crate) fn inline<'a>(data: Str<'a>, name: Option<&str>) -> Source<'a> {
     }
 }
 
+/// An output cap, which leaves room for an answer.
+pub(crate) fn positive(cap: Option<u64>, param: &str) -> Result<Option<u64>, ApiError> {
+    if cap == Some(0) {
+        return Err(invalid(format!("`{param}` must be at least 1.")).with_param(param));
+    }
+    Ok(cap)
+}
+
 /// Content that is neither text nor parts.
 pub(crate) fn not_content(param: &str) -> ApiError {
     invalid(format!("`{param}` must be a string or an array.")).with_param(param)
@@ -189,6 +197,16 @@ impl CacheMark {
             r#"{"mode":"explicit"}"#
         }
     }
+}
+
+/// Whether anything of this carries a cache mark.
+pub(crate) fn has_marks(items: &[Item<'_>]) -> bool {
+    let marked = |parts: &[Part<'_>]| parts.iter().any(|part| part.cache.is_some());
+    items.iter().any(|item| match item {
+        Item::Message(message) => marked(&message.parts),
+        Item::Result(result) => result.cache.is_some() || marked(&result.parts),
+        Item::Reasoning(_) | Item::Call(_) => false,
+    })
 }
 
 /// What can be read of reasoning, in one text.

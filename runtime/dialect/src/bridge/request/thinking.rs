@@ -38,21 +38,31 @@ pub(crate) fn plan(thinking: Thinking, to: &Target<'_>, cap: u64, forced: bool) 
     if !to.abilities.reasoning {
         return Plan::Unsaid;
     }
-    if thinking.effort == Some(Effort::None) {
-        return Plan::Disabled;
+    // Where an effort is said, a budget is the effort that it stands for: else the model would think as hard as it likes.
+    let meant = thinking
+        .budget
+        .filter(|_| to.abilities.adaptive_thinking)
+        .map(effort_for);
+    let asked = thinking.effort.or(meant);
+    let effort = asked.and_then(|asked| fitted(asked, to));
+    match (asked, effort) {
+        (Some(Effort::None), Some(Effort::None)) => return Plan::Disabled,
+        // It thinks whatever it is told, and how to have it think little is not known.
+        (Some(Effort::None), None) => return Plan::Unsaid,
+        _ => {}
     }
-    if !thinking.wanted && thinking.effort.is_none() || forced {
+    if !thinking.wanted && effort.is_none() || forced {
         return Plan::Unsaid;
     }
     if to.abilities.adaptive_thinking {
         return Plan::Adaptive {
-            effort: thinking.effort.map(|effort| effort.max(Effort::Low)),
+            effort: effort.map(|effort| effort.max(Effort::Low)),
             summarized: thinking.readable == Some(true),
         };
     }
     let wanted = thinking
         .budget
-        .unwrap_or_else(|| budget(thinking.effort.unwrap_or(Effort::Medium)));
+        .unwrap_or_else(|| budget(effort.unwrap_or(Effort::Medium)));
     match wanted.min(cap / 4 * 3) {
         budget if budget >= SMALLEST_BUDGET => Plan::Budget(budget),
         _ => Plan::Unsaid,
@@ -64,7 +74,18 @@ pub(crate) fn effort(thinking: Thinking, to: &Target<'_>) -> Option<Effort> {
     if !to.abilities.reasoning {
         return None;
     }
-    thinking.effort.or_else(|| thinking.budget.map(effort_for))
+    let asked = thinking.effort.or_else(|| thinking.budget.map(effort_for));
+    fitted(asked?, to)
+}
+
+/// The effort as this model knows it. Whoever cannot be told not to think is told to think as little as it can; nothing
+/// where it is not known how little that is.
+fn fitted(asked: Effort, to: &Target<'_>) -> Option<Effort> {
+    match asked {
+        Effort::None if to.abilities.always_thinks => to.abilities.efforts.least(),
+        Effort::None => Some(Effort::None),
+        other => Some(to.abilities.efforts.nearest(other)),
+    }
 }
 
 fn budget(effort: Effort) -> u64 {
@@ -129,6 +150,26 @@ mod tests {
     }
 
     #[test]
+    fn a_budget_is_the_effort_that_it_stands_for_where_an_effort_is_said() {
+        let to = target(&["reasoning", "adaptive-thinking"]);
+        let thinking = Thinking {
+            budget: Some(3_000),
+            wanted: true,
+            ..Thinking::default()
+        };
+        let asked = |plan| match plan {
+            Plan::Adaptive { effort, .. } => effort,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(asked(plan(thinking, &to, 64_000, false)), Some(Effort::Low));
+        let harder = Thinking {
+            effort: Some(Effort::High),
+            ..thinking
+        };
+        assert_eq!(asked(plan(harder, &to, 64_000, false)), Some(Effort::High));
+    }
+
+    #[test]
     fn a_model_that_does_not_reason_is_told_nothing_and_a_forced_tool_forbids_thinking() {
         assert_eq!(
             plan(hard(Effort::High), &target(&[]), 64_000, false),
@@ -139,6 +180,64 @@ mod tests {
             Plan::Unsaid
         );
         assert_eq!(effort(hard(Effort::High), &target(&[])), None);
+    }
+
+    #[test]
+    fn a_model_is_told_only_efforts_that_it_knows_and_of_two_as_near_the_higher() {
+        let three = ["reasoning", "effort-low", "effort-high", "effort-max"];
+        for (asked, told) in [
+            (Effort::Minimal, Effort::Low),
+            (Effort::Low, Effort::Low),
+            (Effort::Medium, Effort::High),
+            (Effort::High, Effort::High),
+            (Effort::Xhigh, Effort::Max),
+            (Effort::Max, Effort::Max),
+            (Effort::None, Effort::None),
+        ] {
+            assert_eq!(effort(hard(asked), &target(&three)), Some(told));
+            // Where nothing is listed nothing is known, and the asked one is sent.
+            assert_eq!(effort(hard(asked), &target(&["reasoning"])), Some(asked));
+        }
+        let four = [&three[..], &["adaptive-thinking", "effort-medium"]].concat();
+        let told = |asked| plan(hard(asked), &target(&four), 64_000, false);
+        for (asked, told) in [
+            (Effort::Minimal, told(Effort::Low)),
+            (Effort::Xhigh, told(Effort::Max)),
+        ] {
+            assert_eq!(plan(hard(asked), &target(&four), 64_000, false), told);
+        }
+        assert_ne!(told(Effort::Medium), told(Effort::High));
+        let budget = Thinking {
+            budget: Some(9_000),
+            wanted: true,
+            ..Thinking::default()
+        };
+        assert_eq!(effort(budget, &target(&three)), Some(Effort::High));
+    }
+
+    #[test]
+    fn a_model_that_always_thinks_is_never_told_not_to() {
+        let off = Thinking {
+            effort: Some(Effort::None),
+            ..Thinking::default()
+        };
+        let levels = ["reasoning", "always-thinks", "effort-high", "effort-low"];
+        assert_eq!(effort(off, &target(&levels)), Some(Effort::Low));
+        let adaptive = [&levels[..], &["adaptive-thinking"]].concat();
+        assert_eq!(
+            plan(off, &target(&adaptive), 64_000, false),
+            Plan::Adaptive {
+                effort: Some(Effort::Low),
+                summarized: false
+            }
+        );
+        let unknown = target(&["reasoning", "always-thinks", "adaptive-thinking"]);
+        assert_eq!(effort(off, &unknown), None);
+        assert_eq!(plan(off, &unknown, 64_000, false), Plan::Unsaid);
+        // Whoever can do without is told so.
+        let able = target(&["reasoning", "adaptive-thinking", "effort-low"]);
+        assert_eq!(effort(off, &able), Some(Effort::None));
+        assert_eq!(plan(off, &able, 64_000, false), Plan::Disabled);
     }
 
     #[test]

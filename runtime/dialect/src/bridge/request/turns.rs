@@ -1,7 +1,7 @@
 //! The conversation as Chat and Messages want it: what the assistant said and called, then at once what came of every
 //! call, then whatever was said meanwhile.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use super::members::invalid;
 use super::model::{Call, Item, Message, Role, ToolResult};
@@ -18,15 +18,66 @@ pub(crate) enum Turn<'c, 'a> {
     Results(Vec<&'c ToolResult<'a>>),
 }
 
-/// Sorts what was said into turns. Every call must have a result and every result a call.
+/// Tells calls of one id apart by a number behind it, from the second on, and their results with them: some vendors' models
+/// count anew in every turn, others want each id once. Results belong to such calls in their order.
+pub(crate) fn number_ids(items: &mut [Item<'_>]) {
+    let mut results: HashMap<&str, VecDeque<usize>> = HashMap::new();
+    let mut called: HashMap<&str, usize> = HashMap::new();
+    let mut repeated = Vec::new();
+    for (at, item) in items.iter().enumerate() {
+        match item {
+            Item::Call(call) => {
+                let times = called.entry(&call.id).or_default();
+                *times += 1;
+                repeated.push((at, &*call.id, *times));
+            }
+            Item::Result(result) => results.entry(&result.id).or_default().push_back(at),
+            Item::Message(_) | Item::Reasoning(_) => {}
+        }
+    }
+    if called.len() == repeated.len() {
+        return;
+    }
+    let mut made = HashSet::new();
+    let mut renamed = Vec::new();
+    for (call, id, times) in repeated {
+        let result = results.get_mut(id).and_then(VecDeque::pop_front);
+        if let Some(result) = result.filter(|result| times > 1 && *result > call) {
+            let mut own = format!("{id}_{times}");
+            while called.contains_key(&*own) || made.contains(&own) {
+                own.push('_');
+            }
+            made.insert(own.clone());
+            renamed.push((call, own.clone()));
+            renamed.push((result, own));
+        }
+    }
+    for (at, own) in renamed {
+        match &mut items[at] {
+            Item::Call(Call { id, .. }) | Item::Result(ToolResult { id, .. }) => *id = own.into(),
+            Item::Message(_) | Item::Reasoning(_) => {}
+        }
+    }
+}
+
+/// Sorts what was said into turns. Every call must have a result and every result a call before it.
 pub(crate) fn turns<'c, 'a>(
     items: &'c [Item<'a>],
     from: Dialect,
 ) -> Result<Vec<Turn<'c, 'a>>, ApiError> {
+    let mut waiting: HashMap<&str, usize> = HashMap::new();
     let mut results: HashMap<&str, VecDeque<&ToolResult<'a>>> = HashMap::new();
     for item in items {
-        if let Item::Result(result) = item {
-            results.entry(&result.id).or_default().push_back(result);
+        match item {
+            Item::Call(call) => *waiting.entry(&call.id).or_default() += 1,
+            Item::Result(result) => match waiting.get_mut(&*result.id) {
+                Some(calls) if *calls > 0 => {
+                    *calls -= 1;
+                    results.entry(&result.id).or_default().push_back(result);
+                }
+                _ => return Err(uncalled(result, from)),
+            },
+            Item::Message(_) | Item::Reasoning(_) => {}
         }
     }
     let mut turns = Vec::with_capacity(items.len());
@@ -43,20 +94,15 @@ pub(crate) fn turns<'c, 'a>(
         }
     }
     close(&mut assistant, &mut results, &mut turns, from)?;
-    match results.values().flatten().next() {
-        None => Ok(turns),
-        Some(_) => {
-            let left = items.iter().find_map(|item| match item {
-                Item::Result(result) if !results.get(&*result.id)?.is_empty() => Some(result),
-                _ => None,
-            });
-            let (id, param) = left.map_or_else(Default::default, |result| {
-                (result.id.to_string(), result.place.param(from))
-            });
-            let message = format!("No tool call found for the tool result with the id `{id}`.");
-            Err(invalid(message).with_param(param))
-        }
-    }
+    Ok(turns)
+}
+
+fn uncalled(result: &ToolResult<'_>, from: Dialect) -> ApiError {
+    let message = format!(
+        "No tool call found for the tool result with the id `{}`.",
+        &*result.id
+    );
+    invalid(message).with_param(result.place.param(from))
 }
 
 fn close<'c, 'a>(

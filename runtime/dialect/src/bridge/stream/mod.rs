@@ -148,7 +148,7 @@ impl StreamBridge {
         out.extend_from_slice(sign_of_life(self.context.from));
     }
 
-    /// Bytes held, of which `limit` is the most.
+    /// Bytes held of the answer, of which `limit` is the most. What it repeats of the request is beside it ([`Context::echo`]).
     pub fn held(&self) -> usize {
         self.splitter.held() + self.state.held()
     }

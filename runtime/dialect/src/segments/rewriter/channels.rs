@@ -108,15 +108,6 @@ impl Channels {
             .any(|(known, state)| *known == channel && !state.received.is_empty())
     }
 
-    /// What may go out of this channel so far.
-    pub(super) fn so_far(&self, channel: Channel) -> String {
-        self.states
-            .iter()
-            .find(|(known, _)| *known == channel)
-            .map(|(_, state)| state.delivered.clone())
-            .unwrap_or_default()
-    }
-
     pub(super) fn model(&self, channel: Channel) -> &[u8] {
         self.states
             .iter()

@@ -3,7 +3,7 @@
 use super::{AnswerRewriter, Channel, Denied, Kind, TextFilter, Turn};
 use crate::json::text::quote;
 use crate::json::walk::Raw;
-use crate::segments::find::{Field, Finder};
+use crate::segments::find::{Field, Finder, Found};
 use crate::segments::{Role, choices, exchange};
 
 impl AnswerRewriter {
@@ -63,11 +63,7 @@ impl AnswerRewriter {
                 }
                 continue;
             }
-            let channel = Channel {
-                group: found.group,
-                part: found.part,
-                field: found.field as u32,
-            };
+            let channel = channel(found);
             if found.kind != Kind::Reasoning {
                 // Reasoning is over where the answer begins: what it held back belongs before it.
                 for over in self
@@ -78,11 +74,9 @@ impl AnswerRewriter {
                 }
             }
             let mut passed = self.channels.push(channel, found.kind, &text, filter)?;
-            let last = !finder.found[position + 1..].iter().any(|later| {
-                (later.group, later.part, later.field) == (found.group, found.part, found.field)
-            });
-            if last && ending.contains(&channel.group) {
-                // The choice ends with this very delta: what was held back goes into it.
+            let later = &finder.found[position + 1..];
+            if ends_here(channel, later, &ending) {
+                // No later delta goes on with it: what was held back goes into this one.
                 passed.push_str(&self.channels.finish(channel, filter)?.unwrap_or_default());
             }
             if passed != text {
@@ -92,6 +86,42 @@ impl AnswerRewriter {
         ending
             .into_iter()
             .try_for_each(|group| self.flush(Some(group), filter, turn))
+    }
+}
+
+/// The channel of a piece. A delta whose content is a list of parts goes on with one text, as one does whose content is a
+/// string: what is held back of either comes in a string.
+fn channel(found: &Found<'_>) -> Channel {
+    let (part, field) = match found.field {
+        Field::ReasoningDetail | Field::Arguments | Field::Input => (found.part, found.field),
+        Field::Summary => (0, Field::Reasoning),
+        field => (0, field),
+    };
+    Channel {
+        group: found.group,
+        part,
+        field: field as u32,
+    }
+}
+
+/// Whether a channel is over with the piece before `later` pieces of the same chunk: its choice ends, or the answer begins
+/// behind the reasoning.
+fn ends_here(of: Channel, later: &[Found<'_>], ending: &[u32]) -> bool {
+    let says = |piece: &Found<'_>| piece.value.text().is_some_and(|text| !text.is_empty());
+    let goes_on = later
+        .iter()
+        .position(|piece| channel(piece) == of && says(piece));
+    let answer = later.iter().position(|piece| {
+        piece.group == of.group
+            && piece.kind != Kind::Reasoning
+            && piece.field != Field::Other
+            && says(piece)
+    });
+    match (goes_on, answer) {
+        (Some(goes_on), Some(answer)) => is_reasoning(of) && answer < goes_on,
+        (None, Some(_)) if is_reasoning(of) => true,
+        (None, _) => ending.contains(&of.group),
+        (Some(_), None) => false,
     }
 }
 

@@ -185,12 +185,13 @@ impl AnswerRewriter {
                 self.channels
                     .whole(found.group, found.kind, &text, filter)?
             }
-            Phase::Begin if self.channels.is_known(channel) => self.channels.so_far(channel),
-            Phase::Begin => self
+            Phase::Begin if !self.channels.is_known(channel) => self
                 .channels
                 .push_remembered(channel, found.kind, &text, None, filter)?,
-            Phase::End => {
-                self.end(channel, sequence, filter, turn)?;
+            phase => {
+                if phase == Phase::End {
+                    self.end(channel, sequence, filter, turn)?;
+                }
                 match self.channels.delivered(channel, &text) {
                     Some(delivered) => delivered.to_owned(),
                     // It says something else than was streamed, or nothing was.

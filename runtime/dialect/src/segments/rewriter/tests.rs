@@ -218,6 +218,31 @@ fn choices_are_judged_apart() {
     );
 }
 
+/// What was held back of them would come before what had gone out, or as another part.
+#[test]
+fn text_in_parts_and_reasoning_beside_the_answer_keep_their_order() {
+    let stream = [
+        chunk(json!({"content": [{"type": "text", "text": "one hunt"}, {"type": "text", "text": "er2, two hun"}]}), json!(null)),
+        chunk(json!({"content": [{"type": "thinking", "thinking": "a hunt"}, {"type": "text", "text": "t"}]}), json!(null)),
+        // In this order, which a map does not keep.
+        chunk(json!("both"), json!(null)).replace(r#""both""#, r#"{"reasoning":"b hunt","content":"s"}"#),
+        chunk(json!({"content": [{"type": "text", "text": " hunt"}, {"type": "text", "text": ""}]}), json!("stop")),
+    ]
+    .concat();
+    let out = data(&masked(Operation::ChatCompletions, &stream));
+    let delta = |at: usize| &out[at]["choices"][0]["delta"];
+    assert_eq!(delta(0)["content"][0]["text"], "one ");
+    assert_eq!(delta(0)["content"][1]["text"], format!("{MASK}, two "));
+    assert_eq!(delta(1)["content"][0]["thinking"], "a hunt");
+    assert_eq!(delta(1)["content"][1]["text"], "");
+    assert_eq!(
+        delta(2),
+        &json!({"reasoning": "b hunt", "content": "hunts"})
+    );
+    assert_eq!(delta(3)["content"][0]["text"], " hunt");
+    assert_eq!(out.len(), 4, "nothing was put in");
+}
+
 #[test]
 fn a_stream_without_its_end_gives_back_what_was_held() {
     let stream = chunk(json!({"content": "a hunt"}), Value::Null);
@@ -365,6 +390,22 @@ fn sparse_responses_streams_are_judged_too() {
         format!("say {MASK}")
     );
     assert_eq!(out[2]["response"]["output_text"], format!("say {MASK}"));
+}
+
+/// What a beginning says is taken for what was streamed only where it is that, or the client would lose it.
+#[test]
+fn a_beginning_told_once_more_is_replaced_only_where_it_says_the_same() {
+    let begins = |text: &str| json!({"type": "response.content_part.added", "output_index": 0, "content_index": 0, "part": {"type": "output_text", "text": text}});
+    let events = [
+        begins("say hunter2"),
+        json!({"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "delta": " now"}),
+        begins("say hunter2 now"),
+        begins("another hunter2"),
+    ];
+    let out = data(&masked(Operation::Responses, &sse(&events)));
+    assert_eq!(out[0]["part"]["text"], format!("say {MASK}"));
+    assert_eq!(out[2]["part"]["text"], format!("say {MASK} now"));
+    assert_eq!(out[3]["part"]["text"], format!("another {MASK}"));
 }
 
 #[test]

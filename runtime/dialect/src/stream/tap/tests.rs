@@ -250,6 +250,21 @@ fn data_may_have_several_lines() {
 }
 
 #[test]
+fn what_a_chat_vendor_read_from_its_cache_is_counted_wherever_it_says_so() {
+    for cached in [
+        "\"prompt_cache_hit_tokens\":6,\"prompt_cache_miss_tokens\":3",
+        "\"cached_tokens\":6",
+        "\"cached_tokens\":6,\"prompt_tokens_details\":{\"cached_tokens\":6}",
+    ] {
+        let stream = format!(
+            "data: {{\"choices\":[],\"usage\":{{\"prompt_tokens\":9,\"completion_tokens\":1,{cached}}}}}\n\ndata: [DONE]\n\n"
+        );
+        let usage = read(Operation::ChatCompletions, &stream).usage.unwrap();
+        assert_eq!((usage.input, usage.cache_read, usage.output), (3, 6, 1));
+    }
+}
+
+#[test]
 fn hints_lead_to_usage_in_unusual_events() {
     let stream = b"data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"billing\":{\"prompt_tokens\":9,\"completion_tokens\":1,\"cached\":4}}]}\n\n";
     let hints = UsageHints {

@@ -1,7 +1,8 @@
-//! Usage rows for other programs: as CSV, as JSON lines, as FOCUS. Written as they are read, whatever there is of them.
+//! Usage rows for other programs: as CSV, as JSON lines, as FOCUS, under the names of OpenTelemetry. Written as they are read, whatever there is of them.
 
 mod csv;
 mod focus;
+mod otel;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ use tollgate_governance::{RollupFilter, UsageRow};
 use tollgate_store::{Order, Visit, usage};
 
 use super::error::ControlError;
+use super::management::Manager;
 use super::usage::{Filter, RowView, admits};
 use super::{Control, now_ms};
 use focus::Focus;
@@ -29,6 +31,8 @@ pub enum ExportFormat {
     Jsonl,
     /// FOCUS 1.2 as CSV: what cost something or used tokens.
     Focus,
+    /// A row in a line, its members named as in OpenTelemetry's conventions for generative AI.
+    Otel,
 }
 
 impl FromStr for ExportFormat {
@@ -39,8 +43,9 @@ impl FromStr for ExportFormat {
             "csv" => Ok(Self::Csv),
             "jsonl" => Ok(Self::Jsonl),
             "focus" => Ok(Self::Focus),
+            "otel" => Ok(Self::Otel),
             other => {
-                let message = format!("is `csv`, `jsonl` or `focus`, not `{other}`");
+                let message = format!("is `csv`, `jsonl`, `focus` or `otel`, not `{other}`");
                 Err(ControlError::invalid("format", message))
             }
         }
@@ -50,23 +55,26 @@ impl FromStr for ExportFormat {
 /// An export that was asked for and can begin.
 pub struct UsageExport {
     control: Arc<Control>,
+    by: Manager,
     wanted: RollupFilter,
     format: ExportFormat,
 }
 
 impl Control {
-    /// Reads what an export asks for. Nothing is read from the store yet.
+    /// Reads what somebody's export asks for. Nothing is read from the store yet.
     ///
     /// # Errors
     /// The account is unknown or a value is wrong.
     pub fn usage_export(
         self: &Arc<Self>,
+        by: &Manager,
         filter: &Filter,
         format: ExportFormat,
     ) -> Result<UsageExport, ControlError> {
         Ok(UsageExport {
-            wanted: self.wanted(filter)?,
+            wanted: self.management(by).wanted(filter)?,
             control: Arc::clone(self),
+            by: by.clone(),
             format,
         })
     }
@@ -80,6 +88,7 @@ impl UsageExport {
     /// The store fails: what was handed on is not the whole.
     pub fn write(&self, out: &mut dyn FnMut(Vec<u8>) -> bool) -> Result<(), ControlError> {
         let control = &self.control;
+        let management = control.management(&self.by);
         control.catch_up();
         let until = self.wanted.until_ms.unwrap_or(u64::MAX);
         let range = self.wanted.from_ms.unwrap_or(0)..until.min(now_ms().saturating_add(1));
@@ -88,7 +97,9 @@ impl UsageExport {
         writer.heading(&mut piece);
         let mut wanted = true;
         usage::scan(&*control.store, range, Order::OldestFirst, &mut |row| {
-            if admits(&self.wanted, &row) {
+            if admits(&self.wanted, &row)
+                && let Some(row) = management.row(row)
+            {
                 writer.row(&row, &mut piece);
             }
             if piece.len() >= CHUNK {
@@ -111,12 +122,17 @@ impl UsageExport {
         match self.format {
             ExportFormat::Csv => Writer::Csv { currency },
             ExportFormat::Jsonl => Writer::Jsonl,
+            ExportFormat::Otel => Writer::Otel { currency },
             ExportFormat::Focus => {
                 let state = self.control.state.lock();
-                let root = state.directory.root();
-                let (id, name) = root.map_or_else(Default::default, |root| {
-                    let name = root.alias.as_ref().unwrap_or(&root.name);
-                    (root.id.to_string(), name.clone())
+                let management = self.control.management(&self.by);
+                let top = match management.top() {
+                    None => state.directory.root(),
+                    Some(top) => state.directory.get(top),
+                };
+                let (id, name) = top.map_or_else(Default::default, |top| {
+                    let name = top.alias.as_ref().unwrap_or(&top.name);
+                    (top.id.to_string(), name.clone())
                 });
                 let zone = self.control.rollup_zone.clone();
                 Writer::Focus(Box::new(Focus::new(id, name, currency, zone)))
@@ -129,6 +145,7 @@ impl UsageExport {
 enum Writer {
     Csv { currency: String },
     Jsonl,
+    Otel { currency: String },
     Focus(Box<Focus>),
 }
 
@@ -136,7 +153,7 @@ impl Writer {
     fn heading(&self, out: &mut Vec<u8>) {
         match self {
             Self::Csv { .. } => csv::line(out, rows::COLUMNS),
-            Self::Jsonl => {}
+            Self::Jsonl | Self::Otel { .. } => {}
             Self::Focus(_) => csv::line(out, focus::COLUMNS),
         }
     }
@@ -147,6 +164,10 @@ impl Writer {
             Self::Jsonl => {
                 // A row is made of strings and numbers, and writing to memory does not fail.
                 let _ = serde_json::to_writer(&mut *out, &RowView::new(row));
+                out.push(b'\n');
+            }
+            Self::Otel { currency } => {
+                let _ = serde_json::to_writer(&mut *out, &otel::attributes(row, currency));
                 out.push(b'\n');
             }
             Self::Focus(focus) => {

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use tollgate_governance::UsageRow;
 
+use crate::control::usage::hex;
+
 /// Named as the API names the members. Money is in micro-units, times are RFC 3339.
 pub(super) const COLUMNS: [&str; 41] = [
     "request_id",
@@ -53,14 +55,10 @@ pub(super) const COLUMNS: [&str; 41] = [
 /// The cells of a row, in the order of [`COLUMNS`].
 pub(super) fn cells(row: &UsageRow<'_>, currency: &str) -> [String; COLUMNS.len()] {
     let tokens = &row.tokens;
-    let policies = row.policies.iter().map(|act| {
-        let digest: String = act
-            .digest
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        format!("{}@{digest}", act.component)
-    });
+    let policies = row
+        .policies
+        .iter()
+        .map(|act| format!("{}@{}", act.component, hex(&act.digest)));
     [
         row.request.to_string(),
         moment(row.admitted_ms),
@@ -117,7 +115,7 @@ pub(super) fn tags(row: &UsageRow<'_>) -> String {
 }
 
 /// RFC 3339 to the millisecond, UTC; nothing for a moment that no calendar knows.
-fn moment(ms: u64) -> String {
+pub(super) fn moment(ms: u64) -> String {
     let stamp = i64::try_from(ms)
         .ok()
         .and_then(|ms| Timestamp::from_millisecond(ms).ok());

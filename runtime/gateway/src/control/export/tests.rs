@@ -274,6 +274,83 @@ fn what_was_refused_is_no_charge() {
 }
 
 #[test]
+fn otel_names_what_the_conventions_name_and_counts_as_they_do() {
+    let told = |row: UsageRow<'_>| {
+        let writer = Writer::Otel {
+            currency: "USD".into(),
+        };
+        let text = written(writer, &[row]);
+        assert_eq!(text.iter().filter(|byte| **byte == b'\n').count(), 1);
+        serde_json::from_slice::<serde_json::Value>(&text).unwrap()
+    };
+    let row = |operation: &'static str| UsageRow {
+        operation: operation.into(),
+        stream: true,
+        status: 200,
+        session: "s".into(),
+        ttfb_ms: Some(250),
+        total_ms: 1_500,
+        ..row()
+    };
+    let line = told(row("messages"));
+    for (name, value) in [
+        ("gen_ai.operation.name", "chat".into()),
+        ("gen_ai.provider.name", "vendor".into()),
+        ("gen_ai.request.model", "m".into()),
+        ("gen_ai.response.model", "m-1".into()),
+        ("gen_ai.conversation.id", "s".into()),
+        ("gen_ai.request.stream", true.into()),
+        // With what the cache gave and got; reasoning is in the output already.
+        ("gen_ai.usage.input_tokens", 37.into()),
+        ("gen_ai.usage.output_tokens", 5.into()),
+        ("gen_ai.usage.cache_read.input_tokens", 20.into()),
+        ("gen_ai.usage.cache_creation.input_tokens", 7.into()),
+        ("gen_ai.usage.reasoning.output_tokens", 2.into()),
+        (
+            "gen_ai.response.time_to_first_chunk",
+            serde_json::json!(0.25),
+        ),
+        ("http.response.status_code", 200.into()),
+        ("tollgate.duration", serde_json::json!(1.5)),
+        ("tollgate.charged", 3_000_000.into()),
+        ("tollgate.currency", "USD".into()),
+        ("tollgate.account.path", "root/sales".into()),
+        ("tollgate.tag.cc", "7".into()),
+    ] {
+        assert_eq!(line[name], value, "{name}: {line}");
+    }
+    assert!(line.get("error.type").is_none(), "{line}");
+    for (operation, name) in [
+        ("chat-completions", "chat"),
+        ("responses", "chat"),
+        ("embeddings", "embeddings"),
+        ("count-tokens", "count_tokens"),
+    ] {
+        assert_eq!(told(row(operation))["gen_ai.operation.name"], name);
+    }
+    // Nobody answered: there is no model of an answer.
+    let failed = UsageRow {
+        error: "no-upstream".into(),
+        status: 503,
+        ttfb_ms: None,
+        ..row("messages")
+    };
+    let line = told(failed);
+    assert_eq!(line["error.type"], "no-upstream");
+    assert!(line.get("gen_ai.response.model").is_none(), "{line}");
+    // Members are those of the conventions or ours.
+    for name in line.as_object().unwrap().keys() {
+        let known = [
+            "gen_ai.",
+            "tollgate.",
+            "error.type",
+            "http.response.status_code",
+        ];
+        assert!(known.iter().any(|known| name.starts_with(known)), "{name}");
+    }
+}
+
+#[test]
 fn a_format_that_there_is_not_is_blamed() {
     assert_eq!("csv".parse::<ExportFormat>().unwrap(), ExportFormat::Csv);
     let error = "xlsx".parse::<ExportFormat>().unwrap_err();

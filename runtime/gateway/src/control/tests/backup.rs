@@ -11,7 +11,7 @@ fn back_up(control: &Control, folder: &Path) -> Result<BackupManifest, ControlEr
 #[test]
 fn a_restored_gateway_has_accounts_keys_credit_and_usage() {
     let folder = tempfile::tempdir().unwrap();
-    let control = open(folder.path());
+    let control = open_by_day(folder.path());
     account(&control, "root", "a");
     let issued = key(&control, "root/a");
     let request = GrantRequest {
@@ -21,7 +21,7 @@ fn a_restored_gateway_has_accounts_keys_credit_and_usage() {
         from: Some(Counterpart::Treasury),
         expires_ms: None,
     };
-    control.grant(&request).unwrap();
+    control.operator().grant(&request).unwrap();
     used(&control, "root/a", now_ms(), 7);
     let copy = folder.path().join("copy");
     let manifest = back_up(&control, &copy).unwrap();
@@ -32,14 +32,15 @@ fn a_restored_gateway_has_accounts_keys_credit_and_usage() {
     end(control);
 
     let elsewhere = tempfile::tempdir().unwrap();
-    let config = config(elsewhere.path());
+    let config = by_day(elsewhere.path());
     let restored = restore(&config, &copy).unwrap();
     std::fs::copy(master_key, &restored.master_key).unwrap();
     let control = Control::open(config).unwrap();
     assert!(known(&control, issued.key.expose()));
-    assert_eq!(control.wallet("root/a").unwrap().available, 50);
+    assert_eq!(control.operator().wallet("root/a").unwrap().available, 50);
     assert_eq!(
         control
+            .operator()
             .account("root/a")
             .unwrap()
             .effective
@@ -47,8 +48,8 @@ fn a_restored_gateway_has_accounts_keys_credit_and_usage() {
             .spent_today,
         7
     );
-    assert!(control.account("root/later").is_err());
-    assert!(control.grant(&request).unwrap().repeated);
+    assert!(control.operator().account("root/later").is_err());
+    assert!(control.operator().grant(&request).unwrap().repeated);
 }
 
 #[test]

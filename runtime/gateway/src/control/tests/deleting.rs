@@ -31,11 +31,15 @@ fn fund(control: &Control, account: &str, amount: i64) {
         from: Some(Counterpart::Treasury),
         expires_ms: None,
     };
-    control.grant(&request).unwrap();
+    control.operator().grant(&request).unwrap();
 }
 
 fn paths(control: &Control) -> Vec<String> {
-    let accounts = control.accounts(None).unwrap().accounts;
+    let accounts = control
+        .operator()
+        .accounts(&Listing::default())
+        .unwrap()
+        .accounts;
     accounts.into_iter().map(|account| account.path).collect()
 }
 
@@ -47,6 +51,7 @@ fn an_account_with_something_hanging_on_it_is_kept_unless_a_mode_says_otherwise(
     account(&control, "root/a", "b");
     let refused = |target: &str, word: &str| {
         let error = control
+            .operator()
             .delete_account(target, DeleteMode::Refuse)
             .unwrap_err();
         assert_eq!(error.kind, Kind::Conflict);
@@ -57,12 +62,16 @@ fn an_account_with_something_hanging_on_it_is_kept_unless_a_mode_says_otherwise(
     let key = key(&control, "root/a/b");
     refused("root/a/b", "active keys");
     let running = admit(&control, &key);
-    control.revoke_key(&key.view.id.to_string(), false).unwrap();
+    control
+        .operator()
+        .revoke_key(&key.view.id.to_string(), false)
+        .unwrap();
     refused("root/a/b", "under way");
     drop(running);
     fund(&control, "root/a/b", 5);
     refused("root/a/b", "credit");
     let gone = control
+        .operator()
         .delete_account("root/a", DeleteMode::Cascade)
         .unwrap();
     assert_eq!(
@@ -70,8 +79,8 @@ fn an_account_with_something_hanging_on_it_is_kept_unless_a_mode_says_otherwise(
         (2, tollgate_governance::Status::Archived)
     );
     assert_eq!(paths(&control), ["root"]);
-    assert_eq!(control.wallet("root").unwrap().available, 5);
-    assert_eq!(control.archived_accounts().accounts.len(), 2);
+    assert_eq!(control.operator().wallet("root").unwrap().available, 5);
+    assert_eq!(control.operator().archived_accounts().accounts.len(), 2);
     account(&control, "root", "a");
 }
 
@@ -85,17 +94,18 @@ fn a_deleted_account_waits_for_its_requests_then_its_credit_goes_up_across_a_res
     let key = key(&control, "root/a");
     let running = admit(&control, &key);
     let gone = control
+        .operator()
         .delete_account("root/a", DeleteMode::Cascade)
         .unwrap();
     assert_eq!(gone.state, tollgate_governance::Status::Closing);
     assert!(!known(&control, key.key.expose()), "no new request");
     assert!(control.archive_drained().is_none());
-    let closing = control.account("root/a").unwrap();
+    let closing = control.operator().account("root/a").unwrap();
     assert_eq!(
         (closing.account.status, closing.effective.used.running),
         (tollgate_governance::Status::Closing, 1)
     );
-    assert_eq!(control.wallet("root/a").unwrap().held, 1);
+    assert_eq!(control.operator().wallet("root/a").unwrap().held, 1);
     let error = patch(&control, "root/a", r#"{"status":"active"}"#).unwrap_err();
     assert_eq!(error.kind, Kind::Conflict);
     drop(running);
@@ -105,7 +115,7 @@ fn a_deleted_account_waits_for_its_requests_then_its_credit_goes_up_across_a_res
     assert_eq!(paths(&control), ["root", "root/a"]);
     assert!(control.archive_drained().is_none());
     assert_eq!(paths(&control), ["root"]);
-    assert_eq!(control.wallet("root").unwrap().available, 10);
+    assert_eq!(control.operator().wallet("root").unwrap().available, 10);
     assert_eq!(control.ledger_status().unwrap().imbalance, 0);
 }
 
@@ -118,6 +128,7 @@ fn what_is_below_a_deleted_account_moves_up_when_asked_and_keeps_working() {
     let kept = key(&control, "root/a/b");
     let lost = key(&control, "root/a");
     control
+        .operator()
         .delete_account("root/a", DeleteMode::Reparent)
         .unwrap();
     assert_eq!(paths(&control), ["root", "root/b"]);
@@ -133,10 +144,11 @@ fn the_thread_archives_what_has_drained_and_ends_with_the_process() {
     let running = admit(&control, &key);
     control.tend().unwrap();
     control
+        .operator()
         .delete_account("root/a", DeleteMode::Cascade)
         .unwrap();
     drop(running);
-    while control.account("root/a").is_ok() {
+    while control.operator().account("root/a").is_ok() {
         std::thread::sleep(Duration::from_millis(10));
     }
     end(control);

@@ -3,7 +3,7 @@
 use super::*;
 
 fn effective(control: &Control, target: &str) -> serde_json::Value {
-    serde_json::to_value(control.account(target).unwrap().effective).unwrap()
+    serde_json::to_value(control.operator().account(target).unwrap().effective).unwrap()
 }
 
 #[test]
@@ -81,12 +81,44 @@ fn every_boundary_tells_its_effective_value_and_who_decides_it() {
 }
 
 #[test]
-fn of_all_limits_of_a_kind_the_one_with_least_left_decides() {
+fn answers_are_kept_because_the_root_says_so_and_not_kept_because_of_the_topmost_account_that_does()
+{
     let folder = tempfile::tempdir().unwrap();
     let control = open(folder.path());
     account(&control, "root", "a");
+    account(&control, "root/a", "b");
+    let says = |target: &str, body: &str| {
+        patch(&control, target, body).unwrap();
+    };
+    let keeps = |target: &str| effective(&control, target)["keep_answers"].clone();
+    let by = |value: bool, source: &str| serde_json::json!({ "value": value, "source": source });
+    // Of a first start.
+    assert_eq!(keeps("root/a/b"), by(true, "root"));
+    says("root/a", r#"{"keep_answers":false}"#);
+    // Looser than what is above: kept as it was set.
+    says("root/a/b", r#"{"keep_answers":true}"#);
+    assert_eq!(keeps("root/a/b"), by(false, "root/a"));
+    assert_eq!(keeps("root"), by(true, "root"));
+    says("root/a/b", r#"{"keep_answers":false}"#);
+    assert_eq!(keeps("root/a/b"), by(false, "root/a"));
+    says("root/a", r#"{"keep_answers":null}"#);
+    assert_eq!(keeps("root/a/b"), by(false, "root/a/b"));
+    // As a store of an older version has it.
+    says("root", r#"{"keep_answers":null}"#);
+    says("root/a/b", r#"{"keep_answers":true}"#);
+    assert_eq!(keeps("root/a/b"), serde_json::json!({ "value": true }));
+    says("root", r#"{"keep_answers":false}"#);
+    assert_eq!(keeps("root/a/b"), by(false, "root"));
+}
+
+#[test]
+fn of_all_limits_of_a_kind_the_one_with_least_left_decides() {
+    let folder = tempfile::tempdir().unwrap();
+    let control = open_by_day(folder.path());
+    account(&control, "root", "a");
     let change = |target: &str, body: &str| {
         control
+            .operator()
             .change_limits(target, &serde_json::from_str(body).unwrap())
             .unwrap()
     };
@@ -96,8 +128,9 @@ fn of_all_limits_of_a_kind_the_one_with_least_left_decides() {
     );
     used(&control, "root", now_ms(), 60);
     end(control);
-    let control = open(folder.path());
+    let control = open_by_day(folder.path());
     let view = control
+        .operator()
         .change_limits(
             "root/a",
             &serde_json::from_str(r#"{"limits":{"daily_limit":50}}"#).unwrap(),
@@ -112,9 +145,9 @@ fn of_all_limits_of_a_kind_the_one_with_least_left_decides() {
                 limit.source.as_str(),
                 limit.kind,
                 models,
-                limit.value,
-                limit.used,
-                limit.decides,
+                limit.value.unwrap(),
+                limit.used.unwrap(),
+                limit.decides.unwrap(),
             )
         })
         .collect();
@@ -129,6 +162,7 @@ fn of_all_limits_of_a_kind_the_one_with_least_left_decides() {
         ]
     );
     let view = control
+        .operator()
         .change_limits(
             "root",
             &serde_json::from_str(r#"{"limits":{"rpm":null},"model_limits":{"m*":null}}"#).unwrap(),
@@ -161,7 +195,7 @@ fn names_of_operations_and_providers_that_mean_nothing_are_refused_but_not_those
         (r#"{"endpoints":["mesages"]}"#, "scope.endpoints"),
         (r#"{"providers":["none"]}"#, "scope.providers"),
     ] {
-        let error = control.create_key(&draft(scope)).err().unwrap();
+        let error = control.operator().create_key(&draft(scope)).err().unwrap();
         assert_eq!(error.field.as_deref(), Some(field), "{scope}");
     }
     patch(&control, "root", r#"{"endpoints":[],"providers":[]}"#).unwrap();
@@ -192,5 +226,8 @@ fn an_account_cannot_move_under_itself_and_a_move_takes_everything_along() {
         );
     }
     patch(&control, "root/a", r#"{"parent":"root/c"}"#).unwrap();
-    assert_eq!(control.account("root/c/a/b").unwrap().path, "root/c/a/b");
+    assert_eq!(
+        control.operator().account("root/c/a/b").unwrap().path,
+        "root/c/a/b"
+    );
 }

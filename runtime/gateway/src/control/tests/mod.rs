@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use tollgate_governance::UsageRow;
 
@@ -12,9 +12,14 @@ mod audited;
 mod backup;
 mod credit;
 mod deleting;
+mod denials;
 mod effect;
 mod keys;
 mod reports;
+mod tokens;
+
+/// How long the store may take for a row on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn config(folder: &Path) -> Config {
     let mut config = Config::default();
@@ -23,8 +28,25 @@ fn config(folder: &Path) -> Config {
     config
 }
 
+/// A configuration in whose zone it is day: what is counted by day or month is gone after midnight, which is far off.
+fn by_day(folder: &Path) -> Config {
+    // Looked at once: another one at the next start would be a change of zone.
+    static ZONE: LazyLock<&str> = LazyLock::new(|| match now_ms() / 3_600_000 % 24 {
+        6..18 => "UTC",
+        _ => "Etc/GMT-12",
+    });
+    let zone: &str = &ZONE;
+    let mut config = config(folder);
+    config.governance.time_zone = zone.to_owned();
+    config
+}
+
 fn open(folder: &Path) -> Arc<Control> {
     Control::open(config(folder)).unwrap()
+}
+
+fn open_by_day(folder: &Path) -> Arc<Control> {
+    Control::open(by_day(folder)).unwrap()
 }
 
 /// Ends a control plane as a process ends; the store can then be opened again.
@@ -35,6 +57,7 @@ fn end(control: Arc<Control>) {
 
 fn key(control: &Control, account: &str) -> IssuedKey {
     control
+        .operator()
         .create_key(&tollgate_governance::KeyDraft {
             account: account.to_owned(),
             ..Default::default()
@@ -48,12 +71,14 @@ fn account(control: &Control, parent: &str, name: &str) {
         parent: Some(parent.to_owned()),
         ..Default::default()
     };
-    control.create_account(&new).unwrap();
+    control.operator().create_account(&new).unwrap();
 }
 
 /// Changes an account as the API does.
 fn patch(control: &Control, target: &str, body: &str) -> Result<AccountView, ControlError> {
-    control.update_account(target, &serde_json::from_str(body).unwrap())
+    control
+        .operator()
+        .update_account(target, &serde_json::from_str(body).unwrap())
 }
 
 fn known(control: &Control, token: &str) -> bool {
@@ -68,8 +93,24 @@ fn known(control: &Control, token: &str) -> bool {
 fn a_first_start_makes_a_root_and_secrets_for_the_owner_alone() {
     let folder = tempfile::tempdir().unwrap();
     let control = open(folder.path());
-    assert_eq!(control.accounts(None).unwrap().accounts[0].path, "root");
-    assert_eq!(control.accounts(None).unwrap().accounts.len(), 1);
+    assert_eq!(
+        control
+            .operator()
+            .accounts(&Listing::default())
+            .unwrap()
+            .accounts[0]
+            .path,
+        "root"
+    );
+    assert_eq!(
+        control
+            .operator()
+            .accounts(&Listing::default())
+            .unwrap()
+            .accounts
+            .len(),
+        1
+    );
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(control.data().root()), 0o700);
     assert_eq!(mode(&control.data().master_key()), 0o600);
@@ -85,6 +126,7 @@ fn accounts_keys_and_token_survive_a_restart() {
     account(&control, "root", "team");
     let (kept, revoked) = (key(&control, "root/team"), key(&control, "root/team"));
     control
+        .operator()
         .revoke_key(&revoked.view.id.to_string(), false)
         .unwrap();
     let token = std::fs::read_to_string(control.data().management_token()).unwrap();
@@ -93,7 +135,10 @@ fn accounts_keys_and_token_survive_a_restart() {
     assert!(known(&control, kept.key.expose()));
     assert!(!known(&control, revoked.key.expose()));
     assert!(control.is_management_token(token.trim()));
-    assert_eq!(control.account("root/team").unwrap().path, "root/team");
+    assert_eq!(
+        control.operator().account("root/team").unwrap().path,
+        "root/team"
+    );
 }
 
 #[test]
@@ -109,6 +154,7 @@ fn a_key_works_from_the_next_snapshot_and_a_revoked_one_does_not() {
     );
     assert!(known(&control, issued.key.expose()));
     control
+        .operator()
         .revoke_key(&issued.view.id.to_string(), false)
         .unwrap();
     assert!(!known(&control, issued.key.expose()));
@@ -124,14 +170,24 @@ fn the_quickstart_key_is_made_once_and_made_anew_when_it_no_longer_works() {
     end(control);
     let control = open(folder.path());
     assert_eq!(control.quickstart().unwrap().key(), first);
-    assert_eq!(control.keys(None).unwrap().keys.len(), 1);
+    assert_eq!(
+        control
+            .operator()
+            .keys(&Listing::default())
+            .unwrap()
+            .keys
+            .len(),
+        1
+    );
     let mode = std::fs::metadata(control.data().quickstart_key())
         .unwrap()
         .permissions()
         .mode();
     assert_eq!(mode & 0o777, 0o600);
-    let id = control.keys(None).unwrap().keys[0].id.to_string();
-    control.revoke_key(&id, false).unwrap();
+    let id = control.operator().keys(&Listing::default()).unwrap().keys[0]
+        .id
+        .to_string();
+    control.operator().revoke_key(&id, false).unwrap();
     let second = control.quickstart().unwrap().key().to_owned();
     assert!(second != first && known(&control, &second));
 }
@@ -179,6 +235,15 @@ fn a_wrong_time_zone_is_blamed_on_its_key() {
 }
 
 #[test]
+fn a_fee_of_more_than_the_charge_is_blamed_on_its_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config(folder.path());
+    config.governance.fee_ppm = 1_000_001;
+    let error = Control::open(config).err().unwrap().to_string();
+    assert!(error.contains("governance.fee_ppm"), "{error}");
+}
+
+#[test]
 fn another_zone_of_the_configuration_is_a_change_like_one_of_the_root_account() {
     let folder = tempfile::tempdir().unwrap();
     end(open(folder.path()));
@@ -186,7 +251,13 @@ fn another_zone_of_the_configuration_is_a_change_like_one_of_the_root_account() 
         let mut config = config(folder.path());
         config.governance.time_zone = zone.to_owned();
         let control = Control::open(config).unwrap();
-        let change = control.account("root").unwrap().account.zone_change.clone();
+        let change = control
+            .operator()
+            .account("root")
+            .unwrap()
+            .account
+            .zone_change
+            .clone();
         end(control);
         change
     };
@@ -257,14 +328,14 @@ fn two_gateways_cannot_share_a_data_directory() {
     assert!(error.contains("in use"), "{error}");
 }
 
-/// Writes a row as the data plane does.
+/// Writes a row as the data plane does; whoever asks finds it.
 fn used(control: &Control, account: &str, admitted_ms: u64, charged: u64) {
-    let view = control.account(account).unwrap();
+    let view = control.operator().account(account).unwrap();
     let path: Vec<_> = account
         .match_indices('/')
         .map(|(end, _)| &account[..end])
         .chain([account])
-        .map(|path| control.account(path).unwrap().account.id)
+        .map(|path| control.operator().account(path).unwrap().account.id)
         .collect();
     let row = UsageRow {
         request: uuid::Uuid::from_u128(u128::from(admitted_ms)),
@@ -282,7 +353,12 @@ fn used(control: &Control, account: &str, admitted_ms: u64, charged: u64) {
         charged,
         ..UsageRow::default()
     };
-    control.journal_writer().unwrap().append(&row, &[]).unwrap();
+    append(control, &row);
+}
+
+fn append(control: &Control, row: &UsageRow<'_>) {
+    control.journal_writer().unwrap().append(row, &[]).unwrap();
+    assert!(control.sync_usage(PATIENCE), "the store does not take it");
 }
 
 #[test]
@@ -296,10 +372,19 @@ fn usage_is_filtered_by_subtree_and_time_and_totals_count_what_the_limit_cuts() 
     used(&control, "root/a/b", now, 1);
     used(&control, "root/a", now + 1, 20);
     used(&control, "root/c", now + 2, 300);
-    let a = control.account("root/a").unwrap().account.id.to_string();
+    let a = control
+        .operator()
+        .account("root/a")
+        .unwrap()
+        .account
+        .id
+        .to_string();
     control.close();
     let page = |filter: Filter, limit| {
-        let page = control.usage_page(&UsageQuery { filter, limit }).unwrap();
+        let page = control
+            .operator()
+            .usage_page(&UsageQuery { filter, limit })
+            .unwrap();
         let value = serde_json::to_value(&page).unwrap();
         let charged: Vec<u64> = value["rows"]
             .as_array()
@@ -342,7 +427,12 @@ fn usage_is_filtered_by_subtree_and_time_and_totals_count_what_the_limit_cuts() 
         limit: 10,
     };
     assert_eq!(
-        control.usage_page(&query).unwrap_err().field.as_deref(),
+        control
+            .operator()
+            .usage_page(&query)
+            .unwrap_err()
+            .field
+            .as_deref(),
         Some("account")
     );
 }
@@ -350,12 +440,18 @@ fn usage_is_filtered_by_subtree_and_time_and_totals_count_what_the_limit_cuts() 
 #[test]
 fn what_was_spent_today_still_counts_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
-    let control = open(folder.path());
+    let control = open_by_day(folder.path());
     used(&control, "root", now_ms(), 7);
     end(control);
-    let control = open(folder.path());
+    let control = open_by_day(folder.path());
     assert_eq!(
-        control.account("root").unwrap().effective.used.spent_today,
+        control
+            .operator()
+            .account("root")
+            .unwrap()
+            .effective
+            .used
+            .spent_today,
         7
     );
 }

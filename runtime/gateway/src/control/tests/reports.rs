@@ -13,7 +13,7 @@ fn row(control: &Control, account: &str, at: u64, model: &str, provider: &str, c
         .match_indices('/')
         .map(|(end, _)| &account[..end])
         .chain([account])
-        .map(|path| control.account(path).unwrap().account.id)
+        .map(|path| control.operator().account(path).unwrap().account.id)
         .collect();
     let row = UsageRow {
         request: uuid::Uuid::now_v7(),
@@ -33,7 +33,7 @@ fn row(control: &Control, account: &str, at: u64, model: &str, provider: &str, c
         total_ms: 10,
         ..UsageRow::default()
     };
-    control.journal_writer().unwrap().append(&row, &[]).unwrap();
+    append(control, &row);
 }
 
 /// Lines as `what → charged`.
@@ -48,7 +48,7 @@ fn report(
         span: span.map(str::to_owned),
         by: by.iter().map(|name| (*name).to_owned()).collect(),
     };
-    let report = control.usage_report(&query).unwrap();
+    let report = control.operator().usage_report(&query).unwrap();
     let charged: u64 = report.lines.iter().map(|line| line.sums.charged).sum();
     assert_eq!(report.totals.charged, charged);
     report
@@ -78,8 +78,9 @@ fn lines(expected: &[(&str, u64)]) -> Vec<(String, u64)> {
 
 fn world(folder: &Path) -> Arc<Control> {
     let control = open(folder);
-    account(&control, "root", "a");
+    // Made in the other order than they are told in.
     account(&control, "root", "b");
+    account(&control, "root", "a");
     let start = 20_000 * DAY;
     row(&control, "root/a", start + 5, "alias", "p", 1);
     row(&control, "root/a", start + DAY + 5, "m", "p", 20);
@@ -121,7 +122,7 @@ fn usage_is_added_up_by_whatever_is_asked_for() {
         lines(&[("7", 320), ("8", 1)])
     );
     let query = ReportQuery::default();
-    let totals = control.usage_report(&query).unwrap().totals;
+    let totals = control.operator().usage_report(&query).unwrap().totals;
     assert_eq!((totals.requests, totals.refused, totals.failed), (4, 1, 0));
     assert_eq!(totals.mean_ms, Some(10));
 }
@@ -130,7 +131,13 @@ fn usage_is_added_up_by_whatever_is_asked_for() {
 fn rows_and_reports_take_the_same_filters() {
     let folder = tempfile::tempdir().unwrap();
     let control = world(folder.path());
-    let b = control.account("root/b").unwrap().account.id.to_string();
+    let b = control
+        .operator()
+        .account("root/b")
+        .unwrap()
+        .account
+        .id
+        .to_string();
     let key = uuid::Uuid::from_u128(9).to_string();
     let some = |text: &str| Some(text.to_owned());
     let nothing = Filter::default;
@@ -203,7 +210,12 @@ fn rows_and_reports_take_the_same_filters() {
             filter: filter.clone(),
             limit: 9,
         };
-        let rows = control.usage_page(&query).unwrap().totals.charged;
+        let rows = control
+            .operator()
+            .usage_page(&query)
+            .unwrap()
+            .totals
+            .charged;
         let sums: u64 = report(&control, &[], None, filter.clone())
             .iter()
             .map(|line| line.1)
@@ -247,7 +259,7 @@ fn rows_and_reports_take_the_same_filters() {
             filter,
             ..ReportQuery::default()
         };
-        let error = control.usage_report(&query).unwrap_err();
+        let error = control.operator().usage_report(&query).unwrap_err();
         assert_eq!(error.field.as_deref(), Some(field));
     }
     for (span, by, field) in [
@@ -260,7 +272,7 @@ fn rows_and_reports_take_the_same_filters() {
             by: vec![by.to_owned()],
             ..ReportQuery::default()
         };
-        let error = control.usage_report(&query).unwrap_err();
+        let error = control.operator().usage_report(&query).unwrap_err();
         assert_eq!(error.field.as_deref(), Some(field));
     }
 }
@@ -269,8 +281,15 @@ fn rows_and_reports_take_the_same_filters() {
 fn a_report_names_accounts_that_are_gone_and_finds_them_by_id() {
     let folder = tempfile::tempdir().unwrap();
     let control = world(folder.path());
-    let a = control.account("root/a").unwrap().account.id.to_string();
+    let a = control
+        .operator()
+        .account("root/a")
+        .unwrap()
+        .account
+        .id
+        .to_string();
     control
+        .operator()
         .delete_account("root/a", DeleteMode::Cascade)
         .unwrap();
     patch(&control, "root/b", r#"{"name":"c"}"#).unwrap();
@@ -323,7 +342,7 @@ fn a_month_of_a_tree_half_an_hour_beside_utc_has_each_row_once() {
             filter,
             ..ReportQuery::default()
         };
-        let report = control.usage_report(&query).unwrap();
+        let report = control.operator().usage_report(&query).unwrap();
         let told = (report.since_ms.unwrap(), report.until_ms.unwrap());
         (report.totals.charged, report.span, told)
     };

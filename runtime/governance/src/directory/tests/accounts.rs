@@ -112,6 +112,7 @@ fn a_move_under_oneself_is_refused() {
 #[test]
 fn the_root_stays_what_it_is() {
     let mut bench = Bench::new();
+    assert_eq!(bench.directory.root().unwrap().keep_answers, Some(true));
     bench.account("root", "a").unwrap();
     assert!(bench.directory.create_root(1, &mut Seeded::new(1)).is_err());
     let renamed = bench.patch("root", r#"{"name":"x"}"#);

@@ -5,8 +5,10 @@ mod delete;
 mod effect;
 mod keys;
 mod property;
+mod reach;
 mod records;
 mod settings;
+mod tokens;
 
 use super::*;
 use crate::account::AccountPatch;
@@ -119,6 +121,24 @@ impl Bench {
         self.directory.apply(&changes.unwrap());
     }
 
+    /// Makes a management token with what `text` says about it.
+    pub(crate) fn token(
+        &mut self,
+        account: &str,
+        text: &str,
+    ) -> Result<(TokenId, String), DirectoryError> {
+        self.now += 1;
+        let mut draft: serde_json::Value = serde_json::from_str(text).unwrap();
+        draft["account"] = account.into();
+        let draft = serde_json::from_value(draft).unwrap();
+        let made = self
+            .directory
+            .create_token(draft, &self.hasher, self.now, &mut self.random);
+        let (new, changes) = made?;
+        self.directory.apply(&changes);
+        Ok((new.record.id, new.token.expose().to_owned()))
+    }
+
     pub(crate) fn find(&self, token: &str) -> Option<Caller> {
         self.directory.snapshot().find(&self.hasher.mac(token))
     }
@@ -166,6 +186,7 @@ impl Bench {
         records.extend(directory.upstreams().cloned().map(Record::Upstream));
         records.extend(directory.attachments().cloned().map(Record::Attachment));
         records.extend(directory.credentials().cloned().map(Record::Credential));
+        records.extend(directory.tokens().into_iter().cloned().map(Record::Token));
         // The store gives them back in whatever order.
         records.reverse();
         Directory::load(records.into_iter().map(|record| {

@@ -11,7 +11,7 @@ const BOUNDARIES: &str = r#"{"alias":"B","email":"b@x","tags":{"cc":"1"},"status
     "model_map":{"fast":"m"},"output_cap":9,"default_output":8,
     "limits":{"rpm":1,"rph":2,"rpd":3,"tpm":4,"tph":5,"tpd":6,"concurrency":7,"daily_limit":8,"monthly_limit":9},
     "model_limits":{"m*":{"tpd":1}},"price_factor":1100000,"on_exhaust":"cut","budget_mode":"soft",
-    "billing":"prepaid"}"#;
+    "billing":"prepaid","keep_answers":false}"#;
 
 #[test]
 fn what_is_stored_loads_to_the_same_directory() {
@@ -70,6 +70,34 @@ fn unset_and_empty_stay_distinct_in_the_stored_record() {
     let path = |name: &str| again.path(again.account(name).unwrap().id).unwrap();
     assert!(path("root/unset").allows_model("m") && path("root/unset").allows_provider("p"));
     assert!(!path("root/empty").allows_model("m") && !path("root/empty").allows_provider("p"));
+}
+
+/// A version before `keep_answers` kept answers for everybody, and goes on to.
+#[test]
+fn a_root_of_a_version_that_did_not_ask_whether_answers_are_kept_has_opted_in() {
+    let mut bench = Bench::new();
+    bench.account("root", "a").unwrap();
+    bench
+        .account_with("root", "off", r#"{"keep_answers":false}"#)
+        .unwrap();
+    let root = Change::from(Record::Account(Arc::clone(bench.directory.root().unwrap())));
+    let text = String::from_utf8(root.bytes().unwrap()).unwrap();
+    let old = text.replace(r#","keep_answers":true"#, "");
+    assert_ne!(text, old, "a new root says it");
+    let old = Record::decode(RecordKind::Account, old.as_bytes()).unwrap();
+    let others = bench
+        .directory
+        .accounts()
+        .filter(|account| account.parent.is_some())
+        .map(|account| Record::Account(Arc::clone(account)));
+    let again = Directory::load(others.chain([old])).unwrap();
+    assert_eq!(again.root().unwrap().keep_answers, None);
+    let keeps = |name: &str| {
+        let account = again.account(name).unwrap().id;
+        again.path(account).unwrap().keeps_answers()
+    };
+    assert!(keeps("root") && keeps("root/a"));
+    assert!(!keeps("root/off"));
 }
 
 #[test]

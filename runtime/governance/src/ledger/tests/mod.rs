@@ -2,6 +2,8 @@
 //! virtual clock.
 
 mod bytes;
+mod due;
+mod forgetting;
 mod model;
 mod order;
 mod replay;
@@ -171,13 +173,14 @@ fn as_stored(ledger: &Ledger) -> Ledger {
         stored.release(request).unwrap();
     }
     let settled = &mut stored.settled;
-    let old = std::mem::take(&mut settled.old);
-    settled.new.extend(old);
-    settled.new.retain(|_, done| done.charged.is_some());
-    settled.forgotten_ms = 0;
-    stored
-        .wallets
-        .retain(|_, wallet| *wallet != Wallet::default());
+    let mut charged = Settled::default();
+    for (request, done) in settled.new.iter().chain(settled.old.iter()) {
+        if done.charged.is_some() {
+            charged.insert(*request, *done);
+        }
+    }
+    *settled = charged;
+    stored.wallets.drop_empty();
     // Numbers of operations that were given up.
     stored.last_lot = 0;
     stored

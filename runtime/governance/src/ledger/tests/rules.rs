@@ -134,6 +134,34 @@ fn a_grant_repeated_under_its_key_is_made_once_and_another_under_it_is_refused()
 }
 
 #[test]
+fn a_grant_repeated_after_its_account_has_moved_is_the_same_grant() {
+    let mut ledger = funded();
+    run(&mut ledger, issue("other", account(3), 500, None));
+    let granted = run(&mut ledger, grant("march", account(1), account(2), 100));
+    let reclaimed = run(
+        &mut ledger,
+        reclaim("april", account(2), Some(account(1)), 30),
+    );
+    let before = ledger.clone();
+    // What was asked is the same: between the account and the one above it, whichever that is by now.
+    let again = grant("march", account(3), account(2), 100);
+    assert_eq!(run(&mut ledger, again), granted);
+    let again = reclaim("april", account(2), Some(account(3)), 30);
+    assert_eq!(run(&mut ledger, again), reclaimed);
+    assert_eq!(ledger, before);
+    for other in [
+        grant("march", account(3), account(2), 101),
+        grant("march", account(1), account(3), 100),
+        issue("march", account(2), 100, None),
+        reclaim("april", account(2), None, 30),
+        reclaim("april", account(3), Some(account(1)), 30),
+    ] {
+        let error = refused(&mut ledger, other);
+        assert!(matches!(error, LedgerError::Conflict { .. }), "{error}");
+    }
+}
+
+#[test]
 fn a_call_without_an_id_is_refused_because_all_such_would_look_like_one() {
     let mut ledger = funded();
     for operation in [

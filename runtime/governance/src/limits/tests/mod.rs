@@ -3,11 +3,13 @@
 mod calendar;
 mod concurrency;
 mod headroom;
+mod hot;
 mod kinds;
 mod model;
 mod money;
 mod property;
 mod rates;
+mod reading;
 mod restart;
 mod steps;
 mod strict;
@@ -186,7 +188,7 @@ impl Desk {
 fn limit(refused: &Exceeded) -> (LimitKind, Option<u64>) {
     match refused.bound {
         Bound::Limit(kind) => (kind, refused.retry_after_ms),
-        Bound::Wallet => panic!("a wallet refuses: {refused:?}"),
+        Bound::Wallet | Bound::Age => panic!("no limit refuses: {refused:?}"),
     }
 }
 

@@ -279,22 +279,38 @@ impl Plain {
         });
     }
 
+    /// Money of the window that a request was admitted in. What counted before the last window with requests in it is
+    /// not kept: then the request knows of itself alone.
+    fn used_beside(&self, set: &Set, kind: LimitKind, row: &Row, now: &Now) -> u64 {
+        let window = |row: &Row| match kind {
+            LimitKind::MonthlyLimit => row.month,
+            _ => row.day,
+        };
+        let current = match kind {
+            LimitKind::MonthlyLimit => now.month.start_ms,
+            _ => now.day.start_ms,
+        };
+        let own = window(row);
+        let between = |other: &Row| (own + 1..current).contains(&window(other));
+        if self.rows_of(set).any(between) {
+            return row.money;
+        }
+        let same = self.rows_of(set).filter(|other| window(other) == own);
+        same.map(|row| row.money).sum()
+    }
+
     /// Whether a running request may hold `hold` in all.
     pub(super) fn may_extend(&self, row: usize, hold: u64, now: &Now) -> bool {
         let row = &self.rows[row];
         let more = hold.saturating_sub(row.money);
         let of_path = |set: &&Set| LEAVES[row.leaf].contains(&set.node) && set.is_about(row.model);
         let limits = self.sets.iter().filter(of_path).all(|set| {
-            [
-                (LimitKind::DailyLimit, row.day == now.day.start_ms),
-                (LimitKind::MonthlyLimit, row.month == now.month.start_ms),
-            ]
-            .into_iter()
-            .filter(|(_, current)| *current)
-            .all(|(kind, _)| {
-                let limit = set.limits.get(kind).unwrap_or(u64::MAX);
-                more <= limit.saturating_sub(self.used(set, kind, now).0)
-            })
+            [LimitKind::DailyLimit, LimitKind::MonthlyLimit]
+                .into_iter()
+                .all(|kind| {
+                    let limit = set.limits.get(kind).unwrap_or(u64::MAX);
+                    more <= limit.saturating_sub(self.used_beside(set, kind, row, now))
+                })
         });
         let wallet = row
             .wallet

@@ -126,19 +126,65 @@ fn an_extension_asks_the_limits_of_its_model_and_not_of_others() {
 
 #[test]
 fn an_extension_after_midnight_holds_for_the_day_of_its_admission_and_asks_no_other() {
-    let (desk, path) = Desk::with(r#"{"limits":{"daily_limit":100,"monthly_limit":200}}"#);
+    let (desk, path) = Desk::with(r#"{"limits":{"daily_limit":150,"monthly_limit":240}}"#);
     let midnight = desk.counters.day(T0).end_ms;
     let mut late = desk.admit(&path, costs(60), midnight - 1).unwrap();
-    let next = desk.admit(&path, costs(100), midnight).unwrap();
+    let next = desk.admit(&path, costs(150), midnight).unwrap();
     // The new day is full, and yet this is none of its business; of the month's it is.
     late.extend(&path, "m", 2, 90, midnight).unwrap();
-    assert_eq!(desk.money(&path, midnight), (0, 100));
-    let refused = late.extend(&path, "m", 3, 101, midnight).unwrap_err();
+    assert_eq!(desk.money(&path, midnight), (0, 150));
+    let refused = late.extend(&path, "m", 3, 91, midnight).unwrap_err();
     assert_eq!(limit(&refused).0, LimitKind::MonthlyLimit);
     next.settle(0, 0, midnight);
     late.settle(0, 90, midnight);
     let spent = desk.spent(&path, midnight);
     assert_eq!((spent.settled, spent.held, spent.settled_month), (0, 0, 90));
+}
+
+#[test]
+fn a_stream_that_crosses_midnight_or_the_end_of_a_month_stays_under_the_limit_that_it_began_under()
+{
+    for kind in [LimitKind::DailyLimit, LimitKind::MonthlyLimit] {
+        let (desk, path) = Desk::with(&only(kind, 100));
+        let end = match kind {
+            LimitKind::MonthlyLimit => desk.counters.month(T0).end_ms,
+            _ => desk.counters.day(T0).end_ms,
+        };
+        desk.done(&path, costs(30), end - 2);
+        let mut late = desk.admit(&path, costs(50), end - 1).unwrap();
+        // Others have what is left of the new window, whether it is much or nothing.
+        for (at, others) in [(end, 0), (end + 1, 100)] {
+            desk.done(&path, costs(others), at);
+            let refused = late.extend(&path, "m", 2, 71, at).unwrap_err();
+            assert_eq!(limit(&refused), (kind, Some(0)), "{at}");
+            assert!(late.extend(&path, "m", 2, u64::MAX, at).is_err());
+            assert_eq!(late.hold(), 50);
+        }
+        // A slice at a time, as a stream asks, gets it to the limit and no further.
+        let mut slices = 0;
+        while late.extend(&path, "m", 3, late.hold() + 5, end + 2).is_ok() {
+            slices += 1;
+            assert!(slices <= 4, "{kind:?} is passed");
+        }
+        assert_eq!((late.hold(), slices), (70, 4));
+        assert_eq!(desk.money(&path, end + 2), (100, 0));
+        late.settle(0, 70, end + 3);
+    }
+}
+
+#[test]
+fn a_stream_of_a_day_that_nobody_counts_any_more_costs_no_more_than_the_whole_limit() {
+    let (desk, path) = Desk::with(r#"{"limits":{"daily_limit":100}}"#);
+    let day = 24 * HOUR;
+    let mut late = desk.admit(&path, costs(50), T0).unwrap();
+    desk.done(&path, costs(100), T0 + day);
+    desk.done(&path, costs(100), T0 + 2 * day);
+    late.extend(&path, "m", 2, 100, T0 + 2 * day).unwrap();
+    let refused = late.extend(&path, "m", 3, 101, T0 + 2 * day).unwrap_err();
+    assert_eq!(limit(&refused).0, LimitKind::DailyLimit);
+    assert_eq!(late.hold(), 100);
+    late.settle(0, 100, T0 + 2 * day);
+    assert_eq!(desk.money(&path, T0 + 2 * day), (100, 0));
 }
 
 #[test]

@@ -142,7 +142,7 @@ impl Run {
     fn assert_refused(&self, verdict: &super::model::Verdict, refused: &Exceeded) {
         let late = match refused.bound {
             Bound::Limit(kind) => grain(kind),
-            Bound::Wallet => 0,
+            Bound::Wallet | Bound::Age => 0,
         };
         match verdict.refused {
             // Only a merged entry that has not left yet may refuse what the model admits, and not for long.

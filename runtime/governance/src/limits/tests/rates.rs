@@ -99,17 +99,23 @@ fn a_settlement_after_the_window_has_gone_changes_nothing_of_the_next() {
 #[test]
 fn a_lost_request_frees_no_place_in_the_window_for_others() {
     // It was admitted long ago and panics: what came after it must not leave the window with it.
-    let (desk, path) = Desk::with(r#"{"limits":{"rpm":2,"tpm":100}}"#);
-    let lost = desk.admit(&path, tokens(10, 0), T0).unwrap();
-    let now = T0 + 5 * MINUTE;
-    desk.done(&path, tokens(50, 0), now);
-    desk.done(&path, tokens(50, 0), now);
-    drop(lost);
-    for after in [0, 1, MINUTE - 1] {
-        let refused = desk.admit(&path, tokens(50, 0), now + after).unwrap_err();
-        assert_eq!(refused.retry_after_ms, Some(MINUTE - after));
+    for limits in [
+        r#"{"limits":{"rpm":2}}"#,
+        r#"{"limits":{"tpm":100}}"#,
+        r#"{"limits":{"rpm":2,"tpm":100}}"#,
+    ] {
+        let (desk, path) = Desk::with(limits);
+        let lost = desk.admit(&path, tokens(10, 0), T0).unwrap();
+        let now = T0 + 5 * MINUTE;
+        desk.done(&path, tokens(50, 0), now);
+        desk.done(&path, tokens(50, 0), now);
+        drop(lost);
+        for after in [0, 1, MINUTE - 1] {
+            let refused = desk.admit(&path, tokens(50, 0), now + after).unwrap_err();
+            assert_eq!(refused.retry_after_ms, Some(MINUTE - after), "{limits}");
+        }
+        desk.done(&path, tokens(50, 0), now + MINUTE);
     }
-    desk.done(&path, tokens(50, 0), now + MINUTE);
 }
 
 #[test]

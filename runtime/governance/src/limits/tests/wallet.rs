@@ -237,3 +237,95 @@ fn an_account_whose_wallet_is_closed_is_refused_even_what_is_free() {
     assert_eq!(desk.spent(&path, T0), Spent::default());
     desk.assert_balanced();
 }
+
+#[test]
+fn a_fee_is_a_share_of_the_charge_and_neither_more_is_held_nor_more_taken() {
+    let (mut desk, path) = Desk::with(r#"{"billing":"prepaid","limits":{"daily_limit":1000}}"#);
+    desk.grant(&path, 1_000);
+    desk.counters.set_fee(50_000);
+    let admission = desk.admit(&path, costs(60), T0).unwrap();
+    assert_eq!(desk.wallet(&path, T0), (940, 60));
+    let foreseen = admission.preview(59, T0 + 5);
+    let settled = admission.settle(0, 59, T0 + 5);
+    assert_eq!(settled, foreseen, "the journal is told the same fee");
+    // A twentieth of 59, rounded down.
+    assert_eq!(desk.wallet(&path, T0), (941, 0));
+    assert_eq!(desk.money(&path, T0).0, 59);
+    let totals = |desk: &Desk| {
+        desk.counters
+            .ledger(|ledger| (ledger.totals().consumed, ledger.totals().fees))
+    };
+    assert_eq!(totals(&desk), (57, 2));
+    desk.assert_balanced();
+    // Nothing, all, and more than all of it; a charge that no wallet covers.
+    for (fee_ppm, charged, consumed, fees) in [
+        (0, 100, 157, 2),
+        (1_000_000, 100, 157, 102),
+        (u32::MAX, 100, 157, 202),
+        (1, 100, 257, 202),
+        (500_000, 2_001, 1_258, 1_202),
+    ] {
+        desk.counters.set_fee(fee_ppm);
+        let admission = desk.admit(&path, costs(100), T0).unwrap();
+        admission.settle(0, charged, T0);
+        assert_eq!(totals(&desk), (consumed, fees), "{fee_ppm}");
+        desk.assert_balanced();
+    }
+}
+
+#[test]
+fn after_a_crash_a_charge_has_the_fee_that_the_journal_was_told() {
+    let (mut desk, path) = Desk::with(PREPAID);
+    desk.grant(&path, 1_000);
+    // As of a start that has the grant alone.
+    let mut restarted = desk.counters.ledger(|ledger| ledger.clone());
+    desk.counters.set_fee(100_000);
+    let admission = desk.admit(&path, costs(500), T0).unwrap();
+    let journaled = admission.preview(300, T0 + 5).entry.unwrap();
+    let stored = restarted.recover(&journaled).unwrap().unwrap();
+    assert_eq!(stored, journaled);
+    assert_eq!(
+        (restarted.totals().consumed, restarted.totals().fees),
+        (270, 30)
+    );
+    assert_eq!(restarted.imbalance(), 0);
+    // Once, and the settlement of a process that went on would have said the same.
+    assert_eq!(restarted.recover(&journaled).unwrap(), None);
+    assert_eq!(admission.settle(0, 300, T0 + 5).entry, Some(journaled));
+}
+
+#[test]
+fn a_request_that_waited_longer_than_the_ledger_remembers_is_told_so_and_not_that_its_credit_is_used_up()
+ {
+    let (mut desk, path) = Desk::with(PREPAID);
+    desk.grant(&path, 100);
+    let ask = |id, now_ms| {
+        let ask = Ask {
+            request: id,
+            model: "m",
+            input: 0,
+            expected: 0,
+            output: 1,
+            least_output: 1,
+            price: &|_| 10,
+        };
+        desk.counters.admit(&path, &ask, now_ms)
+    };
+    let slow = request(T0);
+    // Others came and went, and are forgotten, while its body was still on the way.
+    desk.done(&path, costs(1), T0 + 1);
+    for _ in 0..2 {
+        desk.counters.ledger(Ledger::forget_settled);
+    }
+    let now = T0 + HOUR;
+    let refused = ask(slow, now).unwrap_err();
+    assert_eq!(refused.bound, Bound::Age);
+    assert!(refused.retry_after_ms.is_some() && !refused.is_larger_than_limit());
+    assert!(!refused.to_string().contains("credit"));
+    assert_eq!(desk.spent(&path, now).running, 0);
+    assert_eq!(desk.wallet(&path, now), (99, 0));
+    // Sent again it is served.
+    ask(request(now), now).unwrap().settle(0, 10, now);
+    assert_eq!(desk.wallet(&path, now), (89, 0));
+    desk.assert_balanced();
+}

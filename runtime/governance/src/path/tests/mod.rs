@@ -1,5 +1,6 @@
 //! What the nodes of a path say together.
 
+mod keeping;
 mod models;
 mod money;
 mod places;

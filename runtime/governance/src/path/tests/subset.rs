@@ -46,13 +46,14 @@ fn boundaries() -> impl Strategy<Value = Value> {
         prop::option::of(1..100u64),
         prop::option::of(0..3_000_000u64),
         prop::bool::weighted(0.1),
+        prop::option::weighted(0.3, prop::bool::ANY),
     );
-    (lists, figures).prop_map(|(lists, (cap, factor, suspended))| {
+    (lists, figures).prop_map(|(lists, (cap, factor, suspended, keeps))| {
         let (models, denied, providers, endpoints, cidrs, map) = lists;
         json!({
             "models": models, "denied_models": denied, "providers": providers, "endpoints": endpoints,
             "cidrs": cidrs, "model_map": map, "output_cap": cap, "price_factor": factor,
-            "status": if suspended { "suspended" } else { "active" },
+            "status": if suspended { "suspended" } else { "active" }, "keep_answers": keeps,
         })
     })
 }
@@ -68,6 +69,7 @@ proptest! {
         let child = path(&texts);
         let parent = path(&texts[..texts.len() - 1]);
         prop_assert!(parent.is_enabled() || !child.is_enabled());
+        prop_assert!(parent.keeps_answers() || !child.keeps_answers());
         for name in NAMES {
             prop_assert!(parent.allows_model(name) || !child.allows_model(name));
             prop_assert!(parent.allows_provider(name) || !child.allows_provider(name));

@@ -1,11 +1,11 @@
 //! Reads Chat Completions. A whole answer is one chunk whose deltas are called messages.
 
 use super::Common;
-use super::arguments::Arguments;
+use super::calls::{Calls, Told};
 use super::envelope::Envelope;
-use crate::bridge::answer::escaped::Escaped;
+use crate::bridge::answer::escaped::{Escaped, escaped};
 use crate::bridge::answer::event::{
-    Annotation, Call, Event, Kind, Origin, Piece, Sink, Stop, Tool, elements, word,
+    Annotation, Event, Kind, Origin, Piece, Sink, Stop, elements, word,
 };
 use crate::bridge::answer::failure;
 use crate::json::walk::{Raw, Shape};
@@ -14,11 +14,11 @@ use crate::json::walk::{Raw, Shape};
 #[derive(Debug, Default)]
 pub(super) struct Chat {
     started: bool,
-    /// Whether this is a whole answer, where each call is told once.
-    whole: bool,
+    /// Whether the choice had anything in it.
+    has_message: bool,
     /// The open part of text, refusal or reasoning: one at a time.
     prose: Option<(Prose, u32)>,
-    calls: Vec<Slot>,
+    calls: Calls,
     envelope: Envelope,
     stopped: bool,
     /// The last word on why, escaped.
@@ -31,17 +31,6 @@ enum Prose {
     Text,
     Refusal,
     Reasoning,
-}
-
-/// A tool call.
-#[derive(Debug)]
-struct Slot {
-    index: Option<u64>,
-    id: Vec<u8>,
-    part: u32,
-    custom: bool,
-    arguments: Arguments,
-    open: bool,
 }
 
 impl Chat {
@@ -80,6 +69,7 @@ impl Chat {
                     beside |= !value.is_null();
                     common.usage(Some(value));
                 }
+                b"service_tier" => common.tier(Some(value)),
                 b"error" => error = true,
                 _ => {}
             }
@@ -99,11 +89,14 @@ impl Chat {
     }
 
     pub(super) fn whole(&mut self, answer: Raw<'_>, common: &mut Common, sink: &mut dyn Sink) {
-        self.whole = true;
-        if let Some(choices) = answer.get("choices") {
-            for choice in choices.items() {
-                self.choice(choice, common, sink);
-            }
+        self.calls.whole = true;
+        common.tier(answer.get("service_tier"));
+        let choices = answer.get("choices");
+        for choice in choices.into_iter().flat_map(Raw::items) {
+            self.choice(choice, common, sink);
+        }
+        if !self.has_message {
+            return common.fail(failure::no_answer(), sink);
         }
         self.done(common, sink);
     }
@@ -122,13 +115,12 @@ impl Chat {
             (Some(Stop::Turn), Some(sequence)) => Stop::Sequence(Some(Escaped::trusted(sequence))),
             (Some(stop), _) => stop,
         };
+        if self.calls.lack_a_name(stop, &self.reason) {
+            return common.fail(failure::nameless(), sink);
+        }
         sink.event(Event::Stop(stop));
         self.close_prose(sink);
-        for slot in &mut self.calls {
-            if std::mem::take(&mut slot.open) {
-                sink.event(Event::Close { part: slot.part });
-            }
-        }
+        self.calls.close(sink);
         common.end(sink);
     }
 
@@ -163,6 +155,7 @@ impl Chat {
         let alone = [finish.is_some(), sequence.is_some(), usage.is_some()] == [false; 3]
             && logprobs.is_none_or(Raw::is_null);
         if let Some(delta) = delta {
+            self.has_message |= delta.shape() == Shape::Object;
             self.delta(delta, logprobs, common, sink);
         }
         // Some vendors tell it here. Native streams of others finish with the word "null" until they finish.
@@ -226,7 +219,7 @@ impl Chat {
         }
         if let Some(function) = function.filter(|function| function.shape() == Shape::Object) {
             // The way calls were told before there were several.
-            self.function(None, Escaped::default(), function, false, common, sink);
+            self.function(Told::default(), Some(function), common, sink);
         }
     }
 
@@ -285,7 +278,7 @@ impl Chat {
             return part;
         }
         self.close_prose(sink);
-        self.close_whole_calls(sink);
+        self.calls.close_whole(sink);
         let kind = match prose {
             Prose::Text => Kind::Text,
             Prose::Refusal => Kind::Refusal,
@@ -299,15 +292,6 @@ impl Chat {
     fn close_prose(&mut self, sink: &mut dyn Sink) {
         if let Some((_, part)) = self.prose.take() {
             sink.event(Event::Close { part });
-        }
-    }
-
-    fn close_whole_calls(&mut self, sink: &mut dyn Sink) {
-        for slot in &mut self.calls {
-            if slot.open && slot.arguments.is_whole() {
-                slot.open = false;
-                sink.event(Event::Close { part: slot.part });
-            }
         }
     }
 
@@ -328,125 +312,57 @@ impl Chat {
     }
 
     fn call(&mut self, call: Raw<'_>, common: &mut Common, sink: &mut dyn Sink) {
-        let (mut index, mut id, mut function, mut custom) = (None, Escaped::default(), None, None);
+        let (mut told, mut function) = (Told::default(), None);
         for (key, value) in call.members() {
             match key.0 {
-                b"index" => index = value.count(),
-                b"id" => id = Escaped::of(value).unwrap_or_default(),
-                b"function" => function = Some(value),
-                b"custom" => custom = Some(value).filter(|custom| !custom.is_null()),
+                b"index" => told.index = value.count(),
+                b"id" => told.id = Escaped::of(value).unwrap_or_default(),
+                b"function" if !told.custom => function = Some(value),
+                b"custom" if !value.is_null() => {
+                    told.custom = true;
+                    function = Some(value);
+                }
                 _ => {}
             }
         }
-        match (function, custom) {
-            (_, Some(custom)) => self.function(index, id, custom, true, common, sink),
-            (Some(function), None) => self.function(index, id, function, false, common, sink),
-            (None, None) => {}
-        }
+        self.function(told, function, common, sink);
     }
 
-    /// The call that this delta continues. An empty id or name is none; what has no index continues the call it names,
-    /// else the last one; and a name that comes with another id under a known index is another call.
-    fn find(&self, index: Option<u64>, id: Escaped<'_>, name: Escaped<'_>) -> Option<usize> {
-        if self.whole {
-            return None;
-        }
-        let named = |slot: &Slot| !id.is_empty() && slot.id == id.bytes();
-        let Some(index) = index else {
-            return match (id.is_empty(), name.is_empty()) {
-                (false, _) => self.calls.iter().rposition(named),
-                (true, false) => None,
-                (true, true) => self.calls.len().checked_sub(1),
-            };
-        };
-        let here = |slot: &Slot| slot.index == Some(index);
-        let exact = self
-            .calls
-            .iter()
-            .rposition(|slot| here(slot) && named(slot));
-        exact.or_else(|| {
-            let at = self.calls.iter().rposition(here)?;
-            (id.is_empty() || name.is_empty()).then_some(at)
-        })
-    }
-
-    /// A call, or more of one.
+    /// A call, or more of one: what its delta says outside of the function, and the function.
     fn function(
         &mut self,
-        index: Option<u64>,
-        id: Escaped<'_>,
-        function: Raw<'_>,
-        custom: bool,
+        around: Told<'_>,
+        function: Option<Raw<'_>>,
         common: &mut Common,
         sink: &mut dyn Sink,
     ) {
         let (mut name, mut arguments) = (Escaped::default(), None);
-        for (key, value) in function.members() {
+        for (key, value) in function.into_iter().flat_map(Raw::members) {
             match key.0 {
                 b"name" => name = Escaped::of(value).unwrap_or_default(),
                 b"arguments" | b"input" => arguments = Some(value),
                 _ => {}
             }
         }
-        let known = self.find(index, id, name);
-        let at = match known {
-            Some(at) => at,
-            // Arguments of a call that never began have no tool to go to.
-            None if name.is_empty() => return,
-            None => {
-                self.close_prose(sink);
-                self.close_whole_calls(sink);
-                let part = common.part();
-                let tool = if custom { Tool::Custom } else { Tool::Function };
-                let call = Call {
-                    id,
-                    name,
-                    namespace: None,
-                    tool,
-                };
-                let kind = Kind::Call(call);
-                sink.event(Event::Open { part, kind });
-                self.calls.push(Slot {
-                    index,
-                    id: id.bytes().to_vec(),
-                    part,
-                    custom,
-                    arguments: Arguments::default(),
-                    open: true,
-                });
-                self.calls.len() - 1
-            }
-        };
-        let last = at + 1 == self.calls.len();
-        let slot = &mut self.calls[at];
-        // What follows a whole object in a call that made room for the next one is white space or damage.
-        let Some(arguments) = arguments.filter(|_| slot.open) else {
-            return;
-        };
-        let told: Vec<u8>;
-        let text = match arguments.shape() {
-            Shape::String => Escaped::of(arguments).unwrap_or_default(),
+        let object: Vec<u8>;
+        let text = match arguments.map(|arguments| (arguments, arguments.shape())) {
+            Some((arguments, Shape::String)) => Escaped::of(arguments).unwrap_or_default(),
             // Some vendors give the object itself.
-            Shape::Object => {
-                told = super::super::escaped::escaped(&String::from_utf8_lossy(arguments.bytes));
-                Escaped::trusted(&told)
+            Some((arguments, Shape::Object)) => {
+                object = escaped(&String::from_utf8_lossy(arguments.bytes));
+                Escaped::trusted(&object)
             }
-            _ => return,
+            _ => Escaped::default(),
         };
-        if text.is_empty() {
-            return;
+        let told = Told {
+            name,
+            text,
+            ..around
+        };
+        if self.calls.begins(told) {
+            self.close_prose(sink);
+            self.calls.close_whole(sink);
         }
-        let part = slot.part;
-        sink.event(Event::Piece {
-            part,
-            piece: Piece::Text(text, b""),
-        });
-        if !slot.custom {
-            slot.arguments.push(text);
-        }
-        if !last && slot.arguments.is_whole() {
-            slot.open = false;
-            sink.event(Event::Close { part });
-        }
+        self.calls.take(told, common, sink);
     }
 }

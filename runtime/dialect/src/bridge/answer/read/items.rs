@@ -1,5 +1,6 @@
 //! The items of a response that is read, and what was told of them.
 
+use super::said::Said;
 use crate::bridge::answer::escaped::Escaped;
 use crate::bridge::answer::event::{Annotation, Event, Origin, Search, Sink, word};
 use crate::json::walk::Raw;
@@ -20,23 +21,36 @@ pub(super) enum Shape {
     Message(Vec<Content>),
     Reasoning {
         part: Option<u32>,
-        /// Whether there is text, and whether more of it begins a paragraph.
-        told: bool,
-        paragraph: bool,
+        thought: Thought,
     },
     Call {
         part: Option<u32>,
-        told: bool,
+        said: Said,
+        /// The arguments that came before the name, escaped.
+        early: Vec<u8>,
     },
     /// What says all it has to say when it is done, or nothing.
     Other,
+}
+
+/// The text of a reasoning item: paragraphs, the last of which may go on.
+#[derive(Debug, Default)]
+pub(super) struct Thought {
+    /// Whether there is text.
+    pub(super) told: bool,
+    /// Whether more of it begins a paragraph.
+    pub(super) paragraph: bool,
+    /// The place of the last paragraph among the item's.
+    pub(super) index: u64,
+    /// What was said of that one.
+    pub(super) said: Said,
 }
 
 #[derive(Debug)]
 pub(super) struct Content {
     pub(super) index: u64,
     pub(super) part: u32,
-    pub(super) told: bool,
+    pub(super) said: Said,
     pub(super) annotated: bool,
     pub(super) open: bool,
 }
@@ -46,19 +60,53 @@ impl Shape {
         match item.get("type").and_then(Raw::inner) {
             Some(b"message") => Self::Message(Vec::new()),
             Some(b"reasoning") => Self::reasoning(),
-            Some(b"function_call" | b"custom_tool_call") => Self::Call {
-                part: None,
-                told: false,
-            },
+            Some(b"function_call" | b"custom_tool_call") => Self::call(),
             _ => Self::Other,
+        }
+    }
+
+    pub(super) fn call() -> Self {
+        Self::Call {
+            part: None,
+            said: Said::default(),
+            early: Vec::new(),
         }
     }
 
     pub(super) fn reasoning() -> Self {
         Self::Reasoning {
             part: None,
-            told: false,
-            paragraph: false,
+            thought: Thought::default(),
+        }
+    }
+
+    /// Whether it is a call that nobody can be told of yet.
+    pub(super) const fn is_nameless(&self) -> bool {
+        matches!(self, Self::Call { part: None, .. })
+    }
+}
+
+impl Thought {
+    /// Takes more of the text, of the paragraph at this place as the vendor counts; whether it begins a paragraph.
+    pub(super) fn grow(&mut self, index: u64, text: Escaped<'_>) -> bool {
+        let begins = std::mem::take(&mut self.paragraph) && self.told;
+        if begins {
+            self.said = Said::default();
+            self.index += 1;
+        }
+        self.told = true;
+        self.index = self.index.max(index);
+        self.said.push(text);
+        begins
+    }
+
+    /// What the last word on the paragraph at this place has beyond what was told.
+    pub(super) fn missing<'a>(&self, index: u64, text: Escaped<'a>) -> Option<Escaped<'a>> {
+        match (self.told, self.paragraph) {
+            (false, _) => Some(text),
+            (true, true) => (index > self.index).then_some(text),
+            (true, false) if index == self.index => self.said.rest(text),
+            (true, false) => None,
         }
     }
 }
@@ -110,16 +158,31 @@ pub(super) fn read_annotation(annotation: Raw<'_>) -> Option<Annotation<'_>> {
     })
 }
 
-pub(super) fn read_search(item: Raw<'_>) -> Search<'_> {
+/// What was searched for; nothing where the vendor opened a page or looked for something in one, which is no search.
+pub(super) fn read_search(item: Raw<'_>) -> Option<Search<'_>> {
     let action = item.get("action");
+    let kind = action.and_then(|action| action.get("type"));
+    if kind.is_some_and(|kind| !kind.is_word("search")) {
+        return None;
+    }
     let sources = action.and_then(|action| action.get("sources"));
-    Search {
-        query: action.map_or_else(Escaped::default, |action| word(action, "query")),
+    let query = action.map_or_else(Escaped::default, |action| word(action, "query"));
+    let queries = action.and_then(|action| action.get("queries"));
+    let first = queries
+        .into_iter()
+        .flat_map(Raw::items)
+        .find_map(Escaped::some);
+    let search = Search {
+        query: match first {
+            Some(first) if query.is_empty() => first,
+            _ => query,
+        },
         pages: sources
             .into_iter()
             .flat_map(Raw::items)
             .map(|source| (word(source, "url"), word(source, "title")))
             .filter(|(url, _)| !url.is_empty())
             .collect(),
-    }
+    };
+    (!search.query.is_empty() || !search.pages.is_empty()).then_some(search)
 }

@@ -19,6 +19,8 @@ pub(super) struct Messages {
     text: Option<Text>,
     /// Whether anything but the beginning was told.
     told: bool,
+    /// Whether arguments came that no name of a tool belongs to.
+    nameless: bool,
     /// Queries of searches whose results have not come.
     searches: Vec<Query>,
     reason: Vec<u8>,
@@ -131,10 +133,16 @@ impl Messages {
     }
 
     pub(super) fn whole(&mut self, answer: Raw<'_>, common: &mut Common, sink: &mut dyn Sink) {
-        let Some(content) = answer.get("content") else {
-            return common.fail(failure::cut(), sink);
+        let content = answer.get("content");
+        let Some(content) =
+            content.filter(|content| matches!(content.shape(), Shape::Array | Shape::String))
+        else {
+            return common.fail(failure::no_answer(), sink);
         };
         self.start(common, sink);
+        if let Some(text) = Escaped::of(content) {
+            self.write(text, common, sink);
+        }
         for (index, block) in content.items().enumerate() {
             self.begin(Some(index as u64), block, common, sink);
             self.end_block(Some(index as u64), sink);
@@ -180,6 +188,10 @@ impl Messages {
         };
         if let Stop::Sequence(told) = &mut stop {
             *told = sequence.as_deref().map(Escaped::trusted);
+        }
+        // What was broken off may have lost a call; what is complete may not.
+        if self.nameless && matches!(stop, Stop::Turn | Stop::Sequence(_)) {
+            return common.fail(failure::nameless(), sink);
         }
         sink.event(Event::Stop(stop));
         while let Some(block) = self.blocks.first() {
@@ -249,6 +261,10 @@ impl Messages {
                 signature: word(block, "data").text().into_owned(),
                 redacted: true,
             },
+            b"tool_use" if word(block, "name").is_empty() => {
+                self.nameless = true;
+                BlockKind::Other
+            }
             b"tool_use" => {
                 let call = Call {
                     id: word(block, "id"),
@@ -372,6 +388,7 @@ impl Messages {
     fn input(&mut self, index: Option<u64>, text: Escaped<'_>, sink: &mut dyn Sink) {
         // Arguments of a call that never began have no tool to go to.
         let Some(at) = self.find(index) else {
+            self.nameless = true;
             return;
         };
         match &mut self.blocks[at].kind {

@@ -1,12 +1,14 @@
 //! Readers: a vendor's answer, whole or event by event, told in the words of the middle.
 
 mod arguments;
+mod calls;
 mod chat;
 mod cited;
 mod envelope;
 mod items;
 mod messages;
 mod responses;
+mod said;
 
 use crate::json::walk::Raw;
 use crate::usage::Told;
@@ -35,6 +37,8 @@ struct Common {
     operation: Operation,
     hints: std::sync::Arc<UsageHints>,
     told: Told,
+    /// The service tier, where the vendor says one that others know.
+    served: Option<&'static str>,
     next_part: u32,
     /// Bytes that were ever kept: signatures, beginnings of calls and blocks. Not much in any sound answer.
     kept: usize,
@@ -44,6 +48,16 @@ struct Common {
 
 /// What a part costs in memory, its places in reader, middle and writer together: about.
 const PLACE: usize = 256;
+
+/// Vendors' words for a tier, and that of Chat and Responses.
+const TIERS: [(&str, &str); 6] = [
+    ("default", "default"),
+    ("standard", "default"),
+    ("flex", "flex"),
+    ("scale", "scale"),
+    ("priority", "priority"),
+    ("fast", "fast"),
+];
 
 impl Common {
     fn part(&mut self) -> u32 {
@@ -64,6 +78,18 @@ impl Common {
     fn usage(&mut self, usage: Option<Raw<'_>>) {
         if let Some(usage) = usage.filter(|usage| !usage.is_null()) {
             self.told.take(self.operation, usage, &self.hints);
+            if self.operation == Operation::Messages {
+                self.tier(usage.get("service_tier"));
+            }
+        }
+    }
+
+    /// Takes the service tier that the vendor names.
+    fn tier(&mut self, tier: Option<Raw<'_>>) {
+        let Some(tier) = tier else { return };
+        let known = TIERS.into_iter().find(|(word, _)| tier.is_word(word));
+        if let Some((_, tier)) = known {
+            self.served = Some(tier);
         }
     }
 
@@ -80,6 +106,9 @@ impl Common {
 
     /// The answer is whole.
     fn end(&mut self, sink: &mut dyn Sink) {
+        if let Some(tier) = self.served {
+            sink.event(Event::Served(tier));
+        }
         if let Some(usage) = self.told() {
             sink.event(Event::Usage(usage));
         }
@@ -116,6 +145,7 @@ impl Reader {
                 operation,
                 hints,
                 told: Told::default(),
+                served: None,
                 next_part: 0,
                 kept: 0,
                 ended: false,
@@ -157,6 +187,7 @@ impl Reader {
 
     /// Takes a whole JSON answer, which need not be one.
     pub(crate) fn whole(&mut self, body: &[u8], sink: &mut dyn Sink) {
+        let body = crate::json::unmarked(body);
         let common = &mut self.common;
         if !crate::json::scan::is_value(body) {
             common.fail(failure::unreadable(), sink);

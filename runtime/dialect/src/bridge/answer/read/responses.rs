@@ -2,11 +2,12 @@
 
 use super::Common;
 use super::items::{Content, Item, Shape, read_annotation, read_search};
+use super::said::Said;
 use crate::bridge::answer::escaped::Escaped;
 use crate::bridge::answer::event::{Call, Event, Kind, Piece, Sink, Stop, Tool, elements, word};
 use crate::bridge::answer::failure;
 use crate::bridge::opaque::OpaqueKind;
-use crate::json::walk::Raw;
+use crate::json::walk::{self as json, Raw};
 use crate::stream::event_type;
 
 /// The items seen.
@@ -70,7 +71,7 @@ impl Responses {
         for (key, value) in event.members() {
             match key.0 {
                 b"output_index" => place.item = value.count(),
-                b"content_index" => place.content = value.count().unwrap_or(0),
+                b"content_index" | b"summary_index" => place.content = value.count().unwrap_or(0),
                 b"item_id" => place.id = Escaped::of(value).unwrap_or_default(),
                 b"delta" | b"text" | b"arguments" | b"input" | b"refusal" => {
                     text = Escaped::some(value);
@@ -89,7 +90,7 @@ impl Responses {
                 self.prose(place, Kind::Text, text, logprobs, common, sink);
             }
             b"response.function_call_arguments.delta"
-            | b"response.custom_tool_call_input.delta" => self.arguments(place, text, sink),
+            | b"response.custom_tool_call_input.delta" => self.arguments(place, text, common, sink),
             b"response.reasoning_summary_text.delta" | b"response.reasoning_text.delta" => {
                 self.reason(place, text, common, sink);
             }
@@ -111,32 +112,37 @@ impl Responses {
                     self.annotate(place, annotation, common, sink);
                 }
             }
-            // The last word on a text says nothing where its deltas were told.
-            b"response.output_text.done" if !self.is_told(place) => {
-                self.prose(place, Kind::Text, text, logprobs, common, sink);
+            // The last word on a text says only what its deltas did not.
+            b"response.output_text.done" => {
+                self.prose_done(place, Kind::Text, text, logprobs, common, sink);
             }
-            b"response.refusal.done" if !self.is_told(place) => {
-                self.prose(place, Kind::Refusal, text, b"", common, sink);
+            b"response.refusal.done" => {
+                self.prose_done(place, Kind::Refusal, text, b"", common, sink);
             }
-            b"response.function_call_arguments.done" | b"response.custom_tool_call_input.done"
-                if !self.is_told(place) =>
-            {
-                self.arguments(place, text, sink);
+            b"response.content_part.done" => {
+                if let Some((kind, text)) = item.and_then(prose_of) {
+                    self.prose_done(place, kind, text, b"", common, sink);
+                }
+            }
+            b"response.function_call_arguments.done" | b"response.custom_tool_call_input.done" => {
+                let text = self.missing(place, text);
+                self.arguments(place, text, common, sink);
+            }
+            b"response.reasoning_summary_text.done" | b"response.reasoning_text.done" => {
+                let text = self.missing(place, text);
+                self.reason(place, text, common, sink);
             }
             b"response.reasoning_summary_part.added" => {
-                if let Some(at) = self.find(place)
-                    && let Shape::Reasoning { paragraph, .. } = &mut self.items[at].shape
-                {
-                    *paragraph = true;
-                }
+                self.paragraph(place, true);
             }
             _ => {}
         }
     }
 
     pub(super) fn whole(&mut self, answer: Raw<'_>, common: &mut Common, sink: &mut dyn Sink) {
-        if answer.get("output").is_none() {
-            return common.fail(failure::cut(), sink);
+        let output = answer.get("output");
+        if output.is_none_or(|output| output.shape() != json::Shape::Array) {
+            return common.fail(failure::no_answer(), sink);
         }
         self.start(sink);
         self.response(answer, true, common, sink);
@@ -150,6 +156,19 @@ impl Responses {
         common: &mut Common,
         sink: &mut dyn Sink,
     ) {
+        if !is_complete(response, whole) {
+            let told = crate::stream::failure(common.operation, response);
+            let (code, message) = told.unwrap_or_default();
+            if let Some(usage) = common.told() {
+                sink.event(Event::Usage(usage));
+            }
+            let failure = if code.is_empty() && message.is_empty() {
+                failure::unfinished()
+            } else {
+                failure::told(&code, message)
+            };
+            return common.fail(failure, sink);
+        }
         self.start(sink);
         for (index, item) in response
             .get("output")
@@ -196,6 +215,10 @@ impl Responses {
 
     fn stop(&mut self, stop: Stop<'_>, common: &mut Common, sink: &mut dyn Sink) {
         self.start(sink);
+        // What was broken off may have lost a name; what is complete may not.
+        if stop == Stop::Turn && self.items.iter().any(|item| item.shape.is_nameless()) {
+            return common.fail(failure::nameless(), sink);
+        }
         sink.event(Event::Stop(stop));
         for item in &mut self.items {
             item.close(sink);
@@ -244,15 +267,38 @@ impl Responses {
         })
     }
 
-    fn is_told(&self, place: Place<'_>) -> bool {
-        self.find(place)
-            .is_some_and(|at| match &self.items[at].shape {
-                Shape::Message(contents) => contents
-                    .iter()
-                    .any(|content| content.index == place.content && content.told),
-                Shape::Reasoning { told, .. } | Shape::Call { told, .. } => *told,
-                Shape::Other => true,
-            })
+    /// What the last word on a text has beyond what was told of it. What contradicts that comes too late.
+    fn missing<'a>(&self, place: Place<'_>, text: Escaped<'a>) -> Escaped<'a> {
+        let Some(at) = self.find(place) else {
+            return text;
+        };
+        let rest = match &self.items[at].shape {
+            Shape::Message(contents) => {
+                let known = contents.iter().find(|known| known.index == place.content);
+                known.map_or(Some(text), |known| known.said.rest(text))
+            }
+            Shape::Reasoning { thought, .. } => thought.missing(place.content, text),
+            Shape::Call { said, .. } => said.rest(text),
+            Shape::Other => None,
+        };
+        rest.unwrap_or_default()
+    }
+
+    /// Whether what is thought next begins a paragraph.
+    fn paragraph(&mut self, place: Place<'_>, begins: bool) {
+        if let Some(at) = self.find(place)
+            && let Shape::Reasoning { thought, .. } = &mut self.items[at].shape
+        {
+            thought.paragraph = begins;
+        }
+    }
+
+    /// What `text` has beyond the paragraph told last.
+    fn rest_of_thought<'a>(&self, place: Place<'_>, text: Escaped<'a>) -> Option<Escaped<'a>> {
+        match &self.items[self.find(place)?].shape {
+            Shape::Reasoning { thought, .. } => thought.said.rest(text),
+            _ => None,
+        }
     }
 
     /// The item of this place, begun if it is not yet.
@@ -283,7 +329,9 @@ impl Responses {
             shape: Shape::of(item),
             done: false,
         });
-        if let Some(custom) = called(item) {
+        if let Some(custom) = called(item)
+            && !word(item, "name").is_empty()
+        {
             self.call(place, item, custom, common, sink);
         }
     }
@@ -301,11 +349,26 @@ impl Responses {
             return;
         }
         if let Some(content) = self.content(place, kind, common, sink) {
-            content.told = true;
+            content.said.push(text);
             let part = content.part;
             let piece = Piece::Text(text, logprobs);
             sink.event(Event::Piece { part, piece });
         }
+    }
+
+    /// The last word on a text. Its probabilities are of all of it.
+    fn prose_done(
+        &mut self,
+        place: Place<'_>,
+        kind: Kind<'_>,
+        text: Escaped<'_>,
+        logprobs: &[u8],
+        common: &mut Common,
+        sink: &mut dyn Sink,
+    ) {
+        let rest = self.missing(place, text);
+        let logprobs = if rest == text { logprobs } else { b"" };
+        self.prose(place, kind, rest, logprobs, common, sink);
     }
 
     /// The open part of a message's content.
@@ -338,7 +401,7 @@ impl Responses {
         contents.push(Content {
             index: place.content,
             part,
-            told: false,
+            said: Said::default(),
             annotated: false,
             open: true,
         });
@@ -370,43 +433,45 @@ impl Responses {
         sink: &mut dyn Sink,
     ) {
         let item = self.begin(place, Shape::reasoning);
-        let Shape::Reasoning {
-            part,
-            told,
-            paragraph,
-        } = &mut item.shape
-        else {
+        let Shape::Reasoning { part, thought } = &mut item.shape else {
             return;
         };
         if text.is_empty() || item.done {
             return;
         }
         let part = *part.get_or_insert_with(|| common.open(Kind::Reasoning, sink));
-        if std::mem::take(paragraph) && *told {
+        if thought.grow(place.content, text) {
             let piece = Piece::Paragraph;
             sink.event(Event::Piece { part, piece });
         }
-        *told = true;
         let piece = Piece::Text(text, b"");
         sink.event(Event::Piece { part, piece });
     }
 
-    fn arguments(&mut self, place: Place<'_>, text: Escaped<'_>, sink: &mut dyn Sink) {
+    fn arguments(
+        &mut self,
+        place: Place<'_>,
+        text: Escaped<'_>,
+        common: &mut Common,
+        sink: &mut dyn Sink,
+    ) {
         // A call that was not announced has no name yet: its last word tells everything.
         let Some(at) = self.find(place) else {
             return;
         };
         let item = &mut self.items[at];
-        if let Shape::Call {
-            part: Some(part),
-            told,
-        } = &mut item.shape
+        if let Shape::Call { part, said, early } = &mut item.shape
             && !text.is_empty()
             && !item.done
         {
-            *told = true;
-            let (part, piece) = (*part, Piece::Text(text, b""));
-            sink.event(Event::Piece { part, piece });
+            said.push(text);
+            if let Some(part) = *part {
+                let piece = Piece::Text(text, b"");
+                sink.event(Event::Piece { part, piece });
+            } else {
+                common.kept += text.bytes().len();
+                early.extend_from_slice(text.bytes());
+            }
         }
     }
 
@@ -419,26 +484,41 @@ impl Responses {
         sink: &mut dyn Sink,
     ) {
         let arguments = word(item, if custom { "input" } else { "arguments" });
-        let known = self.begin(place, || Shape::Call {
-            part: None,
-            told: false,
-        });
-        let Shape::Call { part, told } = &mut known.shape else {
+        let known = self.begin(place, Shape::call);
+        let Shape::Call { part, said, early } = &mut known.shape else {
             return;
         };
+        let name = word(item, "name");
+        let first = part.is_none();
+        if first && name.is_empty() {
+            return;
+        }
         let part = *part.get_or_insert_with(|| {
             let id = Some(word(item, "call_id")).filter(|id| !id.is_empty());
             let call = Call {
                 id: id.unwrap_or_else(|| word(item, "id")),
-                name: word(item, "name"),
+                name,
                 namespace: item.get("namespace").and_then(Escaped::some),
                 tool: if custom { Tool::Custom } else { Tool::Function },
             };
             common.open(Kind::Call(call), sink)
         });
-        if !*told && !arguments.is_empty() {
-            *told = true;
-            let piece = Piece::Text(arguments, b"");
+        // What came before the name has not been told, and the last word counts.
+        let early = std::mem::take(early);
+        common.kept = common.kept.saturating_sub(early.len());
+        let text = if !first {
+            said.rest(arguments).unwrap_or_default()
+        } else {
+            *said = Said::default();
+            if arguments.is_empty() {
+                Escaped::trusted(&early)
+            } else {
+                arguments
+            }
+        };
+        if !text.is_empty() {
+            said.push(text);
+            let piece = Piece::Text(text, b"");
             sink.event(Event::Piece { part, piece });
         }
     }
@@ -460,11 +540,18 @@ impl Responses {
             Some(b"function_call") => self.call(place, item, false, common, sink),
             Some(b"custom_tool_call") => self.call(place, item, true, common, sink),
             Some(b"reasoning") => self.reasoning(place, item, common, sink),
-            Some(b"web_search_call") => sink.event(Event::Search(read_search(item))),
+            Some(b"web_search_call") => {
+                if let Some(search) = read_search(item) {
+                    sink.event(Event::Search(search));
+                }
+            }
             // The vendor's other tools have done their work; what came of it is in the text.
             _ => {}
         }
-        if let Some(at) = self.find_exactly(place) {
+        // A call without a name may be named in the last word on all.
+        if let Some(at) = self.find_exactly(place)
+            && !self.items[at].shape.is_nameless()
+        {
             self.items[at].close(sink);
         }
     }
@@ -482,17 +569,9 @@ impl Responses {
                 content: index as u64,
                 ..place
             };
-            let refusal = content
-                .get("type")
-                .is_some_and(|kind| kind.is_word("refusal"));
-            if !self.is_told(place) {
-                let (kind, text) = if refusal {
-                    (Kind::Refusal, word(content, "refusal"))
-                } else {
-                    (Kind::Text, word(content, "text"))
-                };
+            if let Some((kind, text)) = prose_of(content) {
                 let logprobs = content.get("logprobs").map_or(&b""[..], elements);
-                self.prose(place, kind, text, logprobs, common, sink);
+                self.prose_done(place, kind, text, logprobs, common, sink);
             }
             let annotated = self.find_exactly(place).is_some_and(|at| {
                 matches!(&self.items[at].shape, Shape::Message(contents)
@@ -513,15 +592,33 @@ impl Responses {
         common: &mut Common,
         sink: &mut dyn Sink,
     ) {
-        if !self.is_told(place) {
-            for name in ["summary", "content"] {
-                for text in item.get(name).into_iter().flat_map(Raw::items) {
-                    let known = self.begin(place, Shape::reasoning);
-                    if let Shape::Reasoning { paragraph, .. } = &mut known.shape {
-                        *paragraph = true;
-                    }
-                    self.reason(place, word(text, "text"), common, sink);
-                }
+        let known = self.begin(place, Shape::reasoning);
+        let from = match &known.shape {
+            Shape::Reasoning { thought, .. } if thought.told => Some(thought.index),
+            _ => None,
+        };
+        for name in ["summary", "content"] {
+            let texts = item.get(name).into_iter().flat_map(Raw::items);
+            let mut texts = texts.map(|text| word(text, "text"));
+            if let Some(index) = from {
+                // The paragraph told last may go on, others may follow: if these are the texts that were told.
+                let last = texts.nth(usize::try_from(index).unwrap_or(usize::MAX));
+                let Some(rest) = last.and_then(|last| self.rest_of_thought(place, last)) else {
+                    continue;
+                };
+                let here = Place {
+                    content: index,
+                    ..place
+                };
+                self.paragraph(place, false);
+                self.reason(here, rest, common, sink);
+            }
+            for text in texts {
+                self.paragraph(place, true);
+                self.reason(place, text, common, sink);
+            }
+            if from.is_some() {
+                break;
             }
         }
         let encrypted = word(item, "encrypted_content");
@@ -538,6 +635,31 @@ impl Responses {
             let piece = Piece::Opaque(OpaqueKind::Item, &payload);
             sink.event(Event::Piece { part, piece });
         }
+    }
+}
+
+/// Whether the vendor calls this response complete, or cut short. The event of a stream says that of itself, and the
+/// status in it can only say that there will be no answer. A client across the bridge cannot wait for one that is queued.
+fn is_complete(response: Raw<'_>, whole: bool) -> bool {
+    let Some(status) = response.get("status") else {
+        let output = response.get("output");
+        return !whole || output.is_some_and(|output| output.items().next().is_some());
+    };
+    let says = |words: &[&str]| words.iter().any(|word| status.is_word(word));
+    if whole {
+        says(&["completed", "incomplete"])
+    } else {
+        !says(&["failed", "cancelled"])
+    }
+}
+
+/// The text of a part of a message's content.
+fn prose_of(content: Raw<'_>) -> Option<(Kind<'_>, Escaped<'_>)> {
+    match content.get("type").and_then(Raw::inner) {
+        Some(b"refusal") => Some((Kind::Refusal, word(content, "refusal"))),
+        // What a model thinks is told by events of its own.
+        Some(b"reasoning_text" | b"summary_text") => None,
+        _ => Some((Kind::Text, word(content, "text"))),
     }
 }
 

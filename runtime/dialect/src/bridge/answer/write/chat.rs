@@ -18,6 +18,9 @@ pub(crate) struct Chat {
     usage: Option<Usage>,
     /// All of them, for they are told at once: streaming helpers cannot join lists whose members have no index.
     annotations: Vec<u8>,
+    /// Whether reasoning was told, and whether more of it begins a paragraph.
+    thought: bool,
+    paragraph: bool,
     /// Characters of content so far. A client has all texts in one, and counts from the beginning of that.
     said: u64,
 }
@@ -55,18 +58,9 @@ impl Chat {
                     Kind::Text => Role::Text,
                     Kind::Refusal => Role::Refusal,
                     Kind::Reasoning => {
-                        // A client joins all reasoning into one text.
-                        let before = self.parts.iter().any(|part| part.role == Role::Reasoning);
-                        self.parts.push(Part {
-                            part,
-                            role: Role::Reasoning,
-                            from: 0,
-                        });
-                        if before {
-                            let paragraph = Piece::Paragraph;
-                            self.piece(part, paragraph, usage_null, out);
-                        }
-                        return;
+                        // A client joins all reasoning into one text. What nobody can read adds nothing to it.
+                        self.paragraph = true;
+                        Role::Reasoning
                     }
                     Kind::Call(call) => {
                         let index = self.calls;
@@ -86,7 +80,7 @@ impl Chat {
                 self.parts.push(Part { part, role, from });
             }
             Event::Piece { part, piece } => self.piece(part, piece, usage_null, out),
-            Event::Close { .. } | Event::Search(_) | Event::Fail(_) => {}
+            Event::Close { .. } | Event::Search(_) | Event::Served(_) | Event::Fail(_) => {}
             Event::Stop(stop) => self.stop = Some(finish_reason(&stop, self.calls)),
             Event::Usage(usage) => self.usage = Some(usage),
             Event::End => self.end(exchange, out),
@@ -99,7 +93,10 @@ impl Chat {
         };
         let (text, logprobs) = match piece {
             Piece::Text(text, logprobs) => (text, logprobs),
-            Piece::Paragraph => (Escaped::PARAGRAPH, &b""[..]),
+            Piece::Paragraph => {
+                self.paragraph = true;
+                return;
+            }
             Piece::Annotation(annotation) => {
                 let annotation = annotation.behind(known.from);
                 let mut object = Vec::new();
@@ -129,12 +126,13 @@ impl Chat {
             Role::Refusal => {
                 self.chunk(&[b"{\"refusal\":\"", text, b"\"}"], b"", usage_null, out);
             }
-            Role::Reasoning => self.chunk(
-                &[b"{\"reasoning_content\":\"", text, b"\"}"],
-                b"",
-                usage_null,
-                out,
-            ),
+            Role::Reasoning => {
+                let begins = std::mem::take(&mut self.paragraph);
+                if begins && std::mem::replace(&mut self.thought, true) {
+                    self.reason(Escaped::PARAGRAPH, usage_null, out);
+                }
+                self.reason(escaped, usage_null, out);
+            }
             Role::Call { index, custom } => {
                 let mut at = Vec::with_capacity(4);
                 number(&mut at, index);
@@ -153,6 +151,11 @@ impl Chat {
                 self.chunk(&delta, b"", usage_null, out);
             }
         }
+    }
+
+    fn reason(&self, text: Escaped<'_>, usage_null: bool, out: &mut Vec<u8>) {
+        let delta = [b"{\"reasoning_content\":\"", text.bytes(), b"\"}"];
+        self.chunk(&delta, b"", usage_null, out);
     }
 
     fn chunk(&self, delta: &[&[u8]], logprobs: &[u8], usage_null: bool, out: &mut Vec<u8>) {

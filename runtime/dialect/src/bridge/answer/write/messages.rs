@@ -10,6 +10,7 @@ use crate::bridge::answer::event::{
     Annotation, Call, Event, Kind, Origin, Piece, Search, Stop, Tool,
 };
 use crate::bridge::answer::usage;
+use crate::bridge::found;
 use crate::json::text::quote;
 use crate::{Dialect, Usage};
 
@@ -84,7 +85,7 @@ impl Messages {
             Event::Stop(stop) => self.stop = Some(stop_reason(&stop, self.calls, self.refused)),
             Event::Usage(usage) => self.usage = Some(usage),
             Event::End => self.end(out),
-            Event::Fail(_) => {}
+            Event::Served(_) | Event::Fail(_) => {}
         }
         while self.current.is_none()
             && let Some(held) = self.waiting.pop_front()
@@ -338,10 +339,7 @@ impl Messages {
 
     fn search(&mut self, exchange: Exchange<'_>, search: &Search<'_>, out: &mut Vec<u8>) {
         let mut id = Vec::new();
-        quote(
-            &mut id,
-            &exchange.stamp.id(&format!("srvtoolu_{}_", self.index)),
-        );
+        quote(&mut id, &exchange.stamp.id(&found::id(self.index)));
         self.block(
             &[
                 b"{\"type\":\"server_tool_use\",\"id\":",
@@ -364,7 +362,7 @@ impl Messages {
         );
         self.stop_block(out);
         let mut pages = Vec::new();
-        found(&mut pages, search);
+        pages_found(&mut pages, search);
         self.block(
             &[
                 b"{\"type\":\"web_search_tool_result\",\"tool_use_id\":",
@@ -429,7 +427,7 @@ pub(super) fn nullable(out: &mut Vec<u8>, text: Option<&[u8]>) {
 }
 
 /// Appends the results of a search, without brackets.
-pub(super) fn found(out: &mut Vec<u8>, search: &Search<'_>) {
+pub(super) fn pages_found(out: &mut Vec<u8>, search: &Search<'_>) {
     for (at, (url, title)) in search.pages.iter().enumerate() {
         if at > 0 {
             out.push(b',');
@@ -441,7 +439,9 @@ pub(super) fn found(out: &mut Vec<u8>, search: &Search<'_>) {
                 url.bytes(),
                 b"\",\"title\":\"",
                 title.bytes(),
-                b"\",\"encrypted_content\":\"\",\"page_age\":null}",
+                b"\",\"encrypted_content\":\"",
+                found::ENCRYPTED.as_bytes(),
+                b"\",\"page_age\":null}",
             ],
         );
     }
@@ -459,7 +459,14 @@ pub(super) fn citation(annotation: &Annotation<'_>) -> Option<Vec<u8>> {
     };
     let mut out = b"{\"type\":\"web_search_result_location\",\"cited_text\":".to_vec();
     string(&mut out, passage);
-    out.extend_from_slice(b",\"encrypted_index\":\"\",\"title\":");
+    put(
+        &mut out,
+        &[
+            b",\"encrypted_index\":\"",
+            found::ENCRYPTED.as_bytes(),
+            b"\",\"title\":",
+        ],
+    );
     string(&mut out, title);
     out.extend_from_slice(b",\"url\":");
     string(&mut out, url);

@@ -36,11 +36,13 @@ impl Status {
     }
 }
 
-/// Appends a response object. `error` is the JSON of its error; `output` its items without brackets.
+/// Appends a response object. `served` is the service tier where it is known already: until then the client reads what it
+/// asked for. `error` is the JSON of its error; `output` its items without brackets.
 pub(super) fn write(
     out: &mut Vec<u8>,
     exchange: Exchange<'_>,
     status: Status,
+    served: Option<&str>,
     error: Option<&[u8]>,
     output: &[&[u8]],
     usage: Option<&Usage>,
@@ -81,7 +83,12 @@ pub(super) fn write(
     }
     out.push(b']');
     for (name, otherwise) in MEMBERS {
-        member(out, name, otherwise);
+        match served {
+            Some(tier) if name == "service_tier" => {
+                put(out, &[b",\"service_tier\":\"", tier.as_bytes(), b"\""]);
+            }
+            _ => member(out, name, otherwise),
+        }
     }
     if echo.is_some_and(|echo| echo.get("conversation").is_some()) {
         member(out, "conversation", b"null");

@@ -24,6 +24,8 @@ pub(crate) struct Responses {
     held: usize,
     status: Option<Status>,
     usage: Option<Usage>,
+    /// The service tier: the usual one where the vendor says nothing of it.
+    served: &'static str,
 }
 
 impl Responses {
@@ -37,6 +39,7 @@ impl Responses {
             held: 0,
             status: None,
             usage: None,
+            served: "default",
         }
     }
 
@@ -62,6 +65,7 @@ impl Responses {
             Event::Search(search) => self.search(exchange, &search, out),
             Event::Stop(stop) => self.stop(&stop),
             Event::Usage(usage) => self.usage = Some(usage),
+            Event::Served(tier) => self.served = tier,
             Event::End => self.end(exchange, out),
             Event::Fail(_) => {}
         }
@@ -77,7 +81,8 @@ impl Responses {
             return;
         }
         let mut object = Vec::with_capacity(1_024);
-        response::write(&mut object, exchange, Status::InProgress, None, &[], None);
+        let status = Status::InProgress;
+        response::write(&mut object, exchange, status, None, None, &[], None);
         for name in ["response.created", "response.in_progress"] {
             self.frame(name, &[b"\"response\":", &object], out);
         }
@@ -91,6 +96,7 @@ impl Responses {
             &mut object,
             exchange,
             status,
+            Some(self.served),
             None,
             &output,
             self.usage.as_ref(),
@@ -118,6 +124,7 @@ impl Responses {
             &mut object,
             exchange,
             Status::Failed,
+            Some(self.served),
             Some(&failed),
             &[],
             self.usage.as_ref(),

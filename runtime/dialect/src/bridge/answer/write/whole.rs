@@ -2,12 +2,13 @@
 
 use super::chat::{annotate, begin_call, finish_reason};
 use super::item::arguments;
-use super::messages::{citation, found, message_head, nullable, stop_reason};
+use super::messages::{citation, message_head, nullable, pages_found, stop_reason};
 use super::responses::Responses;
 use super::{Exchange, put};
 use crate::bridge::answer::escaped::{Escaped, number, string};
 use crate::bridge::answer::event::{Annotation, Call, Event, Kind, Piece, Search, Tool};
 use crate::bridge::answer::usage;
+use crate::bridge::found;
 use crate::json::text::quote;
 use crate::{ApiError, Dialect, Usage};
 
@@ -146,7 +147,7 @@ impl Whole {
         self.searches += 1;
         if matches!(self.body, Body::Messages) {
             let mut pages = Vec::new();
-            found(&mut pages, search);
+            pages_found(&mut pages, search);
             let mut part = Part::new(u32::MAX, Role::Search(pages));
             part.text.extend_from_slice(search.query.bytes());
             self.parts.push(part);
@@ -203,6 +204,8 @@ impl Whole {
             .iter()
             .filter(|part| which(&part.role))
             .map(|part| part.text.as_slice())
+            // What nobody can read is no paragraph.
+            .filter(|text| between.is_empty() || !text.is_empty())
             .collect();
         (!texts.is_empty()).then(|| texts.join(between))
     }
@@ -295,7 +298,7 @@ impl Whole {
         message_head(out, exchange);
         out.extend_from_slice(b",\"content\":[");
         let from = out.len();
-        for (index, part) in self.parts.iter().enumerate() {
+        for (index, part) in (0..).zip(&self.parts) {
             let before = out.len();
             if before > from {
                 out.push(b',');
@@ -342,7 +345,7 @@ impl Part {
     }
 
     /// Appends the part as a Messages block, or as two; nothing where it has nothing to say.
-    fn block(&self, out: &mut Vec<u8>, exchange: Exchange<'_>, index: usize) {
+    fn block(&self, out: &mut Vec<u8>, exchange: Exchange<'_>, index: u64) {
         match &self.role {
             Role::Text | Role::Refusal => {
                 put(out, &[b"{\"type\":\"text\",\"text\":\"", &self.text, b"\""]);
@@ -391,7 +394,7 @@ impl Part {
             }
             Role::Search(pages) => {
                 let mut id = Vec::new();
-                quote(&mut id, &exchange.stamp.id(&format!("srvtoolu_{index}_")));
+                quote(&mut id, &exchange.stamp.id(&found::id(index)));
                 put(
                     out,
                     &[

@@ -1,9 +1,10 @@
 //! What becomes of requests in Chat Completions.
 
 use super::{
-    ARGUMENTS, AS_FUNCTION, AT_ITS_VENDOR, EFFORT_AND_SUMMARY, EFFORT_SHOWN, FOREIGN_REASONING,
-    NAMES, NO_STOP, NO_STORE, NOT_SAMPLED, OUTPUT_CAP, OWN_TIER, SCHEMA, SERVER_TOOL, STRICT,
-    TEMPERATURE, TIERS, TOOLS_FROM_HISTORY, WEB, both, row, unless,
+    ARGUMENTS, AS_FUNCTION, AT_ITS_VENDOR, CALL_ID, EFFORT_AND_SUMMARY, EFFORT_SHOWN, FORCED,
+    FOREIGN_REASONING, HOW_MUCH_IS_READ, JSON_TOLD, NAMES, NO_STOP, NO_STORE, NOT_SAMPLED,
+    OUTPUT_CAP, OWN_TIER, SCHEMA, SERVER_TOOL, STRICT, TEMPERATURE, TIERS, TOOLS_FROM_HISTORY, WEB,
+    both, row, unless,
 };
 use crate::bridge::loss::Fate::{Converted, Dropped, Kept, Refused};
 use crate::bridge::loss::Row;
@@ -23,7 +24,7 @@ pub(in crate::bridge::loss) const CHAT: &[Row] = &[
         "messages[].role = user, assistant",
         Converted("kept; the texts of an assistant's message become one"),
         Converted(
-            "neighbours of one role become one message; blank texts are left out; a conversation that does not begin with the user begins with a user message `…`",
+            "neighbours of one role become one message; blank texts are left out; a conversation that does not begin with the user begins with a user message `…`; white space after what the assistant said last is left out",
         ),
     ),
     row(
@@ -41,10 +42,7 @@ pub(in crate::bridge::loss) const CHAT: &[Row] = &[
         "messages[].name",
         Dropped("a participant's name is only a hint"),
     ),
-    both(
-        "messages[].tool_calls[].id",
-        Converted("kept; ids that the dialect would not take are replaced by a hash of themselves"),
-    ),
+    both("messages[].tool_calls[].id", Converted(CALL_ID)),
     row(
         "messages[].tool_calls[].function.arguments",
         Kept,
@@ -94,14 +92,14 @@ pub(in crate::bridge::loss) const CHAT: &[Row] = &[
     row(
         "content[].cache_control",
         Converted(
-            "`prompt_cache_breakpoint` where the vendor takes a key of its prompt cache; else dropped: it only improves caching",
+            "`prompt_cache_breakpoint` where the vendor takes such marks, and marked instructions a `developer` message that carries it; else, and of what the assistant said, dropped: it only improves caching",
         ),
         Kept,
     ),
     row(
         "content[].prompt_cache_breakpoint",
         Converted(
-            "kept where the vendor takes a key of its prompt cache; else dropped: it only improves caching",
+            "kept where the vendor takes such marks, and marked instructions a `developer` message that carries it; else, and of what the assistant said, dropped: it only improves caching",
         ),
         Converted("`cache_control`"),
     ),
@@ -160,7 +158,9 @@ pub(in crate::bridge::loss) const CHAT: &[Row] = &[
     both("presence_penalty", Refused(NOT_SAMPLED)),
     row(
         "prompt_cache_key",
-        Converted("kept where the vendor takes one; else dropped: it only improves caching"),
+        Converted(
+            "kept where the vendor takes one, by its hash where longer than 64 letters; else dropped: it only improves caching",
+        ),
         Converted(
             "cache marks at the end of the instructions and of the conversation, where the client set none",
         ),
@@ -172,7 +172,9 @@ pub(in crate::bridge::loss) const CHAT: &[Row] = &[
     ),
     row(
         "prompt_cache_retention",
-        Kept,
+        Converted(
+            "kept where the vendor takes a key of its prompt cache; else dropped: it only improves caching",
+        ),
         Converted("`24h` makes the cache marks last an hour"),
     ),
     row(
@@ -180,15 +182,13 @@ pub(in crate::bridge::loss) const CHAT: &[Row] = &[
         Converted(EFFORT_AND_SUMMARY),
         Converted(EFFORT_SHOWN),
     ),
-    row(
-        "response_format = json_object",
-        Kept,
-        Converted("an instruction to answer with one JSON object and nothing else"),
-    ),
+    row("response_format = json_object", Kept, Converted(JSON_TOLD)),
     row("response_format = json_schema", Kept, Converted(SCHEMA)),
     both(
         "safety_identifier",
-        Converted("the user's id over there (`safety_identifier`, `metadata.user_id`)"),
+        Converted(
+            "the user's id over there (`safety_identifier`, `metadata.user_id`), by its hash where longer than that takes (64 and 256 letters)",
+        ),
     ),
     both("seed", Dropped("it never promised anything")),
     row("service_tier", Converted(OWN_TIER), Converted(TIERS)),
@@ -213,13 +213,13 @@ pub(in crate::bridge::loss) const CHAT: &[Row] = &[
         "top_p",
         Converted("kept, unless the model takes no sampling parameters"),
         Converted(
-            "left out while the model thinks, and where the model takes no sampling parameters",
+            "left out at 1, which leaves nothing out, while the model thinks, where the model takes no sampling parameters, and beside a temperature where it takes only one of the two",
         ),
     ),
     both(
         "thinking, enable_thinking, thinking_budget, reasoning",
         Converted(
-            "words of certain vendors: off is an effort of `none`, a budget is a budget, on is thinking as hard as the model does by itself, with `reasoning_effort` as hard as that says; what has another form is dropped",
+            "words of certain vendors: off is an effort of `none`, a budget is a budget (where the model is told an effort, the one that it stands for), on is thinking as hard as the model does by itself, with `reasoning_effort` as hard as that says; what has another form is dropped",
         ),
     ),
     row(
@@ -232,6 +232,7 @@ pub(in crate::bridge::loss) const CHAT: &[Row] = &[
         Kept,
         Converted("`required` becomes `any`; `allowed_tools` narrows the tools"),
     ),
+    both("tool_choice that a tool must be called", Converted(FORCED)),
     row(
         "tools[].function",
         Converted(NAMES),
@@ -250,7 +251,7 @@ pub(in crate::bridge::loss) const CHAT: &[Row] = &[
     both(
         "user",
         Converted(
-            "the user's id over there (`safety_identifier`, `metadata.user_id`); `safety_identifier` goes before it",
+            "the user's id over there (`safety_identifier`, `metadata.user_id`), by its hash where longer than that takes (64 and 256 letters); `safety_identifier` goes before it",
         ),
     ),
     row(
@@ -259,4 +260,9 @@ pub(in crate::bridge::loss) const CHAT: &[Row] = &[
         Dropped("how long an answer is, is the model's own habit there"),
     ),
     both("web_search_options", Converted(WEB)),
+    row(
+        "web_search_options.search_context_size",
+        Kept,
+        Dropped(HOW_MUCH_IS_READ),
+    ),
 ];

@@ -1,8 +1,8 @@
 //! What becomes of requests in Messages.
 
 use super::{
-    AT_ITS_VENDOR, FOREIGN_REASONING, NAMES, NO_REASONING, NO_STOP, NOT_SAMPLED, OUTPUT_CAP,
-    SERVER_TOOL, WEB, both, row,
+    AT_ITS_VENDOR, CALL_ID, FORCED, FOREIGN_REASONING, KNOWN_BY_TYPE, NAMES, NO_REASONING, NO_STOP,
+    NOT_SAMPLED, OUTPUT_CAP, SERVER_TOOL, WEB, both, row,
 };
 use crate::bridge::loss::Fate::{Converted, Dropped, Kept, Refused};
 use crate::bridge::loss::Row;
@@ -14,7 +14,7 @@ pub(in crate::bridge::loss) const MESSAGES: &[Row] = &[
         "system",
         Converted("the first message, as `system` or, where the vendor knows it, `developer`"),
         Converted(
-            "`instructions`, its blocks joined by an empty line; a `developer` message where nothing follows it",
+            "`instructions`, its blocks joined by an empty line; a `developer` message where nothing follows it, and where it carries marks that the vendor takes",
         ),
     ),
     both(
@@ -57,6 +57,7 @@ pub(in crate::bridge::loss) const MESSAGES: &[Row] = &[
         "content[].document (text, content)",
         Converted("texts (and images) in their place, the title before them"),
     ),
+    both("content[].document.context", Converted("a text before it")),
     both(
         "content[].document.citations",
         Dropped("the dialect cites only what a search found"),
@@ -69,10 +70,7 @@ pub(in crate::bridge::loss) const MESSAGES: &[Row] = &[
         "content[].tool_use",
         Converted("the input as a string of JSON"),
     ),
-    both(
-        "content[].tool_use.id",
-        Converted("kept; ids that the dialect would not take are replaced by a hash of themselves"),
-    ),
+    both("content[].tool_use.id", Converted(CALL_ID)),
     row(
         "content[].tool_result",
         Converted(
@@ -107,19 +105,33 @@ pub(in crate::bridge::loss) const MESSAGES: &[Row] = &[
         "content[] of another type",
         Refused("the dialect has no such content"),
     ),
-    row(
+    both(
         "cache_control",
+        Converted("a mark on the last part that can carry one, as that of a block"),
+    ),
+    row(
+        "cache_control of blocks and tools",
         Converted(
-            "kept on content parts and tools of a vendor that takes marks, that of a tool result on its last part; else dropped: the vendor caches equal beginnings by itself",
+            "kept where the vendor takes such marks, that of a tool result on its last part; else `prompt_cache_breakpoint` on content where it takes those; else dropped: the vendor caches equal beginnings by itself",
         ),
-        Dropped(
-            "the vendor caches equal beginnings by itself; those of one user are found by a key made of `metadata.user_id`",
+        Converted(
+            "`prompt_cache_breakpoint` on content where the vendor takes such marks, and a marked `system` a `developer` message that carries it; else, and of tools and what the assistant said, dropped: the vendor caches equal beginnings by itself; those of one user are found by a key made of `metadata.user_id`",
+        ),
+    ),
+    both(
+        "content[].tool_use.cache_control",
+        Converted(
+            "the mark stands on the content before the call, which itself has no place for one",
         ),
     ),
     both("container", Refused(SERVER_TOOL)),
     both(
         "context_management",
         Dropped("the conversation is sent whole; the client compacts it when it no longer fits"),
+    ),
+    both(
+        "diagnostics",
+        Dropped("it asks why the prompt cache of one vendor was missed"),
     ),
     both(
         "inference_geo",
@@ -168,7 +180,7 @@ pub(in crate::bridge::loss) const MESSAGES: &[Row] = &[
     both(
         "thinking",
         Converted(
-            "adaptive: the effort of `output_config`; a budget up to 4096 tokens: low, up to 10240: medium, up to 32000: high, up to 48000: xhigh, above: max; disabled: none; nothing at all where the model does not reason",
+            "adaptive: the effort of `output_config`; a budget up to 4096 tokens: low, up to 10240: medium, up to 32000: high, up to 48000: xhigh, above: max; disabled: none; each as the nearest effort that the model knows; nothing at all where it does not reason",
         ),
     ),
     row(
@@ -184,10 +196,19 @@ pub(in crate::bridge::loss) const MESSAGES: &[Row] = &[
             "`any` becomes `required`; `disable_parallel_tool_use` becomes `parallel_tool_calls: false`",
         ),
     ),
+    both("tool_choice that a tool must be called", Converted(FORCED)),
     row(
         "tool_choice of web_search",
         Dropped("the search is asked for by its options, which a model may leave"),
         Converted("the search by its type"),
+    ),
+    both(
+        "user_profile_id",
+        Dropped("the profile lies at one vendor; `metadata.user_id` says whom a request is for"),
+    ),
+    both(
+        "workspace_id",
+        Dropped("it is about one vendor's keys; which is used is said by the gateway's upstream"),
     ),
     both("tools[]", Converted(NAMES)),
     both(
@@ -216,9 +237,18 @@ pub(in crate::bridge::loss) const MESSAGES: &[Row] = &[
         ),
     ),
     row(
+        "tools[].web_search.allowed_domains, blocked_domains",
+        Refused("the dialect has no search among certain domains"),
+        Converted("`filters`"),
+    ),
+    row(
         "tools[].web_search.max_uses",
         Dropped("how often a model searches is the vendor's own affair"),
         Converted("`max_tool_calls`"),
+    ),
+    both(
+        "tools[].bash, text_editor, computer, memory",
+        Refused(KNOWN_BY_TYPE),
     ),
     both("tools[] of another type", Refused(SERVER_TOOL)),
 ];

@@ -15,11 +15,21 @@ pub(in crate::bridge::loss) const PREFACE: &str = "\
 
 A request in one dialect can be served by a vendor that speaks another. This page says, field by field, what then becomes
 of it. It is generated from the table in `runtime/dialect/src/bridge/loss/`, which the code itself consults for what it
-drops and refuses. Requests whose two dialects are the same do not come here: they go through byte for byte.
+drops and refuses. Requests whose two dialects are the same do not come here: they go through byte for byte, but for what an
+earlier answer over the bridge left in them and only its maker can read (sealed reasoning, searches of foreign vendors).
 
 *Kept*: it says the same over there. *Converted*: it is said another way. *Dropped*: it is left out, for the reason given.
 *Refused*: the request gets a 400 that names the field. A field that no table lists is dropped: what it means to another
-dialect is not known. Content (messages, content parts, items, blocks, tools) of a kind that no table lists is refused.
+dialect is not known. Content (messages, content parts, items, blocks, tools) of a kind that no table lists is refused. So
+is what the client's own dialect does not allow either: a refusal of anybody but the assistant, images and files of the
+assistant, an output cap of 0.
+
+## How hard to think
+
+Where a manifest lists the efforts that a model knows (`effort-low` and its like among its abilities, see `wit/README.md`), an
+effort that it does not know becomes the nearest one: `medium` is `high` for a model that knows `low`, `high` and `max`, for of
+two as near the harder is taken. A model that always thinks (`always-thinks`) gets the least of its efforts for `none`, or
+nothing where none is listed. Where nothing is listed the effort goes as it was asked for.
 
 ## Compaction
 
@@ -73,24 +83,29 @@ pub(super) const NO_STORE: &str = "the vendor keeps no conversation; the gateway
 pub(super) const NOT_SAMPLED: &str = "the dialect has no such parameter";
 pub(super) const NO_STOP: &str = "the dialect has no stop sequences";
 pub(super) const SERVER_TOOL: &str = "the tool runs at a vendor of the other dialect only";
+pub(super) const KNOWN_BY_TYPE: &str = "the client runs the tool, but only vendors of the other dialect know it by its type alone; offer it as a function with a schema";
+pub(super) const JSON_TOLD: &str = "an instruction to answer with one JSON object and nothing else; no tool, for one without a schema invites an empty object and one that must be called leaves no room for thinking and for other tools";
+pub(super) const HOW_MUCH_IS_READ: &str =
+    "how much of what it finds a model reads is the vendor's own affair";
 pub(super) const OUTPUT_CAP: &str = "as the dialect's own cap, lowered to the model's maximum; never below 16 in Responses, which takes no less";
 pub(super) const NAMES: &str = "names longer than the dialect allows, or with letters it does not, are shortened with a hash, and are the client's own again in the answer";
 pub(super) const AS_FUNCTION: &str = "kept where the vendor has free-form tools; else a function whose one argument `input` is the text, its grammar told in the description, and a custom call again in the answer";
-pub(super) const NO_REASONING: &str =
-    "kept where the model reasons; else dropped: it does not think";
+pub(super) const NO_REASONING: &str = "kept where the model reasons, as the nearest effort that it knows; else dropped: it does not think";
 pub(super) const FOREIGN_REASONING: &str = "opaque reasoning goes back only to the vendor family that made it; of any other it is dropped, and its readable text is kept only where the vendor takes unsigned reasoning; what led to nothing, as its answer was cut off, is dropped; a vendor of Chat that wants reasoning with each call gets a blank where there is none";
 pub(super) const WEB: &str = "as the vendor's own search where it has one; else refused";
 pub(super) const WEB_UNASKED: &str = "as the vendor's own search where it has one; else dropped, as clients offer it unasked: the model is not offered a search (refused if `tool_choice` demands it)";
-pub(super) const EFFORT_AND_SUMMARY: &str = "kept where the model reasons, and a summary asked for where the vendor refuses it to nobody; else dropped: it does not think";
+pub(super) const EFFORT_AND_SUMMARY: &str = "kept where the model reasons, as the nearest effort that it knows, and a summary asked for where the vendor refuses it to nobody; else dropped: it does not think";
 pub(super) const OWN_TIER: &str =
     "kept if the dialects know it; else dropped: it is one vendor's own word";
 pub(super) const TIERS: &str =
     "`auto`, `priority`, `scale` and `fast` become `auto`; all others `standard_only`";
-pub(super) const EFFORT: &str = "a model with adaptive thinking gets the effort; any other a budget: minimal 1024, low 4096, medium 10240, high 32000, xhigh 48000, max 64000, never more than three quarters of the output cap; left out under a forced tool, and where the cap or the history allows no thinking";
-pub(super) const EFFORT_SHOWN: &str = "a model with adaptive thinking gets the effort and is asked to show its thinking, summarized; any other a budget: minimal 1024, low 4096, medium 10240, high 32000, xhigh 48000, max 64000, never more than three quarters of the output cap; left out under a forced tool, and where the cap or the history allows no thinking";
+pub(super) const EFFORT: &str = "a model with adaptive thinking gets the nearest effort that it knows; any other a budget: minimal 1024, low 4096, medium 10240, high 32000, xhigh 48000, max 64000, never more than three quarters of the output cap; left out under a forced tool, and where the cap or the history allows no thinking";
+pub(super) const EFFORT_SHOWN: &str = "a model with adaptive thinking gets the nearest effort that it knows and is asked to show its thinking, summarized; any other a budget: minimal 1024, low 4096, medium 10240, high 32000, xhigh 48000, max 64000, never more than three quarters of the output cap; left out under a forced tool, and where the cap or the history allows no thinking";
 pub(super) const SCHEMA: &str = "`output_config.format` where the vendor enforces schemas: objects are closed, and what it does not enforce (bounds, lengths) is told in the description; else, and for a schema that would come to mean another (a map, a tree, several that must hold at once), a tool that the model must call, whose arguments become the text of the answer";
 pub(super) const STRICT: &str = "kept where the vendor enforces schemas, its schema made as that of an answer; else, and where it cannot be made so, dropped: the schema is still told";
-pub(super) const TEMPERATURE: &str = "lowered to 1 where above it; left out while the model thinks, and where the model takes no sampling parameters";
+pub(super) const TEMPERATURE: &str = "left out from 1 on, for 1 is the highest there and what the model does by itself; left out while the model thinks, and where the model takes no sampling parameters";
+pub(super) const FORCED: &str = "said as above where the vendor takes it. Where it refuses that some tool must be called, the tool is named if there is but one; else it is `auto`, and the model may answer without a call. Where it refuses a name, that tool alone is offered and some tool must be called, or may be (`auto`) where it refuses that too; `allowed_tools` likewise";
+pub(super) const CALL_ID: &str = "kept; ids that the dialect would not take are replaced by a hash of themselves, and one used again gets a number behind it, as does that of its result";
 pub(super) const ARGUMENTS: &str =
     "the JSON object in the string; what is no object comes as the member `arguments` of one";
 pub(super) const TOOLS_FROM_HISTORY: &str = "and where the history has calls but the request no tools, tools of their names are declared and none may be called";

@@ -1,9 +1,10 @@
 //! What becomes of requests in Responses.
 
 use super::{
-    ARGUMENTS, AS_FUNCTION, AT_ITS_VENDOR, EFFORT, FOREIGN_REASONING, NAMES, NO_REASONING,
-    NO_STORE, OUTPUT_CAP, OWN_TIER, SCHEMA, SERVER_TOOL, STRICT, TEMPERATURE, TIERS,
-    TOOLS_FROM_HISTORY, WEB_UNASKED, both, row, unless,
+    ARGUMENTS, AS_FUNCTION, AT_ITS_VENDOR, CALL_ID, EFFORT, FORCED, FOREIGN_REASONING,
+    HOW_MUCH_IS_READ, JSON_TOLD, KNOWN_BY_TYPE, NAMES, NO_REASONING, NO_STORE, OUTPUT_CAP,
+    OWN_TIER, SCHEMA, SERVER_TOOL, STRICT, TEMPERATURE, TIERS, TOOLS_FROM_HISTORY, WEB_UNASKED,
+    both, row, unless,
 };
 use crate::bridge::loss::Fate::{Converted, Dropped, Kept, Refused};
 use crate::bridge::loss::Row;
@@ -26,7 +27,7 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
         "input[].message (user, assistant)",
         Converted("neighbouring texts of the assistant and its calls become one message"),
         Converted(
-            "neighbours of one role become one message; blank texts are left out; a conversation that does not begin with the user begins with a user message `…`",
+            "neighbours of one role become one message; blank texts are left out; a conversation that does not begin with the user begins with a user message `…`; white space after what the assistant said last is left out",
         ),
     ),
     both(
@@ -69,11 +70,12 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
     row(
         "content[].prompt_cache_breakpoint",
         Converted(
-            "kept where the vendor takes a key of its prompt cache; else dropped: it only improves caching",
+            "`cache_control` where the vendor takes that, kept where it takes such marks; else dropped: it only improves caching",
         ),
         Converted("`cache_control`"),
     ),
     row("input[].function_call", Kept, Converted(ARGUMENTS)),
+    both("input[].function_call.call_id", Converted(CALL_ID)),
     both(
         "input[].function_call.namespace",
         Converted("`namespace__name`, and apart again in the answer"),
@@ -140,10 +142,21 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
             "the vendor does not compact in the midst of an answer; ask `/v1/responses/compact`, which this gateway serves for every vendor",
         ),
     ),
-    both("input[] of another type", Refused(SERVER_TOOL)),
+    both(
+        "input[] of another type",
+        Refused("only vendors of the other dialect know such an item"),
+    ),
     both(
         "background",
         Refused("the vendor answers at once or not at all"),
+    ),
+    both(
+        "background_options",
+        Dropped("it is about answers in the background, and `background` is refused"),
+    ),
+    both(
+        "access_programs",
+        Dropped("it asks one vendor for more of what its own models may do"),
     ),
     both("client_metadata", Dropped("the client's own notes")),
     both(
@@ -151,6 +164,10 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
         Dropped("the conversation is sent whole; the client compacts it when it no longer fits"),
     ),
     both("conversation", Refused(NO_STORE)),
+    both(
+        "image",
+        Dropped("how images are made smaller is one vendor's own affair"),
+    ),
     both(
         "include = reasoning.encrypted_content",
         Converted("reasoning that can be given back comes as `encrypted_content`"),
@@ -193,7 +210,9 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
     ),
     row(
         "prompt_cache_key",
-        Converted("kept where the vendor takes one; else dropped: it only improves caching"),
+        Converted(
+            "kept where the vendor takes one, by its hash where longer than 64 letters; else dropped: it only improves caching",
+        ),
         Converted(
             "cache marks at the end of the instructions and of the conversation, where the client set none",
         ),
@@ -201,7 +220,9 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
     both("prompt_cache_options", Dropped("it only improves caching")),
     row(
         "prompt_cache_retention",
-        Kept,
+        Converted(
+            "kept where the vendor takes a key of its prompt cache; else dropped: it only improves caching",
+        ),
         Converted("`24h` makes the cache marks last an hour"),
     ),
     row(
@@ -222,7 +243,9 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
     ),
     both(
         "safety_identifier",
-        Converted("the user's id over there (`user`, `metadata.user_id`)"),
+        Converted(
+            "the user's id over there (`user`, `metadata.user_id`), by its hash where longer than that takes (64 and 256 letters)",
+        ),
     ),
     row("service_tier", Converted(OWN_TIER), Converted(TIERS)),
     both("store", Dropped(NO_STORE)),
@@ -237,14 +260,10 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
         "top_p",
         Converted("kept, unless the model takes no sampling parameters"),
         Converted(
-            "left out while the model thinks, and where the model takes no sampling parameters",
+            "left out at 1, which leaves nothing out, while the model thinks, where the model takes no sampling parameters, and beside a temperature where it takes only one of the two",
         ),
     ),
-    row(
-        "text.format = json_object",
-        Kept,
-        Converted("an instruction to answer with one JSON object and nothing else"),
-    ),
+    row("text.format = json_object", Kept, Converted(JSON_TOLD)),
     row("text.format = json_schema", Kept, Converted(SCHEMA)),
     row(
         "text.verbosity",
@@ -256,6 +275,7 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
         Kept,
         Converted("`required` becomes `any`; `allowed_tools` narrows the tools"),
     ),
+    both("tool_choice that a tool must be called", Converted(FORCED)),
     row(
         "tool_choice of web_search",
         Dropped("the search is asked for by its options, which a model may leave"),
@@ -288,9 +308,23 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
         Dropped("all tools are offered at once"),
     ),
     both("tools[].web_search", Converted(WEB_UNASKED)),
+    row(
+        "tools[].web_search.search_context_size",
+        Kept,
+        Dropped(HOW_MUCH_IS_READ),
+    ),
+    row(
+        "tools[].web_search.filters",
+        Converted("no search among certain domains can be said: as where the vendor has no search"),
+        Converted("`allowed_domains`, `blocked_domains`"),
+    ),
     both(
         "tools[].web_search with external_web_access = false",
         Dropped("the vendor has no search that fetches nothing: the model is not offered one"),
+    ),
+    both(
+        "tools[].local_shell, shell, apply_patch, computer",
+        Refused(KNOWN_BY_TYPE),
     ),
     both("tools[] of another type", Refused(SERVER_TOOL)),
     row(
@@ -312,7 +346,7 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
     both(
         "user",
         Converted(
-            "the user's id over there (`user`, `metadata.user_id`); `safety_identifier` goes before it",
+            "the user's id over there (`user`, `metadata.user_id`), by its hash where longer than that takes (64 and 256 letters); `safety_identifier` goes before it",
         ),
     ),
 ];

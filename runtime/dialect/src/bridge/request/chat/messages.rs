@@ -181,7 +181,7 @@ fn read_part<'a>(
                 name: file.filename,
             }
         }
-        _ => return Err(way.refuse("content[] of another type", param(""))),
+        kind => return Err(way.refuse_kind("content[] of another type", kind, param(""))),
     };
     let mark = part.cache_control.or(part.prompt_cache_breakpoint);
     Ok(Part {

@@ -10,7 +10,7 @@ use crate::ApiError;
 use crate::bridge::request::Way;
 use crate::bridge::request::members::{self, Members, missing, parse};
 use crate::bridge::request::model::{Conversation, Effort, Thinking, Tool};
-use crate::bridge::request::shared::{not_content, read_effort};
+use crate::bridge::request::shared::{not_content, positive, read_effort};
 use crate::bridge::request::text::{Content, Str};
 
 /// Reads a request.
@@ -68,8 +68,11 @@ fn read_settings<'a>(
     way: Way,
 ) -> Result<(), ApiError> {
     let settings = &mut said.settings;
-    let old: Option<u64> = members.take("max_tokens")?;
-    let new: Option<u64> = members.take("max_completion_tokens")?;
+    let old = positive(members.take("max_tokens")?, "max_tokens")?;
+    let new = positive(
+        members.take("max_completion_tokens")?,
+        "max_completion_tokens",
+    )?;
     settings.max_output = new.or(old);
     settings.temperature = members.number("temperature")?;
     settings.top_p = members.number("top_p")?;
@@ -87,8 +90,7 @@ fn read_settings<'a>(
     let identifier: Option<Str<'a>> = members.take("safety_identifier")?;
     settings.user = identifier.or(user);
     settings.cache_key = members.take("prompt_cache_key")?;
-    let retention: Option<Str<'a>> = members.take("prompt_cache_retention")?;
-    settings.cache_long = retention.is_some_and(|kept| &*kept == "24h");
+    settings.cache_kept = members.take("prompt_cache_retention")?;
     if let Some(effort) = members.take::<Str<'a>>("reasoning_effort")? {
         let effort = read_effort(&effort, "reasoning_effort")?;
         let wanted = effort != Some(Effort::None);

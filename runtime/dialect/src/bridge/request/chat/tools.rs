@@ -42,7 +42,10 @@ pub(super) fn read_tool<'a>(
         (None, None) if matches!(tool.kind.as_deref(), None | Some("function" | "custom")) => {
             Err(missing(&format!("tools[{index}].function")))
         }
-        (None, None) => Err(way.refuse("tools[] of another type", format!("tools[{index}]"))),
+        (None, None) => {
+            let kind = tool.kind.as_deref().unwrap_or_default();
+            Err(way.refuse_kind("tools[] of another type", kind, format!("tools[{index}]")))
+        }
     }
 }
 

@@ -88,10 +88,12 @@ fn write_settings(said: &Conversation<'_>, to: &Target<'_>, json: &mut Json) {
         }
         json.close_list();
     }
-    if settings.logprobs || settings.top_logprobs.is_some() {
+    if settings.logprobs || settings.top_logprobs.is_some_and(|most| most > 0) {
         json.bool_member("logprobs", true);
     }
-    if let Some(number) = settings.top_logprobs {
+    if let Some(number) = settings.top_logprobs
+        && (settings.logprobs || number > 0)
+    {
         json.number_member("top_logprobs", number);
     }
     if let Some(effort) = thinking::effort(settings.thinking, to) {
@@ -109,12 +111,12 @@ fn write_settings(said: &Conversation<'_>, to: &Target<'_>, json: &mut Json) {
     if let Some(user) = &settings.user {
         json.text_member("user", &identifier(user, 64));
     }
-    if to.abilities.prompt_cache_key
-        && let Some(key) = &settings.cache_key
-    {
-        json.text_member("prompt_cache_key", &identifier(key, 64));
-        if settings.cache_long {
-            json.text_member("prompt_cache_retention", "24h");
+    if to.abilities.prompt_cache_key {
+        if let Some(key) = &settings.cache_key {
+            json.text_member("prompt_cache_key", &identifier(key, 64));
+        }
+        if let Some(kept) = &settings.cache_kept {
+            json.text_member("prompt_cache_retention", kept);
         }
     }
 }
@@ -149,10 +151,7 @@ fn write_tools(
                 json.open_typed("function");
                 json.key("function");
                 json.open();
-                json.text_member(
-                    "name",
-                    &names.wire(None, crate::bridge::request::responses::SEARCH),
-                );
+                json.text_member("name", names.search());
                 if let Some(description) = description {
                     json.text_member("description", description);
                 }

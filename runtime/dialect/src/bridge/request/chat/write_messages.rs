@@ -55,7 +55,8 @@ impl Messages<'_> {
         json.open();
         json.text_member("role", role);
         json.key("content");
-        self.content(&message.parts.iter().collect::<Vec<_>>(), None, json)?;
+        let parts: Vec<_> = message.parts.iter().collect();
+        self.content(&parts, None, self.takes_marks(message.role), json)?;
         json.close();
         Ok(())
     }
@@ -120,7 +121,7 @@ impl Messages<'_> {
             // Thinking alone: a vendor wants a string.
             (true, true, true) => json.text(""),
             (true, _, _) => json.raw("null"),
-            _ => self.content(&parts, None, json)?,
+            _ => self.content(&parts, None, self.takes_marks(Role::Assistant), json)?,
         }
         if !refusals.is_empty() {
             json.text_member("refusal", &joined(&refusals));
@@ -157,7 +158,7 @@ impl Messages<'_> {
     }
 
     fn call(&self, call: &Call<'_>, json: &mut Json) {
-        let name = self.names.wire(call.namespace.as_deref(), &call.name);
+        let name = self.names.called(call);
         let free = matches!(call.input, Input::Free(_)) && self.customs;
         let kind = if free { "custom" } else { "function" };
         json.open();
@@ -190,7 +191,10 @@ impl Messages<'_> {
             json.text_member("tool_call_id", &names::id(&result.id, LONGEST_ID, true));
             json.key("content");
             match &*texts {
-                [] if media => json.text("The result is in the next message of the user."),
+                [] if media => {
+                    let error = if result.error { "Error: " } else { "" };
+                    json.texts(&[error, "The result is in the next message of the user."]);
+                }
                 _ => self.texts(result, &texts, json)?,
             }
             json.close();
@@ -244,7 +248,7 @@ impl Messages<'_> {
         let media = result.parts.iter().any(Part::is_media);
         let mark = result.cache.filter(|_| !media);
         if !result.error {
-            return self.content(parts, mark, json);
+            return self.content(parts, mark, self.takes_marks(Role::User), json);
         }
         let texts: Vec<_> = parts
             .iter()
@@ -254,14 +258,14 @@ impl Messages<'_> {
             })
             .collect();
         let told = ["Error: ", &*joined(&texts)];
-        match mark.filter(|_| self.to.abilities.cache_control) {
+        match mark.filter(|_| self.takes_marks(Role::User)) {
             None => json.texts(&told),
             Some(mark) => {
                 json.open_list();
                 json.open_typed("text");
                 json.key("text");
                 json.texts(&told);
-                json.raw_member("cache_control", mark.control());
+                self.mark(mark, json);
                 json.close();
                 json.close_list();
             }
@@ -269,11 +273,18 @@ impl Messages<'_> {
         Ok(())
     }
 
+    /// Whether the vendor takes cache marks on what this role says.
+    fn takes_marks(&self, role: Role) -> bool {
+        let abilities = self.to.abilities;
+        abilities.cache_control || (abilities.prompt_cache_breakpoints && role != Role::Assistant)
+    }
+
     /// One string where it can be one, else parts. `mark`: a cache mark on the whole.
     fn content(
         &self,
         parts: &[&Part<'_>],
         mark: Option<CacheMark>,
+        takes_marks: bool,
         json: &mut Json,
     ) -> Result<(), ApiError> {
         let texts: Option<Vec<_>> = parts
@@ -283,8 +294,7 @@ impl Messages<'_> {
                 _ => None,
             })
             .collect();
-        let marks = self.to.abilities.cache_control || self.marks_breakpoints();
-        let marked = marks
+        let marked = takes_marks
             && !parts.is_empty()
             && (mark.is_some() || parts.iter().any(|part| part.cache.is_some()));
         if let Some(texts) = texts
@@ -297,15 +307,11 @@ impl Messages<'_> {
         json.open_list();
         for (index, part) in parts.iter().enumerate() {
             let mark = mark.filter(|_| index + 1 == parts.len());
-            self.part(part, part.cache.or(mark), json)?;
+            let mark = part.cache.or(mark).filter(|_| takes_marks);
+            self.part(part, mark, json)?;
         }
         json.close_list();
         Ok(())
-    }
-
-    /// Whether the vendor takes the marks that the client's dialect has too.
-    fn marks_breakpoints(&self) -> bool {
-        self.to.abilities.prompt_cache_key && self.way.from == Dialect::OpenaiResponses
     }
 
     fn part(
@@ -399,13 +405,18 @@ impl Messages<'_> {
             }
         }
         if let Some(mark) = cache {
-            if self.to.abilities.cache_control {
-                json.raw_member("cache_control", mark.control());
-            } else if self.marks_breakpoints() {
-                json.raw_member("prompt_cache_breakpoint", mark.breakpoint());
-            }
+            self.mark(mark, json);
         }
         json.close();
         Ok(())
+    }
+
+    /// Writes a cache mark in the vendor's words, if it has any.
+    fn mark(&self, mark: CacheMark, json: &mut Json) {
+        if self.to.abilities.cache_control {
+            json.raw_member("cache_control", mark.control());
+        } else if self.to.abilities.prompt_cache_breakpoints {
+            json.raw_member("prompt_cache_breakpoint", mark.breakpoint());
+        }
     }
 }

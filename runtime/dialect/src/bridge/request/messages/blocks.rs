@@ -50,6 +50,29 @@ pub(super) fn read_message<'a>(
     Ok(())
 }
 
+/// Marks the last of these that can carry a mark at its vendor, if it has none: a call cannot in either dialect, nor can
+/// what the assistant said in Responses.
+pub(super) fn mark_last(items: &mut [Item<'_>], mark: CacheMark, way: Way) {
+    for item in items.iter_mut().rev() {
+        match item {
+            Item::Message(message)
+                if message.role == Role::Assistant && way.to == Dialect::OpenaiResponses => {}
+            Item::Message(message) => {
+                if let Some(part) = message.parts.last_mut() {
+                    part.cache.get_or_insert(mark);
+                    return;
+                }
+            }
+            Item::Result(result) if result.parts.is_empty() => {}
+            Item::Result(result) => {
+                result.cache.get_or_insert(mark);
+                return;
+            }
+            Item::Reasoning(_) | Item::Call(_) => {}
+        }
+    }
+}
+
 /// Says what has been gathered so far.
 fn flush<'a>(role: Role, parts: &mut Vec<Part<'a>>, said: &mut Conversation<'a>) {
     if !parts.is_empty() {
@@ -82,6 +105,9 @@ fn read_block<'a>(
                     .input
                     .map_or_else(|| Input::Json(Str::default()), Input::Object),
             }));
+            if let Some(mark) = cache {
+                mark_last(&mut said.items, mark, way);
+            }
         }
         "tool_result" => {
             flush(role, parts, said);
@@ -114,8 +140,12 @@ fn read_block<'a>(
         }
         "tool_addition" => {
             let definition = block.tool.and_then(|tool| tool.definition);
-            if let Some(tool) = definition {
-                said.tools.extend(read_tool(tool, place, way)?);
+            if let Some(definition) = definition
+                && let Some(tool) = read_tool(definition, place, way)?
+                // What is announced twice is there once.
+                && (tool.name().is_none() || said.tools.iter().all(|known| known.name() != tool.name()))
+            {
+                said.tools.push(tool);
             }
         }
         "compaction" => {
@@ -207,7 +237,10 @@ pub(super) fn read_part<'a>(
             )
             .into(),
         ),
-        _ => return Err(way.refuse("content[] of another type", place.param(way.from))),
+        kind => {
+            let param = place.param(way.from);
+            return Err(way.refuse_kind("content[] of another type", kind, param));
+        }
     };
     parts.push(Part { place, cache, body });
     Ok(())

@@ -2,16 +2,17 @@
 
 use serde::Deserialize;
 
-use super::blocks::{read_message, read_part};
+use super::blocks::{mark_last, read_message, read_part};
 use super::tools::{effort_of, format_of, read_choice, read_thinking, read_tool};
 use super::wire::WireBody;
 use crate::ApiError;
 use crate::bridge::request::Way;
+use crate::bridge::request::chat::WireMark;
 use crate::bridge::request::members::{self, Members, missing, parse};
 use crate::bridge::request::model::{
     Body, Choice, Conversation, Effort, Item, Message, Part, Place, Role, Thinking, Tool,
 };
-use crate::bridge::request::shared::not_content;
+use crate::bridge::request::shared::{not_content, positive};
 use crate::bridge::request::text::{Content, Str};
 
 /// Reads a request.
@@ -52,6 +53,9 @@ pub(crate) fn read<'a>(body: &'a str, way: Way) -> Result<Conversation<'a>, ApiE
         .enumerate()
     {
         read_message(message, index, way, &mut said)?;
+    }
+    if let Some(mark) = members.take::<WireMark<'a>>("cache_control")? {
+        mark_last(&mut said.items, mark.mark(), way);
     }
     if disabled {
         // An effort may stand beside thinking that is off; it then is about the answer's length alone.
@@ -127,7 +131,7 @@ fn read_settings<'a>(
     way: Way,
 ) -> Result<(), ApiError> {
     let settings = &mut said.settings;
-    settings.max_output = Some(members.required("max_tokens")?);
+    settings.max_output = positive(Some(members.required("max_tokens")?), "max_tokens")?;
     settings.temperature = members.number("temperature")?;
     settings.top_p = members.number("top_p")?;
     settings.stop = members.take("stop_sequences")?.unwrap_or_default();

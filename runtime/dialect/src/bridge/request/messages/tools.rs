@@ -37,8 +37,22 @@ pub(super) fn read_tool<'a>(
             max_uses: tool.max_uses,
         }),
         Some(kind) if kind.starts_with("tool_search_tool_") => return Ok(None),
-        Some(_) => return Err(way.refuse("tools[] of another type", place.param(way.from))),
+        Some(kind) => {
+            let field = if runs_at_the_client(kind) {
+                "tools[].bash, text_editor, computer, memory"
+            } else {
+                "tools[] of another type"
+            };
+            return Err(way.refuse_kind(field, kind, place.param(way.from)));
+        }
     }))
+}
+
+/// Whether the client itself runs a tool that it names by a type (`bash_20250124`) instead of describing it.
+fn runs_at_the_client(kind: &str) -> bool {
+    ["bash_", "text_editor_", "computer_", "memory_"]
+        .iter()
+        .any(|known| kind.starts_with(known))
 }
 
 /// Reads `tool_choice`: the choice, and whether calls may be parallel.

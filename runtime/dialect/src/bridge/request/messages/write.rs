@@ -8,7 +8,7 @@ use crate::bridge::Target;
 use crate::bridge::request::json::Json;
 use crate::bridge::request::model::{Body, Conversation, Format, Item, Role, Tool};
 use crate::bridge::request::names::{Names, identifier};
-use crate::bridge::request::shared::leading_instructions;
+use crate::bridge::request::shared::{has_marks, leading_instructions};
 use crate::bridge::request::text::Raw;
 use crate::bridge::request::thinking::{self, Plan};
 use crate::bridge::request::{Way, Written};
@@ -53,11 +53,11 @@ pub(crate) fn write(
     write_settings(said, to, way, plan, &mut json)?;
     write_thinking(plan, enforced.as_deref(), &mut json);
     write_tools(said, to, way, &names, &asked, &mut json);
-    write_choice(said, &names, &asked, &mut json);
+    write_choice(said, to, &names, &asked, &mut json);
     let mut blocks = Blocks::new(&names, to, way);
     blocks.own_marks =
-        !has_marks(said) && (said.settings.cache_key.is_some() || said.settings.cache_long);
-    blocks.long = said.settings.cache_long;
+        !marks_itself(said) && (said.settings.cache_key.is_some() || said.settings.cache_long());
+    blocks.long = said.settings.cache_long();
     let also = matches!(said.format, Format::JsonObject).then_some(JSON_WANTED);
     blocks.system(&said.items[..leading], also, &mut json);
     blocks.messages(&said.items[leading..], &mut json)?;
@@ -84,13 +84,15 @@ fn write_settings(
     let thinks = matches!(plan, Plan::Budget(_) | Plan::Adaptive { .. });
     if !thinks && !to.abilities.no_sampling {
         // One is what the model does by itself. Saying so is refused by models that take only one of the two.
-        for (name, value) in [
-            ("temperature", settings.temperature),
-            ("top_p", settings.top_p),
-        ] {
-            if let Some(value) = value.filter(|value| below_one(value)) {
-                json.raw_member(name, value.get());
-            }
+        let temperature = settings.temperature.filter(|value| below_one(value));
+        let top_p = settings.top_p.filter(|value| below_one(value));
+        if let Some(value) = temperature {
+            json.raw_member("temperature", value.get());
+        }
+        if let Some(value) = top_p
+            && !(to.abilities.one_sampling_parameter && temperature.is_some())
+        {
+            json.raw_member("top_p", value.get());
         }
         if let Some(most) = settings.top_k {
             json.number_member("top_k", most);
@@ -197,17 +199,12 @@ fn history_allows_thinking(items: &[Item<'_>], family: &str) -> bool {
     !calls || first_thinks
 }
 
-fn has_marks(said: &Conversation<'_>) -> bool {
-    said.items.iter().any(|item| match item {
-        Item::Message(message) => message.parts.iter().any(|part| part.cache.is_some()),
-        Item::Result(result) => {
-            result.cache.is_some() || result.parts.iter().any(|part| part.cache.is_some())
-        }
-        Item::Reasoning(_) | Item::Call(_) => false,
-    }) || said
-        .tools
-        .iter()
-        .any(|tool| matches!(tool, Tool::Function(tool) if tool.cache.is_some()))
+fn marks_itself(said: &Conversation<'_>) -> bool {
+    has_marks(&said.items)
+        || said
+            .tools
+            .iter()
+            .any(|tool| matches!(tool, Tool::Function(tool) if tool.cache.is_some()))
 }
 
 /// Whether the text says anything: Messages refuses texts that do not.

@@ -170,7 +170,11 @@ impl<'m> Blocks<'m> {
                 self.text(&pieces, part.cache, json);
                 continue;
             }
-            self.begin(if instructs { Open::System } else { Open::User }, json);
+            let role = match instructs && self.to.abilities.system_messages {
+                true => Open::System,
+                false => Open::User,
+            };
+            self.begin(role, json);
             self.part(part, json)?;
         }
         Ok(())
@@ -215,7 +219,7 @@ impl<'m> Blocks<'m> {
                     self.begin(Open::Assistant, json);
                     json.open_typed("tool_use");
                     json.text_member("id", &names::id(&call.id, LONGEST_ID, false));
-                    let name = self.names.wire(call.namespace.as_deref(), &call.name);
+                    let name = self.names.called(call);
                     json.text_member("name", &name);
                     json.raw_member("input", call.input.as_object().trim());
                     json.close();

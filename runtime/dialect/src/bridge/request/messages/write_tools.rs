@@ -1,5 +1,6 @@
 //! Writes tools and their choice in Messages.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::schema::enforceable_arguments;
@@ -12,7 +13,6 @@ use crate::bridge::request::model::{
     Choice, Conversation, Format, Function, Item, Schema, Tool, ToolRef, WebSearch,
 };
 use crate::bridge::request::names::{Names, WEB_SEARCH};
-use crate::bridge::request::responses::SEARCH;
 use crate::bridge::request::shared::{
     EMPTY_SCHEMA, FREE_SCHEMA, grammar_told, object_schema, schema_name,
 };
@@ -37,11 +37,7 @@ impl<'s, 'a> Asked<'s, 'a> {
         let structured = match &said.format {
             Format::Schema(schema) if !enforced => {
                 let mut name = schema_name(schema).into_owned();
-                while said
-                    .tools
-                    .iter()
-                    .any(|tool| wire_name(tool, names).as_deref() == Some(&*name))
-                {
+                while said.tools.iter().any(|tool| wire_name(tool, names) == name) {
                     name.push_str("_answer");
                 }
                 Some((name, schema))
@@ -105,14 +101,14 @@ impl<'s, 'a> Asked<'s, 'a> {
     }
 }
 
-fn wire_name(tool: &Tool<'_>, names: &Names<'_>) -> Option<String> {
+fn wire_name<'n>(tool: &'n Tool<'_>, names: &'n Names<'_>) -> Cow<'n, str> {
     let (namespace, name) = match tool {
         Tool::Function(tool) => (tool.namespace.as_deref(), &*tool.name),
         Tool::Custom(tool) => (tool.namespace.as_deref(), &*tool.name),
-        Tool::Search { .. } => (None, SEARCH),
-        Tool::Web(_) => return None,
+        Tool::Search { .. } => return Cow::Borrowed(names.search()),
+        Tool::Web(_) => return Cow::Borrowed(WEB_SEARCH),
     };
-    Some(names.wire(namespace, name).into_owned())
+    names.wire(namespace, name)
 }
 
 /// Writes `tools`.
@@ -148,7 +144,7 @@ pub(super) fn write_tools(
                 schema,
             } => {
                 json.open();
-                json.text_member("name", &names.wire(None, SEARCH));
+                json.text_member("name", names.search());
                 if let Some(description) = description {
                     json.text_member("description", description);
                 }
@@ -194,11 +190,7 @@ fn called(said: &Conversation<'_>, names: &Names<'_>, asked: &Asked<'_, '_>) -> 
     said.items
         .iter()
         .filter_map(|item| match item {
-            Item::Call(call) => Some(
-                names
-                    .wire(call.namespace.as_deref(), &call.name)
-                    .into_owned(),
-            ),
+            Item::Call(call) => Some(names.called(call).into_owned()),
             _ => None,
         })
         .filter(|name| asked.structured_name() != Some(name.as_str()) && seen.insert(name.clone()))
@@ -249,6 +241,7 @@ fn write_search(search: &WebSearch<'_>, json: &mut Json) {
 /// Writes `tool_choice`.
 pub(super) fn write_choice(
     said: &Conversation<'_>,
+    to: &Target<'_>,
     names: &Names<'_>,
     asked: &Asked<'_, '_>,
     json: &mut Json,
@@ -288,6 +281,17 @@ pub(super) fn write_choice(
         (Choice::None, None) => ("none", None),
         (Choice::Required | Choice::Web | Choice::Allowed { .. }, None) => ("any", None),
         (Choice::Named(tool), None) => named(tool),
+    };
+    // What the client asked for fits already; this is about the tool that stands in for a schema.
+    // Where the client forbade its own tools any of them might be the one that must be called.
+    let forbidden = asked.offers && matches!(asked.choice, Choice::None);
+    let (kind, name) = match kind {
+        "tool" if to.abilities.no_named_tool && (to.abilities.no_required_tool || forbidden) => {
+            ("auto", None)
+        }
+        "tool" if to.abilities.no_named_tool => ("any", None),
+        "any" if to.abilities.no_required_tool => ("auto", None),
+        _ => (kind, name),
     };
     json.key("tool_choice");
     json.open_typed(kind);

@@ -116,7 +116,10 @@ pub(super) fn read_item<'a>(
         "item_reference" => {
             return Err(way.refuse("input[].item_reference", format!("input[{index}]")));
         }
-        _ => return Err(way.refuse("input[] of another type", format!("input[{index}]"))),
+        kind => {
+            let param = format!("input[{index}]");
+            return Err(way.refuse_kind("input[] of another type", kind, param));
+        }
     }
     Ok(())
 }
@@ -265,7 +268,10 @@ fn read_part<'a>(part: WirePart<'a>, place: Place, way: Way) -> Result<Part<'a>,
             },
             name: part.filename,
         },
-        _ => return Err(way.refuse("content[] of another type", place.param(way.from))),
+        kind => {
+            let param = place.param(way.from);
+            return Err(way.refuse_kind("content[] of another type", kind, param));
+        }
     };
     Ok(Part {
         place,

@@ -10,7 +10,7 @@ use crate::bridge::Echo;
 use crate::bridge::request::Way;
 use crate::bridge::request::members::{self, Members, missing, parse};
 use crate::bridge::request::model::{Conversation, Item, Message, Part, Place, Role, Tool};
-use crate::bridge::request::shared::not_content;
+use crate::bridge::request::shared::{not_content, positive};
 use crate::bridge::request::text::{Content, Raw, Str};
 
 /// Reads a request.
@@ -88,7 +88,7 @@ fn read_settings<'a>(
     way: Way,
 ) -> Result<(), ApiError> {
     let settings = &mut said.settings;
-    settings.max_output = members.take("max_output_tokens")?;
+    settings.max_output = positive(members.take("max_output_tokens")?, "max_output_tokens")?;
     settings.temperature = members.number("temperature")?;
     settings.top_p = members.number("top_p")?;
     settings.service_tier = members.take("service_tier")?;
@@ -97,8 +97,7 @@ fn read_settings<'a>(
     let identifier: Option<Str<'a>> = members.take("safety_identifier")?;
     settings.user = identifier.or(user);
     settings.cache_key = members.take("prompt_cache_key")?;
-    let retention: Option<Str<'a>> = members.take("prompt_cache_retention")?;
-    settings.cache_long = retention.is_some_and(|kept| &*kept == "24h");
+    settings.cache_kept = members.take("prompt_cache_retention")?;
     settings.top_logprobs = match members.peek("top_logprobs") {
         Some(number) => Some(parse(number, "top_logprobs")?),
         None => None,
@@ -129,8 +128,8 @@ fn read_settings<'a>(
     Ok(())
 }
 
-/// What is longer than this is not repeated: an answer's events would carry it three times.
-const LONGEST_ECHO: usize = 8 * 1024;
+/// So many bytes are repeated at most, all members together: they are kept for as long as the answer lasts.
+const LONGEST_ECHO: usize = 256 * 1024;
 
 fn echo(members: &Members<'_, WireBody<'_>>) -> Box<Echo> {
     const REPEATED: [&str; 21] = [
@@ -156,10 +155,15 @@ fn echo(members: &Members<'_, WireBody<'_>>) -> Box<Echo> {
         "truncation",
         "user",
     ];
+    let mut left = LONGEST_ECHO;
     let members = REPEATED
         .into_iter()
         .filter_map(|name| Some((name, members.peek(name)?)))
-        .filter(|(_, raw)| raw.get().len() <= LONGEST_ECHO)
+        .filter(|(_, raw)| {
+            let fits = left.checked_sub(raw.get().len());
+            left = fits.unwrap_or(left);
+            fits.is_some()
+        })
         .map(|(name, raw)| (name, raw.to_owned()))
         .collect();
     Box::new(Echo { members })

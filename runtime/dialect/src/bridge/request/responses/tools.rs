@@ -38,9 +38,16 @@ pub(super) fn additional_tool<'a>(
 /// What was found or announced twice is there once.
 pub(super) fn without_repeats(tools: &mut Vec<Tool<'_>>) {
     let mut seen = HashSet::with_capacity(tools.len());
+    let mut searches = 0;
     let repeated: Vec<bool> = tools
         .iter()
-        .map(|tool| tool.name().is_some_and(|name| !seen.insert(name)))
+        .map(|tool| match tool {
+            Tool::Search { .. } => {
+                searches += 1;
+                searches > 1
+            }
+            _ => tool.name().is_some_and(|name| !seen.insert(name)),
+        })
         .collect();
     let mut repeated = repeated.into_iter();
     tools.retain(|_| !repeated.next().unwrap_or(false));
@@ -113,7 +120,15 @@ fn one<'a>(
                 max_uses: None,
             }));
         }
-        _ => return Err(way.refuse("tools[] of another type", place.param(way.from))),
+        kind => {
+            let field = match kind {
+                "local_shell" | "shell" | "apply_patch" | "computer" | "computer_use_preview" => {
+                    "tools[].local_shell, shell, apply_patch, computer"
+                }
+                _ => "tools[] of another type",
+            };
+            return Err(way.refuse_kind(field, kind, place.param(way.from)));
+        }
     }
     Ok(())
 }
@@ -135,7 +150,8 @@ pub(super) fn read_choice<'a>(raw: Raw<'a>, way: Way) -> Result<Choice<'a>, ApiE
     }
     fn named<'a>(wire: Wire<'a>, way: Way) -> Result<ToolRef<'a>, ApiError> {
         if !matches!(&*wire.kind, "function" | "custom") {
-            return Err(way.refuse("tool_choice of another built-in tool", "tool_choice".into()));
+            let field = "tool_choice of another built-in tool";
+            return Err(way.refuse_kind(field, &wire.kind, "tool_choice".into()));
         }
         Ok(ToolRef {
             name: wire.name.ok_or_else(|| missing("tool_choice.name"))?,

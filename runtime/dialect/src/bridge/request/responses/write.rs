@@ -1,6 +1,5 @@
 //! Writes a request in Responses.
 
-use super::items::SEARCH;
 use super::write_items::Items;
 use crate::bridge::request::json::Json;
 use crate::bridge::request::model::{
@@ -8,8 +7,8 @@ use crate::bridge::request::model::{
 };
 use crate::bridge::request::names::{Names, identifier};
 use crate::bridge::request::shared::{
-    FREE_SCHEMA, grammar_told, joined, leading_instructions, nothing_said, own_tier, schema_name,
-    some_schema, strict_by_itself, strict_tool,
+    FREE_SCHEMA, grammar_told, has_marks, joined, leading_instructions, nothing_said, own_tier,
+    schema_name, some_schema, strict_by_itself, strict_tool,
 };
 use crate::bridge::request::turns::turns;
 use crate::bridge::request::{Way, Written, thinking};
@@ -37,6 +36,10 @@ pub(crate) fn write(
     let (instructions, count) = match leading_instructions(&said.items) {
         // Instructions alone are the input: without any a request is refused.
         (_, all) if all == said.items.len() => (Vec::new(), 0),
+        // A string carries no marks.
+        (_, all) if to.abilities.prompt_cache_breakpoints && has_marks(&said.items[..all]) => {
+            (Vec::new(), 0)
+        }
         some => some,
     };
     if count > 0 {
@@ -52,6 +55,7 @@ pub(crate) fn write(
         to,
         way,
         customs,
+        marked: to.abilities.prompt_cache_breakpoints && has_marks(&said.items),
     }
     .write(&said.items, count, &mut json)?;
     if json.len() == begin {
@@ -110,12 +114,12 @@ fn write_settings(said: &Conversation<'_>, to: &Target<'_>, way: Way, json: &mut
     if let Some(user) = &settings.user {
         json.text_member("safety_identifier", &identifier(user, 64));
     }
-    if to.abilities.prompt_cache_key
-        && let Some(key) = &settings.cache_key
-    {
-        json.text_member("prompt_cache_key", &identifier(key, 64));
-        if settings.cache_long {
-            json.text_member("prompt_cache_retention", "24h");
+    if to.abilities.prompt_cache_key {
+        if let Some(key) = &settings.cache_key {
+            json.text_member("prompt_cache_key", &identifier(key, 64));
+        }
+        if let Some(kept) = &settings.cache_kept {
+            json.text_member("prompt_cache_retention", kept);
         }
     }
 }
@@ -193,7 +197,7 @@ fn write_tools(
                 schema,
             } => {
                 json.open_typed("function");
-                json.text_member("name", &names.wire(None, SEARCH));
+                json.text_member("name", names.search());
                 if let Some(description) = description {
                     json.text_member("description", description);
                 }

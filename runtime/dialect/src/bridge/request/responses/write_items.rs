@@ -7,7 +7,7 @@ use crate::bridge::opaque::{self, OpaqueKind};
 use crate::bridge::request::Way;
 use crate::bridge::request::json::Json;
 use crate::bridge::request::model::{
-    Body, Call, Input, Item, Message, Part, Reasoning, Role, Source, ToolResult,
+    Body, CacheMark, Call, Input, Item, Message, Part, Reasoning, Role, Source, ToolResult,
 };
 use crate::bridge::request::names::{self, Names};
 use crate::bridge::request::shared::all_text;
@@ -23,6 +23,9 @@ pub(super) struct Items<'m> {
     pub(super) way: Way,
     /// Whether the vendor has custom tools.
     pub(super) customs: bool,
+    /// Whether the client marks what is to be cached. A mark goes on from turn to turn, and what it stood on must stay as
+    /// it was written, or the cache is missed: so all results are parts then.
+    pub(super) marked: bool,
 }
 
 /// Whether reasoning before these led to anything. A client that was cut off repeats what it had by then; the vendor
@@ -91,7 +94,7 @@ impl Items<'_> {
         }
         json.open_list();
         for part in &message.parts {
-            self.part(part, text, json)?;
+            self.part(part, part.cache, text, json)?;
         }
         json.close_list();
         json.close();
@@ -141,7 +144,7 @@ impl Items<'_> {
     }
 
     fn call(&self, call: &Call<'_>, json: &mut Json) {
-        let name = self.names.wire(call.namespace.as_deref(), &call.name);
+        let name = self.names.called(call);
         let id = names::id(&call.id, LONGEST_ID, true);
         if let Input::Free(text) = &call.input
             && self.customs
@@ -175,7 +178,7 @@ impl Items<'_> {
         let error = if result.error { "Error: " } else { "" };
         match all_text(&result.parts).as_deref() {
             Some([]) => json.text(error.trim_end()),
-            Some([text]) => json.texts(&[error, text]),
+            Some([text]) if !self.marked => json.texts(&[error, text]),
             _ => {
                 json.open_list();
                 if result.error {
@@ -183,8 +186,11 @@ impl Items<'_> {
                     json.text_member("text", error.trim_end());
                     json.close();
                 }
-                for part in &result.parts {
-                    self.part(part, "input_text", json)?;
+                let last = result.parts.len().saturating_sub(1);
+                for (index, part) in result.parts.iter().enumerate() {
+                    // The mark of the whole stands at its end.
+                    let mark = result.cache.filter(|_| index == last);
+                    self.part(part, part.cache.or(mark), "input_text", json)?;
                 }
                 json.close_list();
             }
@@ -193,7 +199,13 @@ impl Items<'_> {
         Ok(())
     }
 
-    fn part(&self, part: &Part<'_>, text_type: &str, json: &mut Json) -> Result<(), ApiError> {
+    fn part(
+        &self,
+        part: &Part<'_>,
+        cache: Option<CacheMark>,
+        text_type: &str,
+        json: &mut Json,
+    ) -> Result<(), ApiError> {
         let refuse = |field: &str| {
             let param = part.place.param(self.way.from);
             Err(self.way.refuse(field, param))
@@ -254,9 +266,10 @@ impl Items<'_> {
                 };
             }
         }
-        if let Some(mark) = part.cache
-            && self.to.abilities.prompt_cache_key
-            && self.way.from == Dialect::OpenaiChat
+        // What the assistant said takes no marks.
+        if let Some(mark) = cache
+            && self.to.abilities.prompt_cache_breakpoints
+            && text_type == "input_text"
         {
             json.raw_member("prompt_cache_breakpoint", mark.breakpoint());
         }

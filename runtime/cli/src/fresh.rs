@@ -1,0 +1,49 @@
+//! Files that a command writes: new ones alone.
+
+use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use anyhow::bail;
+
+/// Makes a file of this mode that is not there yet.
+///
+/// # Errors
+/// It is there already, or cannot be made.
+pub(crate) fn create(file: &Path, mode: u32) -> anyhow::Result<File> {
+    let made = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(file);
+    match made {
+        Ok(made) => Ok(made),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            bail!(
+                "{} is there already and is not written over",
+                file.display()
+            )
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_there_is_named_and_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("x.csv");
+        create(&file, 0o600).unwrap();
+        std::fs::write(&file, "kept").unwrap();
+        let error = create(&file, 0o600).unwrap_err().to_string();
+        assert!(
+            error.contains("x.csv is there already") && !error.contains("os error"),
+            "{error}"
+        );
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "kept");
+    }
+}

@@ -1,0 +1,61 @@
+//! A choice among tools that the vendor takes: where it refuses one that forces a call, what comes closest to it.
+
+use super::model::{Choice, Conversation, Tool, ToolRef};
+use crate::bridge::Abilities;
+
+/// Makes it one. A choice of certain tools that cannot be said leaves these tools alone on offer.
+pub(super) fn fit(said: &mut Conversation<'_>, abilities: Abilities) {
+    if !abilities.no_required_tool && !abilities.no_named_tool {
+        return;
+    }
+    let required = match &said.choice {
+        Choice::Required => true,
+        Choice::Named(tool) if abilities.no_named_tool => {
+            if !narrow(&mut said.tools, |known| is(known, tool)) {
+                return;
+            }
+            true
+        }
+        Choice::Allowed { required, tools } => {
+            let any = |known: &Tool<'_>| tools.iter().any(|tool| is(known, tool));
+            if !narrow(&mut said.tools, any) {
+                return;
+            }
+            *required
+        }
+        Choice::Unsaid | Choice::Auto | Choice::None | Choice::Web | Choice::Named(_) => return,
+    };
+    said.choice = match (required, only(&said.tools)) {
+        (true, _) if !abilities.no_required_tool => Choice::Required,
+        (true, Some(tool)) if !abilities.no_named_tool => Choice::Named(tool),
+        _ => Choice::Auto,
+    };
+}
+
+fn is(known: &Tool<'_>, tool: &ToolRef<'_>) -> bool {
+    known.name() == Some((tool.namespace.as_deref(), &*tool.name))
+}
+
+/// Leaves only those that are chosen, if there are any.
+fn narrow(tools: &mut Vec<Tool<'_>>, chosen: impl Fn(&Tool<'_>) -> bool) -> bool {
+    let some = tools.iter().any(&chosen);
+    if some {
+        tools.retain(chosen);
+    }
+    some
+}
+
+/// The tool, if there is but one.
+fn only<'a>(tools: &[Tool<'a>]) -> Option<ToolRef<'a>> {
+    let [tool] = tools else { return None };
+    let (name, namespace, custom) = match tool {
+        Tool::Function(tool) => (&tool.name, &tool.namespace, false),
+        Tool::Custom(tool) => (&tool.name, &tool.namespace, true),
+        Tool::Web(_) | Tool::Search { .. } => return None,
+    };
+    Some(ToolRef {
+        name: name.clone(),
+        namespace: namespace.clone(),
+        custom,
+    })
+}

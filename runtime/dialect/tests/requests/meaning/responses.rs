@@ -1,0 +1,211 @@
+//! Reads Responses the plain way.
+
+use base64::Engine;
+use serde_json::{Value, json};
+
+use super::super::invariants::list;
+use super::chat::place;
+use super::{
+    Body, Input, Item, Part, Settings, Tool, Who, arguments, image, inline_file, joined, parts,
+    schema, string,
+};
+
+/// What stands in for the client's own search among its tools.
+const SEARCH: &str = "tool_search";
+
+pub(super) fn items(body: &Value, tools: &mut Vec<Tool>, settings: &mut Settings) -> Vec<Item> {
+    for tool in list(body, "tools") {
+        offer(tool, None, tools, Some(settings));
+    }
+    let mut items = Vec::new();
+    if let Some(text) = body["instructions"]
+        .as_str()
+        .filter(|text| !text.is_empty())
+    {
+        items.push(Item::Said(Who::System, vec![Part::text(text)]));
+    }
+    if let Some(text) = body["input"].as_str() {
+        items.push(Item::Said(Who::User, vec![Part::text(text)]));
+    }
+    for item in list(body, "input") {
+        read(item, &mut items, tools, settings);
+    }
+    items
+}
+
+fn read(item: &Value, items: &mut Vec<Item>, tools: &mut Vec<Tool>, settings: &mut Settings) {
+    let id = || string(&item["call_id"]);
+    let kind = item["type"].as_str().unwrap_or("message");
+    let client = item["execution"] == "client";
+    match kind {
+        "message" => {
+            let who = match item["role"].as_str().unwrap() {
+                "system" | "developer" => Who::System,
+                "assistant" => Who::Assistant,
+                _ => Who::User,
+            };
+            items.push(Item::Said(who, parts(&item["content"], part)));
+        }
+        "function_call" => items.push(Item::Call {
+            id: id(),
+            tool: joined(item["namespace"].as_str(), item["name"].as_str().unwrap()),
+            input: arguments(&item["arguments"]),
+        }),
+        "custom_tool_call" => items.push(Item::Call {
+            id: id(),
+            tool: joined(item["namespace"].as_str(), item["name"].as_str().unwrap()),
+            input: Input::Free(string(&item["input"])),
+        }),
+        "function_call_output" | "custom_tool_call_output" => items.push(Item::Result {
+            id: id(),
+            error: false,
+            parts: parts(&item["output"], part),
+        }),
+        "tool_search_call" if client => items.push(Item::Call {
+            id: id(),
+            tool: SEARCH.to_owned(),
+            input: arguments(&item["arguments"]),
+        }),
+        "tool_search_output" if client => {
+            let before = tools.len();
+            for tool in list(item, "tools") {
+                offer(tool, None, tools, None);
+            }
+            let found: Vec<_> = tools[before..]
+                .iter()
+                .map(|tool| tool.name.replace('/', "__"))
+                .collect();
+            let told = match found.is_empty() {
+                true => "No tools were found.".to_owned(),
+                false => format!("Found, and ready to be called: {}", found.join(", ")),
+            };
+            items.push(Item::Result {
+                id: id(),
+                error: false,
+                parts: vec![Part::text(told)],
+            });
+        }
+        "additional_tools" => {
+            for tool in list(item, "tools") {
+                offer(tool, None, tools, None);
+            }
+        }
+        "configuration_update" => {
+            settings.insert("effort", item["reasoning"]["effort"].clone());
+        }
+        "agent_message" => {
+            let word = |word: &str, name: &Value| match name.as_str() {
+                Some(name) if !name.is_empty() => format!(" {word} {name}"),
+                _ => String::new(),
+            };
+            let from = word("from", &item["author"]) + &word("to", &item["recipient"]);
+            let mut said = vec![Part::text(format!("Message{from}:"))];
+            let texts = parts(&item["content"], |piece, out| {
+                out.extend(piece["text"].as_str().map(Part::text));
+            });
+            said.extend(texts);
+            items.push(Item::Said(Who::User, said));
+        }
+        // The gateway's own: what was summed up is the last piece of its seal.
+        "compaction" | "compaction_summary" => {
+            let sealed = item["encrypted_content"].as_str().unwrap();
+            let engine = base64::engine::general_purpose::URL_SAFE_NO_PAD;
+            let summary = engine.decode(sealed.rsplit('.').next().unwrap()).unwrap();
+            let summary = Part::text(String::from_utf8(summary).unwrap());
+            items.push(Item::Said(Who::User, vec![summary]));
+        }
+        // Nothing of these is said to another vendor.
+        "reasoning" | "agent_reasoning" | "web_search_call" | "file_search_call"
+        | "tool_search_call" | "tool_search_output" => {}
+        other => panic!("the item {other} is not known here"),
+    }
+}
+
+fn part(part: &Value, out: &mut Vec<Part>) {
+    let body = match part["type"].as_str().unwrap() {
+        "input_text" | "output_text" | "text" => Body::Text(string(&part["text"])),
+        "refusal" => Body::Refusal(string(&part["refusal"])),
+        "input_image" => image(&part["image_url"], &part["detail"]),
+        "input_file" if part["file_data"].is_string() => {
+            inline_file(&part["file_data"], &part["filename"])
+        }
+        "input_file" => Body::File {
+            source: string(&part["file_url"]) + &string(&part["file_id"]),
+            name: String::new(),
+        },
+        other => panic!("the part {other} is not known here"),
+    };
+    out.push(Part { body, mark: None });
+}
+
+fn offer(
+    tool: &Value,
+    namespace: Option<&str>,
+    tools: &mut Vec<Tool>,
+    settings: Option<&mut Settings>,
+) {
+    let kind = tool["type"].as_str().unwrap();
+    match kind {
+        "function" | "custom" => tools.push(Tool {
+            name: joined(namespace, tool["name"].as_str().unwrap()),
+            description: string(&tool["description"]),
+            schema: match kind {
+                "custom" => Value::Null,
+                _ => schema(&tool["parameters"]),
+            },
+            free: (kind == "custom").then(|| match tool["format"]["type"].as_str() {
+                Some("grammar") => json!({
+                    "syntax": tool["format"]["syntax"],
+                    "definition": tool["format"]["definition"],
+                }),
+                _ => Value::Null,
+            }),
+            strict: tool["strict"] == true,
+        }),
+        "namespace" => {
+            for inner in list(tool, "tools") {
+                offer(inner, tool["name"].as_str(), tools, None);
+            }
+        }
+        "tool_search" if tool["execution"] == "client" => tools.push(Tool {
+            name: SEARCH.to_owned(),
+            description: string(&tool["description"]),
+            schema: schema(&tool["parameters"]),
+            free: None,
+            strict: false,
+        }),
+        "tool_search" => {}
+        kind if kind.starts_with("web_search") => {
+            if tool["external_web_access"] != false
+                && let Some(settings) = settings
+            {
+                let mut search = json!({"at": place(&tool["user_location"])});
+                for domains in ["allowed_domains", "blocked_domains"] {
+                    let domains = (&tool["filters"][domains], domains);
+                    if !domains.0.is_null() {
+                        search[domains.1] = domains.0.clone();
+                    }
+                }
+                settings.insert("search", search);
+                settings.insert("search size", tool["search_context_size"].clone());
+            }
+        }
+        other => panic!("the tool {other} is not known here"),
+    }
+}
+
+pub(super) fn choice(body: &Value) -> (String, bool) {
+    let choice = &body["tool_choice"];
+    let name = |tool: &Value| joined(tool["namespace"].as_str(), tool["name"].as_str().unwrap());
+    let word = match choice {
+        Value::Null => "auto".to_owned(),
+        Value::String(word) => word.clone(),
+        _ if choice["type"].as_str().unwrap().starts_with("web_search") => "web".to_owned(),
+        _ if choice["type"] == "allowed_tools" => {
+            let names: Vec<_> = list(choice, "tools").iter().map(name).collect();
+            format!("{} of:{}", string(&choice["mode"]), names.join(","))
+        }
+        _ => format!("tool:{}", name(choice)),
+    };
+    (word, body["parallel_tool_calls"] == false)
+}
