@@ -13,6 +13,7 @@ mod components;
 mod contract;
 mod debian;
 mod doctor;
+mod first_start;
 mod fuzz;
 mod guards;
 mod guest_toolchain;
@@ -23,6 +24,7 @@ mod run;
 mod surface;
 mod test;
 mod tools;
+mod unsafety;
 mod vendors;
 mod wit;
 mod wit_docs;
@@ -69,6 +71,7 @@ fn dispatch(args: &[String]) -> Result<()> {
         "doctor" => doctor::run(),
         "fuzz" => fuzz::run(rest),
         "fmt-check" => test::format_check(),
+        first_start::INSIDE => first_start::inside(),
         "guards" => guards::run(rest),
         "package" => package::run(),
         "run" => run::run(rest),

@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 use crate::debian;
+use crate::first_start::CUT_OFF;
 use crate::tools::{self, output, say};
 
 /// The version of cargo-nextest that is installed where there is none: one that this toolchain builds.
@@ -80,8 +81,18 @@ pub(crate) const CXX: Need = Need {
     install: |need| debian::install(&["g++"], need.purpose),
 };
 
+pub(crate) const NAMESPACES: Need = Need {
+    name: "network namespaces",
+    purpose: "the start of the gateway without a network",
+    present: || {
+        let tried = output(Command::new("unshare").args(CUT_OFF).arg("true"));
+        tried.map(|_| "can be made".to_owned())
+    },
+    install: |need| debian::install(&["iproute2", "util-linux"], need.purpose),
+};
+
 /// All of them, for `cargo xtask doctor`.
-pub(crate) const ALL: [Need; 7] = [
+pub(crate) const ALL: [Need; 8] = [
     RUSTFMT,
     CLIPPY,
     CARGO_NEXTEST,
@@ -89,6 +100,7 @@ pub(crate) const ALL: [Need; 7] = [
     NODE,
     PYTHON,
     CXX,
+    NAMESPACES,
 ];
 
 impl Need {

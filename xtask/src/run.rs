@@ -1,5 +1,6 @@
 //! `cargo xtask run`: from sources to a gateway that answers, in one command.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -17,7 +18,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     let args: Vec<&String> = args.iter().skip_while(|arg| *arg == "--").collect();
     components::run()?;
     build_host()?;
-    let folder = tools::root().join("data").join("components");
+    let folder = data_dir(&args, std::env::var_os("TOLLGATE_DATA")).join("components");
     make_private(&folder)?;
     copy_bundled(&folder)?;
     let mut gateway = Command::new(host_binary());
@@ -40,6 +41,21 @@ pub(crate) fn build_host() -> Result<()> {
 /// Where the command lies once built.
 pub(crate) fn host_binary() -> PathBuf {
     tools::target_dir().join("release").join("tollgate")
+}
+
+/// Where the gateway that is started with these arguments keeps its data, and looks for components.
+fn data_dir(args: &[&String], environment: Option<OsString>) -> PathBuf {
+    let mut said = None;
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        match arg.strip_prefix("--data") {
+            Some("") => said = args.next().map(OsString::from),
+            Some(rest) => said = rest.strip_prefix('=').map(OsString::from).or(said),
+            None => {}
+        }
+    }
+    let said = said.or(environment).unwrap_or_else(|| "data".into());
+    tools::root().join(said)
 }
 
 /// Makes the folder and those above it for their owner alone: the gateway keeps its keys beside the components and refuses
@@ -111,6 +127,24 @@ mod tests {
         for newer in [b"\0asm another".as_slice(), &signed, b"\0asm comp"] {
             assert!(!is_signed(&signed, newer));
         }
+    }
+
+    #[test]
+    fn components_go_where_the_gateway_looks_for_them() {
+        let with = |args: &[&str], environment: Option<&str>| {
+            let args: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
+            let dir = data_dir(
+                &args.iter().collect::<Vec<_>>(),
+                environment.map(OsString::from),
+            );
+            dir.strip_prefix(tools::root()).unwrap_or(&dir).to_owned()
+        };
+        assert_eq!(with(&[], None), Path::new("data"));
+        assert_eq!(with(&["--data-of-nobody"], Some("b")), Path::new("b"));
+        for said in [&["--data", "a"][..], &["--quickstart", "--data=a"]] {
+            assert_eq!(with(said, Some("b")), Path::new("a"));
+        }
+        assert_eq!(with(&["--data", "/a"], None), Path::new("/a"));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 
 use crate::needs::{self, Need};
 use crate::tools::{self, say};
-use crate::{components, fuzz, guards, languages, run, vendors, wit};
+use crate::{components, first_start, fuzz, guards, languages, run, unsafety, vendors, wit};
 
 /// One step.
 struct Step {
@@ -25,15 +25,17 @@ const CLIENTS: &str = "clients";
 const LANGUAGES: &str = "languages";
 
 /// What is cheap and says most comes first.
-const STEPS: [Step; 14] = [
+const STEPS: [Step; 16] = [
     step("format", &[needs::RUSTFMT], |_| format_check()),
     step("contract", &[], |_| wit::check()),
     step("vendors", &[], |_| vendors::check()),
+    step("unsafe", &[], |_| unsafety::check()),
     step("components", &[], |_| {
         components::run().and_then(|()| wit::check_components())
     }),
     step("lints", &[needs::CLIPPY], |_| lints()),
     step("host", &[], |_| run::build_host()),
+    step("run", &[needs::NAMESPACES], |_| first_start::check()),
     step(CLIENTS, &[needs::NODE, needs::PYTHON], |_| clients()),
     step(LANGUAGES, &[needs::PYTHON], |_| languages::build()),
     step("tests", &[needs::CARGO_NEXTEST], tests),
@@ -95,6 +97,13 @@ fn names() -> Vec<&'static str> {
     STEPS.iter().map(|step| step.name).collect()
 }
 
+/// What is no member of the workspace: fuzzers are built with instrumentation, and examples are to be copied elsewhere.
+const APART: [&str; 3] = [
+    "fuzz/Cargo.toml",
+    "examples/policy-from-scratch/Cargo.toml",
+    "examples/provider-from-scratch/Cargo.toml",
+];
+
 /// Runs every step, also after one that failed.
 pub(crate) fn run(args: &[String]) -> Result<()> {
     if args == ["--steps"] {
@@ -144,23 +153,32 @@ fn line(name: &str, took: Duration, verdict: &str) -> String {
 /// Formatting alone.
 pub(crate) fn format_check() -> Result<()> {
     tools::run(tools::cargo().args(["fmt", "--all", "--check"]))?;
-    // A workspace of its own.
-    let fuzz = ["fmt", "--check", "--manifest-path", "fuzz/Cargo.toml"];
-    tools::run(tools::cargo().args(fuzz))
+    APART.iter().try_for_each(|manifest| {
+        tools::run(tools::cargo().args(["fmt", "--check", "--manifest-path", manifest]))
+    })
 }
 
+/// Of the workspace, and of those that are workspaces of their own.
 fn lints() -> Result<()> {
+    const DENY: [&str; 3] = ["--", "--deny", "warnings"];
     let mut clippy = tools::cargo();
-    clippy.args([
-        "clippy",
-        "--release",
-        "--workspace",
-        "--all-targets",
-        "--",
-        "--deny",
-        "warnings",
-    ]);
-    tools::run(&mut clippy)
+    clippy.args(["clippy", "--release", "--workspace", "--all-targets"]);
+    tools::run(clippy.args(DENY))?;
+    for manifest in APART {
+        let mut clippy = tools::cargo();
+        clippy.args([
+            "clippy",
+            "--locked",
+            "--all-targets",
+            "--manifest-path",
+            manifest,
+        ]);
+        clippy
+            .arg("--target-dir")
+            .arg(tools::target_dir().join("lints"));
+        tools::run(clippy.args(DENY))?;
+    }
+    Ok(())
 }
 
 /// Installs Codex, Claude Code and the SDKs before the tests, so that a registry that is out of reach is told once and

@@ -47,8 +47,9 @@ const NAMES: [&str; 33] = [
 ];
 
 /// Names that are parts of other words: found only where they stand as a word of their own.
-const WORDS: [&str; 10] = [
-    "ark", "aws", "cohere", "ernie", "glm", "goog", "grok", "kimi", "vertex", "xai",
+const WORDS: [&str; 13] = [
+    "amz", "amzn", "ark", "aws", "cohere", "ernie", "glm", "goog", "grok", "kimi", "tc3", "vertex",
+    "xai",
 ];
 
 /// The vendors whose names are words of the dialects.
