@@ -157,6 +157,31 @@ async fn a_kept_answer_is_shown_listed_and_deleted_for_its_own_account_only() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_went_on_from_a_deleted_answer_still_has_what_came_before_it() {
+    let world = foreign().await;
+    let first = ask(
+        &world,
+        json!({ "model": "chat-only", "input": "alpha one" }),
+    )
+    .await;
+    let first = id_of(&first, false);
+    let body = json!({ "model": "chat-only", "input": "beta two", "previous_response_id": first });
+    let second = id_of(&ask(&world, body).await, false);
+    let own = world.key.secret.clone();
+    let path = format!("/v1/responses/{first}");
+    assert_eq!(call(&world, &own, "DELETE", &path).await.status(), 200);
+    assert_eq!(call(&world, &own, "GET", &path).await.status(), 404);
+    let body =
+        json!({ "model": "chat-only", "input": "gamma three", "previous_response_id": second });
+    let third = ask(&world, body).await;
+    assert_eq!(third.status(), 200, "{}", third.text());
+    let sent = world.simulator.last().text();
+    for before in ["alpha one", "beta two", "gamma three"] {
+        assert!(sent.contains(before), "{before} is missing in {sent}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_client_does_not_want_kept_is_not() {
     let world = foreign().await;
     let reply = ask(

@@ -227,7 +227,9 @@ impl Choice {
                         budget.set(&mut call.members, name.clone(), Map::new().into())?;
                     }
                     if let Some(Value::Object(before)) = call.members.get_mut(&name) {
-                        grow(before, more, &["arguments", "input"], budget)?;
+                        let pieces = &["arguments", "input", "name"];
+                        let goes_on = usize::from(name_goes_on(before, &more));
+                        grow(before, more, &pieces[..2 + goes_on], budget)?;
                     }
                 }
                 (_, value) => budget.set(&mut call.members, name, value)?,
@@ -264,6 +266,13 @@ fn is_named(call: &Map<String, Value>) -> bool {
         let name = call.get(*kind).and_then(|kind| kind.get("name"));
         name.is_some_and(|name| !says_nothing(name))
     })
+}
+
+/// Whether there is more of a tool's name: some vendors tell it in pieces, before any arguments; others repeat the whole
+/// name with each piece of a call.
+fn name_goes_on(before: &Map<String, Value>, more: &Map<String, Value>) -> bool {
+    let says = |name: &str| before.get(name).is_some_and(|value| !says_nothing(value));
+    !says("arguments") && !says("input") && before.get("name") != more.get("name")
 }
 
 impl Call {

@@ -158,6 +158,15 @@ fn tool_calls_are_put_together_from_whatever_pieces_vendors_send() {
         let late = message(&[piece(first), piece(second)]);
         assert_eq!(late["tool_calls"], json!([call("a", "f", "{\"x\":1}")]));
     }
+    // The name in pieces, or again with each piece.
+    for (first, second) in [("get_", "weather"), ("get_weather", "get_weather")] {
+        let named = message(&[
+            piece(json!({ "index": 0, "id": "a", "function": { "name": first, "arguments": "" } })),
+            piece(json!({ "index": 0, "function": { "name": second, "arguments": "{" } })),
+            piece(json!({ "index": 0, "function": { "arguments": "}" } })),
+        ]);
+        assert_eq!(named["tool_calls"], json!([call("a", "get_weather", "{}")]));
+    }
     // Every call at index 0, arguments as an object; a tool that takes nothing; a custom tool.
     let zeros = message(&[
         piece(

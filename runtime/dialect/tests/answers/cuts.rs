@@ -75,8 +75,13 @@ fn deltas_are_not_held_back() {
         (chunk(r#"{"content":"beta"}"#), "beta"),
         (
             chunk(
-                r#"{"tool_calls":[{"index":0,"id":"c","function":{"name":"weather","arguments":"gamma"}}]}"#,
+                r#"{"tool_calls":[{"index":0,"id":"c","function":{"name":"weather","arguments":""}}]}"#,
             ),
+            // It may not be the whole name.
+            "",
+        ),
+        (
+            chunk(r#"{"tool_calls":[{"index":0,"function":{"arguments":"gamma"}}]}"#),
             "gamma",
         ),
         (

@@ -84,6 +84,120 @@ fn a_second_call_that_is_named_late_is_told_apart_from_the_first() {
     }
 }
 
+/// What says `member` of a call at index 0, in a delta of its own.
+fn piece(member: &str) -> String {
+    format!(r#"{{"index":0,{member}}}"#)
+}
+
+#[test]
+fn a_name_in_pieces_and_an_id_that_comes_late_are_whole_wherever_they_are_cut() {
+    let name = "get_weather";
+    let named = |part: &str| format!(r#""function":{{"name":"{part}"}}"#);
+    let (begun, ended) = (
+        r#""function":{"arguments":"{\"a\""}"#.to_owned(),
+        r#""function":{"arguments":":1}"}"#.to_owned(),
+    );
+    let id = r#""id":"c0","type":"function""#;
+    let cuts = (0..=name.len()).map(|at| vec![&name[..at], &name[at..]]);
+    let letters = (0..name.len()).map(|at| &name[at..=at]).collect();
+    for cut in cuts.chain([letters]) {
+        let mut members: Vec<String> = cut.iter().map(|part| named(part)).collect();
+        members.extend([begun.clone(), ended.clone()]);
+        for at in 0..=members.len() {
+            // The id by itself, beside what else is said, and nowhere: then the client gets one all the same.
+            let mut alone = members.clone();
+            alone.insert(at, id.into());
+            let mut beside = members.clone();
+            if let Some(member) = beside.get_mut(at) {
+                *member = format!("{id},{member}");
+            }
+            for members in [alone, beside] {
+                let has_id = members.iter().any(|member| member.contains(id));
+                let id = if has_id { "c0" } else { "call_req1_1" };
+                let deltas: Vec<String> = members.iter().map(|member| piece(member)).collect();
+                let deltas: Vec<&str> = deltas.iter().map(String::as_str).collect();
+                for client in [RESPONSES, MESSAGES] {
+                    assert_eq!(
+                        calls(client, &chat(&deltas)),
+                        [(id.into(), name.into(), json!({"a": 1}))],
+                        "{deltas:?}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_name_that_is_repeated_with_each_piece_of_its_call_is_one_name() {
+    for id in [r#""id":"c0","#, r#""id":"","#, ""] {
+        let again = |text: &str| {
+            piece(&format!(
+                r#"{id}"function":{{"name":"get_weather","arguments":"{text}"}}"#
+            ))
+        };
+        let first = piece(r#""id":"c0","function":{"name":"get_weather","arguments":""}"#);
+        let more = ["", r#"{\"a\""#, ":1}", ""].map(again);
+        let mut deltas = vec![first.as_str()];
+        deltas.extend(more.iter().map(String::as_str));
+        for client in [RESPONSES, MESSAGES] {
+            assert_eq!(
+                calls(client, &chat(&deltas)),
+                [("c0".into(), "get_weather".into(), json!({"a": 1}))]
+            );
+        }
+    }
+}
+
+#[test]
+fn a_call_without_arguments_is_told_when_something_else_follows_it() {
+    let text = chunk(r#"{"content":"on"}"#);
+    let one =
+        chunk(r#"{"tool_calls":[{"index":0,"id":"c0","function":{"name":"f","arguments":""}}]}"#);
+    let two =
+        chunk(r#"{"tool_calls":[{"index":1,"id":"c1","function":{"name":"g","arguments":"{}"}}]}"#);
+    let three = chunk(r#"{"tool_calls":[{"index":2,"id":"c0","function":{"name":"f"}}]}"#);
+    let (f, g) = (
+        ("c0".into(), "f".into(), json!({})),
+        ("c1".into(), "g".into(), json!({})),
+    );
+    for client in [RESPONSES, MESSAGES] {
+        let both = format!("{text}{one}{two}{}", finish("tool_calls"));
+        let both = told(client, CHAT, &both);
+        assert_eq!(
+            (both.text.as_str(), both.calls),
+            ("on", vec![f.clone(), g.clone()])
+        );
+        let between = format!("{one}{text}{}", finish("tool_calls"));
+        let between = told(client, CHAT, &between);
+        assert_eq!(
+            (between.text.as_str(), between.calls),
+            ("on", vec![f.clone()])
+        );
+        let last = format!("{two}{text}{three}{}", finish("stop"));
+        let last = told(client, CHAT, &last);
+        assert_eq!(last.calls, [g.clone(), f.clone()]);
+    }
+}
+
+#[test]
+fn calls_without_ids_are_told_one_after_the_other() {
+    let sent = chat(&[
+        r#"{"index":0,"function":{"name":"f","arguments":"{\"a\""}}"#,
+        r#"{"index":0,"function":{"arguments":":1}"}}"#,
+        r#"{"index":1,"function":{"name":"g","arguments":"{}"}}"#,
+    ]);
+    for client in [RESPONSES, MESSAGES] {
+        assert_eq!(
+            calls(client, &sent),
+            [
+                ("call_req1_1".into(), "f".into(), json!({"a": 1})),
+                ("call_req1_2".into(), "g".into(), json!({})),
+            ]
+        );
+    }
+}
+
 #[test]
 fn a_custom_tools_text_that_comes_before_its_name_is_its_input() {
     let sent = chat(&[

@@ -44,6 +44,12 @@ const OTHER_TOOLS: Fate =
 const CALL_ID: Fate = Converted(
     "kept; one that is missing is made, and one used twice in an answer gets a number behind it",
 );
+const LATE_ID: Fate = Converted(
+    "kept; one that is missing is made, and one used twice in an answer gets a number behind it. A call of a stream waits for it, until something else follows its whole arguments or the answer ends",
+);
+const NAME_IN_PIECES: Fate = Converted(
+    "kept; pieces of a name are put together, and one that is repeated is one. Of a stream what comes before it waits for it, a call is told with its first arguments, and a complete answer with a call that never gets a name is a failure",
+);
 const LATE_NAME: Fate = Converted(
     "kept; of a stream what comes before it waits for it, and a complete answer with a call that never gets one is a failure",
 );
@@ -104,8 +110,8 @@ pub(super) const CHAT: &[Row] = &[
         "message.reasoning_details",
         Dropped("the text is told beside it; its encrypted parts are not carried"),
     ),
-    row("message.tool_calls[].id", CALL_ID, CALL_ID),
-    both("message.tool_calls[].function.name", LATE_NAME),
+    both("message.tool_calls[].id", LATE_ID),
+    both("message.tool_calls[].function.name", NAME_IN_PIECES),
     row(
         "message.tool_calls[].function.arguments",
         Converted(NO_ARGUMENTS),

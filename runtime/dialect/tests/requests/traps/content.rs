@@ -313,10 +313,44 @@ fn instructions_alone_are_an_input_and_no_conversation_at_all_is_refused() {
             json!({"model": "asked", "input": []}),
             "input",
         ),
+        (CHAT, MESSAGES, body(json!([])), "messages"),
+        (
+            CHAT,
+            MESSAGES,
+            json!({"model": "asked", "messages": [], "response_format": {"type": "json_object"}}),
+            "messages",
+        ),
+        (
+            RESPONSES,
+            MESSAGES,
+            json!({"model": "asked", "input": []}),
+            "input",
+        ),
+        (
+            RESPONSES,
+            MESSAGES,
+            json!({"model": "asked", "input": [
+                {"type": "reasoning", "summary": [], "encrypted_content": "c2ln"}]}),
+            "input",
+        ),
     ] {
         let refused = bridged(from, &empty.to_string(), &able(to)).unwrap_err();
         assert_eq!(refused.kind, ErrorKind::InvalidRequest);
         assert_eq!(refused.param.as_deref(), Some(param));
+    }
+
+    // Vendors of the client's own dialect take these.
+    for (from, taken) in [
+        (CHAT, body(json!([system]))),
+        (CHAT, body(json!([{"role": "user", "content": ""}]))),
+        (
+            RESPONSES,
+            json!({"model": "asked", "instructions": "Greet.", "input": []}),
+        ),
+        (RESPONSES, json!({"model": "asked", "input": ""})),
+    ] {
+        let made = value(from, &taken, &able(MESSAGES));
+        assert_eq!(made["messages"][0]["content"][0]["text"], "…", "{taken}");
     }
 }
 

@@ -1,70 +1,37 @@
 //! The tool calls of a Chat answer, as they come together.
 //!
-//! A client is told a call's name and id first. Some vendors tell them late: what comes before the name is kept until
-//! the name is there.
+//! A client is told a call's id and name first, and they stand. Nearly every vendor sends both whole in the first delta
+//! and arguments behind them: such a call begins with its arguments. Some send the id late or the name in pieces: what
+//! has come waits until nothing of the two can follow.
 
 use super::Common;
-use super::arguments::Arguments;
-use crate::bridge::answer::escaped::Escaped;
-use crate::bridge::answer::event::{Call, Event, Kind, Piece, Sink, Stop, Tool};
+use super::slot::{Slot, Told};
+use crate::bridge::answer::event::{Sink, Stop};
 
 /// The calls told so far, in their order.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     slots: Vec<Slot>,
-    /// Whether this is a whole answer, where each call is told once.
-    pub(super) whole: bool,
-}
-
-#[derive(Debug)]
-struct Slot {
-    index: Option<u64>,
-    id: Vec<u8>,
-    custom: bool,
-    arguments: Arguments,
-    state: State,
-}
-
-#[derive(Debug)]
-enum State {
-    /// Its name has not come: its arguments so far, escaped.
-    Nameless(Vec<u8>),
-    Open(u32),
-    Closed,
-}
-
-/// What a delta says of a call. An empty id or name is none.
-#[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Told<'a> {
-    pub(super) index: Option<u64>,
-    pub(super) id: Escaped<'a>,
-    pub(super) name: Escaped<'a>,
-    pub(super) text: Escaped<'a>,
-    pub(super) custom: bool,
+    /// Whether each call is told once and no more of it comes: in a whole answer, and at the end of a stream.
+    whole: bool,
 }
 
 impl Calls {
-    /// Whether this begins a part for the client: what is open before it has to make room.
-    pub(super) fn begins(&self, told: Told<'_>) -> bool {
-        !told.name.is_empty()
-            && self
-                .find(told)
-                .is_none_or(|at| self.slots[at].is_nameless())
-    }
-
     /// The call that this delta continues: what has no index continues the call it names, else the last one; a name
-    /// that comes with another id under a known index is another call; a name goes to the call that has none yet.
+    /// that comes with another id under a known index is another call, unless that one waits for its id; a name goes to
+    /// the call that has none yet.
     fn find(&self, told: Told<'_>) -> Option<usize> {
         if self.whole {
             return None;
         }
         let (no_id, no_name) = (told.id.is_empty(), told.name.is_empty());
-        let named = |slot: &Slot| !no_id && slot.id == told.id.bytes();
+        let named = |slot: &Slot| !no_id && slot.has_id(told.id);
         let Some(index) = told.index else {
             let last = self.slots.len().checked_sub(1);
             let waits = |at: &usize| {
                 let slot = &self.slots[*at];
-                slot.is_nameless() && (no_id || slot.id.is_empty())
+                slot.is_nameless() && (no_id || slot.lacks_id())
+                    || !no_id && slot.may_get_id_with(told.name)
             };
             return match (no_id, no_name) {
                 (false, _) => {
@@ -75,65 +42,86 @@ impl Calls {
                 (true, true) => last,
             };
         };
-        let here = |slot: &Slot| slot.index == Some(index);
+        let here = |slot: &Slot| slot.is_at(index);
         let exact = self
             .slots
             .iter()
             .rposition(|slot| here(slot) && named(slot));
         exact.or_else(|| {
             let at = self.slots.iter().rposition(here)?;
-            (no_id || no_name || self.slots[at].is_nameless()).then_some(at)
+            let slot = &self.slots[at];
+            let goes_on = no_id
+                || no_name
+                || slot.is_nameless()
+                || slot.may_get_id_with(told.name)
+                || slot.lacks_id() && slot.is_being_named();
+            goes_on.then_some(at)
         })
     }
 
-    /// Takes a call, or more of one.
-    pub(super) fn take(&mut self, told: Told<'_>, common: &mut Common, sink: &mut dyn Sink) {
-        let at = match self.find(told) {
-            Some(at) => at,
-            None if told.is_nothing() => return,
-            None => {
-                if told.name.is_empty() {
-                    common.kept += super::PLACE;
-                }
-                self.slots.push(Slot {
-                    index: told.index,
-                    id: Vec::new(),
-                    custom: false,
-                    arguments: Arguments::default(),
-                    state: State::Nameless(Vec::new()),
-                });
-                self.slots.len() - 1
-            }
-        };
+    /// Takes a call, or more of one; whether a call can now begin for the client: then what is open has to make room,
+    /// and `begin` is to be called.
+    pub(super) fn take(
+        &mut self,
+        told: Told<'_>,
+        common: &mut Common,
+        sink: &mut dyn Sink,
+    ) -> bool {
+        let known = self.find(told);
+        if known.is_none() && told.is_nothing() {
+            return false;
+        }
+        let at = known.unwrap_or_else(|| {
+            self.slots.iter_mut().for_each(Slot::settle);
+            common.kept += super::PLACE;
+            self.slots.push(Slot::new(told.index));
+            self.slots.len() - 1
+        });
         let last = at + 1 == self.slots.len();
         let slot = &mut self.slots[at];
-        if let State::Nameless(early) = &mut slot.state {
-            slot.custom |= told.custom;
-            if slot.id.is_empty() {
-                slot.id.extend_from_slice(told.id.bytes());
-            }
-            if told.name.is_empty() {
-                common.kept += told.id.bytes().len() + told.text.bytes().len();
-                early.extend_from_slice(told.text.bytes());
-                return;
-            }
-            let early = std::mem::take(early);
-            common.kept = common.kept.saturating_sub(early.len());
-            slot.open(told.name, common, sink);
-            slot.grow(Escaped::trusted(&early), sink);
+        slot.take(told, common, sink);
+        if !last {
+            slot.close_if_whole(sink);
         }
-        slot.grow(told.text, sink);
-        if !last && slot.arguments.is_whole() {
-            slot.close(sink);
+        let new = known.is_none();
+        slot.can_begin(self.whole) || new && self.can_begin()
+    }
+
+    fn can_begin(&self) -> bool {
+        self.slots.iter().any(|slot| slot.can_begin(self.whole))
+    }
+
+    /// Nothing more comes; whether there are calls that now begin.
+    pub(super) fn end(&mut self) -> bool {
+        self.whole = true;
+        self.can_begin()
+    }
+
+    /// Begins the calls of which enough is known.
+    pub(super) fn begin(&mut self, common: &mut Common, sink: &mut dyn Sink) {
+        self.close_whole(sink);
+        let last = self.slots.len().saturating_sub(1);
+        for (at, slot) in self.slots.iter_mut().enumerate() {
+            if slot.can_begin(self.whole) {
+                slot.begin(common, sink);
+                if at < last {
+                    slot.close_if_whole(sink);
+                }
+            }
         }
     }
 
+    /// Something else follows: ids and names have come, or never will.
+    pub(super) fn make_room(&mut self, common: &mut Common, sink: &mut dyn Sink) {
+        self.slots.iter_mut().for_each(Slot::settle);
+        self.begin(common, sink);
+        self.close_whole(sink);
+    }
+
     /// Closes the calls of which nothing more can come.
-    pub(super) fn close_whole(&mut self, sink: &mut dyn Sink) {
+    fn close_whole(&mut self, sink: &mut dyn Sink) {
         for slot in &mut self.slots {
-            if slot.arguments.is_whole() {
-                slot.close(sink);
-            }
+            slot.close_if_whole(sink);
         }
     }
 
@@ -146,56 +134,8 @@ impl Calls {
     pub(super) fn lack_a_name(&self, stop: Stop<'_>, reason: &[u8]) -> bool {
         let waits = matches!(reason, b"tool_calls" | b"function_call")
             && self.slots.iter().all(Slot::is_nameless);
+        let mut nameless = self.slots.iter().filter(|slot| slot.is_nameless());
         matches!(stop, Stop::Turn | Stop::Sequence(_))
-            && self.slots.iter().any(|slot| match &slot.state {
-                State::Nameless(early) => waits || !early.is_empty(),
-                State::Open(_) | State::Closed => false,
-            })
-    }
-}
-
-impl Slot {
-    const fn is_nameless(&self) -> bool {
-        matches!(self.state, State::Nameless(_))
-    }
-
-    fn open(&mut self, name: Escaped<'_>, common: &mut Common, sink: &mut dyn Sink) {
-        let call = Call {
-            id: Escaped::trusted(&self.id),
-            name,
-            namespace: None,
-            tool: if self.custom {
-                Tool::Custom
-            } else {
-                Tool::Function
-            },
-        };
-        self.state = State::Open(common.open(Kind::Call(call), sink));
-    }
-
-    /// What follows a whole object in a call that made room for the next one is white space or damage.
-    fn grow(&mut self, text: Escaped<'_>, sink: &mut dyn Sink) {
-        if let State::Open(part) = self.state
-            && !text.is_empty()
-        {
-            let piece = Piece::Text(text, b"");
-            sink.event(Event::Piece { part, piece });
-            if !self.custom {
-                self.arguments.push(text);
-            }
-        }
-    }
-
-    fn close(&mut self, sink: &mut dyn Sink) {
-        if let State::Open(part) = self.state {
-            self.state = State::Closed;
-            sink.event(Event::Close { part });
-        }
-    }
-}
-
-impl Told<'_> {
-    const fn is_nothing(&self) -> bool {
-        self.id.is_empty() && self.name.is_empty() && self.text.is_empty()
+            && nameless.any(|slot| waits || slot.has_arguments())
     }
 }

@@ -1,8 +1,9 @@
 //! Reads Chat Completions. A whole answer is one chunk whose deltas are called messages.
 
 use super::Common;
-use super::calls::{Calls, Told};
+use super::calls::Calls;
 use super::envelope::Envelope;
+use super::slot::Told;
 use crate::bridge::answer::escaped::{Escaped, escaped};
 use crate::bridge::answer::event::{
     Annotation, Event, Kind, Origin, Piece, Sink, Stop, elements, word,
@@ -89,7 +90,7 @@ impl Chat {
     }
 
     pub(super) fn whole(&mut self, answer: Raw<'_>, common: &mut Common, sink: &mut dyn Sink) {
-        self.calls.whole = true;
+        self.calls.end();
         common.tier(answer.get("service_tier"));
         let choices = answer.get("choices");
         for choice in choices.into_iter().flat_map(Raw::items) {
@@ -106,17 +107,21 @@ impl Chat {
         if !self.started {
             return common.fail(failure::cut(), sink);
         }
-        let sequence = self.sequence.take();
+        let (reason, sequence) = (std::mem::take(&mut self.reason), self.sequence.take());
         let stop = match (
-            Stop::from_word(Escaped::trusted(&self.reason)),
+            Stop::from_word(Escaped::trusted(&reason)),
             sequence.as_deref(),
         ) {
             (None, _) => return common.fail(failure::told("", String::new()), sink),
             (Some(Stop::Turn), Some(sequence)) => Stop::Sequence(Some(Escaped::trusted(sequence))),
             (Some(stop), _) => stop,
         };
-        if self.calls.lack_a_name(stop, &self.reason) {
+        if self.calls.lack_a_name(stop, &reason) {
             return common.fail(failure::nameless(), sink);
+        }
+        if self.calls.end() {
+            self.close_prose(sink);
+            self.calls.begin(common, sink);
         }
         sink.event(Event::Stop(stop));
         self.close_prose(sink);
@@ -278,7 +283,7 @@ impl Chat {
             return part;
         }
         self.close_prose(sink);
-        self.calls.close_whole(sink);
+        self.calls.make_room(common, sink);
         let kind = match prose {
             Prose::Text => Kind::Text,
             Prose::Refusal => Kind::Refusal,
@@ -359,10 +364,9 @@ impl Chat {
             text,
             ..around
         };
-        if self.calls.begins(told) {
+        if self.calls.take(told, common, sink) {
             self.close_prose(sink);
-            self.calls.close_whole(sink);
+            self.calls.begin(common, sink);
         }
-        self.calls.take(told, common, sink);
     }
 }

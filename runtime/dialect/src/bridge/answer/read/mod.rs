@@ -9,6 +9,7 @@ mod items;
 mod messages;
 mod responses;
 mod said;
+mod slot;
 
 use crate::json::walk::Raw;
 use crate::usage::Told;

@@ -22,7 +22,7 @@ earlier answer over the bridge left in them and only its maker can read (sealed 
 *Refused*: the request gets a 400 that names the field. A field that no table lists is dropped: what it means to another
 dialect is not known. Content (messages, content parts, items, blocks, tools) of a kind that no table lists is refused. So
 is what the client's own dialect does not allow either: a refusal of anybody but the assistant, images and files of the
-assistant, an output cap of 0.
+assistant, an output cap of 0, an empty `messages` or `input` without instructions.
 
 ## How hard to think
 

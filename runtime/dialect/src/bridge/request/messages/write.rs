@@ -8,7 +8,7 @@ use crate::bridge::Target;
 use crate::bridge::request::json::Json;
 use crate::bridge::request::model::{Body, Conversation, Format, Item, Role, Tool};
 use crate::bridge::request::names::{Names, identifier};
-use crate::bridge::request::shared::{has_marks, leading_instructions};
+use crate::bridge::request::shared::{has_marks, leading_instructions, nothing_said};
 use crate::bridge::request::text::Raw;
 use crate::bridge::request::thinking::{self, Plan};
 use crate::bridge::request::{Way, Written};
@@ -40,6 +40,9 @@ pub(crate) fn write(
     };
     let asked = Asked::new(said, to, &names, enforced.is_some());
     asked.check(said, &names)?;
+    if !said.items.iter().any(is_said) {
+        return Err(nothing_said(way.from));
+    }
     let (_, leading) = leading_instructions(&said.items);
     let cap = to.required_output_cap(said.settings.max_output);
     let plan = match thinking::plan(said.settings.thinking, to, cap, asked.forced()) {
@@ -205,6 +208,16 @@ fn marks_itself(said: &Conversation<'_>) -> bool {
             .tools
             .iter()
             .any(|tool| matches!(tool, Tool::Function(tool) if tool.cache.is_some()))
+}
+
+/// Whether this makes a conversation. Instructions alone do, and so does a blank text, which other vendors take; reasoning
+/// that led to nothing is not sent.
+fn is_said(item: &Item<'_>) -> bool {
+    match item {
+        Item::Message(message) => !message.parts.is_empty(),
+        Item::Call(_) | Item::Result(_) => true,
+        Item::Reasoning(_) => false,
+    }
 }
 
 /// Whether the text says anything: Messages refuses texts that do not.

@@ -1,0 +1,199 @@
+//! The last word on an item: what its deltas left out.
+
+use super::{Place, Responses};
+use crate::bridge::answer::escaped::Escaped;
+use crate::bridge::answer::event::{Call, Event, Kind, Piece, Sink, Tool, elements, word};
+use crate::bridge::answer::read::Common;
+use crate::bridge::answer::read::items::{Shape, read_search};
+use crate::bridge::answer::read::said::Said;
+use crate::bridge::opaque::OpaqueKind;
+use crate::json::walk::Raw;
+
+impl Responses {
+    /// The last word on an item: what was not told yet is told now.
+    pub(super) fn item(
+        &mut self,
+        place: Place<'_>,
+        item: Raw<'_>,
+        common: &mut Common,
+        sink: &mut dyn Sink,
+    ) {
+        let id = if place.id.is_empty() {
+            word(item, "id")
+        } else {
+            place.id
+        };
+        let place = Place { id, ..place };
+        let known = self.begin(place, || Shape::of(item));
+        if known.done {
+            return;
+        }
+        match item.get("type").and_then(Raw::inner) {
+            Some(b"message") => self.message(place, item, common, sink),
+            Some(b"function_call") => self.call(place, item, false, common, sink),
+            Some(b"custom_tool_call") => self.call(place, item, true, common, sink),
+            Some(b"reasoning") => self.reasoning(place, item, common, sink),
+            Some(b"web_search_call") => {
+                if let Some(search) = read_search(item) {
+                    sink.event(Event::Search(search));
+                }
+            }
+            // The vendor's other tools have done their work; what came of it is in the text.
+            _ => {}
+        }
+        // A call without a name may be named in the last word on all.
+        if let Some(at) = self.find_exactly(place)
+            && !self.items[at].shape.is_nameless()
+        {
+            self.items[at].close(sink);
+        }
+    }
+
+    fn message(
+        &mut self,
+        place: Place<'_>,
+        item: Raw<'_>,
+        common: &mut Common,
+        sink: &mut dyn Sink,
+    ) {
+        let contents = item.get("content").into_iter().flat_map(Raw::items);
+        for (index, content) in contents.enumerate() {
+            let place = Place {
+                content: index as u64,
+                ..place
+            };
+            if let Some((kind, text)) = prose_of(content) {
+                let logprobs = content.get("logprobs").map_or(&b""[..], elements);
+                self.prose_done(place, kind, text, logprobs, common, sink);
+            }
+            let annotated = self.find_exactly(place).is_some_and(|at| {
+                matches!(&self.items[at].shape, Shape::Message(contents)
+                    if contents.iter().any(|content| content.index == place.content && content.annotated))
+            });
+            if !annotated {
+                for annotation in content.get("annotations").into_iter().flat_map(Raw::items) {
+                    self.annotate(place, annotation, common, sink);
+                }
+            }
+        }
+    }
+
+    pub(super) fn call(
+        &mut self,
+        place: Place<'_>,
+        item: Raw<'_>,
+        custom: bool,
+        common: &mut Common,
+        sink: &mut dyn Sink,
+    ) {
+        let arguments = word(item, if custom { "input" } else { "arguments" });
+        let known = self.begin(place, Shape::call);
+        let Shape::Call { part, said, early } = &mut known.shape else {
+            return;
+        };
+        let name = word(item, "name");
+        let first = part.is_none();
+        if first && name.is_empty() {
+            return;
+        }
+        let part = *part.get_or_insert_with(|| {
+            let id = Some(word(item, "call_id")).filter(|id| !id.is_empty());
+            let call = Call {
+                id: id.unwrap_or_else(|| word(item, "id")),
+                name,
+                namespace: item.get("namespace").and_then(Escaped::some),
+                tool: if custom { Tool::Custom } else { Tool::Function },
+            };
+            common.open(Kind::Call(call), sink)
+        });
+        // What came before the name has not been told, and the last word counts.
+        let early = std::mem::take(early);
+        common.kept = common.kept.saturating_sub(early.len());
+        let text = if !first {
+            said.rest(arguments).unwrap_or_default()
+        } else {
+            *said = Said::default();
+            if arguments.is_empty() {
+                Escaped::trusted(&early)
+            } else {
+                arguments
+            }
+        };
+        if !text.is_empty() {
+            said.push(text);
+            let piece = Piece::Text(text, b"");
+            sink.event(Event::Piece { part, piece });
+        }
+    }
+
+    fn reasoning(
+        &mut self,
+        place: Place<'_>,
+        item: Raw<'_>,
+        common: &mut Common,
+        sink: &mut dyn Sink,
+    ) {
+        let known = self.begin(place, Shape::reasoning);
+        let from = match &known.shape {
+            Shape::Reasoning { thought, .. } if thought.told => Some(thought.index),
+            _ => None,
+        };
+        for name in ["summary", "content"] {
+            let texts = item.get(name).into_iter().flat_map(Raw::items);
+            let mut texts = texts.map(|text| word(text, "text"));
+            if let Some(index) = from {
+                // The paragraph told last may go on, others may follow: if these are the texts that were told.
+                let last = texts.nth(usize::try_from(index).unwrap_or(usize::MAX));
+                let Some(rest) = last.and_then(|last| self.rest_of_thought(place, last)) else {
+                    continue;
+                };
+                let here = Place {
+                    content: index,
+                    ..place
+                };
+                self.paragraph(place, false);
+                self.reason(here, rest, common, sink);
+            }
+            for text in texts {
+                self.paragraph(place, true);
+                self.reason(place, text, common, sink);
+            }
+            if from.is_some() {
+                break;
+            }
+        }
+        let encrypted = word(item, "encrypted_content");
+        let known = self.begin(place, Shape::reasoning);
+        if let Shape::Reasoning { part, .. } = &mut known.shape
+            && !encrypted.is_empty()
+        {
+            let part = *part.get_or_insert_with(|| common.open(Kind::Reasoning, sink));
+            let payload = format!(
+                "{}\n{}",
+                word(item, "id").text().replace('\n', ""),
+                encrypted.text()
+            );
+            let piece = Piece::Opaque(OpaqueKind::Item, &payload);
+            sink.event(Event::Piece { part, piece });
+        }
+    }
+}
+
+/// The text of a part of a message's content.
+pub(super) fn prose_of(content: Raw<'_>) -> Option<(Kind<'_>, Escaped<'_>)> {
+    match content.get("type").and_then(Raw::inner) {
+        Some(b"refusal") => Some((Kind::Refusal, word(content, "refusal"))),
+        // What a model thinks is told by events of its own.
+        Some(b"reasoning_text" | b"summary_text") => None,
+        _ => Some((Kind::Text, word(content, "text"))),
+    }
+}
+
+/// Whether the item is a call of the client's tool, and if so whether of a custom one.
+pub(super) fn called(item: Raw<'_>) -> Option<bool> {
+    match item.get("type").and_then(Raw::inner)? {
+        b"function_call" => Some(false),
+        b"custom_tool_call" => Some(true),
+        _ => None,
+    }
+}
