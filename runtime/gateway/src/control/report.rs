@@ -80,9 +80,9 @@ pub struct LineView {
 pub struct SumsView {
     /// All.
     pub requests: u64,
-    /// Refused by a limit.
+    /// Refused here, by a limit, a list or a policy or for what they were: no provider was asked.
     pub refused: u64,
-    /// Failed otherwise.
+    /// Failed otherwise, at a provider or here, or given up by their clients.
     pub failed: u64,
     /// With tokens by our estimate.
     pub estimated: u64,
