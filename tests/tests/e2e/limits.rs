@@ -438,6 +438,11 @@ async fn a_model_without_a_price_is_refused_rather_than_given_away() {
         record["models"] = json!([{ "id": format!("priceless-{provider}") }]);
         let name = format!("unpriced-{provider}");
         world.management().upstream(&name, record).await;
+        let path = format!("/api/upstreams/{name}");
+        let shown = world.management().get(&path).await;
+        let unpriced = shown["unpriced_models"].as_array().unwrap();
+        let priceless = json!(format!("priceless-{provider}"));
+        assert!(unpriced.contains(&priceless), "{shown}");
     }
     for endpoint in &ENDPOINTS {
         let model = format!("priceless-{}", endpoint.upstream);
@@ -597,4 +602,6 @@ async fn a_price_in_a_currency_without_a_rate_is_never_charged_at_the_default() 
         .await;
     let problem = shown["problem"].as_str().unwrap_or_default();
     assert!(problem.contains("EUR"), "{shown}");
+    let unpriced = json!(["both-openai", "euros-openai"]);
+    assert_eq!(shown["unpriced_models"], unpriced, "{shown}");
 }

@@ -123,6 +123,7 @@ impl Control {
         UpstreamView {
             upstream: upstream.clone(),
             problem: problem.map(|problem| problem.why.clone()),
+            unpriced_models: snapshot.unpriced(&upstream.name),
         }
     }
 }
