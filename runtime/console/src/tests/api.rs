@@ -569,6 +569,21 @@ async fn an_upstream_tells_which_of_its_models_have_no_price() {
 }
 
 #[tokio::test]
+async fn a_price_that_cannot_be_charged_is_refused_with_the_name_of_its_model() {
+    let world = World::new();
+    let price = |currency: &str| json!({ "currency": currency, "input": 1, "output": 1 });
+    let models =
+        json!([{ "id": "good", "price": price("USD") }, { "id": "bad", "price": price("EUR") }]);
+    let set = json!({ "provider": "self", "models": models });
+    let (status, field, message) = world.refused("PUT", "/api/upstreams/own", set).await;
+    assert_eq!((status, field.as_str()), (400, "models.price"));
+    assert_eq!(
+        message,
+        "price of `bad` at upstream `own`: no exchange rate is set for currency `EUR`"
+    );
+}
+
+#[tokio::test]
 async fn what_a_component_refuses_leaves_the_old_record_in_place() {
     let world = World::new();
     world.furnish().await;

@@ -49,6 +49,21 @@ pub struct Problem {
     pub why: String,
 }
 
+impl Problem {
+    /// What its record's owner is told: which record it is he knows, and of which of its models a price is he does not.
+    pub(crate) fn told(&self) -> String {
+        match self.is_of_price() {
+            true => format!("{}: {}", self.what, self.why),
+            false => self.why.clone(),
+        }
+    }
+
+    /// Whether it is about the price of one model.
+    pub(crate) fn is_of_price(&self) -> bool {
+        self.what.starts_with("price of ")
+    }
+}
+
 /// Everything a request needs to know.
 pub struct Snapshot {
     /// Accounts and keys.
