@@ -129,7 +129,7 @@ async fn admit(worker: &Worker, path: &Arc<Path>, ask: &Ask<'_>) -> Result<Admis
         let refused = match counters.admit(path, ask, worker.now_ms()) {
             Err(exceeded)
                 if exceeded.bound == Bound::Limit(LimitKind::Concurrency)
-                    && !exceeded.is_larger_than_limit() =>
+                    && exceeded.retry_after_ms.is_some() =>
             {
                 exceeded
             }
@@ -236,6 +236,8 @@ impl Wanted {
 fn limited(exceeded: &Exceeded, path: &Path) -> Refusal {
     let kind = match exceeded.bound {
         _ if exceeded.is_larger_than_limit() => ErrorKind::LargerThanLimit,
+        // Clients must not come again: there is nothing to wait for.
+        _ if exceeded.is_zero => ErrorKind::QuotaExceeded,
         // Clients give up at a spent quota; this one is not.
         _ if exceeded.is_held => ErrorKind::RateLimited,
         Bound::Wallet => ErrorKind::WalletEmpty,
@@ -287,14 +289,12 @@ fn message(exceeded: &Exceeded) -> String {
         Bound::Limit(kind) => kind,
     };
     if exceeded.is_larger_than_limit() {
-        return match kind {
-            kind if kind.is_money() => {
+        return match kind.is_money() {
+            true => {
                 "This request may cost more than the whole budget allows; lower its output cap or its input."
             }
-            LimitKind::Tpm | LimitKind::Tph | LimitKind::Tpd => {
-                "The input alone is larger than the limit of tokens; shorten it."
-            }
-            _ => "Requests of this account are limited to none.",
+            // Of other limits only those of tokens have a request that is too large.
+            false => "The input alone is larger than the limit of tokens; shorten it.",
         }
         .to_owned();
     }
@@ -306,6 +306,8 @@ fn message(exceeded: &Exceeded) -> String {
         LimitKind::Tph => "tokens per hour",
         LimitKind::Tpd => "tokens per day",
         LimitKind::Concurrency => "requests at a time",
+        LimitKind::DailyLimit if exceeded.is_zero => "money per day",
+        LimitKind::MonthlyLimit if exceeded.is_zero => "money per month",
         LimitKind::DailyLimit => {
             return "What is left of the daily budget is not enough for this request. It resets at the end of the day.".to_owned();
         }
@@ -316,6 +318,11 @@ fn message(exceeded: &Exceeded) -> String {
     // Another model may work.
     let of = exceeded.pattern.as_deref();
     let of = of.map_or_else(String::new, |pattern| format!(" of `{pattern}`"));
+    if exceeded.is_zero {
+        return format!(
+            "The limit of {what}{of} is zero and lets nothing in; ask whoever runs this gateway."
+        );
+    }
     format!("Rate limit reached: {what}{of}. Please try again in {wait} s.")
 }
 

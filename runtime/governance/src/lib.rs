@@ -22,6 +22,7 @@ mod key;
 mod ledger;
 mod limits;
 mod management;
+mod money;
 mod node;
 mod path;
 mod pattern;
@@ -59,6 +60,7 @@ pub use limits::{
     Admission, Ask, Bound, Counters, Exceeded, Headroom, LimitUse, Rate, Running, Settled, Spent,
 };
 pub use management::{ManagementToken, NewToken, Role, TokenDraft};
+pub use money::show_money;
 pub use node::Node;
 pub use path::Path;
 pub use price::{

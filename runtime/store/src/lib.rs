@@ -31,6 +31,7 @@ mod memory;
 mod migrate;
 pub mod records;
 mod report;
+mod report_days;
 mod rollups;
 mod sled_store;
 mod space;

@@ -1,6 +1,7 @@
 //! Reports: roll-ups read from the store, filtered, and added up by whatever the reader asks for.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use tollgate_governance::{
     AccountId, KeyId, RollupFilter, RollupKey, Span, Sums, UsageDecodeError,
@@ -64,19 +65,38 @@ pub fn report(
     filter: &RollupFilter,
     by: &GroupBy,
 ) -> Result<Vec<Line>, StoreError> {
+    let times = filter.from_ms.unwrap_or(0)..filter.until_ms.unwrap_or(u64::MAX);
+    let lines = add_up(store, span, times, filter, by, &mut |_| true)?;
+    Ok(in_order(lines))
+}
+
+/// Adds up those groups of one span that begin in `times`, that `place` keeps, and that pass the filter where it has put
+/// them.
+pub(crate) fn add_up(
+    store: &dyn Store,
+    span: Span,
+    times: Range<u64>,
+    filter: &RollupFilter,
+    by: &GroupBy,
+    place: &mut dyn FnMut(&mut RollupKey) -> bool,
+) -> Result<BTreeMap<LineKey, Sums>, StoreError> {
     let mut lines: BTreeMap<LineKey, Sums> = BTreeMap::new();
-    let from = RollupKey::prefix(span, filter.from_ms.unwrap_or(0));
-    let to = RollupKey::prefix(span, filter.until_ms.unwrap_or(u64::MAX));
+    let from = RollupKey::prefix(span, times.start);
+    let to = RollupKey::prefix(span, times.end);
     store.scan_rollups(&from, &to, &mut |key, value| {
-        let key = RollupKey::decode(key).map_err(damaged)?;
-        if filter.admits(&key) {
+        let mut key = RollupKey::decode(key).map_err(damaged)?;
+        if place(&mut key) && filter.admits(&key) {
             let sums = Sums::decode(value).map_err(damaged)?;
             lines.entry(by.line(key)).or_default().merge(&sums);
         }
         Ok(Visit::Continue)
     })?;
+    Ok(lines)
+}
+
+pub(crate) fn in_order(lines: BTreeMap<LineKey, Sums>) -> Vec<Line> {
     let line = |(key, sums)| Line { key, sums };
-    Ok(lines.into_iter().map(line).collect())
+    lines.into_iter().map(line).collect()
 }
 
 /// Newer ones cannot be here: the store has made all of its roll-ups itself.
@@ -85,7 +105,7 @@ fn damaged(error: UsageDecodeError) -> StoreError {
 }
 
 impl GroupBy {
-    fn line(&self, key: RollupKey) -> LineKey {
+    pub(crate) fn line(&self, key: RollupKey) -> LineKey {
         LineKey {
             start_ms: self.time.then_some(key.start_ms),
             account: key.account().filter(|_| self.account),

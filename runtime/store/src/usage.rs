@@ -8,6 +8,7 @@ use crate::engine::{Order, Store, Visit};
 use crate::error::StoreError;
 
 pub use crate::report::{GroupBy, Line, LineKey, report};
+pub use crate::report_days::report_days;
 
 /// Visits the rows admitted in `range` (Unix milliseconds). Returns how many of them are damaged: those are skipped, and
 /// the log says so once with their number. One bad row must keep no other from a page or a start.

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use tollgate_governance::{
     AccountId, KeyId, Rollup, RollupFilter, RollupKey, Span, Sums, Tokens, UsageRow, Zone,
 };
-use tollgate_store::usage::{self, GroupBy, LineKey};
+use tollgate_store::usage::{self, GroupBy, Line, LineKey};
 use tollgate_store::{
     DiskStore, Durability, MemoryStore, Order, Store, UsageBatch, UsageRollups, Visit,
 };
@@ -112,10 +112,11 @@ fn any_grouping() -> impl Strategy<Value = GroupBy> {
 fn by_rows(
     store: &dyn Store,
     span: Span,
+    zone: &str,
     filter: &RollupFilter,
     by: &GroupBy,
 ) -> BTreeMap<LineKey, (u64, u64, u64)> {
-    let zone = Zone::named(ZONE).unwrap();
+    let zone = Zone::named(zone).unwrap();
     let mut lines = BTreeMap::new();
     usage::scan(store, 0..u64::MAX, Order::OldestFirst, &mut |row| {
         let start_ms = match span {
@@ -167,6 +168,14 @@ fn by_rows(
     lines
 }
 
+/// Requests, money and input of each line of a report.
+fn figures(lines: Vec<Line>) -> BTreeMap<LineKey, (u64, u64, u64)> {
+    assert!(lines.is_sorted_by(|one, next| one.key < next.key));
+    let of = |sums: Sums| (sums.requests, sums.charged, sums.tokens.input);
+    let lines = lines.into_iter().map(|line| (line.key, of(line.sums)));
+    lines.collect()
+}
+
 fn append(store: &dyn Store, rows: &[UsageRow<'_>]) {
     let mut batch = UsageBatch::default();
     rows.iter().for_each(|row| batch.push(row));
@@ -206,12 +215,13 @@ proptest! {
         let expected: BTreeMap<_, _> = rollup.groups().map(|(key, sums)| (key.clone(), sums.clone())).collect();
         prop_assert_eq!(groups(&store), expected);
         let span = if day { Span::Day } else { Span::Hour };
-        let lines = usage::report(&store, span, &filter, &by).unwrap();
-        prop_assert!(lines.is_sorted_by(|one, next| one.key < next.key));
-        let said: BTreeMap<_, _> = lines.into_iter()
-            .map(|line| (line.key, (line.sums.requests, line.sums.charged, line.sums.tokens.input)))
-            .collect();
-        prop_assert_eq!(said, by_rows(&store, span, &filter, &by));
+        let said = figures(usage::report(&store, span, &filter, &by).unwrap());
+        prop_assert_eq!(said, by_rows(&store, span, ZONE, &filter, &by));
+        // Days of zones that were set since, whose midnight is at a whole hour of UTC and beside one.
+        for zone in [ZONE, "UTC", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe"] {
+            let days = usage::report_days(&store, &Zone::named(zone).unwrap(), &filter, &by).unwrap();
+            prop_assert_eq!(figures(days), by_rows(&store, Span::Day, zone, &filter, &by), "{}", zone);
+        }
     }
 }
 

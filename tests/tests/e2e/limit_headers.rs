@@ -219,7 +219,7 @@ async fn who_has_no_limit_of_its_own_is_told_none() {
     world.management().change("root/research", none).await;
     for endpoint in &ENDPOINTS {
         let reply = world.ask(endpoint, endpoint.streams).await;
-        assert_eq!(reply.status(), 413, "{}", reply.text());
+        assert_eq!(reply.status(), 429, "{}", reply.text());
         assert!(told(&reply).is_empty(), "{:?}", reply.head.headers);
     }
 }

@@ -381,6 +381,56 @@ async fn a_request_larger_than_the_whole_limit_is_refused_for_good() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_limit_of_zero_refuses_every_endpoint_by_name_and_for_good() {
+    let world = World::new().await;
+    let management = world.management();
+    for (number, (limit, name)) in [
+        ("rpm", "requests per minute"),
+        ("rph", "requests per hour"),
+        ("rpd", "requests per day"),
+        ("concurrency", "requests at a time"),
+        ("tpm", "tokens per minute"),
+        ("tph", "tokens per hour"),
+        ("tpd", "tokens per day"),
+        ("daily_limit", "money per day"),
+        ("monthly_limit", "money per month"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let above = format!("none-{number}");
+        let none = json!({ "limits": { limit: 0 } });
+        management.account("root/research", &above, none).await;
+        let above = format!("root/research/{above}");
+        management.account(&above, "person", json!({})).await;
+        let key = management.key(&format!("{above}/person")).await;
+        world.gateway.keep_secret(&key.secret);
+        // Counting uses neither tokens nor money.
+        let counts_none = number > 3;
+        for endpoint in ENDPOINTS
+            .iter()
+            .filter(|endpoint| !(counts_none && endpoint.counts()))
+        {
+            let body = endpoint.body(endpoint.streams);
+            let request = Request::post(endpoint.path, body).bearer(&key.secret);
+            let reply = world.gateway.send(&request).await;
+            let word = match endpoint.anthropic {
+                true => "rate_limit_error",
+                false => "insufficient_quota",
+            };
+            let error = endpoint.assert_error(&reply, 429, word);
+            assert!(error["message"].as_str().unwrap().contains(name), "{error}");
+            assert_eq!(reply.header("x-should-retry"), Some("false"), "{limit}");
+            assert_eq!(reply.header("retry-after"), None, "{limit}");
+            let row = management.row_of(reply.header("x-request-id").unwrap());
+            let limited_by = row.await.text("limited_by").to_owned();
+            assert_eq!(limited_by, format!("{limit}@{above}"));
+        }
+    }
+    assert!(world.simulator.received().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_model_without_a_price_is_refused_rather_than_given_away() {
     let world = World::new().await;
     for provider in ["openai", "anthropic"] {
@@ -388,6 +438,11 @@ async fn a_model_without_a_price_is_refused_rather_than_given_away() {
         record["models"] = json!([{ "id": format!("priceless-{provider}") }]);
         let name = format!("unpriced-{provider}");
         world.management().upstream(&name, record).await;
+        let path = format!("/api/upstreams/{name}");
+        let shown = world.management().get(&path).await;
+        let unpriced = shown["unpriced_models"].as_array().unwrap();
+        let priceless = json!(format!("priceless-{provider}"));
+        assert!(unpriced.contains(&priceless), "{shown}");
     }
     for endpoint in &ENDPOINTS {
         let model = format!("priceless-{}", endpoint.upstream);
@@ -547,4 +602,6 @@ async fn a_price_in_a_currency_without_a_rate_is_never_charged_at_the_default() 
         .await;
     let problem = shown["problem"].as_str().unwrap_or_default();
     assert!(problem.contains("EUR"), "{shown}");
+    let unpriced = json!(["both-openai", "euros-openai"]);
+    assert_eq!(shown["unpriced_models"], unpriced, "{shown}");
 }

@@ -45,7 +45,10 @@ pub(super) fn upstream(api: &Api, command: &Upstream) -> anyhow::Result<(Value, 
                     &format!("/api/upstreams/{}", segment(&set.name)),
                     Some(&body),
                 )?,
-                |_| "Set.\n".into(),
+                |upstream| match unpriced(upstream) {
+                    none if none.is_empty() => "Set.\n".to_owned(),
+                    some => format!("Set. It does not serve what is {some}.\n"),
+                },
             )
         }
         Upstream::List => (api.get("/api/upstreams")?, upstreams_table),
@@ -161,7 +164,7 @@ fn upstreams_table(answer: &Value) -> String {
                 text(u, "tier"),
                 text(u, "priority"),
                 models.join(","),
-                u["problem"].as_str().unwrap_or("ready").to_owned(),
+                state(u),
             ]
         })
         .collect();
@@ -179,6 +182,26 @@ fn upstreams_table(answer: &Value) -> String {
         &rows,
         &[5],
     )
+}
+
+/// Whether it serves, and which of its models it does not.
+fn state(upstream: &Value) -> String {
+    let whole = upstream["problem"].as_str().unwrap_or("ready");
+    match unpriced(upstream) {
+        none if none.is_empty() => whole.to_owned(),
+        some => format!("{whole}; {some}"),
+    }
+}
+
+/// Its models that nobody can price; empty if there are none.
+fn unpriced(upstream: &Value) -> String {
+    let names: Vec<_> = rows(upstream, "unpriced_models")
+        .filter_map(Value::as_str)
+        .collect();
+    match names.is_empty() {
+        true => String::new(),
+        false => format!("without a price: {}", names.join(",")),
+    }
 }
 
 fn policies_table(answer: &Value) -> String {
@@ -223,4 +246,27 @@ pub(super) fn components_table(answer: &Value) -> String {
     });
     let rows: Vec<_> = loaded.chain(failed).collect();
     table(&["ID", "KIND", "FILE", "SHA-256", "EXPORTS"], &rows, &[])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_upstream_is_listed_with_the_models_that_have_no_price() {
+        let upstreams = json!([
+            { "name": "whole", "provider": "p", "priority": 0 },
+            { "name": "half", "provider": "p", "priority": 0, "unpriced_models": ["a", "b"] },
+            { "name": "none", "provider": "p", "priority": 0, "problem": "no credential" },
+        ]);
+        let text = upstreams_table(&json!({ "upstreams": upstreams }));
+        let states: Vec<_> = text.lines().map(|line| line.rsplit("  ").next()).collect();
+        let wanted = [
+            "STATE",
+            "ready",
+            "ready; without a price: a,b",
+            "no credential",
+        ];
+        assert_eq!(states, wanted.map(Some), "{text}");
+    }
 }

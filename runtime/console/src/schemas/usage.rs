@@ -15,7 +15,8 @@ fn tokens() -> Value {
 /// What requests add up to: required members, then optional ones.
 fn sums() -> (Value, Value) {
     (
-        json!({ "requests": count("All."), "refused": count("By a limit."), "failed": count("Otherwise."),
+        json!({ "requests": count("All."), "refused": count("By a limit, a list or a policy or for what they were: no provider was asked."),
+            "failed": count("Otherwise: at a provider or here, or given up by their clients."),
             "estimated": count("With tokens by our estimate."), "recovered": count("Settled after a crash."),
             "retries": count("Attempts after the first."), "usage": object(tokens(), json!({})),
             "base_cost": money("What prices alone say."), "charged": money("Charged.") }),

@@ -548,6 +548,42 @@ async fn a_body_that_is_no_json_or_too_large_is_refused() {
 }
 
 #[tokio::test]
+async fn an_upstream_tells_which_of_its_models_have_no_price() {
+    let world = World::new();
+    let price = json!({ "currency": "USD", "input": 1, "output": 1 });
+    let models = json!([{ "id": "b" }, { "id": "a" }, { "id": "priced", "price": price }]);
+    let set = json!({ "provider": "self", "models": models });
+    let told = world.done("PUT", "/api/upstreams/own", set).await;
+    assert_eq!(told["unpriced_models"], json!(["a", "b"]));
+    let listed = world.get("/api/upstreams").await;
+    assert_eq!(listed["upstreams"][0]["unpriced_models"], json!(["a", "b"]));
+    // What the provider's manifest prices needs no word of the operator.
+    let told = world
+        .done(
+            "PUT",
+            "/api/upstreams/own",
+            json!({ "provider": "self", "models": [{ "id": "c", "upstream_id": "self-model" }] }),
+        )
+        .await;
+    assert!(told.get("unpriced_models").is_none(), "{told}");
+}
+
+#[tokio::test]
+async fn a_price_that_cannot_be_charged_is_refused_with_the_name_of_its_model() {
+    let world = World::new();
+    let price = |currency: &str| json!({ "currency": currency, "input": 1, "output": 1 });
+    let models =
+        json!([{ "id": "good", "price": price("USD") }, { "id": "bad", "price": price("EUR") }]);
+    let set = json!({ "provider": "self", "models": models });
+    let (status, field, message) = world.refused("PUT", "/api/upstreams/own", set).await;
+    assert_eq!((status, field.as_str()), (400, "models.price"));
+    assert_eq!(
+        message,
+        "price of `bad` at upstream `own`: no exchange rate is set for currency `EUR`"
+    );
+}
+
+#[tokio::test]
 async fn what_a_component_refuses_leaves_the_old_record_in_place() {
     let world = World::new();
     world.furnish().await;

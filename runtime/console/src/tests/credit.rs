@@ -52,6 +52,12 @@ async fn credit_is_granted_once_and_shown_with_its_lots() {
         (&json!(0), &json!(-100), &json!(100))
     );
     assert_eq!(world.get("/api/wallets/root").await["available"], 80);
+    // Numbers are micro-units, sentences are for people.
+    let (status, field, message) = world
+        .refused("POST", "/api/grants", grant("root/sales", 2_500_000, "d"))
+        .await;
+    assert_eq!((status, field.as_str()), (409, "amount"));
+    assert_eq!(message, "2.50 asked for, 0.00008 available");
 }
 
 #[tokio::test]

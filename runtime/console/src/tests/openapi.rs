@@ -166,7 +166,8 @@ async fn every_answer_has_the_shape_that_is_described() {
     let upstream = json!({ "provider": "self", "endpoint": "other", "base_url": "https://x.invalid", "tier": "cheap",
         "priority": -3, "models": [{ "id": "m", "upstream_id": "n", "operations": ["chat-completions"],
             "price": { "currency": "USD", "input": 1, "output": 2, "cache_read": 3, "request": 4, "version": "a",
-                "tiers": [{ "above": 5, "input": 2, "output": 3, "cache_read": 1 }] }, "context_window": 5 }] });
+                "tiers": [{ "above": 5, "input": 2, "output": 3, "cache_read": 1 }] }, "context_window": 5 },
+            { "id": "unpriced" }] });
     // One request for each operation, in an order in which each succeeds.
     let requests = [
         ("createAccount", "/api/accounts".to_owned(), account),

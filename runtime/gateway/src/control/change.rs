@@ -98,7 +98,7 @@ impl Control {
         let trial = self.build(state, proposal);
         match trial.problems.iter().find(|problem| concerns(problem)) {
             None => Ok(()),
-            Some(problem) => Err(ControlError::invalid(blame(problem), problem.why.clone())),
+            Some(problem) => Err(ControlError::invalid(blame(problem), problem.told())),
         }
     }
 

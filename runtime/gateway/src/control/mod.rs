@@ -92,7 +92,7 @@ pub struct Control {
     gate: token::Gate,
     components: Arc<Components>,
     counters: Arc<Counters>,
-    /// Of the days that usage was rolled up by: that of the start.
+    /// Of the days that the store rolls usage up by: that of the start.
     rollup_zone: Zone,
     kills: Kills,
     denials: denials::Denials,
@@ -178,6 +178,12 @@ impl Control {
             .lock()
             .as_ref()
             .and_then(UsageWriter::journal_writer)
+    }
+
+    /// The zone of the tree's days, as the root account has it now.
+    fn zone(&self, state: &State) -> Zone {
+        // A name that is no zone was never taken.
+        open::zone(&self.config, &state.directory).unwrap_or_else(|_| self.rollup_zone.clone())
     }
 
     /// Waits a moment for rows that are on their way to the store, so that whoever asks finds what has ended.

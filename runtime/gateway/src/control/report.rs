@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use tollgate_governance::{AccountId, KeyId, RollupFilter, Span, Sums, Tokens};
-use tollgate_store::usage::{GroupBy, Line, report};
+use tollgate_governance::{AccountId, KeyId, RollupFilter, Span, Sums, Tokens, Zone};
+use tollgate_store::usage::{GroupBy, Line, report, report_days};
 
+use super::State;
 use super::error::ControlError;
 use super::management::Management;
 use super::usage::Filter;
-use super::{Control, State};
 
 const HOUR_MS: u64 = 3_600_000;
 
@@ -80,9 +80,9 @@ pub struct LineView {
 pub struct SumsView {
     /// All.
     pub requests: u64,
-    /// Refused by a limit.
+    /// Refused here, by a limit, a list or a policy or for what they were: no provider was asked.
     pub refused: u64,
-    /// Failed otherwise.
+    /// Failed otherwise, at a provider or here, or given up by their clients.
     pub failed: u64,
     /// With tokens by our estimate.
     pub estimated: u64,
@@ -113,6 +113,7 @@ impl Management<'_> {
         let mut by = group_by(&query.by)?;
         by.time = query.span.is_some();
         let mut wanted = self.wanted(&query.filter)?;
+        let zone = self.control.zone(&self.control.state.lock());
         let span = match query.span.as_deref() {
             Some("hour") => Span::Hour,
             Some("day") => Span::Day,
@@ -121,12 +122,19 @@ impl Management<'_> {
                 return Err(ControlError::invalid("span", message));
             }
             // Days where they say what was asked for: those of the tree begin in the middle of an hour of UTC in some zones.
-            None if self.control.is_of_days(&wanted) => Span::Day,
+            None if is_of_days(&zone, &wanted) => Span::Day,
             None => Span::Hour,
         };
-        self.control.widen(span, &mut wanted);
+        widen(&zone, span, &mut wanted);
         self.control.catch_up();
-        let lines = report(&*self.control.store, span, &wanted, &by)?;
+        let store = &*self.control.store;
+        let lines = match span {
+            // The days that the store keeps are those of the zone of its start.
+            Span::Day if zone != self.control.rollup_zone => {
+                report_days(store, &zone, &wanted, &by)?
+            }
+            _ => report(store, span, &wanted, &by)?,
+        };
         let mut totals = Sums::default();
         for line in &lines {
             totals.merge(&line.sums);
@@ -177,31 +185,29 @@ impl Management<'_> {
     }
 }
 
-impl Control {
-    fn is_of_days(&self, wanted: &RollupFilter) -> bool {
-        let mut bounds = wanted.from_ms.iter().chain(&wanted.until_ms);
-        bounds.all(|at| self.rollup_zone.day_of(*at).start_ms == *at)
-    }
+fn is_of_days(zone: &Zone, wanted: &RollupFilter) -> bool {
+    let mut bounds = wanted.from_ms.iter().chain(&wanted.until_ms);
+    bounds.all(|at| zone.day_of(*at).start_ms == *at)
+}
 
-    /// Takes both ends to those of their hours or days, which are summed as a whole: the answer says which they are.
-    fn widen(&self, span: Span, wanted: &mut RollupFilter) {
-        let of = |at: u64| match span {
-            Span::Hour => (
-                at - at % HOUR_MS,
-                (at - at % HOUR_MS).saturating_add(HOUR_MS),
-            ),
-            Span::Day => {
-                let day = self.rollup_zone.day_of(at);
-                (day.start_ms, day.end_ms)
-            }
-        };
-        if let Some(from) = &mut wanted.from_ms {
-            *from = of(*from).0;
+/// Takes both ends to those of their hours or days, which are summed as a whole: the answer says which they are.
+fn widen(zone: &Zone, span: Span, wanted: &mut RollupFilter) {
+    let of = |at: u64| match span {
+        Span::Hour => (
+            at - at % HOUR_MS,
+            (at - at % HOUR_MS).saturating_add(HOUR_MS),
+        ),
+        Span::Day => {
+            let day = zone.day_of(at);
+            (day.start_ms, day.end_ms)
         }
-        if let Some(until) = &mut wanted.until_ms {
-            let (start, end) = of(*until);
-            *until = if start == *until { start } else { end };
-        }
+    };
+    if let Some(from) = &mut wanted.from_ms {
+        *from = of(*from).0;
+    }
+    if let Some(until) = &mut wanted.until_ms {
+        let (start, end) = of(*until);
+        *until = if start == *until { start } else { end };
     }
 }
 

@@ -122,7 +122,8 @@ impl Control {
             .find(|problem| concerns(problem, &upstream.name));
         UpstreamView {
             upstream: upstream.clone(),
-            problem: problem.map(|problem| problem.why.clone()),
+            problem: problem.map(Problem::told),
+            unpriced_models: snapshot.unpriced(&upstream.name),
         }
     }
 }
@@ -156,7 +157,7 @@ fn blame(problem: &Problem) -> &'static str {
     .find(|(word, _)| why.contains(word))
     .map_or_else(
         || {
-            if problem.what.starts_with("price") {
+            if problem.is_of_price() {
                 "models.price"
             } else {
                 "config"

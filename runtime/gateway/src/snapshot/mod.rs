@@ -4,7 +4,7 @@ mod policy;
 mod routes;
 mod upstream;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use tollgate_dialect::{ModelCard, Operation};
@@ -47,6 +47,21 @@ pub struct Problem {
     pub what: String,
     /// One sentence.
     pub why: String,
+}
+
+impl Problem {
+    /// What its record's owner is told: which record it is he knows, and of which of its models a price is he does not.
+    pub(crate) fn told(&self) -> String {
+        match self.is_of_price() {
+            true => format!("{}: {}", self.what, self.why),
+            false => self.why.clone(),
+        }
+    }
+
+    /// Whether it is about the price of one model.
+    pub(crate) fn is_of_price(&self) -> bool {
+        self.what.starts_with("price of ")
+    }
 }
 
 /// Everything a request needs to know.
@@ -257,6 +272,16 @@ impl Snapshot {
     /// The price at which a route is charged. None: it is not to be taken, as nobody knows what it costs.
     pub(crate) fn price<'a>(&'a self, route: &'a Route) -> Option<&'a Price> {
         price(route, self.default_price.as_ref())
+    }
+
+    /// The models that an upstream lists and that nobody can price there, by name: it is not asked for them.
+    pub(crate) fn unpriced(&self, upstream: &str) -> Vec<String> {
+        let routes = self.routes.values().flatten();
+        let here = routes.filter(|route| route.upstream.name == upstream);
+        let unpriced = here.filter(|route| self.price(route).is_none());
+        // Once, however many aliases it has.
+        let names: BTreeSet<String> = unpriced.map(|route| route.id.to_string()).collect();
+        names.into_iter().collect()
     }
 
     /// The policy of an attachment.

@@ -3,18 +3,19 @@
 use uuid::Uuid;
 
 use crate::ids::AccountId;
+use crate::money::show_money;
 
 /// Why the ledger refused. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LedgerError {
     /// A grant or reclaim must move something; nothing else may be negative.
-    #[error("an amount of {0} micro-units: it must be positive")]
+    #[error("an amount of {}: it must be more than zero", units(.0))]
     Amount(i64),
     /// More than 2^63 - 1 micro-units would exist, or be charged at once.
     #[error("the amount is too large")]
     Overflow,
     /// The wallet has less. Show `available` to those who may see the wallet, and to nobody else.
-    #[error("{asked} micro-units asked for, {available} available")]
+    #[error("{} asked for, {} available", units(.asked), units(.available))]
     Insufficient {
         /// Micro-units.
         available: i64,
@@ -68,4 +69,25 @@ pub enum LedgerError {
     /// A record that no ledger can have written after those before it, or state that does not add up.
     #[error("{0}")]
     Inconsistent(&'static str),
+}
+
+/// As people say amounts on the command line: whoever asked for 20 finds no 20000000 in the answer.
+fn units(micros: &i64) -> String {
+    show_money((*micros).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_said_in_units_of_the_currency() {
+        let short = LedgerError::Insufficient {
+            available: 2_500_000,
+            asked: 20_000_000,
+        };
+        assert_eq!(short.to_string(), "20.00 asked for, 2.50 available");
+        let none = LedgerError::Amount(-1).to_string();
+        assert_eq!(none, "an amount of -0.000001: it must be more than zero");
+    }
 }

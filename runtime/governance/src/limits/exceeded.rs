@@ -42,18 +42,20 @@ pub struct Exceeded {
     pub own: bool,
     /// Nothing is used up: requests under way hold what is in the way, and most of it comes back when they end.
     pub is_held: bool,
+    /// The limit is 0: it lets nothing in, however small.
+    pub is_zero: bool,
     /// Exact wait; where it is only held, a short one, as nobody knows. None if waiting will not help: the request is
-    /// larger than the limit itself, or a wallet is empty.
+    /// larger than the limit itself, the limit is 0, or a wallet is empty.
     pub retry_after_ms: Option<u64>,
     /// Unix milliseconds at which `retry_after_ms` is over.
     pub resets_at_ms: Option<u64>,
 }
 
 impl Exceeded {
-    /// Whether no wait would ever help: the request alone is larger than the limit.
+    /// Whether no wait would ever help, but a smaller request would: this one alone is larger than the limit.
     #[must_use]
     pub fn is_larger_than_limit(&self) -> bool {
-        self.retry_after_ms.is_none() && self.bound != Bound::Wallet
+        self.retry_after_ms.is_none() && self.bound != Bound::Wallet && !self.is_zero
     }
 }
 
@@ -85,6 +87,7 @@ impl fmt::Display for Exceeded {
                 let seconds = wait.div_ceil(1_000);
                 write!(f, "the {what} is reached; try again in {seconds} s")
             }
+            None if self.is_zero => write!(f, "the {what} is zero and lets nothing in"),
             None => write!(f, "the request is larger than the whole {what}"),
         }
     }

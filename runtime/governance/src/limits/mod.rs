@@ -190,25 +190,32 @@ impl Worst {
             Wait::Held => Some(NEXT_PLACE_MS),
             Wait::Never => None,
         };
-        // For ever is longer than any wait; an empty wallet needs somebody to act, so it is told before all others.
-        let rank = |bound: Bound, wait: Option<u64>| match wait {
-            None => (bound == Bound::Wallet, u64::MAX),
-            Some(wait) => (false, wait),
+        let is_zero = |set: &LimitSet| {
+            let mut limits = set.limits.iter();
+            limits.any(|(kind, limit)| Bound::Limit(*kind) == bound && *limit == 0)
         };
-        if let Some(worst) = &self.0
-            && rank(worst.bound, worst.retry_after_ms) >= rank(bound, retry_after_ms)
-        {
-            return;
-        }
-        self.0 = Some(Exceeded {
+        let exceeded = Exceeded {
             bound,
             account,
             pattern: set.and_then(|set| set.pattern.clone()),
             own: account == path.account(),
             is_held: matches!(wait, Wait::Held),
+            is_zero: matches!(wait, Wait::Never) && set.is_some_and(is_zero),
             retry_after_ms,
             resets_at_ms: retry_after_ms.map(|wait| now_ms.saturating_add(wait)),
-        });
+        };
+        // For ever is longer than any wait; an empty wallet needs somebody to act, so it is told before all others, and a limit
+        // of 0 before one that a smaller request would fit.
+        let rank = |exceeded: &Exceeded| match exceeded.retry_after_ms {
+            None => (exceeded.bound == Bound::Wallet, exceeded.is_zero, u64::MAX),
+            Some(wait) => (false, false, wait),
+        };
+        if let Some(worst) = &self.0
+            && rank(worst) >= rank(&exceeded)
+        {
+            return;
+        }
+        self.0 = Some(exceeded);
     }
 }
 
@@ -504,6 +511,7 @@ fn not_held(error: &LedgerError, path: &Path, wallet: AccountId, now_ms: u64) ->
         pattern: None,
         own: wallet == path.account(),
         is_held: false,
+        is_zero: false,
         retry_after_ms: wait,
         resets_at_ms: wait.map(|wait| now_ms.saturating_add(wait)),
     }

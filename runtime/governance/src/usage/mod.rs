@@ -18,6 +18,9 @@ use crate::price::{Factor, Tokens};
 pub use rollup::{Rollup, RollupFilter, RollupKey, Span, Sums};
 pub use seen::ABOVE;
 
+/// The status of a request whose client went away.
+const CLIENT_CLOSED: u16 = 499;
+
 /// One finished request. Borrows what the request already has; empty text means "none".
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct UsageRow<'a> {
@@ -129,6 +132,14 @@ impl<'a> UsageRow<'a> {
             "" => &self.requested_model,
             mapped => mapped,
         }
+    }
+
+    /// Whether it was refused here: by a limit, or with a status of the caller's side before a provider was reached, as lists
+    /// and policies do, and whoever cannot read it. What a policy made of an *answer* had been asked for: that is none.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        let of_the_caller = (400..500).contains(&self.status) && self.status != CLIENT_CLOSED;
+        !self.limited_by.is_empty() || (self.provider.is_empty() && of_the_caller)
     }
 
     /// The model as the account knows it: mapped, else requested. None for a call that reached no provider, because a

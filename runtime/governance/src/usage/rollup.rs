@@ -45,7 +45,7 @@ pub struct RollupKey {
 pub struct Sums {
     /// Rows.
     pub requests: u64,
-    /// Rows refused by a limit.
+    /// Rows that were [refused](UsageRow::is_refused).
     pub refused: u64,
     /// Rows that failed otherwise.
     pub failed: u64,
@@ -234,7 +234,7 @@ impl RollupFilter {
 impl Sums {
     /// Adds a row. Allocates only where it is the latest and its names are new.
     pub fn add(&mut self, row: &UsageRow<'_>) {
-        let refused = !row.limited_by.is_empty();
+        let refused = row.is_refused();
         let failed = !refused && (!row.error.is_empty() || row.status >= 400);
         let label = (row.admitted_ms, &*row.names, &*row.key_label);
         // The names decide between rows of one millisecond, so that the order of merging never shows.

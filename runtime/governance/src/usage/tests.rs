@@ -298,6 +298,34 @@ fn absurd_figures_saturate_in_sums_and_wrap_nothing() {
 }
 
 #[test]
+fn what_the_gateway_refuses_is_told_apart_from_what_fails() {
+    let row =
+        |provider: &'static str, status: u16, error: &'static str, limited_by: &'static str| {
+            let row = UsageRow {
+                provider: provider.into(),
+                status,
+                error: error.into(),
+                limited_by: limited_by.into(),
+                ..sample()
+            };
+            let sums = folded([&row]).sum(Span::Hour, &RollupFilter::default());
+            (sums.refused, sums.failed)
+        };
+    let (refused, failed) = ((1, 0), (0, 1));
+    assert_eq!(row("", 429, "rate-limited", "rpm@root"), refused);
+    assert_eq!(row("", 404, "model-not-found", ""), refused, "a list");
+    assert_eq!(row("", 403, "outside-hours", ""), refused, "a policy");
+    assert_eq!(row("", 400, "invalid-request", ""), refused);
+    assert_eq!(row("echo", 400, "upstream-rejected", ""), failed);
+    assert_eq!(row("echo", 502, "upstream-failed", ""), failed);
+    assert_eq!(row("", 503, "overloaded", ""), failed, "nobody can serve");
+    assert_eq!(row("", 499, "client-closed", ""), failed, "gone by itself");
+    assert_eq!(row("echo", 200, "broken off", ""), failed);
+    assert_eq!(row("echo", 403, "secret", ""), failed, "an answer");
+    assert_eq!(row("echo", 200, "", ""), (0, 0));
+}
+
+#[test]
 fn one_damaged_row_does_not_keep_the_others_out_of_the_sums() {
     let good = bytes(&sample());
     let mut bad = good.clone();

@@ -134,7 +134,7 @@ impl UsageExport {
                     let name = top.alias.as_ref().unwrap_or(&top.name);
                     (top.id.to_string(), name.clone())
                 });
-                let zone = self.control.rollup_zone.clone();
+                let zone = self.control.zone(&state);
                 Writer::Focus(Box::new(Focus::new(id, name, currency, zone)))
             }
         }

@@ -305,15 +305,26 @@ fn a_report_names_accounts_that_are_gone_and_finds_them_by_id() {
 }
 
 #[test]
-fn days_of_reports_are_those_of_the_tree_from_the_next_start_on() {
+fn days_of_reports_are_those_of_the_tree_as_soon_as_its_zone_is_another() {
     let folder = tempfile::tempdir().unwrap();
-    let control = world(folder.path());
-    patch(&control, "root", r#"{"time_zone":"Pacific/Kiritimati"}"#).unwrap();
-    end(control);
-    let control = open(folder.path());
-    // 14 hours ahead: their days begin at 10:00 of the day before, so the first row's day began on day 19,999.
-    let days: Vec<_> = report(&control, &[], Some("day"), Filter::default());
-    assert_eq!(days, lines(&[("19999", 1), ("20000", 320)]));
+    let mut control = world(folder.path());
+    // Midnight there is 18:30 in UTC: an hour that two days share.
+    let midnight = 20_001 * DAY - 11 * HOUR / 2;
+    row(&control, "root/a", midnight - 1, "m", "p", 4_000);
+    row(&control, "root/a", midnight, "m", "p", 50_000);
+    for (zone, expected) in [
+        // 14 hours ahead: their days begin at 10:00 of the day before, so the first row's day began on day 19,999.
+        ("Pacific/Kiritimati", [("19999", 1), ("20000", 54_320)]),
+        ("Asia/Kolkata", [("19999", 4_001), ("20000", 50_320)]),
+        ("UTC", [("20000", 54_001), ("20001", 320)]),
+    ] {
+        patch(&control, "root", &format!(r#"{{"time_zone":"{zone}"}}"#)).unwrap();
+        let days = |control: &Control| report(control, &[], Some("day"), Filter::default());
+        assert_eq!(days(&control), lines(&expected), "{zone}");
+        end(control);
+        control = open(folder.path());
+        assert_eq!(days(&control), lines(&expected), "{zone}, after a restart");
+    }
 }
 
 #[test]
@@ -321,8 +332,6 @@ fn a_month_of_a_tree_half_an_hour_beside_utc_has_each_row_once() {
     let folder = tempfile::tempdir().unwrap();
     let control = world(folder.path());
     patch(&control, "root", r#"{"time_zone":"Asia/Kolkata"}"#).unwrap();
-    end(control);
-    let control = open(folder.path());
     // Midnight there is 18:30 in UTC.
     let midnight = 20_010 * DAY - 11 * HOUR / 2;
     for (at, cost) in [

@@ -141,8 +141,29 @@ fn a_limit_of_zero_admits_nothing_and_no_wait_helps() {
             .admit(&path, Call { input: 1, ..UNIT }, T0)
             .unwrap_err();
         assert_eq!(limit(&refused), (kind, None), "{kind:?}");
-        assert!(refused.is_larger_than_limit());
+        // No smaller one would get in either, so it is not the request's size.
+        assert!(refused.is_zero && !refused.is_larger_than_limit());
+        assert!(refused.to_string().ends_with("is zero and lets nothing in"));
         assert_eq!(refused.resets_at_ms, None);
+    }
+}
+
+#[test]
+fn a_limit_of_zero_is_told_before_one_that_a_smaller_request_would_fit() {
+    for (limits, told) in [
+        (r#""tpm":10,"daily_limit":0"#, LimitKind::DailyLimit),
+        (r#""tpm":0,"daily_limit":10"#, LimitKind::Tpm),
+        (r#""rpm":0,"tpm":10"#, LimitKind::Rpm),
+    ] {
+        let (desk, path) = Desk::with(&format!(r#"{{"limits":{{{limits}}}}}"#));
+        let large = Call {
+            input: 11,
+            base: 11,
+            ..FREE
+        };
+        let refused = desk.admit(&path, large, T0).unwrap_err();
+        assert_eq!(limit(&refused), (told, None));
+        assert!(refused.is_zero);
     }
 }
 
