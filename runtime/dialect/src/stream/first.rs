@@ -72,6 +72,14 @@ pub fn first_event_failure(operation: Operation, data: &[u8]) -> Option<(String,
 
 /// The failure that an event or a whole answer reports, if any.
 pub(crate) fn failure(operation: Operation, value: Raw<'_>) -> Option<(String, String)> {
+    // All that is looked for below has one of these words. To look at each member of a first event for nothing took 2.5 µs,
+    // as long as to read the usage of ten events.
+    let may_report = ["error", "failed"]
+        .iter()
+        .any(|word| memchr::memmem::find(value.bytes, word.as_bytes()).is_some());
+    if !may_report {
+        return None;
+    }
     if let Some(error) = value.get("error").filter(|error| reports(*error)) {
         return Some(described(error));
     }
