@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Operation;
 use crate::json::walk::Raw;
-use crate::{Operation, output_text_bytes};
 
 /// Tokens of one exchange, in classes that are priced apart.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,28 +36,21 @@ pub struct UsageHints {
     pub cached_tokens_pointers: Vec<String>,
 }
 
-/// The usage told by a whole JSON answer; `None` where it tells none (token counting never does). Nothing but zeros
-/// beside a text is none: several vendors fill the object in without having counted.
+/// The usage told by a whole JSON answer; `None` where it tells none (token counting never does).
 pub fn read_usage(operation: Operation, body: &[u8], hints: &UsageHints) -> Option<Usage> {
     if operation.counts() {
         return None;
     }
-    let body = crate::json::unmarked(body);
-    let answer = Raw::new(body);
+    let answer = Raw::new(crate::json::unmarked(body));
     let hinted = hints.pointers.iter();
-    let places = std::iter::once_with(|| answer.get("usage"))
+    let mut places = std::iter::once_with(|| answer.get("usage"))
         .chain(hinted.map(|pointer| answer.at_pointer(pointer)))
         .flatten();
-    let mut zeros = None;
-    for usage in places {
+    places.find_map(|usage| {
         let mut told = Told::default();
         told.take(operation, usage, hints);
-        if told.is_substantial() {
-            return told.usage();
-        }
-        zeros = zeros.or(told.usage());
-    }
-    zeros.filter(|_| output_text_bytes(operation, body) == 0)
+        told.usage()
+    })
 }
 
 /// What was told so far, as its dialect tells it: the numbers of a later event replace those of an earlier one.
@@ -372,59 +365,10 @@ mod tests {
         }
         assert_eq!(read(Operation::ChatCompletions, r#"{"choices":["#), None);
         assert_eq!(read(Operation::CountTokens, r#"{"input_tokens":5}"#), None);
-    }
-
-    #[test]
-    fn zeros_are_usage_unless_they_stand_beside_a_text() {
-        let zeros = r#"{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}"#;
-        assert_eq!(chat(zeros), None);
-        let call = r#"{"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]}"#;
-        for (operation, answer, usage) in [
-            (
-                Operation::ChatCompletions,
-                format!(r#"{{"choices":[{{"message":{{"content":""}}}}],"usage":{zeros}}}"#),
-                Some(Usage::default()),
-            ),
-            (
-                Operation::ChatCompletions,
-                format!(r#"{{"choices":[{{"message":{call}}}],"usage":{zeros}}}"#),
-                None,
-            ),
-            (
-                Operation::Responses,
-                r#"{"output":[{"type":"message","role":"assistant","content":[{"type":"output_text","text":"a"}]}],"usage":{"input_tokens":0,"output_tokens":0}}"#.to_owned(),
-                None,
-            ),
-            (
-                Operation::Messages,
-                r#"{"role":"assistant","content":[{"type":"text","text":"a"}],"usage":{"input_tokens":0,"output_tokens":0}}"#.to_owned(),
-                None,
-            ),
-            // Its vectors are no text, and nobody can tell from them what they cost.
-            (
-                Operation::Embeddings,
-                format!(r#"{{"data":[{{"embedding":[0.5]}}],"usage":{zeros}}}"#),
-                Some(Usage::default()),
-            ),
-        ] {
-            assert_eq!(read(operation, &answer), usage, "{answer}");
-        }
-        // What is told elsewhere is told.
-        let hints = UsageHints {
-            pointers: vec!["/x_usage".into()],
-            ..UsageHints::default()
-        };
-        let body = format!(
-            r#"{{"choices":[{{"message":{{"content":"a"}}}}],"usage":{zeros},"x_usage":{{"prompt_tokens":9,"completion_tokens":1}}}}"#
-        );
-        let usage = read_usage(Operation::ChatCompletions, body.as_bytes(), &hints).unwrap();
-        assert_eq!((usage.input, usage.output), (9, 1));
-        // One number is enough, also where it is the only one.
         assert_eq!(
-            chat(r#"{"prompt_tokens":0,"completion_tokens":1}"#)
-                .unwrap()
-                .output,
-            1
+            chat(r#"{"prompt_tokens":0,"completion_tokens":0}"#),
+            Some(Usage::default()),
+            "zero told is zero"
         );
     }
 

@@ -31,7 +31,7 @@ pub enum Ended {
 /// What was read from a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamSummary {
-    /// The usage told, if any; never an estimate. Nothing but zeros beside a text is none.
+    /// The usage told, if any; never an estimate.
     pub usage: Option<Usage>,
     /// How it ended.
     pub ended: Ended,
@@ -194,10 +194,8 @@ impl StreamTap {
         } else {
             Ended::Cut
         });
-        // Vendors that tell zeros until the last event have told nothing when they are cut off before it, and nothing
-        // either who tell zeros beside the text that they sent.
-        let truthful =
-            self.told.is_substantial() || ended == Ended::Complete && self.output_bytes == 0;
+        // Vendors that tell zeros until the last event have told nothing when they are cut off before it.
+        let truthful = self.told.is_substantial() || ended == Ended::Complete;
         let usage_is_whole = match ended {
             Ended::Complete => self.operation != Operation::Messages || self.told_at_end,
             Ended::Failed { .. } => self.told_at_end || self.finished_choice,

@@ -128,39 +128,14 @@ fn usage_that_grows_from_event_to_event_counts_once() {
 fn zeros_are_usage_only_in_a_stream_that_came_to_its_end() {
     let zero = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"usage\":{\"prompt_tokens\":0,\"completion_tokens\":0}}\n\n";
     assert_eq!(read(Operation::ChatCompletions, zero).usage, None);
-    let silent = zero.replace("\"a\"", "\"\"") + "data: [DONE]\n\n";
     assert_eq!(
-        read(Operation::ChatCompletions, &silent).usage,
+        read(
+            Operation::ChatCompletions,
+            &format!("{zero}data: [DONE]\n\n")
+        )
+        .usage,
         Some(Usage::default())
     );
-}
-
-#[test]
-fn zeros_beside_a_text_are_no_usage() {
-    let chat = |usage: &str| {
-        let stream = format!(
-            "data: {{\"choices\":[{{\"delta\":{{\"content\":\"a\"}}}}]}}\n\ndata: {{\"choices\":[{{\"delta\":{{}},\"finish_reason\":\"stop\"}}],\"usage\":{usage}}}\n\ndata: [DONE]\n\n"
-        );
-        read(Operation::ChatCompletions, &stream)
-    };
-    let zeros = chat("{\"prompt_tokens\":0,\"completion_tokens\":0,\"total_tokens\":0}");
-    assert_eq!(
-        (zeros.usage, zeros.ended, zeros.output_bytes_estimate),
-        (None, Ended::Complete, 1)
-    );
-    let told = chat("{\"prompt_tokens\":0,\"completion_tokens\":1}");
-    assert_eq!(told.usage.map(|usage| usage.output), Some(1));
-    let responses = format!(
-        "{RESPONSES}data: {{\"type\":\"response.completed\",\"response\":{{\"usage\":{{\"input_tokens\":0,\"output_tokens\":0}}}}}}\n\n"
-    );
-    assert_eq!(read(Operation::Responses, &responses).usage, None);
-    let messages = concat!(
-        "data: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":0,\"output_tokens\":0}}}\n\n",
-        "data: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"a\"}}\n\n",
-        "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"input_tokens\":0,\"output_tokens\":0}}\n\n",
-        "data: {\"type\":\"message_stop\"}\n\n",
-    );
-    assert_eq!(read(Operation::Messages, messages).usage, None);
 }
 
 #[test]
