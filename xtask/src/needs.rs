@@ -7,7 +7,6 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 use crate::debian;
-use crate::first_start::CUT_OFF;
 use crate::tools::{self, output, say};
 
 /// The version of cargo-nextest that is installed where there is none: one that this toolchain builds.
@@ -81,14 +80,11 @@ pub(crate) const CXX: Need = Need {
     install: |need| debian::install(&["g++"], need.purpose),
 };
 
-pub(crate) const NAMESPACES: Need = Need {
-    name: "network namespaces",
+pub(crate) const IP: Need = Need {
+    name: "ip",
     purpose: "the start of the gateway without a network",
-    present: || {
-        let tried = output(Command::new("unshare").args(CUT_OFF).arg("true"));
-        tried.map(|_| "can be made".to_owned())
-    },
-    install: |need| debian::install(&["iproute2", "util-linux"], need.purpose),
+    present: || version(Command::new("ip").arg("-Version")),
+    install: |need| debian::install(&["iproute2"], need.purpose),
 };
 
 /// All of them, for `cargo xtask doctor`.
@@ -100,7 +96,7 @@ pub(crate) const ALL: [Need; 8] = [
     NODE,
     PYTHON,
     CXX,
-    NAMESPACES,
+    IP,
 ];
 
 impl Need {

@@ -35,7 +35,7 @@ const STEPS: [Step; 16] = [
     }),
     step("lints", &[needs::CLIPPY], |_| lints()),
     step("host", &[], |_| run::build_host()),
-    step("run", &[needs::NAMESPACES], |_| first_start::check()),
+    step("run", &[needs::IP], |_| first_start::check()),
     step(CLIENTS, &[needs::NODE, needs::PYTHON], |_| clients()),
     step(LANGUAGES, &[needs::PYTHON], |_| languages::build()),
     step("tests", &[needs::CARGO_NEXTEST], tests),

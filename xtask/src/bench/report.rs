@@ -31,7 +31,7 @@ pub(crate) struct Row {
     pub(crate) cells: Vec<Cell>,
 }
 
-/// What a gateway recorded of what it answered. Requests that a load generator gave up at its end have rows too.
+/// What a gateway recorded of what it answered, and of nothing else.
 #[derive(Serialize)]
 pub(crate) struct Usage {
     pub(crate) answered: u64,
@@ -138,7 +138,7 @@ pub(crate) fn failures(results: &Results) -> Vec<String> {
             && usage.rows < usage.answered
         {
             all.push(format!(
-                "{}: {} usage rows for {} answers",
+                "{}: {} usage rows of a good end for {} answers",
                 row.name, usage.rows, usage.answered
             ));
         }
@@ -168,7 +168,7 @@ pub(crate) fn table(results: &Results) -> String {
             "RSS loaded MiB",
             "idle CPU ms/s",
             "answers",
-            "usage rows",
+            "good usage rows",
         ]
         .map(str::to_owned)
         .to_vec(),

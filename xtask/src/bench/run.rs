@@ -155,7 +155,8 @@ impl Target {
         Ok(())
     }
 
-    /// Usage rows recorded so far.
+    /// Usage rows recorded so far of what came to a good end. A stream whose last event tells a failure is a success for the
+    /// load generator, but not for the gateway; what the load generator gave up at its end is in neither.
     fn rows(&self) -> Result<Option<u64>> {
         let Some((management, token)) = &self.usage else {
             return Ok(None);
@@ -167,9 +168,13 @@ impl Target {
             "/api/usage?limit=0",
             &Value::Null,
         )?;
-        let rows = page["totals"]["requests"].as_u64();
-        rows.map(Some)
-            .with_context(|| format!("no number of rows in {page}"))
+        let count = |name: &str| {
+            let number = page["totals"][name].as_u64();
+            number.with_context(|| format!("no number of {name} in {page}"))
+        };
+        Ok(Some(
+            count("requests")? - count("refused")? - count("failed")?,
+        ))
     }
 }
 
