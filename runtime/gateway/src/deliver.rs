@@ -46,7 +46,7 @@ pub(crate) fn deliver(
     reply::identify(&mut headers, id);
     let dialect = request.operation.dialect();
     tell_limits(&mut headers, dialect, &settlement);
-    let filters = Filters::new(request);
+    let filters = Filters::new(request, &route.upstream);
     let (status, body) = match answer.content {
         Content::Whole(body, bridged) => {
             let mut is_stream = is_event_stream(&headers);

@@ -1,4 +1,4 @@
-//! Shows the text of an answer to the policies that want to see it, channel by channel.
+//! Shows the text of an answer to the policies that want to see it, channel by channel, without our credential.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,22 +9,33 @@ use tollgate_dialect::{
 };
 use tollgate_plugin::{AnswerFilter, AnswerFilters, FilterError, Interface, PluginError};
 
+use crate::exchange::blotted_text;
 use crate::request::{Refusal, Request};
-use crate::snapshot::Policy;
+use crate::snapshot::{Policy, Upstream};
 
 /// The policies that see this answer, root first: what one lets through, the next one sees.
 pub(crate) struct Filters {
     policies: Vec<Arc<Policy>>,
     /// Of each policy, in their order; `None` for one that cannot be asked.
     guests: Vec<Option<AnswerFilters>>,
-    channels: HashMap<Channel, Vec<AnswerFilter>>,
+    channels: HashMap<Channel, Open>,
+    /// Who answers, and may repeat its credential.
+    upstream: Arc<Upstream>,
     /// Who has denied the answer.
     denied_by: Option<Arc<Policy>>,
 }
 
+/// A channel under way.
+struct Open {
+    /// Of each policy, in their order.
+    filters: Vec<AnswerFilter>,
+    /// The end of what was said, while it may be the beginning of our credential.
+    waits: String,
+}
+
 impl Filters {
-    /// The filters for a request; `None` if no policy wants to see its answer.
-    pub(crate) fn new(request: &Request) -> Option<Self> {
+    /// The filters for a request that this upstream answers; `None` if no policy wants to see its answer.
+    pub(crate) fn new(request: &Request, upstream: &Arc<Upstream>) -> Option<Self> {
         let policies: Vec<_> = request
             .policies
             .with(Interface::AnswerContent)
@@ -41,6 +52,7 @@ impl Filters {
             guests: policies.iter().map(guest).collect(),
             policies,
             channels: HashMap::new(),
+            upstream: Arc::clone(upstream),
             denied_by: None,
         })
     }
@@ -95,27 +107,35 @@ impl Filters {
 
     fn pushed(&mut self, channel: Channel, kind: Kind, text: &str) -> Result<String, Blamed> {
         if !self.channels.contains_key(&channel) {
-            let opened = self.open(kind)?;
+            let opened = Open {
+                filters: self.open(kind)?,
+                waits: String::new(),
+            };
             self.channels.insert(channel, opened);
         }
-        let mut text = text.to_owned();
-        for (filter, policy) in self
-            .channels
-            .get_mut(&channel)
-            .into_iter()
-            .flatten()
-            .zip(&self.policies)
-        {
+        let Some(open) = self.channels.get_mut(&channel) else {
+            return Ok(String::new());
+        };
+        let mut said = std::mem::take(&mut open.waits);
+        said.push_str(text);
+        let (mut text, waits) = blotted_text(&self.upstream, said);
+        open.waits = waits;
+        if text.is_empty() && !open.waits.is_empty() {
+            return Ok(text);
+        }
+        for (filter, policy) in open.filters.iter_mut().zip(&self.policies) {
             text = filter.push(&text).map_err(|error| blamed(policy, error))?;
         }
         Ok(text)
     }
 
     fn finished(&mut self, channel: Channel) -> Result<String, Blamed> {
-        let mut held = String::new();
-        let filters = self.channels.remove(&channel).unwrap_or_default();
-        for (mut filter, policy) in filters.into_iter().zip(&self.policies) {
-            // What earlier filters held back is new text to this one.
+        let Some(open) = self.channels.remove(&channel) else {
+            return Ok(String::new());
+        };
+        let mut held = open.waits;
+        for (mut filter, policy) in open.filters.into_iter().zip(&self.policies) {
+            // What was held back before this filter is new text to it.
             let mut text = match held.is_empty() {
                 true => String::new(),
                 false => filter.push(&held).map_err(|error| blamed(policy, error))?,

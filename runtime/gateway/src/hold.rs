@@ -25,7 +25,7 @@ const UNKNOWN_OUTPUT: u64 = 8_192;
 /// size of the window, tokens.
 const UNKNOWN_WINDOW: u64 = 200_000;
 /// What is held for one image that the vendor fetches itself, tokens: more than the current models take in their finest
-/// detail. `gpt-4o-mini` may take three times as many, at a price that makes them cheaper.
+/// detail. Some small ones may take three times as many, at a price that makes them cheaper.
 const NAMED_IMAGE: u64 = 16_000;
 /// Bytes of input to a token where text is densest, roughly: Chinese (three bytes a character, up to one and a half tokens),
 /// code, digits. English has four; strict budgets hold for the worst, as no cap on input could be told to a vendor.

@@ -225,6 +225,17 @@ mod tests {
     }
 
     #[test]
+    fn table_elements_are_summed_over_all_tables_of_the_instance() {
+        let mut limiter = Limiter::new(100);
+        assert!(limiter.table_growing(0, TABLE_ELEMENTS, None).unwrap());
+        assert!(limiter.table_growing(0, TABLE_ELEMENTS - 1, None).unwrap());
+        assert!(!limiter.table_growing(0, 2, None).unwrap());
+        assert!(limiter.denied());
+        assert!(limiter.table_growing(0, 1, None).unwrap());
+        assert_eq!(limiter.used(), 0, "memory is counted by itself");
+    }
+
+    #[test]
     fn a_guest_is_stopped_for_running_and_not_for_waiting() {
         let tick = Duration::from_millis(1);
         let mut deadline = Deadline::default();

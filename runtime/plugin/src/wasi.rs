@@ -40,7 +40,8 @@ pub(crate) fn empty_context(component: &Arc<str>, printed: &Arc<AtomicU32>) -> W
     builder.build()
 }
 
-/// Defines `wasi:cli`, `clocks`, `filesystem`, `io` and `random`. `wasi:sockets` stays undefined on purpose.
+/// Defines `wasi:cli`, `clocks`, `filesystem`, `io` and `random`. Of `wasi:sockets` there is nothing here: where a component
+/// imports it, each of its functions becomes a stub that traps when that component is linked (`engine.rs`).
 pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     io_async::error::add_to_linker::<State, Io>(linker, |state| state.ctx().table)?;
     poll::add_to_linker::<State, NoWaitIo>(linker, no_wait)?;

@@ -55,6 +55,19 @@ impl Credential {
         Some(blotted)
     }
 
+    /// How many bytes at the end of these are the beginning of one of its secrets, the rest of which may still come; the
+    /// most if there are several, 0 if there is none.
+    #[must_use]
+    pub fn begun_in(&self, bytes: &[u8]) -> usize {
+        let begun = |secret: &[u8]| {
+            let longest = bytes.len().min(secret.len().saturating_sub(1));
+            (1..=longest)
+                .rev()
+                .find(|&length| bytes.ends_with(&secret[..length]))
+        };
+        self.secrets().filter_map(begun).max().unwrap_or(0)
+    }
+
     fn secrets(&self) -> impl Iterator<Item = &[u8]> {
         let fields = self.fields.values().map(|field| field.as_bytes());
         // One of nothing but `*` would be found again for ever; it is no secret.
@@ -144,6 +157,17 @@ mod tests {
         );
         assert_eq!(credential().blotted(&blotted), None);
         assert_eq!(credential().blotted(b"s3cret-valu"), None);
+    }
+
+    #[test]
+    fn the_beginning_of_a_secret_at_the_end_is_seen_and_no_other() {
+        assert_eq!(credential().begun_in(b"the key s3cret-v"), 8);
+        assert_eq!(credential().begun_in(b"this"), 1);
+        assert_eq!(credential().begun_in(b"s3cret-v is the key"), 0);
+        // A whole one is not begun, nor is what is too short to be a secret.
+        assert_eq!(credential().begun_in(b"s3cret-value"), 0);
+        assert_eq!(credential().begun_in(b"e"), 0);
+        assert_eq!(credential().begun_in(b""), 0);
     }
 
     #[test]

@@ -3,11 +3,11 @@
 
 use ring::{digest, hmac};
 use serde_json::{Value, json};
-use tollgate_tests::endpoints::{Endpoint, GPT};
+use tollgate_tests::endpoints::{ENDPOINTS, Endpoint, GPT};
 use tollgate_tests::places;
 use tollgate_tests::simulator::{Answer, Part, Received, spoken};
 use tollgate_tests::wire::Request;
-use tollgate_tests::world::{ALICE, World, model};
+use tollgate_tests::world::{ALICE, ANTHROPIC_SECRET, OPENAI_SECRET, World, model};
 
 const SECRET: &str = "frozen-upstream-secret-4b1d";
 
@@ -232,6 +232,42 @@ async fn a_component_never_reads_a_credential_that_a_vendor_repeats() {
     assert_eq!(reply.status(), 200, "{}", reply.text());
     assert!(reply.text().contains("It is ****"), "{}", reply.text());
     assert!(!world.gateway.log().contains(SECRET));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_policy_never_reads_a_credential_that_a_vendor_repeats_though_a_stream_cuts_it() {
+    let world = World::new().await;
+    load(&world, "watcher", &frozen("policy")).await;
+    let streaming = ENDPOINTS.iter().filter(|endpoint| endpoint.streams);
+    for (endpoint, stream) in streaming.flat_map(|of| [(of, false), (of, true)]) {
+        let what = format!("{} {stream}", endpoint.operation);
+        let secret = match endpoint.anthropic {
+            true => ANTHROPIC_SECRET,
+            false => OPENAI_SECRET,
+        };
+        let said = spoken(endpoint.operation, stream, &format!("It is {secret}, yes"));
+        // Where no policy reads it the answer is the vendor's, byte for byte.
+        world.simulator.script(said.clone());
+        let reply = world.ask(endpoint, stream).await;
+        assert_eq!(reply.text().as_bytes(), said.body(), "{what}");
+        // The frozen policy puts a bird where it reads its word: so it has read nothing but stars. The last letter of the
+        // text is the first one of the secret, and comes when no more can follow.
+        let stars = json!({ "word": "*".repeat(secret.len()) });
+        let management = world.management();
+        management.policy("watching", "watcher", ALICE, stars).await;
+        world.simulator.script(said);
+        let reply = world.ask(endpoint, stream).await;
+        assert_eq!(reply.status(), 200, "{what}: {}", reply.text());
+        assert!(
+            reply.text().contains("It is [bird], yes"),
+            "{what}: {}",
+            reply.text()
+        );
+        assert!(!reply.text().contains(secret), "{what}: {}", reply.text());
+        management
+            .done("DELETE", "/api/policies/watching", None)
+            .await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

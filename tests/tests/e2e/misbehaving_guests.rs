@@ -7,6 +7,7 @@ use tollgate_tests::guests::{self, Deed, Place, Rule};
 use tollgate_tests::world::{ALICE, World};
 
 use crate::byte_identity::request_id;
+use crate::money::cost;
 
 pub(crate) fn setup() -> Setup {
     Setup::new(&["openai", "anthropic"])
@@ -65,6 +66,9 @@ async fn a_bad_provider_fails_its_attempt_and_the_next_upstream_answers() {
             alone.text()
         );
         assert!(alone.json()["error"]["message"].is_string());
+        let row = world.management().row_of(&request_id(&alone)).await;
+        let told = (row.status(), row.charged());
+        assert_eq!(told, (u64::from(alone.status()), 0), "{deed:?}: {}", row.0);
         // With another upstream for the model, its clients notice nothing.
         let record = tollgate_tests::world::upstream(&world.simulator, "openai", &[&model]);
         world
@@ -311,6 +315,19 @@ async fn a_bad_policy_fails_closed_naming_itself_and_only_below_its_account() {
                 reply.json().get("type").is_some_and(|kind| kind == "error"),
                 endpoint.anthropic
             );
+            let what = format!("{rule:?} {deed:?} on {}", endpoint.path);
+            let row = world.management().row_of(&request_id(&reply)).await;
+            assert_eq!((row.status(), row.charged()), (403, 0), "{what}: {}", row.0);
+            assert!(
+                row.0.to_string().contains("policy-failed"),
+                "{what}: {}",
+                row.0
+            );
+            assert_eq!(
+                row.0["policies"][0]["component"], *name,
+                "{what}: {}",
+                row.0
+            );
         }
         assert!(
             world.simulator.received().is_empty(),
@@ -392,7 +409,7 @@ async fn a_bad_answer_filter_ends_the_answer_and_lets_nothing_through() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_bad_observer_changes_nothing() {
+async fn a_bad_observer_changes_neither_answer_nor_charge_and_the_log_says_that_it_failed() {
     let world = World::with(setup()).await;
     for (number, deed) in BAD.iter().enumerate() {
         let name = format!("bad-observer-{number}");
@@ -401,7 +418,20 @@ async fn a_bad_observer_changes_nothing() {
             .management()
             .policy("attached", &name, ALICE, json!({}))
             .await;
-        others_are_served(&world).await;
+        for endpoint in &ENDPOINTS {
+            let what = format!("{deed:?} on {}", endpoint.path);
+            let reply = world.ask(endpoint, endpoint.streams).await;
+            assert_eq!(reply.status(), 200, "{what}: {}", reply.text());
+            let row = world.management().row_of(&request_id(&reply)).await;
+            let told = (row.status(), row.charged());
+            assert_eq!(told, (200, cost(endpoint.tokens)), "{what}: {}", row.0);
+        }
+        // An observer answers nothing, so that it can give no nonsense.
+        if !matches!(deed, Deed::Garbles) {
+            let log = world.gateway.log();
+            let said = |line: &str| line.contains("an observer failed") && line.contains(&name);
+            assert!(log.lines().any(said), "the log does not name {name}");
+        }
         world
             .management()
             .done("DELETE", "/api/policies/attached", None)

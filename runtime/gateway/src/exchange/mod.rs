@@ -23,7 +23,7 @@ use self::failure::{
     Cause, Miss, Told, classify, for_the_client, is_the_clients, translation_failed, unavailable,
     unreachable,
 };
-pub(crate) use self::translation::Translation;
+pub(crate) use self::translation::{Translation, blotted_text};
 use crate::adapt::{self, Prepared};
 use crate::bridge::{self, Way, WayBack};
 use crate::request::Request;

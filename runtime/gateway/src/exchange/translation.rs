@@ -56,17 +56,33 @@ impl Translation {
 
 /// A body of the vendor's as a component may read it.
 pub(super) fn blotted(upstream: &Upstream, body: Bytes) -> Bytes {
-    let credential = upstream.credential.as_ref();
-    match credential.and_then(|credential| credential.blotted(&body)) {
-        Some(blotted) => {
-            tracing::warn!(
-                upstream = upstream.name,
-                "a vendor repeated our credential; it was blotted out"
-            );
-            blotted.into()
-        }
-        None => body,
+    without_credential(upstream, &body).map_or(body, Bytes::from)
+}
+
+/// Text of an answer as a policy may read it, and apart its end where that may be the beginning of our credential: the text
+/// that follows belongs behind it, as vendors stream a word in many pieces.
+pub(crate) fn blotted_text(upstream: &Upstream, mut text: String) -> (String, String) {
+    let Some(credential) = &upstream.credential else {
+        return (text, String::new());
+    };
+    if let Some(blotted) = without_credential(upstream, text.as_bytes()) {
+        // Secrets are text, so what stands around them is text, too: nothing is lost here.
+        text = String::from_utf8_lossy(&blotted).into_owned();
     }
+    // A secret begins with a whole character, so this is a border between two.
+    let at = text.len() - credential.begun_in(text.as_bytes());
+    let waits = text.split_off(at);
+    (text, waits)
+}
+
+/// `None` if none of it stands there.
+fn without_credential(upstream: &Upstream, said: &[u8]) -> Option<Vec<u8>> {
+    let blotted = upstream.credential.as_ref()?.blotted(said)?;
+    tracing::warn!(
+        upstream = upstream.name,
+        "a vendor repeated our credential; it was blotted out"
+    );
+    Some(blotted)
 }
 
 /// Headers of the vendor's as a component may read them.
