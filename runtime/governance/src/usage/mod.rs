@@ -18,8 +18,8 @@ use crate::price::{Factor, Tokens};
 pub use rollup::{Rollup, RollupFilter, RollupKey, Span, Sums};
 pub use seen::ABOVE;
 
-/// The status of a request whose client went away.
-const CLIENT_CLOSED: u16 = 499;
+/// What the status of a request is whose client went away, as nginx has it.
+pub const CLIENT_CLOSED: u16 = 499;
 
 /// One finished request. Borrows what the request already has; empty text means "none".
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
