@@ -265,7 +265,7 @@ fn limited(exceeded: &Exceeded, path: &Path) -> Refusal {
     }
 }
 
-/// A sentence for the person who asked. No figure of any account is in it.
+/// A sentence for the person who asked. No figure of any account is in it, but that his own limit is zero.
 fn message(exceeded: &Exceeded) -> String {
     let wait = exceeded.retry_after_ms.unwrap_or(0).div_ceil(1_000);
     let kind = match exceeded.bound {
@@ -319,8 +319,9 @@ fn message(exceeded: &Exceeded) -> String {
     let of = exceeded.pattern.as_deref();
     let of = of.map_or_else(String::new, |pattern| format!(" of `{pattern}`"));
     if exceeded.is_zero {
+        let zero = if exceeded.own { "is zero and " } else { "" };
         return format!(
-            "The limit of {what}{of} is zero and lets nothing in; ask whoever runs this gateway."
+            "The limit of {what}{of} {zero}lets nothing in; ask whoever runs this gateway."
         );
     }
     format!("Rate limit reached: {what}{of}. Please try again in {wait} s.")

@@ -119,11 +119,26 @@ impl Settlement {
         }
     }
 
+    /// Nothing of this attempt was sent, as the request itself was found wanting here. What the row names is whom the
+    /// request was sent to before, or nobody: reports tell by that what was refused here from what failed at a vendor.
+    pub(crate) fn unsent(&mut self, before: Option<&Candidate>) {
+        if let Some(mut open) = self.open_mut() {
+            open.route = before.map(Arc::clone);
+            open.price = Price::default();
+            open.beat = None;
+        }
+    }
+
     /// The request is on its way to the vendor: from here on an abort costs its input.
     pub(crate) fn sent(&mut self) {
         if let Some(mut open) = self.open_mut() {
             open.sent = true;
         }
+    }
+
+    /// Whether this attempt was sent to its vendor.
+    pub(crate) fn is_sent(&self) -> bool {
+        self.open_mut().is_some_and(|open| open.sent)
     }
 
     /// The vendor's answer has begun.

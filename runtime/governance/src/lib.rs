@@ -73,5 +73,6 @@ pub use snapshot::Accounts;
 pub use token::{KeyHasher, KeyMac, Malformed, Secret, TokenKind};
 pub use upstream::{Upstream, UpstreamDraft, UpstreamModel};
 pub use usage::{
-    ABOVE, PolicyAct, Rollup, RollupFilter, RollupKey, Span, Sums, UsageDecodeError, UsageRow,
+    ABOVE, CLIENT_CLOSED, PolicyAct, Rollup, RollupFilter, RollupKey, Span, Sums, UsageDecodeError,
+    UsageRow,
 };

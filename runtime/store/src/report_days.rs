@@ -13,7 +13,8 @@ const HOUR_MS: u64 = 3_600_000;
 
 /// As [`report`](crate::usage::report) by day, but by the days of any zone. They are made of hours, which are the same
 /// everywhere, and of the rows of an hour that two days share, as there is one a day where midnight is at half past an
-/// hour of UTC. About 1 µs a group of hours, of which there are up to 24 to one of days.
+/// hour of UTC: all rows of it, as they lie by time, but only where something in that hour passes. About 1 µs a group of
+/// hours, of which there are up to 24 to one of days.
 ///
 /// # Errors
 /// When the store fails, keeps no roll-ups, a group is damaged or a row is newer.
@@ -33,6 +34,10 @@ pub fn report_days(
     let mut last: Option<Day> = None;
     let mut shared = BTreeSet::new();
     let mut lines = add_up(store, Span::Hour, hours, filter, by, &mut |hour| {
+        // On which day it is shows later: an hour in which nothing can pass is not worth its rows.
+        if !filter.admits_at_any_time(hour) {
+            return false;
+        }
         let day = match last {
             Some(day) if (day.start_ms..day.end_ms).contains(&hour.start_ms) => day,
             _ => *last.insert(zone.day_of(hour.start_ms)),
@@ -48,7 +53,9 @@ pub fn report_days(
     for hour in shared {
         let rows = hour..hour.saturating_add(HOUR_MS);
         scan(store, rows, Order::OldestFirst, &mut |row| {
-            rest.add(&row);
+            if filter.admits_row_at_any_time(&row) {
+                rest.add(&row);
+            }
             Visit::Continue
         })?;
     }

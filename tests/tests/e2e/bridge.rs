@@ -551,6 +551,44 @@ async fn what_a_vendors_dialect_cannot_say_is_refused_by_name_and_costs_nothing(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_no_vendor_was_asked_is_refused_in_reports_and_what_one_was_asked_names_it() {
+    let world = foreign().await;
+    let (chat, management) = (Endpoint::of("chat-completions"), world.management());
+    let mut twice: Value = serde_json::from_slice(&chat.body_for("messages-only", false)).unwrap();
+    twice["n"] = json!(2);
+    let silent = json!({ "model": "messages-only", "messages": [] });
+    for body in [&twice, &silent] {
+        let reply = world.post(chat.path, body.to_string()).await;
+        assert_eq!(reply.status(), 400, "{body}: {}", reply.text());
+        let id = crate::byte_identity::request_id(&reply);
+        let row = management.row_of(&id).await;
+        let vendor = ["provider", "upstream", "upstream_model"].map(|name| row.text(name));
+        assert_eq!(vendor, ["", "", ""], "{body}: {}", row.0);
+    }
+    assert!(world.simulator.received().is_empty());
+    let report = management.get("/api/usage/report").await;
+    let totals = &report["totals"];
+    assert_eq!(
+        (&totals["refused"], &totals["failed"]),
+        (&json!(2), &json!(0)),
+        "{report}"
+    );
+    // One that could have been told all of it was asked first, and does not have the model.
+    let mut record = upstream(&world.simulator, "openai", &[]);
+    record["models"] = json!([model("messages-only")]);
+    record["priority"] = json!(1);
+    management.upstream("asked", record).await;
+    let missing = openai_error(404, "model_not_found", "no");
+    world.simulator.script(missing);
+    let reply = world.post(chat.path, twice.to_string()).await;
+    chat.assert_error(&reply, 400, "unsupported_parameter");
+    assert_eq!(world.simulator.received().len(), 1);
+    let id = crate::byte_identity::request_id(&reply);
+    let row = management.row_of(&id).await;
+    assert_eq!(row.text("upstream"), "asked", "{}", row.0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_effort_that_a_model_refuses_becomes_the_nearest_that_its_manifest_lists() {
     let world = World::new().await;
     let told = |effort: &str, model: &str| {

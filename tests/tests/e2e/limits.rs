@@ -419,7 +419,12 @@ async fn a_limit_of_zero_refuses_every_endpoint_by_name_and_for_good() {
                 false => "insufficient_quota",
             };
             let error = endpoint.assert_error(&reply, 429, word);
-            assert!(error["message"].as_str().unwrap().contains(name), "{error}");
+            let message = error["message"].as_str().unwrap();
+            // Of a limit further up no figure is told.
+            assert!(
+                message.contains(name) && !message.contains("zero"),
+                "{error}"
+            );
             assert_eq!(reply.header("x-should-retry"), Some("false"), "{limit}");
             assert_eq!(reply.header("retry-after"), None, "{limit}");
             let row = management.row_of(reply.header("x-request-id").unwrap());
@@ -604,4 +609,34 @@ async fn a_price_in_a_currency_without_a_rate_is_never_charged_at_the_default() 
     assert!(problem.contains("EUR"), "{shown}");
     let unpriced = json!(["both-openai", "euros-openai"]);
     assert_eq!(shown["unpriced_models"], unpriced, "{shown}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_alias_that_nobody_priced_is_listed_by_its_own_name_where_its_model_has_a_price() {
+    let setup = Setup::new(&["openai", "anthropic"]).set("governance", "currency", "\"EUR\"");
+    let with_rate = setup
+        .clone()
+        .set("governance", "rates", "{ USD = 900_000 }");
+    let mut world = World::with(with_rate).await;
+    let mut record = tollgate_tests::world::upstream(&world.simulator, "anthropic", &[]);
+    let mut euros = tollgate_tests::world::price();
+    euros["currency"] = json!("EUR");
+    record["models"] = json!([{ "id": "claude-haiku-4-5", "price": euros }]);
+    world.management().upstream("own-price", record).await;
+    world.gateway.terminate();
+    assert!(world.gateway.ended().await.success());
+    // From here on the prices of the manifest, which are in dollars, cannot be charged.
+    world.gateway.configure(&setup);
+    world.gateway.restart().await;
+    let shown = world.management().get("/api/upstreams/own-price").await;
+    let unpriced = shown["unpriced_models"].as_array().unwrap();
+    for (name, listed) in [
+        ("claude-haiku-4-5", false),
+        ("claude-haiku-4-5-20251001", true),
+        // Where neither has a price the model stands for both.
+        ("claude-opus-4-5", true),
+        ("claude-opus-4-5-20251101", false),
+    ] {
+        assert_eq!(unpriced.contains(&json!(name)), listed, "{name}: {shown}");
+    }
 }

@@ -198,11 +198,13 @@ impl Choice {
         let place = match (index, id) {
             // Some vendors give every call the same index: a new id with a name is a new call all the same.
             (Some(index), _) => self.calls.iter().rposition(|call| {
+                let known = call.members.get("id").and_then(Value::as_str);
                 let other = named
                     && id.is_some()
                     && !same_id(call)
                     && is_named(&call.members)
-                    && call.members.get("id").is_some_and(Value::is_string);
+                    // An empty one waits for its id, as where there is none.
+                    && known.is_some_and(|known| !known.is_empty());
                 call.index == Some(index) && !other
             }),
             (None, Some(_)) => self.calls.iter().rposition(same_id).or(nameless),

@@ -158,6 +158,17 @@ fn tool_calls_are_put_together_from_whatever_pieces_vendors_send() {
         let late = message(&[piece(first), piece(second)]);
         assert_eq!(late["tool_calls"], json!([call("a", "f", "{\"x\":1}")]));
     }
+    // The id behind the name, which comes again with it; an empty id is none.
+    for first in [
+        json!({ "index": 0, "function": { "name": "f", "arguments": "" } }),
+        json!({ "index": 0, "id": null, "function": { "name": "f", "arguments": "" } }),
+        json!({ "index": 0, "id": "", "function": { "name": "f", "arguments": "" } }),
+    ] {
+        let second =
+            json!({ "index": 0, "id": "a", "function": { "name": "f", "arguments": "{}" } });
+        let late = message(&[piece(first), piece(second)]);
+        assert_eq!(late["tool_calls"], json!([call("a", "f", "{}")]));
+    }
     // The name in pieces, or again with each piece.
     for (first, second) in [("get_", "weather"), ("get_weather", "get_weather")] {
         let named = message(&[

@@ -126,11 +126,13 @@ impl Management<'_> {
             None => Span::Hour,
         };
         widen(&zone, span, &mut wanted);
+        // Of everything together any days are as good: theirs need not be made of hours and rows.
+        let zone_matters = by.time || wanted.from_ms.is_some() || wanted.until_ms.is_some();
         self.control.catch_up();
         let store = &*self.control.store;
         let lines = match span {
             // The days that the store keeps are those of the zone of its start.
-            Span::Day if zone != self.control.rollup_zone => {
+            Span::Day if zone_matters && zone != self.control.rollup_zone => {
                 report_days(store, &zone, &wanted, &by)?
             }
             _ => report(store, span, &wanted, &by)?,

@@ -80,6 +80,7 @@ pub(crate) async fn perform(
     settlement: &mut Settlement,
 ) -> Result<(Candidate, Answer), Unanswered> {
     let mut last = None;
+    let mut asked: Option<&Candidate> = None;
     for (number, route) in candidates.iter().enumerate() {
         if number > 0 {
             worker.shard().failed_over();
@@ -100,10 +101,17 @@ pub(crate) async fn perform(
             Err(miss) => miss,
         };
         note(worker, route, &miss);
+        let sent = settlement.is_sent();
+        if sent {
+            asked = Some(route);
+        }
         let is_last = number + 1 == candidates.len();
         // What this vendor's dialect cannot say another's may.
         let elsewhere = miss.unsaid.is_some() || miss.failure.kind == FailureKind::ModelNotFound;
         if is_the_clients(miss.failure.kind) && (is_last || !elsewhere) {
+            if !sent {
+                settlement.unsent(asked);
+            }
             // One that could have been told all of it was only out of order: later it may not be.
             let before = last.filter(|before: &Miss| {
                 miss.unsaid.is_some() && !is_the_clients(before.failure.kind)
@@ -207,8 +215,7 @@ async fn attempt(
     let asks = request.facts.stream && spoken == Operation::ChatCompletions;
     let hide_usage = asks && !request.facts.wants_usage && way == Way::Native;
     if upstream.responds {
-        settlement.sent();
-        return respond(attempt, document, &call, hide_usage);
+        return respond(attempt, document, &call, hide_usage, settlement);
     }
     let prepared = worker
         .plans
@@ -425,6 +432,7 @@ fn respond(
     document: Cow<'_, Document>,
     call: &Arc<CallFacts>,
     add_usage: bool,
+    settlement: &mut Settlement,
 ) -> Result<Answer, Miss> {
     let route = attempt.route;
     let view: Arc<dyn CallView + Send + Sync> = Arc::<CallFacts>::clone(call);
@@ -438,6 +446,7 @@ fn respond(
             document.to_bytes()
         }
     };
+    settlement.sent();
     let answer = route
         .upstream
         .provider

@@ -4,13 +4,11 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use tollgate_dialect::Usage;
+use tollgate_governance::CLIENT_CLOSED;
 
 use crate::metrics::Ended;
 use crate::request::Refusal;
 use crate::snapshot::Policy;
-
-/// What the status of a request is whose client went away, as nginx has it.
-const CLIENT_CLOSED: u16 = 499;
 
 /// How a request ended.
 pub(crate) struct Outcome {

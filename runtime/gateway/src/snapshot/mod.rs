@@ -276,11 +276,22 @@ impl Snapshot {
 
     /// The models that an upstream lists and that nobody can price there, by name: it is not asked for them.
     pub(crate) fn unpriced(&self, upstream: &str) -> Vec<String> {
-        let routes = self.routes.values().flatten();
-        let here = routes.filter(|route| route.upstream.name == upstream);
-        let unpriced = here.filter(|route| self.price(route).is_none());
-        // Once, however many aliases it has.
-        let names: BTreeSet<String> = unpriced.map(|route| route.id.to_string()).collect();
+        let here = |name: &str| {
+            let routes = self.routes.get(name)?;
+            routes.iter().find(|route| route.upstream.name == upstream)
+        };
+        let is_priced = |route: &Arc<Route>| self.price(route).is_some();
+        let mut names = BTreeSet::new();
+        for name in self.routes.keys() {
+            if let Some(route) = here(name).filter(|route| !is_priced(route)) {
+                // Once, however many aliases it has; but a price of the operator's is for the one name that it was set for.
+                let listed = match here(&route.id).is_some_and(is_priced) {
+                    true => name,
+                    false => &route.id,
+                };
+                names.insert(listed.to_string());
+            }
+        }
         names.into_iter().collect()
     }
 

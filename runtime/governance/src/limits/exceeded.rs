@@ -29,7 +29,8 @@ impl Bound {
     }
 }
 
-/// A request was refused by a limit. Its text shows no figure of any account, only how long to wait.
+/// A request was refused by a limit. Its text shows no figure of any account, only how long to wait, and of the caller's own
+/// limit whether it is zero.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exceeded {
     /// What refuses longest.
@@ -87,7 +88,10 @@ impl fmt::Display for Exceeded {
                 let seconds = wait.div_ceil(1_000);
                 write!(f, "the {what} is reached; try again in {seconds} s")
             }
-            None if self.is_zero => write!(f, "the {what} is zero and lets nothing in"),
+            None if self.is_zero && self.own => {
+                write!(f, "the {what} is zero and lets nothing in")
+            }
+            None if self.is_zero => write!(f, "the {what} lets nothing in"),
             None => write!(f, "the request is larger than the whole {what}"),
         }
     }

@@ -18,8 +18,8 @@ use crate::price::{Factor, Tokens};
 pub use rollup::{Rollup, RollupFilter, RollupKey, Span, Sums};
 pub use seen::ABOVE;
 
-/// The status of a request whose client went away.
-const CLIENT_CLOSED: u16 = 499;
+/// What the status of a request is whose client went away, as nginx has it.
+pub const CLIENT_CLOSED: u16 = 499;
 
 /// One finished request. Borrows what the request already has; empty text means "none".
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -53,7 +53,7 @@ pub struct UsageRow<'a> {
     pub mapped_model: Cow<'a, str>,
     /// The model the vendor was asked for.
     pub upstream_model: Cow<'a, str>,
-    /// Provider component.
+    /// Provider component; none if the request was refused before anything was sent.
     pub provider: Cow<'a, str>,
     /// The operator's name of the upstream.
     pub upstream: Cow<'a, str>,
@@ -135,7 +135,8 @@ impl<'a> UsageRow<'a> {
     }
 
     /// Whether it was refused here: by a limit, or with a status of the caller's side before a provider was reached, as lists
-    /// and policies do, and whoever cannot read it. What a policy made of an *answer* had been asked for: that is none.
+    /// and policies do, whoever cannot read it, and the bridge where no vendor could be told all of it. What a policy made
+    /// of an *answer* had been asked for: that is none.
     #[must_use]
     pub fn is_refused(&self) -> bool {
         let of_the_caller = (400..500).contains(&self.status) && self.status != CLIENT_CLOSED;

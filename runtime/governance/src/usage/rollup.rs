@@ -207,14 +207,44 @@ impl RollupFilter {
     pub fn admits(&self, key: &RollupKey) -> bool {
         self.from_ms.is_none_or(|from| key.start_ms >= from)
             && self.until_ms.is_none_or(|until| key.start_ms < until)
-            && self.admits_path(&key.path)
-            && self
-                .account
-                .is_none_or(|account| key.account() == Some(account))
-            && self.key.is_none_or(|id| key.key == id)
-            && (self.provider.as_ref()).is_none_or(|provider| key.provider == *provider)
-            && self.model.as_ref().is_none_or(|model| key.model == *model)
-            && self.tag.as_ref().is_none_or(|tag| key.tags.contains(tag))
+            && self.admits_at_any_time(key)
+    }
+
+    /// Whether the group would pass if it began at another time.
+    #[must_use]
+    pub fn admits_at_any_time(&self, key: &RollupKey) -> bool {
+        let tagged = |name: &str, value: &str| {
+            let mut tags = key.tags.iter();
+            tags.any(|tag| tag.0 == name && tag.1 == value)
+        };
+        self.admits_what(&key.path, key.key, &key.provider, &key.model, tagged)
+    }
+
+    /// Whether the row would be of a group that passes if it began at another time.
+    #[must_use]
+    pub fn admits_row_at_any_time(&self, row: &UsageRow<'_>) -> bool {
+        let tagged = |name: &str, value: &str| {
+            let mut tags = row.tags.iter();
+            tags.any(|tag| tag.0 == name && tag.1 == value)
+        };
+        self.admits_what(&row.path, row.key, &row.provider, row.model(), tagged)
+    }
+
+    fn admits_what(
+        &self,
+        path: &[AccountId],
+        key: KeyId,
+        provider: &str,
+        model: &str,
+        tagged: impl Fn(&str, &str) -> bool,
+    ) -> bool {
+        let account = path.last().copied();
+        self.admits_path(path)
+            && self.account.is_none_or(|wanted| account == Some(wanted))
+            && self.key.is_none_or(|wanted| key == wanted)
+            && (self.provider.as_deref()).is_none_or(|wanted| provider == wanted)
+            && self.model.as_deref().is_none_or(|wanted| model == wanted)
+            && (self.tag.as_ref()).is_none_or(|(name, value)| tagged(name, value))
     }
 
     /// Whether a path passes: it, or what is seen of it, has the account in it that is asked for.

@@ -321,6 +321,8 @@ fn days_of_reports_are_those_of_the_tree_as_soon_as_its_zone_is_another() {
         patch(&control, "root", &format!(r#"{{"time_zone":"{zone}"}}"#)).unwrap();
         let days = |control: &Control| report(control, &[], Some("day"), Filter::default());
         assert_eq!(days(&control), lines(&expected), "{zone}");
+        let all = report(&control, &[], None, Filter::default());
+        assert_eq!(all, lines(&[("", 54_321)]), "{zone}");
         end(control);
         control = open(folder.path());
         assert_eq!(days(&control), lines(&expected), "{zone}, after a restart");

@@ -174,4 +174,17 @@ fn the_text_of_a_refusal_shows_no_figure_of_an_account() {
     let credit = desk.admit(&path, costs(50_001), later).unwrap_err();
     assert_eq!(credit.to_string(), "the prepaid credit is used up");
     assert!(!rate.own && !money.own && !credit.own);
+    let none = r#"{"limits":{"rpm":0}}"#;
+    let mut desk = Desk::new();
+    desk.bench.patch("root", none).unwrap();
+    let path = desk.account("root", "a", "{}");
+    let above = desk.admit(&path, FREE, T0).unwrap_err();
+    let text = "the limit of requests per minute lets nothing in";
+    assert_eq!(above.to_string(), text);
+    // That one's own is zero is no secret.
+    let (desk, path) = Desk::with(none);
+    let own = desk.admit(&path, FREE, T0).unwrap_err();
+    let text = "the limit of requests per minute is zero and lets nothing in";
+    assert_eq!(own.to_string(), text);
+    assert!(!above.own && own.own);
 }
