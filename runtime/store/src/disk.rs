@@ -15,6 +15,9 @@ pub(crate) struct Disk {
     /// Values too large for the log lie here, one file each, written once.
     blobs: PathBuf,
     synced: Mutex<HashSet<OsString>>,
+    /// How often the disk was waited for.
+    #[cfg(test)]
+    pub(crate) syncs: std::sync::atomic::AtomicUsize,
 }
 
 impl Disk {
@@ -25,12 +28,17 @@ impl Disk {
             log: File::open(path.join("db"))?,
             blobs,
             synced: Mutex::default(),
+            #[cfg(test)]
+            syncs: std::sync::atomic::AtomicUsize::new(0),
         })
     }
 
     /// Waits until the disk has everything that was flushed before.
     pub(crate) fn sync(&self) -> io::Result<()> {
         self.log.sync_data()?;
+        #[cfg(test)]
+        self.syncs
+            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let mut synced = self.synced.lock();
         let mut present = HashSet::new();
         let mut grew = false;

@@ -86,6 +86,7 @@ fn a_flipped_byte_anywhere_is_harmless_or_refused_but_never_loses_a_row_in_silen
                 assert!(all, "byte {place}: rows are gone and nobody said so");
                 harmless += 1;
             }
+            // A panic is told as damage by who opens a gateway's store.
             Ok(Err(_)) | Err(_) => refused += 1,
         }
     }

@@ -2,6 +2,7 @@
 //! this order.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -260,8 +261,18 @@ impl Control {
     /// [`StartError`] says what to look at.
     pub fn open(config: Config) -> Result<Arc<Self>, StartError> {
         let data = DataDir::at(&config.data.dir);
-        let foundation = Foundation::lay(&config, &data, false)?;
-        Self::raise(config, data, foundation)
+        // Some damage the engine meets only as it reads, and then it panics.
+        let opened = catch_unwind(AssertUnwindSafe(|| {
+            let foundation = Foundation::lay(&config, &data, false)?;
+            Self::raise(config, data.clone(), foundation)
+        }));
+        opened.unwrap_or_else(|_| {
+            let damaged = StoreError::Damaged {
+                path: data.store(),
+                reason: "what it holds cannot be read (why is told above)".to_owned(),
+            };
+            Err(store_failed(&data, damaged))
+        })
     }
 
     pub(super) fn raise(

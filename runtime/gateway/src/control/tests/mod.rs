@@ -11,6 +11,7 @@ use super::*;
 mod audited;
 mod backup;
 mod credit;
+mod damage;
 mod deleting;
 mod denials;
 mod effect;
