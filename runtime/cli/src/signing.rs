@@ -54,7 +54,9 @@ pub(crate) fn key(file: &Path, as_json: bool) -> anyhow::Result<ExitCode> {
     }
     report::print(&format!("{}\n", signer.public_key()))?;
     if made {
-        report::remark("A new key. Whoever has the file decides what gateways that trust it run.")?;
+        report::remark(
+            "A new key. Whoever has the file decides what gateways that trust it run.\n",
+        )?;
     }
     Ok(ExitCode::SUCCESS)
 }

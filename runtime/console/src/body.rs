@@ -4,7 +4,7 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::answer::Refusal;
 
@@ -34,6 +34,14 @@ where
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
+    // By itself serde takes a struct from an array, too, and `[]` for one whose members may all be missing.
+    let object = bytes.trim_ascii_start().starts_with(b"{");
+    if !object && serde_json::from_slice::<IgnoredAny>(bytes).is_ok() {
+        return Err(Refusal::new(
+            StatusCode::BAD_REQUEST,
+            "the body must be a JSON object",
+        ));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
@@ -178,7 +186,6 @@ mod tests {
         for body in [
             r#"{"name":"a","list":"hush, expected"}"#,
             r#"{"name":"a","list":[{"count":"hush"}]}"#,
-            r#""hush""#,
         ] {
             let refusal = refused(body);
             assert!(
@@ -186,6 +193,15 @@ mod tests {
                 "{}",
                 refusal.message
             );
+        }
+    }
+
+    #[test]
+    fn what_is_no_object_is_called_so() {
+        for body in ["[]", r#" ["a",[]]"#, "null", "7", r#""hush""#] {
+            let refusal = refused(body);
+            assert_eq!(refusal.field, None, "{body}");
+            assert_eq!(refusal.message, "the body must be a JSON object", "{body}");
         }
     }
 

@@ -104,8 +104,9 @@ fn request_uri(target: &Target, path_and_query: &str) -> Result<Uri, UpstreamErr
     Ok(Uri::from(joined))
 }
 
-/// The base path without a version at its end that the path begins with: SDKs are told base URLs that end in `/v1`, so
-/// people write them here too, and no vendor has `/v1/v1`.
+/// The base path without a version at its end that the path has, too: SDKs are told base URLs that end in `/v1`, so
+/// people write them here too, and no vendor has `/v1/v1`. Wherever the path has it: one base URL serves all operations of
+/// a vendor, of which one may have its version further on (`/v1/chat/completions` beside `/other/v1/messages`).
 fn without_version<'a>(base: &'a str, path: &str) -> &'a str {
     let Some((rest, last)) = base.rsplit_once('/') else {
         return base;
@@ -113,8 +114,8 @@ fn without_version<'a>(base: &'a str, path: &str) -> &'a str {
     let is_version = last.strip_prefix('v').is_some_and(|number| {
         !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
     });
-    let first = path.split(['/', '?']).nth(1);
-    match is_version && first == Some(last) {
+    let path = path.split_once('?').map_or(path, |(path, _)| path);
+    match is_version && path.split('/').any(|segment| segment == last) {
         true => rest,
         false => base,
     }
@@ -154,6 +155,9 @@ mod tests {
             ("http://h/v1/", "/chat", "/v1/chat"),
             ("http://h/v1/", "/v1/chat?x=/v1", "/v1/chat?x=/v1"),
             ("http://h/api/v1", "/v1?x", "/api/v1?x"),
+            ("http://h/v1", "/x/v1/messages?y", "/x/v1/messages?y"),
+            ("http://h/api/v1", "/x/v1/messages", "/api/x/v1/messages"),
+            ("http://h/v1", "/x?u=/v1/", "/v1/x?u=/v1/"),
             ("http://h/v2", "/v1/chat", "/v2/v1/chat"),
             ("http://h/v1", "/v11/chat", "/v1/v11/chat"),
             ("http://h/v/a", "/a/v", "/v/a/a/v"),

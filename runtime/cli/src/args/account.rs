@@ -213,11 +213,18 @@ pub(crate) enum KeepAnswers {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Boundary {
+    // As the options that set them are called, too.
+    #[value(alias = "model")]
     Models,
+    #[value(alias = "deny-model")]
     DeniedModels,
+    #[value(alias = "provider")]
     Providers,
+    #[value(alias = "endpoint")]
     Endpoints,
+    #[value(alias = "cidr")]
     Cidrs,
+    #[value(alias = "map")]
     ModelMap,
     OutputCap,
     DefaultOutput,
@@ -229,6 +236,7 @@ pub(crate) enum Boundary {
     TimeZone,
     Alias,
     Email,
+    #[value(alias = "tag")]
     Tags,
     Rpm,
     Rph,

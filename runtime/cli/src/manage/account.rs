@@ -332,5 +332,8 @@ mod tests {
                 .all(Value::is_null)
         );
         assert_eq!(unset["tags"], json!({}));
+        let options = "model,deny-model,provider,endpoint,cidr,map,tag";
+        let members = "models,denied-models,providers,endpoints,cidrs,model-map,tags";
+        assert_eq!(body(&["--unset", options]), body(&["--unset", members]));
     }
 }

@@ -159,7 +159,7 @@ fn upstreams_table(answer: &Value) -> String {
             vec![
                 text(u, "name"),
                 text(u, "provider"),
-                text(u, "endpoint"),
+                endpoint(u),
                 text(u, "credential"),
                 text(u, "tier"),
                 text(u, "priority"),
@@ -182,6 +182,14 @@ fn upstreams_table(answer: &Value) -> String {
         &rows,
         &[5],
     )
+}
+
+/// The endpoint that it goes to; the one that is set where it cannot be used.
+fn endpoint(upstream: &Value) -> String {
+    match text(upstream, "effective_endpoint") {
+        none if none.is_empty() => text(upstream, "endpoint"),
+        taken => taken,
+    }
 }
 
 /// Whether it serves, and which of its models it does not.
@@ -251,6 +259,24 @@ pub(super) fn components_table(answer: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_upstream_is_listed_with_the_endpoint_that_it_takes() {
+        let upstreams = json!([
+            { "name": "a", "provider": "p", "priority": 0, "effective_endpoint": "first" },
+            { "name": "b", "provider": "p", "priority": 0, "endpoint": "second", "problem": "no credential" },
+        ]);
+        let text = upstreams_table(&json!({ "upstreams": upstreams }));
+        let endpoints: Vec<_> = text
+            .lines()
+            .map(|line| line.split_whitespace().nth(2))
+            .collect();
+        assert_eq!(
+            endpoints,
+            ["ENDPOINT", "first", "second"].map(Some),
+            "{text}"
+        );
+    }
 
     #[test]
     fn an_upstream_is_listed_with_the_models_that_have_no_price() {

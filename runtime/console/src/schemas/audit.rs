@@ -30,7 +30,7 @@ pub(super) fn schemas() -> Vec<Named> {
             object(
                 json!({
                     "sequence": count("Its number in the whole log."), "at_ms": moment(),
-                    "actor": text("As of an entry; `above` for a token of an account above."), "act": text("`account.create` …"),
+                    "actor": text("As of an entry; `above` for a token of an account above and, below the root, for the operator."), "act": text("`account.create` …"),
                     "subject": object(
                         json!({ "id": text("UUID."), "path": text("Of the account it is or belongs to, as it is now.") }),
                         json!({})),

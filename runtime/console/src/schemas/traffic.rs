@@ -15,6 +15,9 @@ pub(super) fn schemas() -> Vec<Named> {
     let tier = || nullable(text("The operator's label, which routing policies read."));
     let mut upstream = draft(tier());
     upstream["problem"] = text("Why it cannot be used now.");
+    upstream["effective_endpoint"] = text(
+        "The endpoint that it goes to: the one set, or the provider's first; absent while it cannot be used.",
+    );
     upstream["unpriced_models"] = texts();
     upstream["unpriced_models"]["description"] = json!(
         "Models that it does not serve because they have no price that can be charged; absent if there are none."

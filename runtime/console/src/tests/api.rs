@@ -548,6 +548,20 @@ async fn a_body_that_is_no_json_or_too_large_is_refused() {
 }
 
 #[tokio::test]
+async fn an_upstream_tells_which_endpoint_it_takes_and_a_refusal_which_there_are() {
+    let world = World::new();
+    for (set, taken) in [(json!(null), "main"), (json!("other"), "other")] {
+        let set = json!({ "provider": "self", "endpoint": set });
+        let told = world.done("PUT", "/api/upstreams/own", set).await;
+        assert_eq!(told["effective_endpoint"], taken, "{told}");
+    }
+    let set = json!({ "provider": "self", "endpoint": "credential" });
+    let (status, field, message) = world.refused("PUT", "/api/upstreams/own", set).await;
+    assert_eq!((status, field.as_str()), (400, "endpoint"), "{message}");
+    assert!(message.contains("there are: main, other"), "{message}");
+}
+
+#[tokio::test]
 async fn an_upstream_tells_which_of_its_models_have_no_price() {
     let world = World::new();
     let price = json!({ "currency": "USD", "input": 1, "output": 1 });

@@ -16,6 +16,8 @@ use super::{Control, State};
 const ACTS: [&str; 6] = [
     "account.", "limits.", "key.", "token.", "grant.", "request.",
 ];
+/// Actors that are the operator; for who sees a part of the tree he is somebody above, like any token there.
+const OPERATOR: [&str; 2] = ["management-token", "command-line"];
 /// Members of changes that name accounts.
 const ACCOUNTS: [&str; 4] = ["account", "parent", "from", "to"];
 
@@ -26,7 +28,7 @@ pub struct SeenEntry {
     pub sequence: u64,
     /// Unix milliseconds.
     pub at_ms: u64,
-    /// Who did it; `above` for a token of an account above.
+    /// Who did it; `above` for a token of an account above and, to who does not see the root, for the operator.
     pub actor: String,
     /// What was done.
     pub act: String,
@@ -85,8 +87,13 @@ impl Control {
     }
 }
 
-/// Ids of all that a reader sees, with the path of the account.
-struct View(HashMap<String, String>);
+/// What a reader sees.
+struct View {
+    /// Ids of all that he sees, with the path of the account.
+    ids: HashMap<String, String>,
+    /// The root is above him.
+    is_part: bool,
+}
 
 impl View {
     fn new(state: &State, top: AccountId) -> Self {
@@ -103,18 +110,23 @@ impl View {
         let tokens = directory.tokens().into_iter();
         let tokens = tokens.map(|token| (token.id.to_string(), token.account));
         let all = accounts.chain(keys).chain(tokens);
-        Self(
-            all.filter_map(|(id, account)| Some((id, within(account)?)))
+        Self {
+            ids: all
+                .filter_map(|(id, account)| Some((id, within(account)?)))
                 .collect(),
-        )
+            is_part: directory.root().is_none_or(|root| root.id != top),
+        }
     }
 
     fn of(&self, entry: AuditEntry) -> Option<SeenEntry> {
         if !ACTS.iter().any(|acts| entry.act.starts_with(acts)) {
             return None;
         }
-        let path = self.0.get(&entry.subject.id)?.clone();
-        let hidden = |token: &str| !self.0.contains_key(token);
+        let path = self.ids.get(&entry.subject.id)?.clone();
+        let is_above = match entry.actor.strip_prefix(TOKEN) {
+            Some(token) => !self.ids.contains_key(token),
+            None => self.is_part && OPERATOR.contains(&entry.actor.as_str()),
+        };
         let mut changes = entry.changes;
         if let Value::Object(members) = &mut changes {
             for (name, value) in members {
@@ -126,9 +138,9 @@ impl View {
         Some(SeenEntry {
             sequence: entry.sequence,
             at_ms: entry.at_ms,
-            actor: match entry.actor.strip_prefix(TOKEN) {
-                Some(token) if hidden(token) => ABOVE.to_owned(),
-                _ => entry.actor,
+            actor: match is_above {
+                true => ABOVE.to_owned(),
+                false => entry.actor,
             },
             act: entry.act,
             subject: AuditSubject {
@@ -142,7 +154,7 @@ impl View {
     /// An id of what is not seen, alone or as `from` or `to`.
     fn hide(&self, value: &mut Value) {
         match value {
-            Value::String(id) if id.parse::<AccountId>().is_ok() && !self.0.contains_key(id) => {
+            Value::String(id) if id.parse::<AccountId>().is_ok() && !self.ids.contains_key(id) => {
                 ABOVE.clone_into(id);
             }
             Value::Object(members) => members.values_mut().for_each(|value| self.hide(value)),

@@ -123,6 +123,7 @@ impl Control {
         UpstreamView {
             upstream: upstream.clone(),
             problem: problem.map(Problem::told),
+            effective_endpoint: snapshot.endpoint(&upstream.name).map(str::to_owned),
             unpriced_models: snapshot.unpriced(&upstream.name),
         }
     }
@@ -149,9 +150,10 @@ fn forbids(problem: &Problem, upstream: &Upstream) -> bool {
 fn blame(problem: &Problem) -> &'static str {
     let why = &problem.why;
     [
+        // Its text has names of endpoints, which may be any words.
+        ("no endpoint", "endpoint"),
         ("credential", "credential"),
         ("base_url", "base_url"),
-        ("no endpoint", "endpoint"),
     ]
     .iter()
     .find(|(word, _)| why.contains(word))

@@ -184,6 +184,9 @@ pub struct UpstreamView {
     /// Why it cannot be used now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
+    /// The endpoint that it goes to: the one that is set, or the provider's first. None while it cannot be used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub effective_endpoint: Option<String>,
     /// Models that it does not serve because they have no price that can be charged.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unpriced_models: Vec<String>,

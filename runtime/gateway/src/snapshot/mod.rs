@@ -274,6 +274,11 @@ impl Snapshot {
         price(route, self.default_price.as_ref())
     }
 
+    /// The endpoint that an upstream goes to; none if it cannot be used.
+    pub(crate) fn endpoint(&self, upstream: &str) -> Option<&str> {
+        Some(&*self.upstreams.get(upstream)?.endpoint)
+    }
+
     /// The models that an upstream lists and that nobody can price there, by name: it is not asked for them.
     pub(crate) fn unpriced(&self, upstream: &str) -> Vec<String> {
         let here = |name: &str| {

@@ -99,9 +99,12 @@ impl Upstream {
         let endpoint = manifest
             .endpoint(record.endpoint.as_deref().unwrap_or_default())
             .ok_or_else(|| {
+                let known = manifest.endpoints.iter();
+                let known: Vec<_> = known.map(|endpoint| endpoint.name.as_str()).collect();
                 format!(
-                    "the provider has no endpoint `{}`",
-                    record.endpoint.as_deref().unwrap_or_default()
+                    "the provider has no endpoint `{}`; there are: {}",
+                    record.endpoint.as_deref().unwrap_or_default(),
+                    known.join(", ")
                 )
             })?;
         let responds = component.exports(Interface::Responder);

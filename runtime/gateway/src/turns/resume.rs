@@ -153,8 +153,9 @@ fn conversation_id(value: Option<&[u8]>) -> Result<Option<String>, ApiError> {
         return Ok(None);
     };
     match serde_json::from_slice(value) {
-        Ok(Named::Id(id) | Named::Object { id }) => Ok(Some(id)),
-        Err(_) => {
+        // Serde takes an object from an array, too.
+        Ok(Named::Id(id) | Named::Object { id }) if !value.starts_with(b"[") => Ok(Some(id)),
+        _ => {
             let error = ApiError::new(
                 ErrorKind::InvalidRequest,
                 "`conversation` must be an id or an object with one",

@@ -5,7 +5,7 @@ use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
-use tollgate_dialect::{ApiError, ErrorKind};
+use tollgate_dialect::{ApiError, Document, ErrorKind};
 use tollgate_governance::AccountId;
 use uuid::Uuid;
 
@@ -98,12 +98,16 @@ pub(crate) fn begin(
     }
     let new: New<'_> = match body.trim_ascii() {
         b"" => New::default(),
-        body => serde_json::from_slice(body).map_err(|error| {
-            ApiError::new(
-                ErrorKind::InvalidRequest,
-                format!("the body is not a conversation: {error}"),
-            )
-        })?,
+        _ => {
+            // By itself serde takes a struct from an array, too: `[]` was a conversation.
+            Document::parse(Bytes::copy_from_slice(body))?;
+            serde_json::from_slice(body).map_err(|error| {
+                ApiError::new(
+                    ErrorKind::InvalidRequest,
+                    format!("the body is not a conversation: {error}"),
+                )
+            })?
+        }
     };
     let simple = id.simple();
     let name = format!("conv_{simple}");

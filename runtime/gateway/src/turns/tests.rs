@@ -230,6 +230,27 @@ fn a_conversation_begins_with_its_items_and_both_names_at_once_are_refused() {
         json!({ "model": "m", "input": "x", "conversation": id, "previous_response_id": "y" });
     let error = resume(&kept, account(1), &mut document(&both), NOW).unwrap_err();
     assert_eq!(error.kind, ErrorKind::InvalidRequest);
+    let array = json!({ "model": "m", "input": "x", "conversation": [id] });
+    let error = resume(&kept, account(1), &mut document(&array), NOW).unwrap_err();
+    assert_eq!(error.param.as_deref(), Some("conversation"));
+}
+
+#[test]
+fn a_conversation_is_begun_with_an_object_or_with_nothing() {
+    let kept = turns();
+    let begun = |body: &str| {
+        let id = Uuid::from_u128(6);
+        begin(&kept, account(1), id, body.as_bytes(), NOW, LATER)
+    };
+    for body in ["", " \n", "{}", r#" {"items":null} "#] {
+        assert!(begun(body).is_ok(), "{body:?}");
+    }
+    for body in ["[]", "[[]]", "[null,null]", "null", "7", "\"x\"", " [] "] {
+        let error = begun(body).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::InvalidRequest, "{body:?}");
+        let said = "the body must be a JSON object";
+        assert!(error.message.contains(said), "{body}: {}", error.message);
+    }
 }
 
 #[test]

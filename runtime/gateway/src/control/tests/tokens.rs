@@ -231,6 +231,17 @@ fn who_manages_an_account_makes_tokens_below_it_and_they_see_less() {
         (&"above".into(), &"team".into())
     );
     assert!(last.get("hash").is_none() && page.get("public_key").is_none());
+    // The operator is somebody above as well, but for an auditor of the root.
+    let auditor = token(&control, "root", Role::Read);
+    let auditor = control.manager(&auditor).unwrap();
+    for (reader, operator) in [(&head, "above"), (&auditor, "management-token")] {
+        let page = control.management(reader).audit_page(0, 1_000).unwrap();
+        let page = serde_json::to_value(&page).unwrap();
+        let mut entries = page["entries"].as_array().unwrap().iter();
+        let made =
+            entries.find(|one| one["act"] == "account.create" && one["subject"]["path"] != "root");
+        assert_eq!(made.unwrap()["actor"], operator, "{page}");
+    }
 }
 
 #[test]
