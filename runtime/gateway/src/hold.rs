@@ -166,12 +166,16 @@ impl Wanted {
             };
         }
         let input = facts.input_chars_estimate.div_ceil(4);
+        let input_bound = facts.input_chars_estimate.div_ceil(DENSEST_INPUT);
+        let strict = path.budget_mode() == BudgetMode::Strict && path.limits_money(&request.served);
         if request.operation == Operation::Embeddings {
             return Self {
                 input,
-                priced: input,
+                // An id of a token and its comma have two bytes at least, so ids are held for at no less than they are.
+                priced: if strict { input_bound } else { input },
                 output: 0,
                 least: 0,
+                // There is no output to cap.
                 strict: false,
             };
         }
@@ -186,7 +190,6 @@ impl Wanted {
         };
         let output = output_to_hold(facts.output_cap, unasked, most)
             .min(path.output_cap().unwrap_or(u64::MAX));
-        let strict = path.budget_mode() == BudgetMode::Strict && path.limits_money(&request.served);
         if !strict {
             let least = output.min(slice);
             // A stream's hold grows with what it says. A whole answer is known when it is too late: it is held for as it
@@ -203,7 +206,6 @@ impl Wanted {
                 strict,
             };
         }
-        let input_bound = facts.input_chars_estimate.div_ceil(DENSEST_INPUT);
         // A cap that leaves nothing beside the thinking is refused by vendors.
         let least = LEAST_OUTPUT.max(facts.thinking_budget.saturating_add(1));
         let thread = request.thread.as_deref();

@@ -373,6 +373,26 @@ async fn an_answer_that_is_held_for_in_full_is_never_cut() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn embeddings_are_held_for_as_densely_as_text_can_be_and_ids_of_tokens_at_one_each() {
+    let world = World::new().await;
+    let limits = json!({ "limits": { "daily_limit": 90_000_000 } });
+    world.management().change(ALICE, limits).await;
+    let endpoint = Endpoint::of("embeddings");
+    // The dearest input of the tests' models: $6 for a million tokens.
+    let (tokens, price) = (10_000, 6);
+    for input in [json!(vec![7; tokens]), json!("中".repeat(tokens))] {
+        let mut body: Value = serde_json::from_slice(&endpoint.body(false)).unwrap();
+        body["input"] = input;
+        let reply = world.post(endpoint.path, body.to_string()).await;
+        assert_eq!(reply.status(), 200, "{}", reply.text());
+        let row = reply.header("x-request-id").unwrap();
+        let row = world.management().row_of(row).await;
+        let hold = row.0["hold"].as_u64().unwrap();
+        assert!(hold >= tokens as u64 * price, "{hold}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_that_nobody_waits_for_is_refused_where_money_is_limited() {
     let world = World::new().await;
     let endpoint = Endpoint::of("responses");

@@ -343,13 +343,121 @@ fn names_there_twice_are_found_in_large_bodies_too() {
     );
 }
 
+/// The bytes of a Messages or Chat request that count as text, of those it has, with `block` in the content of a message.
+fn counted(block: &str) -> (usize, usize) {
+    let body = format!(r#"{{"model":"m","messages":[{{"role":"user","content":[{block}]}}]}}"#);
+    (parse(&body).text_bytes() as usize, body.len())
+}
+
+fn assert_whole(block: &str) {
+    let (counted, all) = counted(block);
+    assert_eq!(counted, all, "{}", &block[..120]);
+}
+
+fn assert_eighth(block: &str) {
+    let (counted, all) = counted(block);
+    assert!(
+        counted > all / 8 && counted < all / 7,
+        "{counted} of {all}: {}",
+        &block[..120]
+    );
+}
+
 #[test]
-fn encoded_files_count_less_than_text() {
+fn encoded_files_count_less_than_text_wherever_a_vendor_takes_them() {
+    for image in ["iVBORw0KGgo+/=", r"iVBORw0KGgo+\/=", "iVBORw0KGgo-_"] {
+        let image = image.repeat(100_000);
+        for block in [
+            r#"{"type":"image_url","image_url":{"url":"data:image/png;base64,FILE","detail":"low"}}"#,
+            r#"{"type":"input_image","image_url":"data:image\/png;base64,FILE"}"#,
+            r#"{"type":"input_file","filename":"a.pdf","file_data":"data:application/pdf;base64,FILE"}"#,
+            r#"{"type":"file","file":{"file_data":"data:application\/pdf;base64,FILE"}}"#,
+            r#"{"type":"input_audio","input_audio":{"data":"FILE","format":"wav"}}"#,
+            r#"{"type":"image","source":{"type":"base64","media_type":"image/png","data":"FILE"}}"#,
+            r#"{"source":{"data":"FILE","media_type":"application\/pdf","type":"base64"},"type":"document"}"#,
+            r#"{"type":"tool_result","content":[{"source":{"data":"FILE","type":"base64"}}]}"#,
+            r#"{"type":"image_generation_call","id":"i","result":"FILE"}"#,
+        ] {
+            assert_eighth(&block.replace("FILE", &image));
+        }
+    }
     let image = "iVBORw0KGgo+/=".repeat(100_000);
-    let document = parse(&format!(r#"{{"a":"data:image/png;base64,{image}"}}"#));
-    assert!(document.text_bytes() < 180_000, "{}", document.text_bytes());
-    let prose = "words and words ".repeat(1_000);
-    assert!(parse(&format!(r#"{{"a":"{prose}"}}"#)).text_bytes() > 16_000);
+    let block = r#"{"type":"input_image","image_url":"data:image/png;base64,FILE"}"#;
+    let block = block.replace("FILE", &image);
+    let body = format!(r#"{{"input":[{{"role":"user","content":[{block},{block}]}}]}}"#);
+    assert!((parse(&body).text_bytes() as usize) < body.len() / 7);
+}
+
+#[test]
+fn text_that_begins_like_a_file_counts_whole() {
+    let start = "a1B2".repeat(128);
+    let prose = "words and words ".repeat(10_000);
+    let escaped = r"\u4e2d".repeat(10_000);
+    for text in [
+        format!("{start} {prose}"),
+        format!("data:image/png;base64,{start}{prose}"),
+        format!("{start}{escaped}"),
+        format!(r"{start}\\/{start}\n{}", start.repeat(20)),
+        format!("{}.", start.repeat(20)),
+    ] {
+        for block in [
+            r#"{"type":"text","text":"TEXT"}"#,
+            r#"{"type":"image_url","image_url":{"url":"TEXT"}}"#,
+            r#"{"source":{"type":"base64","media_type":"image/png","data":"TEXT"}}"#,
+        ] {
+            assert_whole(&block.replace("TEXT", &text));
+        }
+    }
+}
+
+#[test]
+fn base64_where_a_model_reads_it_as_text_counts_whole() {
+    let text = "a1B2+/".repeat(10_000);
+    for block in [
+        r#"{"type":"text","text":"TEXT"}"#,
+        r#"{"type":"text","text":"data:image/png;base64,TEXT"}"#,
+        r#"{"source":{"type":"text","media_type":"text/plain","data":"TEXT"}}"#,
+        r#"{"source":{"data":"TEXT","media_type":"text/plain","type":"text"}}"#,
+        r#"{"source":{"type":"base64","media_type":"text/plain","data":"TEXT"}}"#,
+        r#"{"source":{"type":"base64","data":"TEXT","type":"text"}}"#,
+        r#"{"source":{"type":"base64","data":"TEXT","typ\u0065":"text"}}"#,
+        r#"{"source":{"data":"TEXT","x":{"type":"base64"}}}"#,
+        r#"{"type":"tool_use","input":{"type":"base64","data":"TEXT","of":["data:image/png;base64,"]}}"#,
+        r#"{"type":"tool_use","input":{"a":[{"url":"data:image/png;base64,TEXT"}]}}"#,
+        r#"{"type":"file","file":{"file_data":"data:text/plain;base64,TEXT"}}"#,
+        r#"{"type":"file","file":{"file_data":"data:application\/json;base64,TEXT"}}"#,
+        r#"{"url":["data:image/png;base64,TEXT"]}"#,
+    ] {
+        assert_whole(&block.replace("TEXT", &text));
+    }
+    for body in [
+        r#"{"data":"TEXT","type":"base64"}"#,
+        r#"{"url":"data:image/png;base64,TEXT"}"#,
+        r#"{"tools":[{"source":{"type":"base64","data":"TEXT"}}]}"#,
+        r#"{"input":"TEXT"}"#,
+        r#"{"input":["TEXT"]}"#,
+    ] {
+        let body = body.replace("TEXT", &text);
+        assert_eq!(parse(&body).text_bytes() as usize, body.len());
+    }
+}
+
+#[test]
+fn escaped_text_counts_no_less_than_the_same_text_unescaped() {
+    for (escaped, plain) in [(r"\u4e2d", "中"), (r"\ud83d\ude00", "😀"), (r"\u00e9", "é")] {
+        let of = |text: &str| {
+            let block = format!(r#"{{"type":"text","text":"{}"}}"#, text.repeat(20_000));
+            counted(&block).0
+        };
+        assert!(of(escaped) >= of(plain), "{plain}");
+    }
+}
+
+#[test]
+fn ids_of_tokens_count_two_bytes_each_at_least() {
+    // A strict budget holds a token for two bytes, so an id is never held for at less than the token that it is.
+    let body = format!(r#"{{"input":[{}1]}}"#, "1,".repeat(100_000));
+    assert!(parse(&body).text_bytes() >= 2 * 100_001);
 }
 
 /// The slow way: a tree. `None` where the edit is refused.

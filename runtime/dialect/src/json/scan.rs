@@ -30,7 +30,8 @@ pub(crate) struct Member {
 #[derive(Debug)]
 pub(crate) struct Scan {
     pub(crate) members: Vec<Member>,
-    /// Bytes of encoded images and files beyond what they count as text.
+    /// Bytes of encoded images and files beyond what they count as text. All else counts as it stands: an escape has six
+    /// bytes where the character has three at most (and twelve where it has four), so escaped text is never counted at less.
     pub(crate) encoded_bytes: usize,
 }
 
@@ -90,6 +91,17 @@ struct Scanner<'a> {
     depth: u32,
     members: Vec<Member>,
     encoded_bytes: usize,
+    /// The last member's name, and where its value begins.
+    key: &'a [u8],
+    value_at: usize,
+    /// Depth of the outermost container around here in which every word is text; 0 where there is none.
+    free: u32,
+    /// As in `objects`: whether the object said that it is an encoded file, and that it is anything else (a plain text may be
+    /// in `data`, too). It may say so before the file or after it, or say both.
+    files: u128,
+    others: u128,
+    /// Depth of an object with what looks like a file, and by how much less it counts, should the object be one.
+    waiting: Option<(u32, usize)>,
 }
 
 impl<'a> Scanner<'a> {
@@ -100,6 +112,12 @@ impl<'a> Scanner<'a> {
             depth: 0,
             members: Vec::new(),
             encoded_bytes: 0,
+            key: b"",
+            value_at: usize::MAX,
+            free: 0,
+            files: 0,
+            others: 0,
+            waiting: None,
         }
     }
 
@@ -178,11 +196,33 @@ impl<'a> Scanner<'a> {
         } else {
             self.objects &= !bit;
         }
+        self.files &= !bit;
+        self.others &= !bit;
+        let name = self.name_of(at);
+        let free = match self.depth {
+            0 => false,
+            1 => !CONTENT.contains(&name),
+            _ => FREE.contains(&name),
+        };
         self.depth += 1;
+        if free && self.free == 0 {
+            self.free = self.depth;
+        }
         Ok(())
     }
 
     fn leave(&mut self) {
+        if let Some((depth, beyond)) = self.waiting
+            && depth == self.depth
+        {
+            self.waiting = None;
+            if self.files & !self.others & self.bit() != 0 {
+                self.encoded_bytes += beyond;
+            }
+        }
+        if self.free == self.depth {
+            self.free = 0;
+        }
         self.depth -= 1;
     }
 
@@ -200,6 +240,12 @@ impl<'a> Scanner<'a> {
             return fault(colon, "`:` was expected");
         }
         let value = whitespace(bytes, colon + 1);
+        self.key = &bytes[at + 1..end];
+        self.value_at = value;
+        if !plain {
+            // It may be `type`, spelled so that it is not seen here.
+            self.others |= self.bit();
+        }
         if self.depth == 1 && self.members.capacity() > 0 {
             let key = Span {
                 start: at as u32 + 1,
@@ -214,31 +260,96 @@ impl<'a> Scanner<'a> {
         Ok(value)
     }
 
-    /// Passes a string value and notes whether it is an encoded file.
+    /// Passes a string value and notes what it says of encoded files.
     fn text(&mut self, at: usize) -> Result<usize, Fault> {
         let (end, _) = string(self.bytes, at + 1)?;
-        let length = end - at - 1;
-        if length > ENCODED_FLOOR && looks_encoded(&self.bytes[at + 1..end]) {
-            // An image costs some 1,600 tokens whatever its size; a document grows with its bytes, but far slower
-            // than text does.
-            self.encoded_bytes += length - ENCODED_FLOOR.max(length / 8);
+        let text = &self.bytes[at + 1..end];
+        // An image costs some 1,600 tokens whatever its size; a document grows with its bytes, but far slower than text does.
+        let beyond = text.len().saturating_sub(ENCODED_FLOOR.max(text.len() / 8));
+        match self.name_of(at) {
+            b"type" => match text {
+                b"base64" | b"image_generation_call" => self.files |= self.bit(),
+                _ => self.others |= self.bit(),
+            },
+            b"format" => self.files |= self.bit(),
+            b"media_type" if !is_binary(text) => self.others |= self.bit(),
+            _ if beyond == 0 || self.free != 0 || self.depth < 2 => {}
+            b"url" | b"image_url" | b"file_data" if is_data_url(text) => {
+                self.encoded_bytes += beyond;
+            }
+            b"data" | b"result" if is_base64(text) => self.waiting = Some((self.depth, beyond)),
+            _ => {}
         }
         Ok(end + 1)
+    }
+
+    /// The name of the member whose value begins at `at`; empty for an element and for the whole.
+    fn name_of(&self, at: usize) -> &'a [u8] {
+        match self.value_at == at {
+            true => self.key,
+            false => b"",
+        }
+    }
+
+    /// The bit of the innermost container.
+    fn bit(&self) -> u128 {
+        1 << (self.depth - 1)
     }
 }
 
 /// Encoded strings up to this length count as text in full.
 const ENCODED_FLOOR: usize = 6_400;
 
-/// Whether the beginning of a long string has only what base64 and data URLs have.
-fn looks_encoded(text: &[u8]) -> bool {
-    text[..512.min(text.len())].iter().all(|byte| {
-        byte.is_ascii_alphanumeric()
-            || matches!(
-                byte,
-                b'+' | b'/' | b'=' | b'-' | b'_' | b':' | b';' | b',' | b'.' | b'\\'
-            )
-    })
+/// Members in which files come, at the top level.
+const CONTENT: [&[u8]; 2] = [b"messages", b"input"];
+/// Members below it of any shape, whose every word the model may read: what calls were made with (a call's `input` in
+/// Messages), tools, and what is told of sources.
+const FREE: [&[u8]; 6] = [
+    b"input",
+    b"arguments",
+    b"action",
+    b"tools",
+    b"annotations",
+    b"citations",
+];
+
+/// Whether a string, as it stands in JSON, is a data URL of a binary file.
+fn is_data_url(text: &[u8]) -> bool {
+    let start = &text[..text.len().min(256)];
+    let Some(comma) = start.iter().position(|&byte| byte == b',') else {
+        return false;
+    };
+    let head = text[..comma].strip_prefix(b"data:");
+    head.is_some_and(|head| head.ends_with(b";base64") && is_binary(head))
+        && is_base64(&text[comma + 1..])
+}
+
+/// Whether a media type, as it stands in JSON, is of what no vendor reads as it is: a megabyte of `text/plain` has as many
+/// tokens as one that is not encoded.
+fn is_binary(kind: &[u8]) -> bool {
+    if let Some(kind) = kind.strip_prefix(b"application") {
+        let kind = kind.strip_prefix(b"\\").unwrap_or(kind);
+        return kind.starts_with(b"/pdf") || kind.starts_with(b"/vnd.openxmlformats");
+    }
+    let binary: [&[u8]; 3] = [b"image", b"audio", b"video"];
+    binary.iter().any(|binary| kind.starts_with(binary))
+}
+
+/// Whether all of a string, as it stands in JSON, is base64 of either alphabet. Of escapes only `\/` can be in it.
+fn is_base64(text: &[u8]) -> bool {
+    // Without a way out inside, the compiler turns a piece into vector instructions: images of 10 MB are common.
+    !text.is_empty()
+        && text.chunks(1_024).all(|piece| {
+            let odd = piece.iter().fold(0, |odd, &byte| {
+                let letter = (byte | 0x20).wrapping_sub(b'a') < 26;
+                // From `/` to `9`.
+                let digit = byte.wrapping_sub(b'/') < 11;
+                let sign = (byte == b'+') | (byte == b'=') | (byte == b'-') | (byte == b'_');
+                odd | u8::from(!(letter | digit | sign | (byte == b'\\')))
+            });
+            odd == 0
+        })
+        && memchr::memchr_iter(b'\\', text).all(|at| text.get(at + 1) == Some(&b'/'))
 }
 
 /// Position of the first byte at or after `at` that is not whitespace.
