@@ -515,6 +515,36 @@ fn a_failed_tool_that_gives_a_picture_alone_has_failed_in_every_dialect() {
     }
 }
 
+/// Where a result is one text, all that can be read of it is in there: nobody else tells the model what failed.
+#[test]
+fn what_a_failed_tool_says_in_a_document_is_told_too() {
+    let document = |title: Value| {
+        json!({"type": "document", "title": title,
+            "source": {"type": "text", "media_type": "text/plain", "data": "disk full"}})
+    };
+    let said = json!({"type": "text", "text": "exit 1"});
+    for (content, wanted) in [
+        (json!([document(Value::Null)]), "Error: disk full"),
+        (
+            json!([said, document(json!("log"))]),
+            "Error: exit 1\n\nlog\n\ndisk full",
+        ),
+    ] {
+        let body = json!({"model": "asked", "max_tokens": 9, "messages": [
+            {"role": "user", "content": "Go"},
+            {"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "f", "input": {}}]},
+            {"role": "user", "content": [
+                {"type": "tool_result", "tool_use_id": "a", "is_error": true, "content": content}]}]});
+        let made = value(MESSAGES, &body, &able(CHAT));
+        assert_eq!(made["messages"][2]["content"], wanted, "{made}");
+        let made = value(MESSAGES, &body, &able(RESPONSES)).to_string();
+        assert!(
+            made.contains("Error:") && made.contains("disk full"),
+            "{made}"
+        );
+    }
+}
+
 #[test]
 fn no_likely_tokens_are_asked_for_where_none_are_wanted() {
     let body = json!({"model": "asked", "input": "Go", "top_logprobs": 0});
