@@ -227,6 +227,8 @@ pub(crate) struct Grammar<'a> {
 #[derive(Debug)]
 pub(crate) struct WebSearch<'a> {
     pub(crate) place: Place,
+    /// It fetches nothing: the client wants what the search has in store (Responses).
+    pub(crate) stored: bool,
     pub(crate) context_size: Option<Str<'a>>,
     pub(crate) location: Option<Location<'a>>,
     pub(crate) allowed_domains: Option<Raw<'a>>,

@@ -278,8 +278,10 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
     both("tool_choice that a tool must be called", Converted(FORCED)),
     row(
         "tool_choice of web_search",
-        Dropped("the search is asked for by its options, which a model may leave"),
-        Converted("the search by its name"),
+        Dropped(
+            "the search is asked for by its options, which a model may leave (refused without a search that is sent)",
+        ),
+        Converted("the search by its name (refused without a search that is sent)"),
     ),
     both("tool_choice of another built-in tool", Refused(SERVER_TOOL)),
     row(
@@ -320,7 +322,9 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
     ),
     both(
         "tools[].web_search with external_web_access = false",
-        Dropped("the vendor has no search that fetches nothing: the model is not offered one"),
+        Dropped(
+            "the vendor has no search that fetches nothing: the model is not offered one (refused if `tool_choice` demands it)",
+        ),
     ),
     both(
         "tools[].local_shell, shell, apply_patch, computer",

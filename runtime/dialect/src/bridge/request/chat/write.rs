@@ -132,7 +132,7 @@ fn write_tools(
     let mut web = None;
     for tool in &said.tools {
         if let Tool::Web(search) = tool {
-            web = way.searches(search, to).then_some(search).or(web);
+            web = Some(search);
             continue;
         }
         if written == 0 {
