@@ -81,6 +81,7 @@ pub(super) const AT_ITS_VENDOR: &str =
     "the file lies at one vendor under an id that no other knows";
 pub(super) const NO_STORE: &str = "the vendor keeps no conversation; the gateway resolves it before the bridge where it keeps state";
 pub(super) const NOT_SAMPLED: &str = "the dialect has no such parameter";
+pub(super) const NOT_MODERATED: &str = "hardly a vendor moderates, and one that does not leaves out unheard what it does not know: the answer would be unmoderated";
 pub(super) const NO_STOP: &str = "the dialect has no stop sequences";
 pub(super) const SERVER_TOOL: &str = "the tool runs at a vendor of the other dialect only";
 pub(super) const KNOWN_BY_TYPE: &str = "the client runs the tool, but only vendors of the other dialect know it by its type alone; offer it as a function with a schema";

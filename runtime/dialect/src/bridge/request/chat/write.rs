@@ -119,6 +119,9 @@ fn write_settings(said: &Conversation<'_>, to: &Target<'_>, json: &mut Json) {
             json.text_member("prompt_cache_retention", kept);
         }
     }
+    if let Some(options) = &settings.cache_options {
+        options.write(to, json);
+    }
 }
 
 fn write_tools(

@@ -122,6 +122,9 @@ fn write_settings(said: &Conversation<'_>, to: &Target<'_>, way: Way, json: &mut
             json.text_member("prompt_cache_retention", kept);
         }
     }
+    if let Some(options) = &settings.cache_options {
+        options.write(to, json);
+    }
 }
 
 fn write_reasoning(
