@@ -169,6 +169,7 @@ fn whole_answers_survive_every_direction_there_and_back() {
             crossed += 1;
         }
     }
+    assert!(folder().is_none() || crossed > 0, "nothing crossed");
     println!("{crossed} crossings");
 }
 
@@ -243,5 +244,6 @@ fn streams_survive_every_direction_there_and_back() {
             crossed += 1;
         }
     }
+    assert!(folder().is_none() || crossed > 0, "nothing crossed");
     println!("{crossed} crossings");
 }

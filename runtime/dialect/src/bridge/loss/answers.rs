@@ -64,9 +64,7 @@ const USAGE_IN: Fate = Converted(
 const USAGE_OUT: Fate = Converted(
     "input with what was read from and written to the cache; reasoning within output; writes for five minutes and one hour added",
 );
-const SOURCES: Fate = Converted(
-    "web sources, with the stretch of text in characters; passages of documents are dropped: they have no address there",
-);
+const SOURCES: &str = "`url_citation` of web sources, with the stretch of text in characters; passages of documents are dropped: they have no address there";
 const SOURCES_TO_BLOCKS: Fate = Converted(
     "web sources as `web_search_result_location`, with a mark of the gateway as `encrypted_index` (taken out again before a request goes to a vendor of Messages); files are dropped: the dialect knows no file that the client did not send",
 );
@@ -137,17 +135,18 @@ pub(super) const CHAT: &[Row] = &[
     ),
     both("message.audio", NO_PLACE),
     row(
-        "logprobs",
+        "logprobs.content",
         Converted("in the `output_text`, if the client asked"),
         NO_PLACE,
     ),
+    both("logprobs.refusal", NO_PLACE),
     row(
         "finish_reason",
         Converted(
-            "`stop`, `tool_calls` and words that nobody knows: `completed`; `length`: `incomplete` with `max_output_tokens`; `content_filter`: `incomplete` with `content_filter`; `error`, `network_error`: a failure",
+            "`stop`, `tool_calls` and words that nobody knows: `completed`; `length`, `model_length`: `incomplete` with `max_output_tokens`; `content_filter`, `sensitive`, `safety`: `incomplete` with `content_filter`; `error`, `network_error`: a failure. The other dialects' words mean what they mean there",
         ),
         Converted(
-            "`stop` and words that nobody knows: `end_turn`; `length`: `max_tokens`; `tool_calls`: `tool_use`; `content_filter`: `refusal`; `error`, `network_error`: a failure; calls make `stop` and words that nobody knows `tool_use`, and without calls `tool_calls` is `end_turn`",
+            "`stop` and words that nobody knows: `end_turn`; `length`, `model_length`: `max_tokens`; `tool_calls`: `tool_use`; `content_filter`, `sensitive`, `safety`: `refusal`; `error`, `network_error`: a failure; the other dialects' words mean what they mean there; calls make `stop` and words that nobody knows `tool_use`, and without calls `tool_calls` is `end_turn`",
         ),
     ),
     row(
@@ -248,7 +247,13 @@ pub(super) const MESSAGES: &[Row] = &[
         Converted("`content`; all texts are joined"),
         Converted("a `message` item; neighbouring blocks are one text"),
     ),
-    both("content[].text.citations", SOURCES),
+    row(
+        "content[].text.citations",
+        Converted(SOURCES),
+        Converted(
+            "`url_citation` of web sources, with the stretch of text in characters; passages of documents that have a `file_id` become `file_citation`, others are dropped: they have no address there",
+        ),
+    ),
     row(
         "content[].thinking",
         SUMMARY,
@@ -286,10 +291,10 @@ pub(super) const MESSAGES: &[Row] = &[
     row(
         "stop_reason",
         Converted(
-            "`end_turn`, `stop_sequence` and words that nobody knows: `stop`, or `tool_calls` if there are any; `tool_use`: `tool_calls`, or `stop` if there are none; `max_tokens`, `model_context_window_exceeded`, `pause_turn`: `length`; `refusal`: `content_filter`",
+            "`end_turn`, `stop_sequence` and words that nobody knows: `stop`, or `tool_calls` if there are any; `tool_use`: `tool_calls`, or `stop` if there are none; `max_tokens`, `model_context_window_exceeded`, `compaction`, `pause_turn`: `length`; `refusal`, `sensitive`, `safety`: `content_filter`; the words of Chat Completions mean what they mean there",
         ),
         Converted(
-            "`end_turn`, `stop_sequence`, `tool_use` and words that nobody knows: `completed`; `max_tokens`, `model_context_window_exceeded`, `pause_turn`: `incomplete` with `max_output_tokens`; `refusal`: `incomplete` with `content_filter`",
+            "`end_turn`, `stop_sequence`, `tool_use` and words that nobody knows: `completed`; `max_tokens`, `model_context_window_exceeded`, `compaction`, `pause_turn`: `incomplete` with `max_output_tokens`; `refusal`, `sensitive`, `safety`: `incomplete` with `content_filter`; the words of Chat Completions mean what they mean there",
         ),
     ),
     both("stop_sequence", NO_PLACE),

@@ -1,5 +1,6 @@
-//! What becomes of every field on its way to another dialect: one table, which the code consults for what it drops and
-//! refuses, and from which `docs/bridge.md` is made.
+//! What becomes of every field on its way to another dialect: one table, from which `docs/bridge.md` is made.
+//! The code consults it for the members at the top of a request that nothing reads, and for the reasons of refusals; of
+//! all else it only tells.
 
 mod answers;
 mod requests;

@@ -61,33 +61,43 @@ impl Way {
 
 impl Way {
     /// Whether the vendor is to search the web: else the search is left out. Chat has no words for a search among
-    /// certain domains only.
-    pub(crate) fn searches(self, search: &WebSearch<'_>, to: &Target<'_>) -> bool {
+    /// certain domains only, and only vendors of Responses have a search that fetches nothing.
+    fn searches(self, search: &WebSearch<'_>, to: &Target<'_>) -> bool {
         let narrowed = search.allowed_domains.is_some() || search.blocked_domains.is_some();
-        to.abilities.web_search && !(narrowed && self.to == Dialect::OpenaiChat)
+        to.abilities.web_search && !search.stored && !(narrowed && self.to == Dialect::OpenaiChat)
     }
 
-    /// Refuses a search that would be left out though the client asked for it: only Responses clients offer it unasked.
-    fn check_searches(self, said: &Conversation<'_>, to: &Target<'_>) -> Result<(), ApiError> {
-        let mut left_out = said.tools.iter().filter_map(|tool| match tool {
-            Tool::Web(search) if !self.searches(search, to) => Some(search),
+    /// Leaves searches out that the vendor cannot make, and refuses them where the client asked for them: only Responses
+    /// clients offer them unasked. A choice of a search that is not sent is a 400 of the vendor's, or nothing at all.
+    fn fit_searches(self, said: &mut Conversation<'_>, to: &Target<'_>) -> Result<(), ApiError> {
+        let made = |tool: &Tool<'_>| match tool {
+            Tool::Web(search) => self.searches(search, to),
+            _ => true,
+        };
+        let left_out = said.tools.iter().find_map(|tool| match tool {
+            Tool::Web(search) if !made(tool) => Some(search),
             _ => None,
         });
-        let Some(search) = left_out.next() else {
-            return Ok(());
-        };
-        let param = search.place.param(self.from);
-        let only = said.tools.iter().all(|tool| matches!(tool, Tool::Web(_)));
+        let searches = |tool: &Tool<'_>| matches!(tool, Tool::Web(_)) && made(tool);
         let demanded = match said.choice {
-            Choice::Web => true,
-            Choice::Required => only,
+            Choice::Web => !said.tools.iter().any(searches),
+            Choice::Required => left_out.is_some() && !said.tools.iter().any(made),
             _ => false,
         };
-        match self.from {
-            Dialect::OpenaiResponses if !demanded => Ok(()),
-            Dialect::OpenaiChat => Err(self.refuse("web_search_options", param)),
-            _ => Err(self.refuse("tools[].web_search", param)),
+        let unasked = self.from == Dialect::OpenaiResponses;
+        if demanded || (left_out.is_some() && !unasked) {
+            let field = match left_out {
+                _ if self.from == Dialect::OpenaiChat => "web_search_options",
+                Some(search) if search.stored => {
+                    "tools[].web_search with external_web_access = false"
+                }
+                _ => "tools[].web_search",
+            };
+            let param = left_out.map(|search| search.place.param(self.from));
+            return Err(self.refuse(field, param.unwrap_or_else(|| "tool_choice".to_owned())));
         }
+        said.tools.retain(made);
+        Ok(())
     }
 }
 
@@ -108,7 +118,7 @@ pub fn request(from: Dialect, body: &[u8], to: &Target<'_>) -> Result<Bridged, A
     };
     checks::check(&said, from)?;
     turns::number_ids(&mut said.items);
-    way.check_searches(&said, to)?;
+    way.fit_searches(&mut said, to)?;
     choice::fit(&mut said, to.abilities);
     let written = match to.dialect {
         Dialect::OpenaiChat => chat::write(&said, to, way, body.len())?,

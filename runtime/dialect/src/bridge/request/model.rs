@@ -227,6 +227,8 @@ pub(crate) struct Grammar<'a> {
 #[derive(Debug)]
 pub(crate) struct WebSearch<'a> {
     pub(crate) place: Place,
+    /// It fetches nothing: the client wants what the search has in store (Responses).
+    pub(crate) stored: bool,
     pub(crate) context_size: Option<Str<'a>>,
     pub(crate) location: Option<Location<'a>>,
     pub(crate) allowed_domains: Option<Raw<'a>>,
@@ -336,6 +338,7 @@ pub(crate) struct Settings<'a> {
     pub(crate) cache_key: Option<Str<'a>>,
     /// How long the prompt is to be cached, in the words of Chat and Responses.
     pub(crate) cache_kept: Option<Str<'a>>,
+    pub(crate) cache_options: Option<CacheOptions<'a>>,
     pub(crate) thinking: Thinking,
     pub(crate) verbosity: Option<Str<'a>>,
     pub(crate) logprobs: bool,
@@ -343,6 +346,15 @@ pub(crate) struct Settings<'a> {
     pub(crate) choices: u32,
     pub(crate) store: Option<bool>,
     pub(crate) max_tool_calls: Option<u64>,
+}
+
+/// What is to be cached beside the marks: what both Chat and Responses say of it in `prompt_cache_options`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct CacheOptions<'a> {
+    #[serde(borrow)]
+    pub(crate) mode: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub(crate) ttl: Option<Str<'a>>,
 }
 
 impl Settings<'_> {

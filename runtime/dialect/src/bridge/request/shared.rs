@@ -8,12 +8,15 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::Way;
+use super::json::Json;
 use super::members::invalid;
 use super::model::{
-    Body, CacheMark, Choice, Effort, Function, Grammar, Item, Part, Reasoning, Role, Schema, Source,
+    Body, CacheMark, CacheOptions, Choice, Effort, Function, Grammar, Item, Part, Reasoning, Role,
+    Schema, Source,
 };
 use super::names::fitting;
 use super::text::{Raw, Str};
+use crate::bridge::Target;
 use crate::{ApiError, Dialect};
 
 /// An effort by its name; nothing where the vendor is to choose.
@@ -196,6 +199,27 @@ impl CacheMark {
         } else {
             r#"{"mode":"explicit"}"#
         }
+    }
+}
+
+impl CacheOptions<'_> {
+    /// As `prompt_cache_options`, where the vendor takes the marks that they are about: with `explicit` it caches what is
+    /// marked and nothing else. Chat knows no `ttl` of hours.
+    pub(crate) fn write(&self, to: &Target<'_>, json: &mut Json) {
+        let ttl = self.ttl.as_deref();
+        let ttl = ttl.filter(|ttl| to.dialect != Dialect::OpenaiChat || *ttl != "12h");
+        if !to.abilities.prompt_cache_breakpoints || (self.mode.is_none() && ttl.is_none()) {
+            return;
+        }
+        json.key("prompt_cache_options");
+        json.open();
+        if let Some(mode) = &self.mode {
+            json.text_member("mode", mode);
+        }
+        if let Some(ttl) = ttl {
+            json.text_member("ttl", ttl);
+        }
+        json.close();
     }
 }
 

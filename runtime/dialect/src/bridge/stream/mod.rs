@@ -18,10 +18,16 @@ pub enum Upstream {
 
 /// The bridge of one stream.
 ///
-/// What is told is written at once, but for three things. A Responses client is told each text again when it is whole,
-/// and the whole output at the end, so the answer is held once. A Messages client is told one block after the other, so
-/// of calls that a vendor tells intertwined the later one waits until the earlier one's arguments are whole. And an
-/// event is read when it is whole. `limit` bounds the bytes of all three: a stream that needs more ends with a failure.
+/// What is told is written at once, but for what cannot be said yet:
+/// - an event is read when it is whole;
+/// - a Responses client is told each text again when it is whole, and the whole output at the end: the answer is held once;
+/// - a Messages client is told one block after the other: of calls that a vendor tells intertwined the later one waits
+///   until the earlier one's arguments are whole;
+/// - a call waits for its name, which may come in pieces, and for its id, until something else follows its whole
+///   arguments or the answer ends;
+/// - where a tool stands in for a schema, text waits until it is known whether that tool is called.
+///
+/// `limit` bounds the bytes of all of these together: a stream that needs more ends with a failure.
 #[derive(Debug)]
 pub struct StreamBridge {
     context: Context,

@@ -10,7 +10,7 @@ pub(crate) type Settings = BTreeMap<&'static str, Value>;
 
 /// The names of a setting: ours, and the table's in Chat, Responses and Messages. Where a table has no row, nothing can
 /// say it in that dialect.
-pub(crate) const NAMES: [(&str, [Option<&str>; 3]); 19] = [
+pub(crate) const NAMES: [(&str, [Option<&str>; 3]); 20] = [
     ("stream", [Some("stream"); 3]),
     (
         "cap",
@@ -55,6 +55,14 @@ pub(crate) const NAMES: [(&str, [Option<&str>; 3]); 19] = [
         [
             Some("prompt_cache_retention"),
             Some("prompt_cache_retention"),
+            None,
+        ],
+    ),
+    (
+        "cache options",
+        [
+            Some("prompt_cache_options"),
+            Some("prompt_cache_options"),
             None,
         ],
     ),
@@ -146,6 +154,7 @@ pub(crate) fn read_members(dialect: Dialect, body: &Value, settings: &mut Settin
             ("safety_identifier", _) => set(settings, "user", value),
             ("prompt_cache_key", _) => set(settings, "cache key", value),
             ("prompt_cache_retention", _) => set(settings, "cache kept", value),
+            ("prompt_cache_options", _) => set(settings, "cache options", value),
             ("logprobs", _) => set(settings, "logprobs", value),
             ("top_logprobs", _) => set(settings, "top_logprobs", value),
             ("max_tool_calls", _) => set(settings, "searches", value),

@@ -1,6 +1,7 @@
 //! What a vendor keeps of a prompt: the same beginning in every turn, and marks that reach it.
 
 use serde_json::{Value, json};
+use tollgate_dialect::Dialect;
 use tollgate_dialect::bridge::opaque::{self, OpaqueKind};
 
 use super::{CHAT, MESSAGES, RESPONSES, agent, with};
@@ -311,4 +312,34 @@ fn unmark(messages: &mut Value) {
     {
         block.as_object_mut().unwrap().remove("cache_control");
     }
+}
+
+/// With `explicit` nothing is cached but what is marked: the marks alone would mean another thing.
+#[test]
+fn how_the_prompt_is_cached_crosses_with_the_marks_and_never_without() {
+    let able = &["prompt-cache-breakpoints"];
+    let options = |from: Dialect, options: Value, to: Dialect, names: &[&'static str]| {
+        let mut body = json!({"model": "asked", "prompt_cache_options": options});
+        let said = json!([{"role": "user", "content": "Go"}]);
+        body[if from == CHAT { "messages" } else { "input" }] = said;
+        value(from, &body, &with(names, to))["prompt_cache_options"].clone()
+    };
+    let both = json!({"mode": "explicit", "ttl": "30m"});
+    assert_eq!(options(CHAT, both.clone(), RESPONSES, able), both);
+    assert_eq!(options(RESPONSES, both.clone(), CHAT, able), both);
+    // What only Responses has.
+    let more = json!({"mode": "explicit", "ttl": "12h", "prewarm": true, "comparison_response_id": "resp_1"});
+    assert_eq!(
+        options(RESPONSES, more, CHAT, able),
+        json!({"mode": "explicit"})
+    );
+    for less in [json!({"ttl": "12h"}), json!({}), Value::Null] {
+        assert!(options(RESPONSES, less, CHAT, able).is_null());
+    }
+    for to in [CHAT, RESPONSES, MESSAGES] {
+        for from in [CHAT, RESPONSES].into_iter().filter(|from| *from != to) {
+            assert!(options(from, both.clone(), to, &[]).is_null());
+        }
+    }
+    assert!(options(CHAT, both, MESSAGES, able).is_null());
 }

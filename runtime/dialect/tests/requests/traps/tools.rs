@@ -499,6 +499,47 @@ fn a_searchs_limit_is_told_and_what_it_finds_is_asked_for_where_the_client_can_r
     );
 }
 
+/// A vendor of Messages refuses the name of a tool that it was not sent, and towards Chat nothing would be left of the choice.
+#[test]
+fn the_choice_of_a_search_that_is_not_sent_is_refused_by_name() {
+    let web = json!({"type": "web_search"});
+    let stored = json!({"type": "web_search", "external_web_access": false});
+    let narrowed = json!({"type": "web_search", "filters": {"allowed_domains": ["v.test"]}});
+    let own = json!({"type": "function", "name": "f", "parameters": {"type": "object"}});
+    let refused = |tools: Value, choice: Value, to: Dialect| {
+        let mut body = agent(json!([{"role": "user", "content": "Go"}]), tools);
+        body["tool_choice"] = choice;
+        match bridged(RESPONSES, &body.to_string(), &with(&["web-search"], to)) {
+            Err(error) => {
+                assert_eq!(error.kind, ErrorKind::Unsupported);
+                error.param
+            }
+            Ok(made) => {
+                let made = serde_json::from_slice(&made.body).unwrap();
+                invariants::valid(to, &made).unwrap();
+                None
+            }
+        }
+    };
+    let required = json!("required");
+    for to in [CHAT, MESSAGES] {
+        let at = |tools: Value, choice: &Value| refused(tools, choice.clone(), to);
+        let first = Some("tools[0]".to_owned());
+        assert_eq!(at(json!([stored, own]), &web), first);
+        assert_eq!(at(json!([stored]), &required), first);
+        for tools in [json!([own]), json!([])] {
+            assert_eq!(at(tools, &web), Some("tool_choice".to_owned()));
+        }
+        // Another tool can be called, or another search made.
+        assert_eq!(at(json!([stored, own]), &required), None);
+        assert_eq!(at(json!([stored, web]), &web), None);
+        assert_eq!(at(json!([stored]), &json!("auto")), None);
+    }
+    // Chat has no words for it, Messages has.
+    assert!(refused(json!([narrowed, own]), web.clone(), CHAT).is_some());
+    assert!(refused(json!([narrowed, own]), web, MESSAGES).is_none());
+}
+
 /// What a result says of itself is in its text where the dialect has no word for it, also where all else of it is a picture.
 #[test]
 fn a_failed_tool_that_gives_a_picture_alone_has_failed_in_every_dialect() {
@@ -512,6 +553,36 @@ fn a_failed_tool_that_gives_a_picture_alone_has_failed_in_every_dialect() {
     for to in [CHAT, RESPONSES] {
         let made = value(MESSAGES, &body, &able(to)).to_string();
         assert!(made.contains("Error:"), "{made}");
+    }
+}
+
+/// Where a result is one text, all that can be read of it is in there: nobody else tells the model what failed.
+#[test]
+fn what_a_failed_tool_says_in_a_document_is_told_too() {
+    let document = |title: Value| {
+        json!({"type": "document", "title": title,
+            "source": {"type": "text", "media_type": "text/plain", "data": "disk full"}})
+    };
+    let said = json!({"type": "text", "text": "exit 1"});
+    for (content, wanted) in [
+        (json!([document(Value::Null)]), "Error: disk full"),
+        (
+            json!([said, document(json!("log"))]),
+            "Error: exit 1\n\nlog\n\ndisk full",
+        ),
+    ] {
+        let body = json!({"model": "asked", "max_tokens": 9, "messages": [
+            {"role": "user", "content": "Go"},
+            {"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "f", "input": {}}]},
+            {"role": "user", "content": [
+                {"type": "tool_result", "tool_use_id": "a", "is_error": true, "content": content}]}]});
+        let made = value(MESSAGES, &body, &able(CHAT));
+        assert_eq!(made["messages"][2]["content"], wanted, "{made}");
+        let made = value(MESSAGES, &body, &able(RESPONSES)).to_string();
+        assert!(
+            made.contains("Error:") && made.contains("disk full"),
+            "{made}"
+        );
     }
 }
 

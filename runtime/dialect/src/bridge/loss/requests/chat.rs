@@ -2,9 +2,9 @@
 
 use super::{
     ARGUMENTS, AS_FUNCTION, AT_ITS_VENDOR, CALL_ID, EFFORT_AND_SUMMARY, EFFORT_SHOWN, FORCED,
-    FOREIGN_REASONING, HOW_MUCH_IS_READ, JSON_TOLD, NAMES, NO_STOP, NO_STORE, NOT_SAMPLED,
-    OUTPUT_CAP, OWN_TIER, SCHEMA, SERVER_TOOL, STRICT, TEMPERATURE, TIERS, TOOLS_FROM_HISTORY, WEB,
-    both, row, unless,
+    FOREIGN_REASONING, HOW_MUCH_IS_READ, JSON_TOLD, NAMES, NO_STOP, NO_STORE, NOT_MODERATED,
+    NOT_SAMPLED, OUTPUT_CAP, OWN_TIER, SCHEMA, SERVER_TOOL, STRICT, TEMPERATURE, TIERS,
+    TOOLS_FROM_HISTORY, WEB, both, row, unless,
 };
 use crate::bridge::loss::Fate::{Converted, Dropped, Kept, Refused};
 use crate::bridge::loss::Row;
@@ -137,8 +137,9 @@ pub(in crate::bridge::loss) const CHAT: &[Row] = &[
         Refused("the dialect answers with text only"),
         Refused("the dialect answers with text only"),
     ),
-    both(
+    row(
         "moderation",
+        Refused(NOT_MODERATED),
         Refused(
             "the dialect has no moderation of its own; leaving it out would leave the answer unmoderated",
         ),
@@ -167,7 +168,9 @@ pub(in crate::bridge::loss) const CHAT: &[Row] = &[
     ),
     row(
         "prompt_cache_options",
-        Dropped("it only improves caching"),
+        Converted(
+            "`mode` and `ttl` are kept where the vendor takes marks of its prompt cache; all else is dropped: it only improves caching",
+        ),
         Dropped("it only improves caching"),
     ),
     row(

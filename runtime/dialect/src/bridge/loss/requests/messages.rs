@@ -91,7 +91,7 @@ pub(in crate::bridge::loss) const MESSAGES: &[Row] = &[
         Converted(FOREIGN_REASONING),
     ),
     both(
-        "content[].server_tool_use and results",
+        "content[].server_tool_use, mcp_tool_use, …_tool_result (other than tool_result)",
         Dropped(
             "what a vendor's tool found is in the text that follows, and only that vendor can read the rest",
         ),

@@ -14,9 +14,11 @@ pub(in crate::bridge::loss) const PREFACE: &str = "\
 # The bridge: what becomes of every field
 
 A request in one dialect can be served by a vendor that speaks another. This page says, field by field, what then becomes
-of it. It is generated from the table in `runtime/dialect/src/bridge/loss/`, which the code itself consults for what it
-drops and refuses. Requests whose two dialects are the same do not come here: they go through byte for byte, but for what an
-earlier answer over the bridge left in them and only its maker can read (sealed reasoning, searches of foreign vendors).
+of it. It is generated from the table in `runtime/dialect/src/bridge/loss/`. What the top level of a request has and nothing
+reads, the code drops or refuses as the table says, and every refusal has its reason from there; all else, answers above all,
+the table tells as the code does it. Requests whose two dialects are the same do not come here: they go through byte for
+byte, but for what an earlier answer over the bridge left in them and only its maker can read (sealed reasoning, searches of
+foreign vendors).
 
 *Kept*: it says the same over there. *Converted*: it is said another way. *Dropped*: it is left out, for the reason given.
 *Refused*: the request gets a 400 that names the field. A field that no table lists is dropped: what it means to another
@@ -81,6 +83,7 @@ pub(super) const AT_ITS_VENDOR: &str =
     "the file lies at one vendor under an id that no other knows";
 pub(super) const NO_STORE: &str = "the vendor keeps no conversation; the gateway resolves it before the bridge where it keeps state";
 pub(super) const NOT_SAMPLED: &str = "the dialect has no such parameter";
+pub(super) const NOT_MODERATED: &str = "hardly a vendor moderates, and one that does not leaves out unheard what it does not know: the answer would be unmoderated";
 pub(super) const NO_STOP: &str = "the dialect has no stop sequences";
 pub(super) const SERVER_TOOL: &str = "the tool runs at a vendor of the other dialect only";
 pub(super) const KNOWN_BY_TYPE: &str = "the client runs the tool, but only vendors of the other dialect know it by its type alone; offer it as a function with a schema";

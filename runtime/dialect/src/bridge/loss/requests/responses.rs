@@ -2,9 +2,9 @@
 
 use super::{
     ARGUMENTS, AS_FUNCTION, AT_ITS_VENDOR, CALL_ID, EFFORT, FORCED, FOREIGN_REASONING,
-    HOW_MUCH_IS_READ, JSON_TOLD, KNOWN_BY_TYPE, NAMES, NO_REASONING, NO_STORE, OUTPUT_CAP,
-    OWN_TIER, SCHEMA, SERVER_TOOL, STRICT, TEMPERATURE, TIERS, TOOLS_FROM_HISTORY, WEB_UNASKED,
-    both, row, unless,
+    HOW_MUCH_IS_READ, JSON_TOLD, KNOWN_BY_TYPE, NAMES, NO_REASONING, NO_STORE, NOT_MODERATED,
+    OUTPUT_CAP, OWN_TIER, SCHEMA, SERVER_TOOL, STRICT, TEMPERATURE, TIERS, TOOLS_FROM_HISTORY,
+    WEB_UNASKED, both, row, unless,
 };
 use crate::bridge::loss::Fate::{Converted, Dropped, Kept, Refused};
 use crate::bridge::loss::Row;
@@ -192,8 +192,9 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
         Kept,
         Dropped("labels for the vendor's own console; the dialect has none"),
     ),
-    both(
+    row(
         "moderation",
+        Refused(NOT_MODERATED),
         Refused(
             "the dialect has no moderation of its own; leaving it out would leave the answer unmoderated",
         ),
@@ -217,7 +218,13 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
             "cache marks at the end of the instructions and of the conversation, where the client set none",
         ),
     ),
-    both("prompt_cache_options", Dropped("it only improves caching")),
+    row(
+        "prompt_cache_options",
+        Converted(
+            "`mode`, and a `ttl` other than `12h`, are kept where the vendor takes marks of its prompt cache; all else is dropped: it only improves caching",
+        ),
+        Dropped("it only improves caching"),
+    ),
     row(
         "prompt_cache_retention",
         Converted(
@@ -278,8 +285,10 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
     both("tool_choice that a tool must be called", Converted(FORCED)),
     row(
         "tool_choice of web_search",
-        Dropped("the search is asked for by its options, which a model may leave"),
-        Converted("the search by its name"),
+        Dropped(
+            "the search is asked for by its options, which a model may leave (refused without a search that is sent)",
+        ),
+        Converted("the search by its name (refused without a search that is sent)"),
     ),
     both("tool_choice of another built-in tool", Refused(SERVER_TOOL)),
     row(
@@ -320,7 +329,9 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
     ),
     both(
         "tools[].web_search with external_web_access = false",
-        Dropped("the vendor has no search that fetches nothing: the model is not offered one"),
+        Dropped(
+            "the vendor has no search that fetches nothing: the model is not offered one (refused if `tool_choice` demands it)",
+        ),
     ),
     both(
         "tools[].local_shell, shell, apply_patch, computer",

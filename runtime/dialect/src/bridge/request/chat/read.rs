@@ -91,6 +91,7 @@ fn read_settings<'a>(
     settings.user = identifier.or(user);
     settings.cache_key = members.take("prompt_cache_key")?;
     settings.cache_kept = members.take("prompt_cache_retention")?;
+    settings.cache_options = members.take("prompt_cache_options")?;
     if let Some(effort) = members.take::<Str<'a>>("reasoning_effort")? {
         let effort = read_effort(&effort, "reasoning_effort")?;
         let wanted = effort != Some(Effort::None);

@@ -66,6 +66,7 @@ pub(super) fn read_search<'a>(options: Raw<'a>) -> Result<WebSearch<'a>, ApiErro
     let options: Options<'a> = parse(options, "web_search_options")?;
     Ok(WebSearch {
         place: Place::SearchOptions,
+        stored: false,
         context_size: options.search_context_size,
         location: options.user_location.and_then(|at| at.approximate),
         allowed_domains: None,

@@ -119,6 +119,9 @@ fn write_settings(said: &Conversation<'_>, to: &Target<'_>, json: &mut Json) {
             json.text_member("prompt_cache_retention", kept);
         }
     }
+    if let Some(options) = &settings.cache_options {
+        options.write(to, json);
+    }
 }
 
 fn write_tools(
@@ -132,7 +135,7 @@ fn write_tools(
     let mut web = None;
     for tool in &said.tools {
         if let Tool::Web(search) = tool {
-            web = way.searches(search, to).then_some(search).or(web);
+            web = Some(search);
             continue;
         }
         if written == 0 {

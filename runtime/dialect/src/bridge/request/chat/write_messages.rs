@@ -1,5 +1,7 @@
 //! Writes the messages of Chat Completions.
 
+use std::borrow::Cow;
+
 use crate::bridge::Target;
 use crate::bridge::opaque::{self, OpaqueKind};
 use crate::bridge::request::Way;
@@ -250,13 +252,22 @@ impl Messages<'_> {
         if !result.error {
             return self.content(parts, mark, self.takes_marks(Role::User), json);
         }
-        let texts: Vec<_> = parts
+        // A document that is text is told with the rest: what came of the failure may stand in it alone.
+        let texts: Vec<Cow<'_, str>> = parts
             .iter()
             .filter_map(|part| match &part.body {
-                Body::Text(text) => Some(&**text),
+                Body::Text(text) => Some(Cow::Borrowed(&**text)),
+                Body::File {
+                    source: Source::Text(text),
+                    name,
+                } => Some(match name {
+                    Some(name) => Cow::Owned(format!("{}\n\n{}", &**name, &**text)),
+                    None => Cow::Borrowed(&**text),
+                }),
                 _ => None,
             })
             .collect();
+        let texts: Vec<_> = texts.iter().map(|text| &**text).collect();
         let told = ["Error: ", &*joined(&texts)];
         match mark.filter(|_| self.takes_marks(Role::User)) {
             None => json.texts(&told),

@@ -30,6 +30,7 @@ pub(super) fn read_tool<'a>(
         }),
         Some(kind) if kind.starts_with("web_search_") => Tool::Web(WebSearch {
             place,
+            stored: false,
             context_size: None,
             location: tool.user_location,
             allowed_domains: tool.allowed_domains,

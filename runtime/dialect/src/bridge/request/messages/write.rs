@@ -38,7 +38,7 @@ pub(crate) fn write(
         }
         _ => None,
     };
-    let asked = Asked::new(said, to, &names, enforced.is_some());
+    let asked = Asked::new(said, &names, enforced.is_some());
     asked.check(said, &names)?;
     if !said.items.iter().any(is_said) {
         return Err(nothing_said(way.from));
@@ -55,7 +55,7 @@ pub(crate) fn write(
     json.number_member("max_tokens", cap);
     write_settings(said, to, way, plan, &mut json)?;
     write_thinking(plan, enforced.as_deref(), &mut json);
-    write_tools(said, to, way, &names, &asked, &mut json);
+    write_tools(said, to, &names, &asked, &mut json);
     write_choice(said, to, &names, &asked, &mut json);
     let mut blocks = Blocks::new(&names, to, way);
     blocks.own_marks =

@@ -6,7 +6,6 @@ use std::collections::HashSet;
 use super::schema::enforceable_arguments;
 use crate::ApiError;
 use crate::bridge::Target;
-use crate::bridge::request::Way;
 use crate::bridge::request::json::Json;
 use crate::bridge::request::members::invalid;
 use crate::bridge::request::model::{
@@ -28,12 +27,7 @@ pub(super) struct Asked<'s, 'a> {
 
 impl<'s, 'a> Asked<'s, 'a> {
     /// `enforced`: the vendor itself sees to it that the answer follows the schema.
-    pub(super) fn new(
-        said: &'s Conversation<'a>,
-        to: &Target<'_>,
-        names: &Names<'_>,
-        enforced: bool,
-    ) -> Self {
+    pub(super) fn new(said: &'s Conversation<'a>, names: &Names<'_>, enforced: bool) -> Self {
         let structured = match &said.format {
             Format::Schema(schema) if !enforced => {
                 let mut name = schema_name(schema).into_owned();
@@ -47,10 +41,7 @@ impl<'s, 'a> Asked<'s, 'a> {
         Self {
             choice: &said.choice,
             structured,
-            offers: said
-                .tools
-                .iter()
-                .any(|tool| !matches!(tool, Tool::Web(_)) || to.abilities.web_search),
+            offers: !said.tools.is_empty(),
         }
     }
 
@@ -115,7 +106,6 @@ fn wire_name<'n>(tool: &'n Tool<'_>, names: &'n Names<'_>) -> Cow<'n, str> {
 pub(super) fn write_tools(
     said: &Conversation<'_>,
     to: &Target<'_>,
-    way: Way,
     names: &Names<'_>,
     asked: &Asked<'_, '_>,
     json: &mut Json,
@@ -152,7 +142,7 @@ pub(super) fn write_tools(
                 json.close();
             }
             // Named twice it is refused; other dialects give it no name, so a client may well say it twice.
-            Tool::Web(search) if way.searches(search, to) && !searches => {
+            Tool::Web(search) if !searches => {
                 searches = true;
                 write_search(search, json);
             }

@@ -98,6 +98,7 @@ fn read_settings<'a>(
     settings.user = identifier.or(user);
     settings.cache_key = members.take("prompt_cache_key")?;
     settings.cache_kept = members.take("prompt_cache_retention")?;
+    settings.cache_options = members.take("prompt_cache_options")?;
     settings.top_logprobs = match members.peek("top_logprobs") {
         Some(number) => Some(parse(number, "top_logprobs")?),
         None => None,

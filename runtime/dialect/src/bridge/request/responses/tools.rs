@@ -94,8 +94,6 @@ fn one<'a>(
             });
         }
         "tool_search" => {}
-        // The client wants what the search has in store, and nothing fetched: other vendors only have the live one.
-        kind if kind.starts_with("web_search") && tool.external_web_access == Some(false) => {}
         kind if kind.starts_with("web_search") => {
             #[derive(Deserialize)]
             struct Filters<'a> {
@@ -113,6 +111,7 @@ fn one<'a>(
                 .unwrap_or_default();
             tools.push(Tool::Web(WebSearch {
                 place,
+                stored: tool.external_web_access == Some(false),
                 context_size: tool.search_context_size,
                 location: tool.user_location,
                 allowed_domains,

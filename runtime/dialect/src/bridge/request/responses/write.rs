@@ -94,7 +94,7 @@ fn write_settings(said: &Conversation<'_>, to: &Target<'_>, way: Way, json: &mut
         }
     }
     let search = said.tools.iter().find_map(|tool| match tool {
-        Tool::Web(search) if way.searches(search, to) => Some(search),
+        Tool::Web(search) => Some(search),
         _ => None,
     });
     write_reasoning(said, to, way, search.is_some(), json);
@@ -121,6 +121,9 @@ fn write_settings(said: &Conversation<'_>, to: &Target<'_>, way: Way, json: &mut
         if let Some(kept) = &settings.cache_kept {
             json.text_member("prompt_cache_retention", kept);
         }
+    }
+    if let Some(options) = &settings.cache_options {
+        options.write(to, json);
     }
 }
 
@@ -178,11 +181,6 @@ fn write_tools(
 ) {
     let mut written = 0;
     for tool in &said.tools {
-        let search = match tool {
-            Tool::Web(search) if way.searches(search, to) => Some(search),
-            Tool::Web(_) => continue,
-            _ => None,
-        };
         if written == 0 {
             json.key("tools");
             json.open_list();
@@ -205,11 +203,7 @@ fn write_tools(
                 json.bool_member("strict", false);
                 json.close();
             }
-            Tool::Web(_) => {
-                if let Some(search) = search {
-                    write_search(search, json);
-                }
-            }
+            Tool::Web(search) => write_search(search, json),
         }
     }
     if written > 0 {
