@@ -41,6 +41,34 @@ pub(crate) fn message(events: &[&str], reason: &str) -> String {
     stream + &event(r#"{"type":"message_stop"}"#)
 }
 
+/// A vendor's stream that says `before` (JSON between quotes), has these events then, and ends in order.
+fn speaking(vendor: Dialect, before: &str, events: &str) -> String {
+    match vendor {
+        CHAT => chunk(&format!(r#"{{"content":"{before}"}}"#)) + events + &finish("stop"),
+        RESPONSES => {
+            event(&format!(
+                r#"{{"type":"response.output_text.delta","output_index":0,"content_index":0,"delta":"{before}"}}"#
+            )) + events
+                + &event(r#"{"type":"response.completed","response":{"output":[]}}"#)
+        }
+        _ => {
+            let delta = format!(
+                r#"{{"type":"content_block_delta","index":0,"delta":{{"type":"text_delta","text":"{before}"}}}}"#
+            );
+            let whole = message(&[&delta, "MORE"], "end_turn");
+            whole.replace(&event("MORE"), events)
+        }
+    }
+}
+
+/// Every client with every vendor of another dialect.
+fn ways() -> impl Iterator<Item = (Dialect, Dialect)> {
+    DIALECTS.into_iter().flat_map(|vendor| {
+        let clients = DIALECTS.into_iter().filter(move |client| *client != vendor);
+        clients.map(move |client| (client, vendor))
+    })
+}
+
 /// What a client of this dialect is told, the grammar checked.
 pub(crate) fn told(client: Dialect, vendor: Dialect, sent: &str) -> Summary {
     let out = stream(&context(client, vendor), sent.as_bytes());
@@ -139,10 +167,10 @@ fn bytes_that_are_no_json_end_the_stream_with_a_failure() {
         "{\"a\":\"\u{1}\"}",
         "{\"a\":\"\\x\"}",
     ] {
-        let sent = chunk(r#"{"content":"a"}"#) + &event(damage) + &finish("stop");
-        for client in [RESPONSES, MESSAGES] {
+        for (client, vendor) in ways() {
+            let sent = speaking(vendor, "a", &event(damage));
             assert!(
-                failed(client, CHAT, &sent).contains("not valid JSON"),
+                failed(client, vendor, &sent).contains("not valid JSON"),
                 "{damage}"
             );
         }
@@ -185,20 +213,19 @@ fn a_surrogate_pair_cut_in_two_deltas_is_one_character() {
 #[test]
 fn values_nested_too_deep_end_the_stream_with_a_failure() {
     let deep = format!("{{\"choices\":{}{}}}", "[".repeat(200), "]".repeat(200));
-    let sent = chunk(r#"{"content":"a"}"#) + &event(&deep) + &finish("stop");
-    for client in [RESPONSES, MESSAGES] {
-        failed(client, CHAT, &sent);
+    for (client, vendor) in ways() {
+        failed(client, vendor, &speaking(vendor, "a", &event(&deep)));
     }
 }
 
 #[test]
 fn ten_megabytes_in_one_event_pass_and_what_is_larger_than_the_limit_fails() {
     let long = "x".repeat(10 << 20);
-    let sent = chunk(&format!("{{\"content\":\"{long}\"}}")) + &finish("stop");
-    for client in [RESPONSES, MESSAGES] {
-        assert_eq!(told(client, CHAT, &sent).text.len(), long.len());
+    for (client, vendor) in ways() {
+        let sent = speaking(vendor, &long, "");
+        assert_eq!(told(client, vendor, &sent).text.len(), long.len());
         let mut bridge = StreamBridge::new(
-            context(client, CHAT),
+            context(client, vendor),
             stamp(),
             std::sync::Arc::new(UsageHints::default()),
             1 << 20,
@@ -290,6 +317,54 @@ fn arguments_that_are_not_json_arrive_as_they_are() {
         answer["content"][0]["input"],
         serde_json::json!({"arguments": "not \"json"})
     );
+}
+
+/// A call of `n` at `index`, with this id and these arguments (JSON between quotes), of a vendor of Responses or Messages.
+fn call(vendor: Dialect, index: usize, id: Option<&str>, arguments: &str) -> String {
+    let id = |name: &str| id.map_or_else(String::new, |id| format!(r#""{name}":"{id}","#));
+    if vendor == RESPONSES {
+        let item = format!(
+            r#""item":{{"type":"function_call",{}"name":"n","arguments":"{arguments}"}}"#,
+            id("call_id")
+        );
+        return event(&format!(
+            r#"{{"type":"response.output_item.done","output_index":{index},{item}}}"#
+        ));
+    }
+    let block = format!(
+        r#"{{"type":"tool_use",{}"name":"n","input":{{}}}}"#,
+        id("id")
+    );
+    event(&format!(
+        r#"{{"type":"content_block_start","index":{index},"content_block":{block}}}"#
+    )) + &event(&format!(
+        r#"{{"type":"content_block_delta","index":{index},"delta":{{"type":"input_json_delta","partial_json":"{arguments}"}}}}"#
+    )) + &event(&format!(
+        r#"{{"type":"content_block_stop","index":{index}}}"#
+    ))
+}
+
+/// Each vendor's reader has a way of its own to a call's arguments and its id.
+#[test]
+fn arguments_and_ids_of_the_other_vendors_are_mended_as_those_of_chat() {
+    for (client, vendor) in ways().filter(|(_, vendor)| *vendor != CHAT) {
+        let sent = speaking(vendor, "a", &call(vendor, 1, Some("c"), r#"not \"json"#));
+        let out = stream(&context(client, vendor), sent.as_bytes());
+        assert_eq!(grammar::check(client, &out), Ok(End::Complete));
+        assert!(text(&out).contains(r#"not \"json"#), "{}", text(&out));
+
+        let ids = [None, Some(""), Some("x"), Some("x")];
+        let calls = ids.iter().enumerate();
+        let calls: String = calls
+            .map(|(at, id)| call(vendor, at + 1, *id, "{}"))
+            .collect();
+        let calls = told(client, vendor, &speaking(vendor, "a", &calls)).calls;
+        let ids: Vec<_> = calls.iter().map(|call| call.0.as_str()).collect();
+        assert_eq!(ids.len(), 4);
+        assert_eq!(ids[2], "x");
+        let distinct: std::collections::BTreeSet<_> = ids.iter().collect();
+        assert!(distinct.len() == 4 && !distinct.contains(&""), "{ids:?}");
+    }
 }
 
 #[test]

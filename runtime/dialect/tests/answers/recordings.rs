@@ -28,6 +28,9 @@ fn folder() -> Option<PathBuf> {
     beside.is_dir().then_some(beside)
 }
 
+/// Of so many exchanges some are of every kind: a test that finds none of its kind has not understood them.
+const MANY: usize = 50;
+
 fn exchanges() -> Vec<Exchange> {
     let Some(folder) = folder() else {
         eprintln!("no recordings at hand: nothing replayed");
@@ -140,7 +143,9 @@ fn is_answer(vendor: Dialect, body: &Value) -> bool {
 #[test]
 fn whole_answers_survive_every_direction_there_and_back() {
     let mut crossed = 0;
-    for exchange in exchanges() {
+    let exchanges = exchanges();
+    let many = exchanges.len() >= MANY;
+    for exchange in exchanges {
         let Some(body) = exchange.response.get("json") else {
             continue;
         };
@@ -169,7 +174,7 @@ fn whole_answers_survive_every_direction_there_and_back() {
             crossed += 1;
         }
     }
-    assert!(folder().is_none() || crossed > 0, "nothing crossed");
+    assert!(!many || crossed > 0, "nothing crossed");
     println!("{crossed} crossings");
 }
 
@@ -194,7 +199,9 @@ fn cut_anywhere(mut rest: &[u8], seed: u64) -> Vec<&[u8]> {
 #[test]
 fn streams_survive_every_direction_there_and_back() {
     let mut crossed = 0_u64;
-    for exchange in exchanges() {
+    let exchanges = exchanges();
+    let many = exchanges.len() >= MANY;
+    for exchange in exchanges {
         let Some(sse) = exchange.response["sse"].as_str() else {
             continue;
         };
@@ -244,6 +251,6 @@ fn streams_survive_every_direction_there_and_back() {
             crossed += 1;
         }
     }
-    assert!(folder().is_none() || crossed > 0, "nothing crossed");
+    assert!(!many || crossed > 0, "nothing crossed");
     println!("{crossed} crossings");
 }
