@@ -23,7 +23,10 @@ fn a_flipped_byte_anywhere_is_harmless_or_refused_with_the_way_back() {
         copy(&good, &store);
         let mut bytes = std::fs::read(store.join("db")).unwrap();
         let place = (size * turn / 40 + turn * 37) % size;
-        bytes[place as usize] ^= 0x5a;
+        // The first time nothing is flipped: what is refused later is refused for the flip.
+        if turn > 0 {
+            bytes[place as usize] ^= 0x5a;
+        }
         std::fs::write(store.join("db"), bytes).unwrap();
         match Control::open(by_day(folder.path())) {
             Ok(control) => {
@@ -37,6 +40,7 @@ fn a_flipped_byte_anywhere_is_harmless_or_refused_with_the_way_back() {
             }
             Err(error) => {
                 let told = error.to_string();
+                assert!(turn > 0, "undamaged: {told}");
                 assert!(told.contains("tollgate restore"), "byte {place}: {told}");
                 refused += 1;
             }
