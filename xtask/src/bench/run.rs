@@ -165,7 +165,7 @@ impl Target {
             *management,
             token,
             "GET",
-            "/api/usage?limit=0",
+            "/api/usage/report",
             &Value::Null,
         )?;
         let count = |name: &str| {
