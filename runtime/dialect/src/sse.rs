@@ -12,28 +12,31 @@ pub(crate) struct Boundaries {
 }
 
 impl Boundaries {
-    /// Calls `end` with each position in `chunk` at which an event has ended.
-    pub(crate) fn scan(&mut self, chunk: &[u8], mut end: impl FnMut(usize)) {
+    /// The positions in `chunk` at which an event has ended, looked for one after the other as they are asked for.
+    pub(crate) fn ends<'a>(&'a mut self, chunk: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
         let mut line = 0;
-        for at in memchr::memchr2_iter(b'\n', b'\r', chunk) {
-            let pair = chunk[at] == b'\n'
-                && if at == 0 {
-                    self.after_cr
-                } else {
-                    chunk[at - 1] == b'\r'
-                };
-            if !pair && line == at && !self.line_open {
-                end(at + 1);
+        let mut breaks = memchr::memchr2_iter(b'\n', b'\r', chunk);
+        std::iter::from_fn(move || {
+            for at in breaks.by_ref() {
+                let pair = chunk[at] == b'\n'
+                    && if at == 0 {
+                        self.after_cr
+                    } else {
+                        chunk[at - 1] == b'\r'
+                    };
+                let ended = !pair && line == at && !self.line_open;
+                self.line_open &= pair;
+                line = at + 1;
+                if ended {
+                    return Some(line);
+                }
             }
-            if !pair {
-                self.line_open = false;
+            if let Some(last) = chunk.last() {
+                self.line_open |= line < chunk.len();
+                self.after_cr = *last == b'\r';
             }
-            line = at + 1;
-        }
-        if let Some(last) = chunk.last() {
-            self.line_open |= line < chunk.len();
-            self.after_cr = *last == b'\r';
-        }
+            None
+        })
     }
 }
 
@@ -100,10 +103,8 @@ impl Splitter {
         chunk: &[u8],
         mut event: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut ends = Vec::new();
-        self.boundaries.scan(chunk, |end| ends.push(end));
         let mut start = 0;
-        for end in ends {
+        for end in self.boundaries.ends(chunk) {
             if self.held.is_empty() {
                 event(&chunk[start..end])?;
             } else {

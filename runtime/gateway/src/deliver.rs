@@ -27,8 +27,8 @@ use crate::worker::Worker;
 /// Marks an answer that is the gateway's estimate, not a vendor's count.
 const ESTIMATED: HeaderName = HeaderName::from_static("x-tollgate-estimated");
 
-/// Turns an answer into the response. The settlement goes with the body. The row of a whole answer is not written yet: the
-/// caller does that, for all that end in a turn ([`Worker::write_rows`]).
+/// Turns an answer into the response. The settlement goes with the body. The row of an answer that is there to its end is not
+/// written yet: the caller does that, for all that end in a turn ([`Worker::write_rows`]).
 pub(crate) fn deliver(
     worker: &Worker,
     request: &Request,
@@ -83,7 +83,7 @@ pub(crate) fn deliver(
         Content::Stream(first, source) => {
             as_a_stream(&mut headers);
             let silence = Duration::from_millis(worker.config().server.keep_alive_ms);
-            let relay = Relay {
+            let mut relay = Relay {
                 operation: request.operation,
                 bridge: answer
                     .bridge
@@ -91,7 +91,6 @@ pub(crate) fn deliver(
                     .map(|bridge| (bridge, Silence::over(silence))),
                 request_id: id.to_owned(),
                 source: Some(source),
-                first,
                 translator: answer.translator,
                 tap: Some(StreamTap::new(
                     answer.spoken,
@@ -103,7 +102,9 @@ pub(crate) fn deliver(
                 running: None,
                 keeper,
                 ready: VecDeque::new(),
+                begun: false,
             };
+            relay.begin(first);
             (StatusCode::OK, Reply::Stream(Box::new(relay)))
         }
         Content::Cut(summary, name) => {

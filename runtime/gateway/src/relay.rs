@@ -32,8 +32,6 @@ pub(crate) struct Relay {
     pub(crate) request_id: String,
     /// `None` once it has ended.
     pub(crate) source: Option<Coalesce<UpstreamBody>>,
-    /// What was read before the answer was committed, in the standard dialect that the vendor was asked in.
-    pub(crate) first: Bytes,
     pub(crate) translator: Option<Translation>,
     pub(crate) tap: Option<StreamTap>,
     pub(crate) hide_usage: Option<StreamFilter>,
@@ -44,15 +42,24 @@ pub(crate) struct Relay {
     /// Keeps the answer, if its client may name it later.
     pub(crate) keeper: Option<Keeper>,
     pub(crate) ready: VecDeque<Bytes>,
+    /// Whether its client is being answered.
+    pub(crate) begun: bool,
 }
 
 impl Relay {
+    /// Takes what was read before the answer was committed, in the standard dialect that the vendor was asked in. Where that
+    /// is all of a stream, whoever calls this calls [`Worker::write_rows`](crate::worker::Worker::write_rows) before the
+    /// client is answered, for all that end in a turn.
+    pub(crate) fn begin(&mut self, first: Bytes) {
+        self.standard(first);
+        self.begun = true;
+    }
+
     /// The next bytes for the client.
     pub(crate) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
         if let Some(settlement) = &self.settlement
             && settlement.is_killed(context)
         {
-            self.first.clear();
             let error = ApiError::new(ErrorKind::InvalidKey, "the API key was revoked");
             let refusal = Refusal {
                 reason: "key-revoked".to_owned(),
@@ -66,11 +73,6 @@ impl Relay {
                     keeper.push(&bytes);
                 }
                 return Poll::Ready(Some(reply::until_sent(bytes, self.running.as_ref())));
-            }
-            if !self.first.is_empty() {
-                let first = std::mem::take(&mut self.first);
-                self.standard(first);
-                continue;
             }
             let Some(source) = &mut self.source else {
                 return Poll::Ready(None);
@@ -280,7 +282,11 @@ impl Relay {
                 Outcome::failed_in_stream(200, usage, error_word(&error))
             }
         };
-        self.running = settlement.close(outcome).map(Arc::new);
+        let running = match self.begun {
+            true => settlement.close(outcome),
+            false => settlement.close_unwritten(outcome),
+        };
+        self.running = running.map(Arc::new);
     }
 
     /// However the stream ends: the vendor may go on with the answer, or keep what there is of it.

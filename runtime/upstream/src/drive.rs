@@ -105,19 +105,25 @@ impl Conn {
         self.sender.try_send_request(request)
     }
 
-    /// Polls `step` (something that waits for this connection) and the connection in turns until `step` is
-    /// ready or neither can go on. `Ready(None)`: the connection has ended and `step` will never be ready.
+    /// Polls the connection and `step` (something that waits for it) in turns until `step` is ready or neither can go on.
+    /// `Ready(None)`: the connection has ended and `step` will never be ready.
     pub(crate) fn drive<T>(
         &mut self,
         cx: &mut Context<'_>,
         mut step: impl FnMut(&mut Context<'_>) -> Poll<T>,
     ) -> Poll<Option<T>> {
-        let signal = Arc::clone(&self.signal);
+        let signal = &*self.signal;
         signal.task.register(cx.waker());
         signal.polling.store(true, SeqCst);
         let mut inner = Context::from_waker(&self.waker);
-        let mut outcome = step(&mut inner).map(Some);
+        let mut outcome = Poll::Pending;
         for _ in 0..TURNS {
+            signal.woken.store(false, SeqCst);
+            // The connection first: what `step` waits for was mostly taken when it was last ready.
+            if !self.finished {
+                self.finished = self.machine.as_mut().poll(&mut inner).is_ready();
+            }
+            outcome = step(&mut inner).map(Some);
             if outcome.is_ready() {
                 break;
             }
@@ -125,10 +131,7 @@ impl Conn {
                 outcome = Poll::Ready(None);
                 break;
             }
-            signal.woken.store(false, SeqCst);
-            self.finished = self.machine.as_mut().poll(&mut inner).is_ready();
-            outcome = step(&mut inner).map(Some);
-            if !self.finished && !signal.woken.load(SeqCst) {
+            if !signal.woken.load(SeqCst) {
                 break;
             }
         }

@@ -33,7 +33,7 @@ impl StreamFilter {
         let mut dropped = Vec::new();
         let mut start = 0;
         let mut boundaries = std::mem::take(&mut self.boundaries);
-        boundaries.scan(&chunk, |end| {
+        for end in boundaries.ends(&chunk) {
             if !std::mem::take(&mut self.passing) && self.is_usage(&chunk[start..end]) {
                 dropped.push(start..end);
                 self.discard();
@@ -42,7 +42,7 @@ impl StreamFilter {
                 self.release(&mut emit);
             }
             start = end;
-        });
+        }
         self.boundaries = boundaries;
         let mut from = 0;
         for range in dropped {

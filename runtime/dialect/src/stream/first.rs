@@ -3,7 +3,7 @@
 use super::tap::event_type;
 use crate::Operation;
 use crate::json::walk::{Raw, Shape};
-use crate::sse::{self, Splitter};
+use crate::sse::{self, Boundaries};
 
 /// What the beginning of a stream says about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,28 +26,27 @@ pub enum Commit {
 /// Judges the bytes received so far, from the very start of the stream. Comments, pings and the events that only
 /// announce an answer do not count as its beginning.
 pub fn commit_check(operation: Operation, received: &[u8]) -> Commit {
-    let mut verdict = Commit::Wait;
-    // An error ends the split: the verdict is known.
-    let _ = Splitter::default().push(received, |event| {
-        let Some(event) = sse::read(event) else {
-            return Ok(());
-        };
+    let mut boundaries = Boundaries::default();
+    let mut start = 0;
+    // No further than to the event that tells: a burst has all the others behind it.
+    for end in boundaries.ends(received) {
+        let event = sse::read(&received[start..end]);
+        start = end;
+        let Some(event) = event else { continue };
         let data = event.data.trim_ascii();
         if let Some((code, message)) = first_event_failure(operation, data) {
-            verdict = Commit::Failed {
+            let data = data.to_vec();
+            return Commit::Failed {
                 code,
                 message,
-                data: data.to_vec(),
+                data,
             };
-            return Err(());
         }
-        if announces(operation, data) {
-            return Ok(());
+        if !announces(operation, data) {
+            return Commit::Go;
         }
-        verdict = Commit::Go;
-        Err(())
-    });
-    verdict
+    }
+    Commit::Wait
 }
 
 /// Events before the answer proper, after which a failure is still the whole answer.

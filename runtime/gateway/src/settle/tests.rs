@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use bytes::Bytes;
 use http::StatusCode;
 use tollgate_dialect::{Dialect, Operation, StreamTap};
 use tollgate_governance::{Ask, Caller, KeyDraft, KeyId};
@@ -189,7 +188,6 @@ fn a_panic_in_a_stream_gives_back_what_is_held_and_charges_what_was_streamed() {
         operation,
         request_id: String::new(),
         source: None,
-        first: Bytes::new(),
         translator: None,
         tap: Some(tap),
         hide_usage: None,
@@ -199,6 +197,7 @@ fn a_panic_in_a_stream_gives_back_what_is_held_and_charges_what_was_streamed() {
         bridge: None,
         keeper: None,
         ready: VecDeque::new(),
+        begun: true,
     };
     let defect = catch_unwind(AssertUnwindSafe(|| {
         let _relay = relay;
