@@ -89,10 +89,18 @@ impl PlanCache {
 /// A provider that trapped, ran out of time or answered nonsense fails the attempt; routing moves on.
 pub(crate) fn broken(upstream: &Upstream, error: &PluginError) -> Failure {
     tracing::warn!(upstream = upstream.name, provider = upstream.provider_id, %error, "a provider component failed");
-    Failure {
-        kind: FailureKind::Transient,
-        retry_after_ms: None,
-        message: None,
+    match error.kind {
+        // Tried again, it would be as large.
+        tollgate_plugin::ErrorKind::TooLarge => Failure {
+            kind: FailureKind::InvalidRequest,
+            retry_after_ms: None,
+            message: Some("this is too large for the provider of the model".to_owned()),
+        },
+        _ => Failure {
+            kind: FailureKind::Transient,
+            retry_after_ms: None,
+            message: None,
+        },
     }
 }
 

@@ -190,11 +190,39 @@ pub(crate) fn guest(policy: &Arc<Policy>) -> Result<&Arc<tollgate_plugin::Config
 /// The component trapped, ran out of time or answered nonsense.
 pub(crate) fn failed(policy: &Arc<Policy>, error: &PluginError) -> Refusal {
     tracing::warn!(policy = policy.id, component = policy.component, %error, "a policy failed");
-    refused(policy, "failed")
+    let what = what_failed(error);
+    match error.kind {
+        // Not "denied" and not "try again": it is the request, and it will be the same the next time.
+        tollgate_plugin::ErrorKind::TooLarge => Refusal {
+            reason: "too-large-for-policy".to_owned(),
+            ..refused_as(ErrorKind::BodyTooLarge, policy, what)
+        },
+        tollgate_plugin::ErrorKind::Busy => {
+            let mut refusal = refused_as(ErrorKind::Overloaded, policy, what);
+            refusal.error = refusal.error.with_retry_after_ms(1_000);
+            refusal
+        }
+        _ => refused(policy, what),
+    }
+}
+
+/// The same for people.
+pub(crate) fn what_failed(error: &PluginError) -> &'static str {
+    match error.kind {
+        tollgate_plugin::ErrorKind::TooLarge => "cannot look at so much text at once",
+        tollgate_plugin::ErrorKind::Busy => {
+            "is looking at too many requests now; try again shortly"
+        }
+        _ => "failed",
+    }
 }
 
 /// Fails closed. The name is told so that the person who asked knows whom to ask.
 fn refused(policy: &Arc<Policy>, what: &str) -> Refusal {
+    refused_as(ErrorKind::DeniedByPolicy, policy, what)
+}
+
+fn refused_as(kind: ErrorKind, policy: &Arc<Policy>, what: &str) -> Refusal {
     let message = format!(
         "the policy `{}` {what}; the request was not sent",
         policy.id
@@ -202,7 +230,7 @@ fn refused(policy: &Arc<Policy>, what: &str) -> Refusal {
     Refusal {
         reason: "policy-failed".to_owned(),
         denied_by: Some(Arc::clone(policy)),
-        ..Refusal::from(ApiError::new(ErrorKind::DeniedByPolicy, message))
+        ..Refusal::from(ApiError::new(kind, message))
     }
 }
 

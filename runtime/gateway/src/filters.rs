@@ -9,6 +9,7 @@ use tollgate_dialect::{
 };
 use tollgate_plugin::{AnswerFilter, AnswerFilters, FilterError, Interface, PluginError};
 
+use crate::admit;
 use crate::exchange::blotted_text;
 use crate::request::{Refusal, Request};
 use crate::snapshot::{Policy, Upstream};
@@ -98,7 +99,7 @@ impl Filters {
 impl Filters {
     fn open(&self, kind: Kind) -> Result<Vec<AnswerFilter>, Blamed> {
         let open = |(policy, guest): (&Arc<Policy>, &Option<AnswerFilters>)| {
-            let guest = guest.as_ref().ok_or_else(|| broken(policy))?;
+            let guest = guest.as_ref().ok_or_else(|| broken(policy, "failed"))?;
             let opened = guest.open(kind.as_str());
             opened.map_err(|error| failed(policy, &error))
         };
@@ -186,15 +187,15 @@ fn blamed(policy: &Arc<Policy>, error: FilterError) -> Blamed {
 
 fn failed(policy: &Arc<Policy>, error: &PluginError) -> Blamed {
     tracing::warn!(policy = policy.id, %error, "a policy failed");
-    broken(policy)
+    broken(policy, admit::what_failed(error))
 }
 
-fn broken(policy: &Arc<Policy>) -> Blamed {
+fn broken(policy: &Arc<Policy>, what: &str) -> Blamed {
     Blamed {
         policy: Arc::clone(policy),
         denied: Denied {
             reason: "policy-failed".to_owned(),
-            message: format!("the policy `{}` failed; the answer ends here", policy.id),
+            message: format!("the policy `{}` {what}; the answer ends here", policy.id),
         },
     }
 }

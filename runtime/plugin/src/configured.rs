@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::error::PrepareError;
 use crate::instance::Template;
+use crate::limits::BYTES_A_PIECE;
 use crate::memo::Memo;
 use crate::plan::{
     check_answer, check_catalogue, check_headers, check_judgement, check_order, check_page,
@@ -22,8 +23,8 @@ use crate::{
 /// A component with its configuration, its own instances and its remembered plans.
 ///
 /// Every call is synchronous and ends within the configured time. Errors are the same for all: `Unsupported` if the
-/// component does not export the interface, `Trap`, `Timeout`, `Memory`, `BadAnswer` for what it may not answer,
-/// `Busy` if no instance can be had, `Suspended` while the component is left alone because it timed out again and again.
+/// component does not export the interface, `Trap`, `Timeout`, `Memory`, `TooLarge` for either at a call that was handed
+/// much, `BadAnswer` for what it may not answer, `Busy` if no instance can be had, `Suspended` while the component is left alone because it timed out again and again.
 pub struct Configured {
     component: Arc<Component>,
     pool: Arc<Pool>,
@@ -152,6 +153,7 @@ impl Configured {
         self.needs(Interface::Responder)?;
         let lent = Lent {
             call: Some(Arc::clone(call)),
+            bytes: body.len(),
             ..Lent::default()
         };
         let answer = self.pool.with(|instance, template| {
@@ -230,7 +232,8 @@ impl Configured {
         let page = self
             .pool
             .with(|instance, template| {
-                instance.call(template, Lent::default(), |calls, store| {
+                let lent = Lent::of(body);
+                instance.call(template, lent, |calls, store| {
                     calls.catalogue_read(store, body)
                 })
             })?
@@ -279,6 +282,10 @@ impl Configured {
         let count = segments.len();
         let lent = Lent {
             request: Some(request),
+            bytes: segments
+                .iter()
+                .map(|segment| segment.text.len() + BYTES_A_PIECE)
+                .sum(),
             segments: Some(Arc::new(segments)),
             ..Lent::default()
         };

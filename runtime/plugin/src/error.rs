@@ -26,6 +26,8 @@ pub enum ErrorKind {
     Timeout,
     /// The guest wanted more memory than it may have.
     Memory,
+    /// The guest ran out of time or memory at a call that was handed much: what it was handed may be to blame.
+    TooLarge,
     /// The guest answered something that the contract does not allow.
     BadAnswer,
     /// The guest refused on purpose: its configuration, a signature.

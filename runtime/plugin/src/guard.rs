@@ -77,8 +77,11 @@ impl Guard {
     pub(crate) fn note(&self, component: &str, failure: Option<ErrorKind>) {
         match failure {
             Some(ErrorKind::Timeout) => self.timed_out_at(component, self.started.elapsed()),
-            // Says nothing of the component.
-            Some(ErrorKind::Busy | ErrorKind::Host | ErrorKind::Suspended) => {}
+            // Says nothing of the component. (One account's long texts suspended the policy that looked at them, and all
+            // others were refused.)
+            Some(
+                ErrorKind::TooLarge | ErrorKind::Busy | ErrorKind::Host | ErrorKind::Suspended,
+            ) => {}
             // A trap is a failure, but a quick one.
             _ => {
                 if self.marked.load(Ordering::Relaxed) {

@@ -8,7 +8,7 @@ use wasmtime::{Store, Trap};
 
 use crate::abi::{Bound, Calls, Fault, Reply};
 use crate::engine::Host;
-use crate::limits::{CALLS_A_LIFE, HANDLES};
+use crate::limits::{Allowance, BYTES_A_TIME, CALLS_A_LIFE, HANDLES};
 use crate::state::{Lent, State};
 use crate::{ErrorKind, PluginError};
 
@@ -28,7 +28,8 @@ pub(crate) struct Instance {
     calls: Box<dyn Calls>,
     made: u64,
     sound: bool,
-    call_ticks: u64,
+    /// Of a call that is handed little.
+    allowance: Allowance,
     grown_limit: usize,
 }
 
@@ -42,10 +43,11 @@ impl Template {
         store.set_hostcall_fuel(self.host.hostcall_bytes());
         store.set_max_component_handles(HANDLES);
         store.epoch_deadline_callback(|mut store| Ok(store.data_mut().deadline.reached()));
-        start_time(&mut store, limits.setup_ticks(), limits.tick);
+        let setup = limits.of_setup();
+        start_time(&mut store, setup.ticks, limits.tick);
         let instance = match self.pre.instantiate(&mut store) {
             Ok(instance) => instance,
-            Err(error) => return Err(self.explain(&store, &error)),
+            Err(error) => return Err(self.explain(&store, setup, &error)),
         };
         match self.bound.load(&mut store, instance, all) {
             Ok(calls) => Ok(Instance {
@@ -58,7 +60,7 @@ impl Template {
                 calls,
                 made: 0,
                 sound: true,
-                call_ticks: limits.call_ticks(),
+                allowance: limits.of_call(0),
             }),
             Err(error) => Err(PluginError::new(
                 &*self.component,
@@ -69,10 +71,19 @@ impl Template {
     }
 
     /// What an engine's error says about the guest.
-    fn explain(&self, store: &Store<State>, error: &wasmtime::Error) -> PluginError {
+    fn explain(
+        &self,
+        store: &Store<State>,
+        allowed: Allowance,
+        error: &wasmtime::Error,
+    ) -> PluginError {
         let limiter = &store.data().limiter;
         let limits = self.host.limits();
         let of = |kind, message: String| PluginError::new(&*self.component, kind, message);
+        let blame = |kind| match allowed.large {
+            true => ErrorKind::TooLarge,
+            false => kind,
+        };
         if error.is::<wasmtime::PoolConcurrencyLimitError>() {
             return of(
                 ErrorKind::Busy,
@@ -80,15 +91,15 @@ impl Template {
             );
         }
         if matches!(error.downcast_ref::<Trap>(), Some(Trap::Interrupt)) {
-            let time = limits.call.as_millis();
+            let time = allowed.time.as_millis();
             return of(
-                ErrorKind::Timeout,
+                blame(ErrorKind::Timeout),
                 format!("ran longer than a call may ({time} ms) and was stopped"),
             );
         }
         if limiter.denied() {
             return of(
-                ErrorKind::Memory,
+                blame(ErrorKind::Memory),
                 format!(
                     "wanted more memory than its {} bytes and failed: {}",
                     limiter.limit(),
@@ -124,7 +135,11 @@ impl Instance {
         lent: Lent,
         run: impl FnOnce(&mut dyn Calls, &mut Store<State>) -> Reply<R>,
     ) -> Result<R, PluginError> {
-        self.timed_call(template, self.call_ticks, lent, run)
+        let allowed = match lent.bytes {
+            ..BYTES_A_TIME => self.allowance,
+            bytes => template.host.limits().of_call(bytes),
+        };
+        self.timed_call(template, allowed, lent, run)
     }
 
     /// As `call`, with the time of what happens once in an instance's life.
@@ -134,19 +149,19 @@ impl Instance {
         lent: Lent,
         run: impl FnOnce(&mut dyn Calls, &mut Store<State>) -> Reply<R>,
     ) -> Result<R, PluginError> {
-        self.timed_call(template, template.host.limits().setup_ticks(), lent, run)
+        self.timed_call(template, template.host.limits().of_setup(), lent, run)
     }
 
     fn timed_call<R>(
         &mut self,
         template: &Template,
-        ticks: u64,
+        allowed: Allowance,
         lent: Lent,
         run: impl FnOnce(&mut dyn Calls, &mut Store<State>) -> Reply<R>,
     ) -> Result<R, PluginError> {
         self.sound = false;
         self.made += 1;
-        start_time(&mut self.store, ticks, template.host.limits().tick);
+        start_time(&mut self.store, allowed.ticks, template.host.limits().tick);
         self.store.data_mut().begin(lent);
         let reply = run(&mut *self.calls, &mut self.store);
         self.store.data_mut().end();
@@ -160,7 +175,7 @@ impl Instance {
                 ErrorKind::BadAnswer,
                 why,
             )),
-            Err(Fault::Engine(error)) => Err(template.explain(&self.store, &error)),
+            Err(Fault::Engine(error)) => Err(template.explain(&self.store, allowed, &error)),
         }
     }
 

@@ -36,6 +36,11 @@ pub(crate) const SUSPENSION_FIRST: Duration = Duration::from_secs(1);
 pub(crate) const SUSPENSION_LONGEST: Duration = Duration::from_secs(300);
 /// How often a deadline is moved for a guest that did not get the processor.
 const GRACES: u32 = 20;
+/// A call that is handed more than this has its time once more for each such part: a policy that looks at all text takes as
+/// long as the text is. (One that took 30 ms a megabyte failed at every conversation of half a million tokens.) Bytes.
+pub(crate) const BYTES_A_TIME: usize = 512 * 1024;
+/// What a piece of text costs besides its bytes.
+pub(crate) const BYTES_A_PIECE: usize = 64;
 /// How many times a call's time may be used by what happens once: instantiation, `configure`, `describe`.
 pub(crate) const SETUP_FACTOR: u32 = 10;
 
@@ -57,14 +62,38 @@ impl Limits {
         Self { memory, call, tick }
     }
 
-    /// Epochs that one call may live through.
-    pub(crate) fn call_ticks(&self) -> u64 {
-        ticks(self.call, self.tick)
+    /// What one call may take that is handed so many bytes.
+    pub(crate) fn of_call(&self, bytes: usize) -> Allowance {
+        let more = u32::try_from(bytes / BYTES_A_TIME).unwrap_or(u32::MAX);
+        let time = self.call.saturating_mul(more.saturating_add(1));
+        Allowance {
+            large: more > 0,
+            ..Allowance::new(time, self.tick)
+        }
     }
 
-    /// Epochs for what happens once in an instance's life.
-    pub(crate) fn setup_ticks(&self) -> u64 {
-        ticks(self.call.saturating_mul(SETUP_FACTOR), self.tick)
+    /// What may be taken by what happens once in an instance's life.
+    pub(crate) fn of_setup(&self) -> Allowance {
+        Allowance::new(self.call.saturating_mul(SETUP_FACTOR), self.tick)
+    }
+}
+
+/// The time of a call, and the epochs that it may live through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Allowance {
+    pub(crate) time: Duration,
+    pub(crate) ticks: u64,
+    /// Whether it is for a call that is handed more than most: what fails then may fail for what it was handed.
+    pub(crate) large: bool,
+}
+
+impl Allowance {
+    fn new(time: Duration, tick: Duration) -> Self {
+        Self {
+            time,
+            ticks: ticks(time, tick),
+            large: false,
+        }
     }
 }
 
@@ -267,11 +296,21 @@ mod tests {
     }
 
     #[test]
+    fn a_call_has_time_for_what_it_is_handed() {
+        let limits = Limits::new(1, Duration::from_millis(50));
+        let time = |bytes| limits.of_call(bytes).time.as_millis();
+        assert_eq!([0, BYTES_A_TIME - 1, BYTES_A_TIME].map(time), [50, 50, 100]);
+        assert_eq!(time(32 << 20), 65 * 50);
+        assert_eq!(limits.of_call(BYTES_A_TIME).ticks, 41);
+        assert_eq!(limits.of_call(usize::MAX).ticks, u64::from(u32::MAX));
+    }
+
+    #[test]
     fn a_deadline_is_never_shorter_than_asked_and_never_wraps() {
         let limits = Limits::new(1, Duration::from_millis(50));
         assert_eq!(limits.tick, Duration::from_micros(2500));
-        assert_eq!(limits.call_ticks(), 21);
+        assert_eq!(limits.of_call(0).ticks, 21);
         let forever = Limits::new(1, Duration::MAX);
-        assert_eq!(forever.setup_ticks(), u64::from(u32::MAX));
+        assert_eq!(forever.of_setup().ticks, u64::from(u32::MAX));
     }
 }

@@ -29,6 +29,18 @@ pub(crate) struct Lent {
     pub(crate) candidates: Option<Arc<dyn CandidatesView>>,
     pub(crate) outcome: Option<Arc<dyn OutcomeView>>,
     pub(crate) macs: Option<Arc<dyn MacSource>>,
+    /// Bytes of bodies and texts that it has to look at.
+    pub(crate) bytes: usize,
+}
+
+impl Lent {
+    /// Nothing to read but what is passed.
+    pub(crate) fn of(passed: &[u8]) -> Self {
+        Self {
+            bytes: passed.len(),
+            ..Self::default()
+        }
+    }
 }
 
 /// The data of one store.

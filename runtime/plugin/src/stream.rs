@@ -46,7 +46,7 @@ impl Translator {
     /// # Errors
     /// `Refused` with what the component says is wrong; `Plugin` if it failed.
     pub fn request(&mut self, body: &[u8]) -> Result<Vec<u8>, TranslateError> {
-        self.run(Lent::default(), Translate::Request(body))
+        self.run(Lent::of(body), Translate::Request(body))
     }
 
     /// Tells that the vendor has answered with a success. To be called once, before `response` or the first `push`.
@@ -66,7 +66,7 @@ impl Translator {
     /// # Errors
     /// As `request`.
     pub fn response(&mut self, body: &[u8]) -> Result<Vec<u8>, TranslateError> {
-        self.run(Lent::default(), Translate::Response(body))
+        self.run(Lent::of(body), Translate::Response(body))
     }
 
     /// Standard stream bytes known after this chunk of the vendor's stream.
@@ -74,7 +74,7 @@ impl Translator {
     /// # Errors
     /// As `request`.
     pub fn push(&mut self, chunk: &[u8]) -> Result<Vec<u8>, TranslateError> {
-        self.run(Lent::default(), Translate::Push(chunk))
+        self.run(Lent::of(chunk), Translate::Push(chunk))
     }
 
     /// What is left at the end of the vendor's stream.
@@ -220,7 +220,8 @@ impl AnswerFilter {
         let Some(instance) = &mut answer.instance else {
             return Err(failed_earlier(pool).into());
         };
-        let result = pool.step(instance, Lent::default(), |calls, store| {
+        let lent = Lent::of(text.unwrap_or_default().as_bytes());
+        let result = pool.step(instance, lent, |calls, store| {
             calls.filter(store, self.resource, text)
         });
         if result.is_err() {

@@ -6,8 +6,8 @@ mod common;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::{House, call, provider};
-use tollgate_plugin::{Configured, ErrorKind, PrepareError};
+use common::{ALLOCATOR, House, Request, call, component, provider};
+use tollgate_plugin::{Configured, ErrorKind, PrepareError, Segment};
 
 fn kind(vendor: &Configured, attempt: u32) -> Option<ErrorKind> {
     match vendor.prepare(&call(attempt, None)) {
@@ -73,4 +73,50 @@ fn traps_and_lone_timeouts_suspend_nothing() {
         assert_eq!(kind(&vendor, 2), Some(ErrorKind::Trap));
     }
     assert_eq!(kind(&vendor, 1), None);
+}
+
+/// A policy that loops at whatever text it is shown.
+fn rule() -> (House, Arc<Configured>) {
+    let module = format!(
+        r#"(module
+        (import "tollgate:extension/request@0.1.0" "[resource-drop]request" (func (param i32)))
+        (import "tollgate:extension/segments@0.1.0" "[resource-drop]segments" (func (param i32)))
+        (memory (export "memory") 2) {ALLOCATOR}
+        (func (export "tollgate:extension/content@0.1.0#inspect") (param i32 i32) (result i32)
+          (loop $forever (br $forever)) (unreachable)))"#
+    );
+    let rule = component("export tollgate:extension/content@0.1.0;", &module);
+    let house = House::open(&[("rule.wasm", rule)]);
+    let generation = house.components.generation();
+    assert!(generation.failed.is_empty(), "{:?}", generation.failed);
+    let rule = generation.policies["rule"].configured("{}").unwrap();
+    drop(generation);
+    (house, rule)
+}
+
+/// One account's long texts suspended the policy that looked at them, and all others were refused.
+#[test]
+fn what_takes_long_because_it_is_long_fails_alone_and_suspends_nothing() {
+    let (_house, rule) = rule();
+    let shown = |pieces: usize, bytes: usize| {
+        let segment = Segment {
+            role: "user",
+            kind: "text",
+            text: "x".repeat(bytes),
+        };
+        let request = Arc::new(Request("m".into()));
+        let judged = rule.inspect(request, vec![segment; pieces]);
+        judged.unwrap_err().kind
+    };
+    for (pieces, bytes) in [(1, 512 << 10), (2, 300 << 10), (9_000, 1)] {
+        for _ in 0..3 {
+            assert_eq!(shown(pieces, bytes), ErrorKind::TooLarge);
+        }
+    }
+    // What is short has no such excuse.
+    for _ in 0..3 {
+        assert_eq!(shown(1, 500 << 10), ErrorKind::Timeout);
+    }
+    assert_eq!(shown(1, 1), ErrorKind::Suspended);
+    assert_eq!(shown(1, 512 << 10), ErrorKind::Suspended);
 }

@@ -50,6 +50,16 @@ async fn second(world: &World) -> Simulator {
 
 /// A world of its own for each failure: a failing upstream may be left alone for a while afterwards.
 async fn fails_over(setup: Setup, what: &str, failure: impl Fn(&Endpoint) -> Answer) {
+    fails_over_asked(setup, what, true, failure).await;
+}
+
+/// The same, of answers that are asked for as streams where there are streams, or whole.
+async fn fails_over_asked(
+    setup: Setup,
+    what: &str,
+    streams: bool,
+    failure: impl Fn(&Endpoint) -> Answer,
+) {
     for operation in [
         "chat-completions",
         "responses",
@@ -61,7 +71,7 @@ async fn fails_over(setup: Setup, what: &str, failure: impl Fn(&Endpoint) -> Ans
         let world = World::with(setup.clone()).await;
         let second = second(&world).await;
         world.simulator.always(Some(failure(endpoint)));
-        let reply = world.ask(endpoint, endpoint.streams).await;
+        let reply = world.ask(endpoint, streams && endpoint.streams).await;
         assert_eq!(
             reply.status(),
             200,
@@ -115,6 +125,30 @@ async fn over_after_500() {
 async fn over_after_an_html_502() {
     let html = |_: &Endpoint| Answer::json(502, "<html>bad gateway</html>").labelled("text/html");
     fails_over(usual(), "502", html).await;
+}
+
+/// What a captive portal, a proxy's page and a wrong base URL say: it was passed on as a success, and charged.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_after_a_success_that_is_no_answer() {
+    type Page = (&'static str, fn() -> Answer);
+    let pages: [Page; 4] = [
+        ("a page", || {
+            Answer::json(200, "<html>Log in, please</html>").labelled("text/html")
+        }),
+        ("a sentence", || {
+            Answer::json(200, "no healthy upstream").labelled("text/plain")
+        }),
+        ("nothing", || Answer::json(200, "")),
+        ("no content", || {
+            Answer::json(204, "").without_content_type()
+        }),
+    ];
+    for (what, page) in pages {
+        for streams in [false, true] {
+            let what = format!("{what}, stream {streams}");
+            fails_over_asked(usual(), &what, streams, |_| page()).await;
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

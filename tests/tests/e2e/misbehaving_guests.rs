@@ -565,6 +565,32 @@ async fn a_guest_that_times_out_again_and_again_is_left_alone() {
     }
 }
 
+/// Nobody is told to try again what will be as long the next time, and nobody else pays for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_text_that_is_too_long_for_a_policy_is_refused_alone_and_says_so() {
+    let world = World::with(setup()).await;
+    load(&world, "loop-rule", &guests::policy(&Deed::Loops)).await;
+    let management = world.management();
+    management
+        .policy("attached", "loop-rule", ALICE, json!({}))
+        .await;
+    for endpoint in ENDPOINTS.iter().filter(|endpoint| endpoint.streams) {
+        let text = "x".repeat(600 << 10);
+        let body = endpoint.body_with(endpoint.model, false, &text);
+        for _ in 0..3 {
+            let reply = world.post(endpoint.path, body.clone()).await;
+            let said = reply.text();
+            assert_eq!(reply.status(), 413, "{}: {said}", endpoint.path);
+            assert!(
+                said.contains("cannot look at so much text at once"),
+                "{said}"
+            );
+        }
+    }
+    assert!(!world.gateway.log().contains("not called for a while"));
+    assert_eq!(world.simulator.received().len(), 0);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_plan_that_undoes_the_cap_of_a_strict_budget_is_not_sent() {
     let world = World::with(setup()).await;

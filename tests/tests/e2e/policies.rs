@@ -64,6 +64,29 @@ async fn redact_takes_secrets_out_of_requests_and_touches_nothing_else() {
     }
 }
 
+/// With the time-out that is shipped: half a million tokens and more are a conversation like any other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redact_has_time_for_a_conversation_of_four_megabytes_and_others_are_served_meanwhile() {
+    let setup = Setup::new(&["openai", "anthropic", "redact"]);
+    let world = World::with(setup.shipped("components", "call_timeout_ms")).await;
+    let config = json!({ "patterns": [{ "name": "email" }, { "literal": LITERAL }] });
+    let management = world.management();
+    management
+        .policy("attached", "redact", "root/research", config)
+        .await;
+    let line = format!("Write to {MAIL} about {LITERAL}; the rest of this line is code. ");
+    let whole = line.repeat((4 << 20) / line.len());
+    for endpoint in ENDPOINTS.iter().filter(|endpoint| endpoint.streams) {
+        let body = endpoint.body_with(endpoint.model, false, &whole);
+        for _ in 0..4 {
+            let reply = world.post(endpoint.path, body.clone()).await;
+            assert_eq!(reply.status(), 200, "{}: {}", endpoint.path, reply.text());
+            assert!(!world.simulator.last().text().contains(MAIL));
+        }
+        assert_eq!(world.ask(endpoint, false).await.status(), 200);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn redact_reads_tool_arguments_and_results_too() {
     let world = world("redact", redacting()).await;

@@ -70,7 +70,7 @@ pub(super) async fn accept(
     }
     let mut body = Coalesce::new(body);
     let mut begun = Bytes::new();
-    if translator.is_none() && (labelled == Label::Json || attempt.bridge.is_some()) {
+    if translator.is_none() && (labelled != Label::Events || attempt.bridge.is_some()) {
         // Looked at rather than believed, where it is labelled as something else or is to be bridged.
         begun = next_data(&mut body)
             .await
@@ -167,6 +167,15 @@ where
             .response(body)
             .map_err(|error| translation_failed(attempt.route, error))?;
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    if !is_object(&body) {
+        // A page of a proxy on the way, or nothing at all. (It was passed on, and charged by its length.)
+        tracing::warn!(
+            upstream = attempt.route.upstream.name,
+            status = status.as_u16(),
+            "a success that is no answer of a model"
+        );
+        return Err(Miss::broken_off());
     }
     // What is to be bridged is taken apart anyway; a failure in it is one, for which somebody else may answer.
     if (prepared.commit_after == CommitAfter::Body || attempt.bridge.is_some())
@@ -301,8 +310,8 @@ async fn first_event(
             begun => begun,
         };
         if data.is_empty() {
-            // Over the bridge nothing goes to the client of what is no event.
-            return match read.is_empty() || attempt.bridge.is_some() && !is_events(&read) {
+            // Nothing goes to the client of what is no event.
+            return match read.is_empty() || !is_events(&read) {
                 true => Err(Miss::broken_off()),
                 false => Ok(read),
             };
@@ -332,6 +341,12 @@ async fn first_event(
             }
         }
     }
+}
+
+/// Whether this can be an answer: all of them are JSON objects.
+fn is_object(body: &[u8]) -> bool {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    body.trim_ascii_start().starts_with(b"{")
 }
 
 /// Whether this can be the beginning of an event stream.
