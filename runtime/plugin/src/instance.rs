@@ -78,7 +78,6 @@ impl Template {
         error: &wasmtime::Error,
     ) -> PluginError {
         let limiter = &store.data().limiter;
-        let limits = self.host.limits();
         let of = |kind, message: String| PluginError::new(&*self.component, kind, message);
         let blame = |kind| match allowed.large {
             true => ErrorKind::TooLarge,

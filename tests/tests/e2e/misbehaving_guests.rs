@@ -569,7 +569,8 @@ async fn a_guest_that_times_out_again_and_again_is_left_alone() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_text_that_is_too_long_for_a_policy_is_refused_alone_and_says_so() {
     let world = World::with(setup()).await;
-    load(&world, "loop-rule", &guests::policy(&Deed::Loops)).await;
+    let looping = guests::policy_at(Rule::Content, &Deed::Loops);
+    load(&world, "loop-rule", &looping).await;
     let management = world.management();
     management
         .policy("attached", "loop-rule", ALICE, json!({}))
