@@ -10,7 +10,7 @@ use anyhow::bail;
 /// Makes a file of this mode that is not there yet.
 ///
 /// # Errors
-/// It is there already, or cannot be made.
+/// It is there already, its folder is not, or it cannot be made.
 pub(crate) fn create(file: &Path, mode: u32) -> anyhow::Result<File> {
     let made = OpenOptions::new()
         .write(true)
@@ -23,6 +23,13 @@ pub(crate) fn create(file: &Path, mode: u32) -> anyhow::Result<File> {
             bail!(
                 "{} is there already and is not written over",
                 file.display()
+            )
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let folder = file.parent().unwrap_or(file);
+            bail!(
+                "the folder {} is not there; make it first",
+                folder.display()
             )
         }
         Err(error) => Err(error.into()),
@@ -45,5 +52,19 @@ mod tests {
             "{error}"
         );
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "kept");
+    }
+
+    #[test]
+    fn a_folder_that_is_missing_is_named_and_not_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = folder.path().join("2026");
+        let error = create(&missing.join("x.csv"), 0o600).unwrap_err();
+        let error = error.to_string();
+        let named = format!("{} is not there", missing.display());
+        assert!(
+            error.contains(&named) && !error.contains("os error"),
+            "{error}"
+        );
+        assert!(!missing.exists());
     }
 }

@@ -286,13 +286,15 @@ pub(crate) fn response_errors(error: &ApiError) -> (Vec<u8>, Vec<u8>) {
     (told, failed)
 }
 
-/// The code of a failed response. Codex sends the whole turn again unless it knows the code as final, so what would fail
-/// again says `invalid_prompt`; the `error` event before it has the true code.
+/// The code of a failed response. Codex sends the whole turn again unless it knows the code as final, so what a vendor would
+/// be asked in vain again says `invalid_prompt`; the `error` event before it has the true code. A key that is revoked is
+/// no fault of the prompt: the turn that is sent again gets 401 before a vendor is asked, and Codex shows that.
 fn failed_code(row: &Row, kind: ErrorKind) -> &'static str {
     match kind {
-        ErrorKind::QuotaExceeded | ErrorKind::WalletEmpty | ErrorKind::ContextLength => {
-            row.responses.2
-        }
+        ErrorKind::QuotaExceeded
+        | ErrorKind::WalletEmpty
+        | ErrorKind::ContextLength
+        | ErrorKind::InvalidKey => row.responses.2,
         _ if row.permanent || row.responses.0 == 400 => "invalid_prompt",
         _ => row.responses.2,
     }

@@ -317,6 +317,27 @@ mod tests {
         assert_eq!(usage, Some(expected));
     }
 
+    /// Vendors of Messages tell it as a sum, once more in parts by how long it is kept, and all of it in each event.
+    #[test]
+    fn a_cache_write_told_as_a_sum_and_in_parts_and_again_in_a_later_event_is_counted_once() {
+        let usage = r#"{"input_tokens":7,"cache_read_input_tokens":100,"cache_creation_input_tokens":50,
+            "cache_creation":{"ephemeral_5m_input_tokens":20,"ephemeral_1h_input_tokens":30},"output_tokens":9}"#;
+        let mut told = Told::default();
+        for event in 1..=3 {
+            let usage = Raw::new(usage.as_bytes());
+            told.take(Operation::Messages, usage, &UsageHints::default());
+            let expected = Usage {
+                input: 7,
+                cache_read: 100,
+                cache_write_5m: 20,
+                cache_write_1h: 30,
+                output: 9,
+                ..Usage::default()
+            };
+            assert_eq!(told.usage(), Some(expected), "after event {event}");
+        }
+    }
+
     #[test]
     fn cache_writes_without_a_split_are_never_free() {
         for split in [

@@ -8,45 +8,42 @@ use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
 
+use crate::calls;
+
 /// The files that the engine writes.
 #[derive(Debug)]
 pub(crate) struct Disk {
     log: File,
+    path: PathBuf,
     /// Values too large for the log lie here, one file each, written once.
     blobs: PathBuf,
     synced: Mutex<HashSet<OsString>>,
-    /// How often the disk was waited for.
-    #[cfg(test)]
-    pub(crate) syncs: std::sync::atomic::AtomicUsize,
 }
 
 impl Disk {
     /// The files of the engine in `path`, which it has opened before.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        let blobs = path.join("blobs");
+        let (blobs, path) = (path.join("blobs"), path.join("db"));
         Ok(Self {
-            log: File::open(path.join("db"))?,
+            log: File::open(&path)?,
+            path,
             blobs,
             synced: Mutex::default(),
-            #[cfg(test)]
-            syncs: std::sync::atomic::AtomicUsize::new(0),
         })
     }
 
     /// Waits until the disk has everything that was flushed before.
     pub(crate) fn sync(&self) -> io::Result<()> {
-        self.log.sync_data()?;
-        #[cfg(test)]
-        self.syncs
-            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        calls::sync_data(&self.log, &self.path)?;
         let mut synced = self.synced.lock();
         let mut present = HashSet::new();
         let mut grew = false;
         for entry in fs::read_dir(&self.blobs)? {
             let name = entry?.file_name();
             if !synced.contains(&name) {
-                match File::open(self.blobs.join(&name)) {
-                    Ok(blob) => blob.sync_all()?,
+                let path = self.blobs.join(&name);
+                match File::open(&path) {
+                    Ok(blob) => calls::sync_all(&blob, &path)?,
                     // The engine removes blobs that nothing refers to any more.
                     Err(error) if error.kind() == ErrorKind::NotFound => continue,
                     Err(error) => return Err(error),
@@ -56,7 +53,7 @@ impl Disk {
             present.insert(name);
         }
         if grew {
-            File::open(&self.blobs)?.sync_all()?;
+            calls::sync_folder(&self.blobs)?;
         }
         *synced = present;
         Ok(())

@@ -7,7 +7,8 @@ use crate::error::StoreError;
 
 /// What a commit survives.
 ///
-/// Measured on two busy cores with ext4 on a virtual disk (`examples/journal_rate.rs`, `examples/commit_cost.rs`):
+/// Measured on two busy cores with ext4 on a virtual disk that took milliseconds for an `fdatasync`
+/// (`examples/journal_rate.rs`, `examples/commit_cost.rs`):
 ///
 /// | | `PowerLoss` | `Process` |
 /// |---|---|---|
@@ -16,7 +17,9 @@ use crate::error::StoreError;
 /// | group commit of 100 rows, on the writer thread (p50) | 3.4 ms | 0.3 ms |
 /// | change of a record, e.g. of an account | as a group commit | as a group commit |
 ///
-/// So safety from a power failure costs a worker nothing; it costs the writer thread the disk's own time.
+/// So safety from a power failure costs a worker nothing; it costs the writer thread the disk's own time for an
+/// `fdatasync`. Where the disk of a virtual machine answers at once there is no difference (`docs/bench.md`: 0.3 ms for
+/// a group commit either way, on such a one), and what outlives a power failure is then up to the host.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
     /// A killed process, and a lost disk cache: each group commit ends with `fdatasync` of journal and engine (the

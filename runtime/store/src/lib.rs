@@ -18,6 +18,7 @@ pub mod audit;
 pub mod backup;
 mod batch;
 mod blocks;
+mod calls;
 mod crc;
 mod disk;
 mod engine;

@@ -96,6 +96,51 @@ fn a_flipped_byte_anywhere_is_harmless_or_refused_but_never_loses_a_row_in_silen
     );
 }
 
+#[test]
+fn a_flipped_byte_of_a_file_beside_the_log_is_harmless_or_refused_with_a_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    let (good, bad) = (folder.path().join("good"), folder.path().join("bad"));
+    fill(&good);
+    let (mut refused, mut harmless) = (0, 0);
+    for entry in fs::read_dir(&good).unwrap().map(Result::unwrap) {
+        let name = entry.file_name();
+        if entry.file_type().unwrap().is_dir() || name == "db" {
+            continue;
+        }
+        let bytes = fs::read(entry.path()).unwrap();
+        let turns = bytes.len().min(24);
+        for turn in 0..turns {
+            let place = bytes.len() * turn / turns;
+            copy(&good, &bad);
+            let mut flipped = bytes.clone();
+            flipped[place] ^= 0x5a;
+            fs::write(bad.join(&name), flipped).unwrap();
+            match intact(&bad) {
+                Ok(all) => {
+                    assert!(
+                        all,
+                        "{name:?}, byte {place}: rows are gone and nobody said so"
+                    );
+                    harmless += 1;
+                }
+                Err(error) => {
+                    let told = error.to_string();
+                    assert!(
+                        told.contains("estore a backup"),
+                        "{name:?}, byte {place}: {told}"
+                    );
+                    refused += 1;
+                }
+            }
+            fs::remove_dir_all(&bad).unwrap();
+        }
+    }
+    assert!(
+        refused > 0 && harmless > 0,
+        "refused {refused}, harmless {harmless}"
+    );
+}
+
 type Harm<'a> = &'a dyn Fn(&Path);
 
 #[test]

@@ -166,6 +166,13 @@ async fn revoking_lets_live_streams_end_by_themselves_and_kill_ends_them_in_thei
             let text = String::from_utf8(got).unwrap();
             if kill {
                 assert!(text.contains("revoked"), "{}: {text}", endpoint.path);
+                if endpoint.operation == "responses" {
+                    let told = tollgate_tests::recordings::events(&text);
+                    let last = told.last().unwrap();
+                    assert_eq!(last["type"], "response.failed", "{text}");
+                    let code = &last["response"]["error"]["code"];
+                    assert_eq!(code, "invalid_api_key", "no fault of the prompt: {text}");
+                }
                 let id = head.header("x-request-id").unwrap();
                 let row = world.management().row_of(id).await;
                 assert_eq!(row.text("error"), "key-revoked", "{}", row.0);

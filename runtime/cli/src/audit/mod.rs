@@ -29,8 +29,18 @@ pub(crate) fn run(place: &Place, command: &Audit) -> anyhow::Result<ExitCode> {
             match output {
                 // It is a file for programs either way.
                 None => report::json(&made)?,
-                Some(file) => keep(&made, file)
-                    .with_context(|| format!("the checkpoint in {}", file.display()))?,
+                Some(file) => {
+                    keep(&made, file)
+                        .with_context(|| format!("the checkpoint in {}", file.display()))?;
+                    match place.json {
+                        true => report::json(&made)?,
+                        false => report::print(&format!(
+                            "Checkpoint of the audit log up to entry {}, written to {}.\n",
+                            report::text(&made, "sequence"),
+                            file.display()
+                        ))?,
+                    }
+                }
             }
             Ok(ExitCode::SUCCESS)
         }

@@ -33,7 +33,17 @@ fn the_log_is_listed_verified_and_signed() {
     );
     let made: Value = serde_json::from_str(&place.fine(&["audit", "checkpoint"])).unwrap();
     assert_eq!(made["sequence"], 5, "the key for it was made");
-    place.fine(&["audit", "checkpoint", "--output", "kept.json"]);
+    let said = place.fine(&["audit", "checkpoint", "--output", "kept.json"]);
+    assert!(said.contains("entry 5, written to kept.json"), "{said}");
+    let told = place.json(&["audit", "checkpoint", "--output", "told.json"]);
+    let written = std::fs::read_to_string(place.folder.path().join("told.json")).unwrap();
+    assert_eq!(told, serde_json::from_str::<Value>(&written).unwrap());
+    let nowhere = place.fails(&["audit", "checkpoint", "--output", "2026/kept.json"]);
+    assert!(
+        nowhere.contains("the folder 2026 is not there"),
+        "{nowhere}"
+    );
+    assert!(!place.folder.path().join("2026").exists());
     // One that is there is not replaced.
     let there = place.fails(&["audit", "checkpoint", "--output", "kept.json"]);
     assert!(there.contains("kept.json is there already"), "{there}");

@@ -72,10 +72,18 @@ impl Place {
 
     /// Starts a gateway that must end by itself, and not well, before it serves; its standard error.
     pub(crate) fn fails_to_serve(&self) -> String {
+        match self.may_serve() {
+            Ok(_) => panic!("it serves"),
+            Err(said) => said,
+        }
+    }
+
+    /// Starts a gateway that may end by itself, but then not well: its standard error.
+    pub(crate) fn may_serve(&self) -> Result<Server, String> {
         let _ = std::fs::remove_file(self.data("addresses.json"));
         let mut command = self.command(&["serve"]);
         let child = command
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
@@ -87,9 +95,12 @@ impl Place {
                 let mut text = String::new();
                 let mut said = server.0.stderr.take().unwrap();
                 said.read_to_string(&mut text).unwrap();
-                return text;
+                return Err(text);
             }
-            assert!(began.elapsed() < PATIENCE, "it goes on");
+            if self.data("addresses.json").exists() {
+                return Ok(server);
+            }
+            assert!(began.elapsed() < PATIENCE, "it neither serves nor ends");
             std::thread::sleep(Duration::from_millis(10));
         }
     }

@@ -232,34 +232,47 @@ fn a_stream_ends_in_the_failure_events_of_its_dialect() {
     }
 }
 
+/// The code of the failed response that a stream ends with.
+fn code(kind: ErrorKind) -> String {
+    let events = stream_error(
+        Dialect::OpenaiResponses,
+        &ApiError::new(kind, ""),
+        "",
+        &StreamPosition::default(),
+    );
+    let text = String::from_utf8(events.to_vec()).unwrap();
+    let failed: Value = serde_json::from_str(
+        text.lines()
+            .rfind(|line| !line.is_empty())
+            .unwrap()
+            .strip_prefix("data: ")
+            .unwrap(),
+    )
+    .unwrap();
+    failed["response"]["error"]["code"]
+        .as_str()
+        .unwrap()
+        .to_owned()
+}
+
+#[test]
+fn a_key_that_is_revoked_in_a_stream_is_not_told_as_a_fault_of_the_prompt() {
+    let error = ApiError::new(ErrorKind::InvalidKey, "the API key was revoked");
+    assert_eq!(code(ErrorKind::InvalidKey), "invalid_api_key");
+    let (told, failed) = response_errors(&error);
+    for error in [told, failed] {
+        let error: Value = serde_json::from_slice(&error).unwrap();
+        assert_eq!(error["code"], "invalid_api_key");
+        assert_eq!(error["message"], "the API key was revoked");
+    }
+}
+
 #[test]
 fn codex_does_not_repeat_what_would_fail_again() {
-    let code = |kind| {
-        let events = stream_error(
-            Dialect::OpenaiResponses,
-            &ApiError::new(kind, ""),
-            "",
-            &StreamPosition::default(),
-        );
-        let text = String::from_utf8(events.to_vec()).unwrap();
-        let failed: Value = serde_json::from_str(
-            text.lines()
-                .rfind(|line| !line.is_empty())
-                .unwrap()
-                .strip_prefix("data: ")
-                .unwrap(),
-        )
-        .unwrap();
-        failed["response"]["error"]["code"]
-            .as_str()
-            .unwrap()
-            .to_owned()
-    };
     for kind in [
         ErrorKind::DeniedByPolicy,
         ErrorKind::UpstreamRejected,
         ErrorKind::ContentFiltered,
-        ErrorKind::InvalidKey,
     ] {
         assert_eq!(code(kind), "invalid_prompt");
     }

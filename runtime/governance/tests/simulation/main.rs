@@ -11,9 +11,9 @@ mod restart;
 mod traffic;
 mod world;
 
-use world::World;
+use world::{Calendar, World};
 
-fn run(seed: u64, start: &str, zones: &[&str], steps: u32) {
+fn run(seed: u64, start: &str, zones: &[&str], steps: u32, calendar: &Calendar) {
     println!("seed {seed}, from {start}");
     let mut world = World::new(seed, start, zones, 3_000);
     for step in 0..steps {
@@ -40,17 +40,53 @@ fn run(seed: u64, start: &str, zones: &[&str], steps: u32) {
     world.finish();
     world.audit();
     println!("seed {seed}: {}", world.summary());
-    world.assert_was_worth_it();
+    world.assert_was_worth_it(calendar);
 }
 
 #[test]
 fn weeks_of_spring_with_every_change_keep_every_limit_and_every_micro_unit() {
-    let zones = ["Europe/Berlin", "Asia/Beirut", "Pacific/Auckland", "UTC"];
-    run(20_260_301, "2026-03-20T06:00:00Z", &zones, 90_000);
+    let zones = ["Asia/Beirut", "UTC", "Europe/Berlin", "Pacific/Auckland"];
+    let calendar = Calendar {
+        days: &[23, 24],
+        months: &[28, 30, 31],
+    };
+    run(
+        20_260_301,
+        "2026-02-20T06:00:00Z",
+        &zones,
+        90_000,
+        &calendar,
+    );
 }
 
 #[test]
 fn weeks_of_autumn_with_every_change_keep_every_limit_and_every_micro_unit() {
     let zones = ["America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"];
-    run(20_261_020, "2026-10-20T06:00:00Z", &zones, 90_000);
+    let calendar = Calendar {
+        days: &[24, 25],
+        months: &[30, 31],
+    };
+    run(
+        20_261_020,
+        "2026-10-20T06:00:00Z",
+        &zones,
+        90_000,
+        &calendar,
+    );
+}
+
+#[test]
+fn weeks_of_a_leap_year_with_every_change_keep_every_limit_and_every_micro_unit() {
+    let zones = ["Asia/Kathmandu", "Pacific/Auckland", "Africa/Cairo"];
+    let calendar = Calendar {
+        days: &[24],
+        months: &[29, 31],
+    };
+    run(
+        20_280_229,
+        "2028-02-16T06:00:00Z",
+        &zones,
+        90_000,
+        &calendar,
+    );
 }

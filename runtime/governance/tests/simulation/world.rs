@@ -60,6 +60,14 @@ pub(crate) struct Counts {
     pub(crate) audits: u64,
 }
 
+/// What must be passed, with requests in it.
+pub(crate) struct Calendar {
+    /// Days of so many hours.
+    pub(crate) days: &'static [u64],
+    /// Months of so many days, to their ends.
+    pub(crate) months: &'static [u64],
+}
+
 pub(crate) struct World {
     pub(crate) rng: Rng,
     pub(crate) clock: Clock,
@@ -169,8 +177,9 @@ impl World {
         self.clock.true_ms += self.rng.below(most);
         let now = self.clock.now();
         let zone = &self.zones[self.zone];
-        self.days.see(self.counters.day(now), zone);
-        self.months.see(self.counters.month(now), zone);
+        let admitted = self.counts.admitted;
+        self.days.see(self.counters.day(now), zone, admitted);
+        self.months.see(self.counters.month(now), zone, admitted);
     }
 
     pub(crate) fn set_clock_back(&mut self) {
@@ -189,14 +198,26 @@ impl World {
     }
 
     pub(crate) fn summary(&self) -> String {
-        let (days, months) = (self.days.seen, self.months.seen);
-        format!("{days} days, {months} months, {:?}", self.counts)
+        let (days, months) = (&self.days, &self.months);
+        format!(
+            "{} days (by hours: {:?}; {} into another zone), {} months (by days: {:?}), {:?}",
+            days.seen, days.passed, days.rezoned, months.seen, months.passed, self.counts
+        )
     }
 
-    /// A simulation in which nothing happens proves nothing.
-    pub(crate) fn assert_was_worth_it(&self) {
+    /// A simulation in which nothing happens proves nothing, and one that its clock leads past what is odd in calendars only
+    /// proves that nothing odd happened.
+    pub(crate) fn assert_was_worth_it(&self, calendar: &Calendar) {
         let counts = &self.counts;
         assert!(self.days.seen > 20 && self.months.seen >= 2);
+        for hours in calendar.days {
+            let passed = self.days.passed.contains_key(hours);
+            assert!(passed, "no day of {hours} hours");
+        }
+        for days in calendar.months {
+            let passed = self.months.passed.contains_key(days);
+            assert!(passed, "no month of {days} days");
+        }
         for (what, count, least) in [
             ("admitted", counts.admitted, 10_000),
             ("refused by a limit", counts.refused_by_limit, 1_000),
@@ -210,6 +231,7 @@ impl World {
             ("recovered", counts.recovered, 10),
             ("set back", counts.set_back, 5),
             ("zones", counts.zones, 3),
+            ("midnights into another zone", self.days.rezoned.into(), 3),
             ("granted", counts.granted, 100),
             ("expired", counts.expired, 10),
         ] {

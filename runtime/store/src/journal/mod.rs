@@ -6,6 +6,8 @@
 
 mod frame;
 mod lane;
+#[cfg(test)]
+mod order;
 mod pool;
 mod recover;
 mod segment;

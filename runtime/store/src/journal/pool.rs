@@ -1,7 +1,6 @@
 //! The files of the journal: spare segments, made ahead of time.
 
 use std::collections::VecDeque;
-use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,6 +10,7 @@ use parking_lot::Mutex;
 
 use super::segment::{SUFFIX, Segment};
 use super::{JournalError, JournalOptions};
+use crate::calls;
 use crate::engine::Durability;
 use crate::space;
 
@@ -166,7 +166,7 @@ impl Pool {
     /// Removes a segment of which nothing is needed any more.
     pub(crate) fn remove(&self, segment: &Segment) -> io::Result<()> {
         // Not there any more is as good; and a failure must not be counted as room.
-        match fs::remove_file(&segment.path) {
+        match calls::remove(&segment.path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
@@ -180,7 +180,7 @@ impl Pool {
     pub(crate) fn clear(&self) -> io::Result<()> {
         let mut state = self.state.lock();
         while let Some(spare) = state.spares.pop_front() {
-            fs::remove_file(&spare.path)?;
+            calls::remove(&spare.path)?;
             state.files -= 1;
         }
         Ok(())

@@ -10,7 +10,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map;
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use tollgate_governance::{Entry, Ledger, LedgerError, UsageDecodeError, UsageRow};
@@ -21,6 +21,7 @@ use super::frame::{self, Kind};
 use super::pool::Pool;
 use super::segment::{self, FIRST, SUFFIX};
 use crate::batch::UsageBatch;
+use crate::calls;
 use crate::engine::{Durability, Order, Store, Table, Visit};
 use crate::error::StoreError;
 use crate::ledger;
@@ -130,13 +131,13 @@ pub(super) fn open(
         store.delete(Table::Meta, OPEN)?;
     }
     for path in &files {
-        fs::remove_file(path)?;
+        calls::remove(path)?;
     }
     if folder.join(ABANDONED).exists() {
         fs::remove_file(folder.join(ABANDONED))?;
     }
     if durable {
-        File::open(folder)?.sync_all()?;
+        calls::sync_folder(folder)?;
     }
     Ok((pool, recovery))
 }

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
 
+use crate::calls;
 use crate::crc::crc32;
 
 /// Where records begin: a page of its own for the head, as it is written by another thread.
@@ -63,9 +64,9 @@ impl Segment {
     ) -> io::Result<Self> {
         let draft = path.with_extension("new");
         let made = Self::begin(&draft, number, size, boot, durable).and_then(|file| {
-            fs::rename(&draft, &path)?;
+            calls::rename(&draft, &path)?;
             if durable && let Some(folder) = path.parent() {
-                File::open(folder)?.sync_all()?;
+                calls::sync_folder(folder)?;
             }
             Ok(file)
         });
@@ -99,7 +100,7 @@ impl Segment {
         page[NOTE as usize..NOTE as usize + 16].copy_from_slice(&note(FIRST));
         file.write_all_at(&page, 0)?;
         if durable {
-            file.sync_all()?;
+            calls::sync_all(&file, path)?;
         }
         Ok(file)
     }
@@ -123,7 +124,7 @@ impl Segment {
         if written == self.synced.load(Ordering::Relaxed) {
             return Ok(());
         }
-        self.file.sync_data()?;
+        calls::sync_data(&self.file, &self.path)?;
         self.synced.store(written, Ordering::Relaxed);
         // Reaches the disk with the next sync; an older note is only more careful.
         self.file.write_all_at(&note(written), NOTE)

@@ -161,3 +161,29 @@ fn what_is_written_of_keys_is_written_once_and_goes_with_them() {
     control.tend_at(7_200);
     assert_eq!(noted(), []);
 }
+
+/// A request that is under way notes the use of its key when the key is long revoked; what is then written down is the time,
+/// and nothing that a later start could take for the key.
+#[test]
+fn a_use_that_is_written_down_after_the_revocation_does_not_bring_the_key_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let control = open(folder.path());
+    let issued = key(&control, "root");
+    let id = issued.view.id.to_string();
+    let mac = control.hasher().mac(issued.key.expose());
+    let late = control.snapshot().accounts.find(&mac).unwrap();
+    control.operator().revoke_key(&id, false).unwrap();
+    let at = now_ms();
+    late.used_at(at);
+    drop(late);
+    control.note_keys_used();
+    assert!(!known(&control, issued.key.expose()));
+    end(control);
+    let control = open(folder.path());
+    let view = control.operator().key(&id).unwrap();
+    assert_eq!(
+        (view.state, view.last_used_ms),
+        (KeyState::Revoked, Some(at))
+    );
+    assert!(!known(&control, issued.key.expose()));
+}

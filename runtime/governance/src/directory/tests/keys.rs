@@ -1,7 +1,9 @@
 //! Making, replacing and revoking keys.
 
 use super::*;
+use crate::calendar::Zone;
 use crate::key::KeyState;
+use crate::ledger::Ledger;
 
 #[test]
 fn a_revoked_key_is_unknown_to_the_next_snapshot_and_stays_so() {
@@ -24,6 +26,32 @@ fn a_revoked_key_is_unknown_to_the_next_snapshot_and_stays_so() {
     // A request that is under way keeps the picture it began with.
     assert!(before.find(&bench.hasher.mac(&token)).is_some());
     assert!(bench.directory.revoke_key("nonsense", 9).is_err());
+}
+
+/// Requests under way keep the caller they began with, and note its use when the key is long gone; so does a row that a
+/// start reads again. A write-back of the whole key would bring it back to life, for this process or for the next.
+#[test]
+fn a_use_that_is_written_back_after_the_revocation_does_not_bring_the_key_back() {
+    let mut bench = Bench::new();
+    bench.account("root", "a").unwrap();
+    let (id, token) = bench.key("root/a");
+    let late = bench.find(&token).unwrap();
+    bench.revoke(id);
+    let revoked = Arc::clone(bench.directory.key(id).unwrap());
+    late.used_at(9_000_000);
+    assert_eq!(bench.directory.last_used(id), Some(9_000_000), "it is told");
+    let row = UsageRow {
+        key: id,
+        admitted_ms: 9_500_000,
+        ..UsageRow::default()
+    };
+    let counters = Counters::new(Zone::utc(), Ledger::default());
+    bench.directory.seed(&counters, &row, 9_600_000);
+    assert_eq!(bench.directory.last_used(id), Some(9_500_000));
+    assert!(bench.find(&token).is_none());
+    assert_eq!(bench.directory.key(id), Some(&revoked));
+    let again = bench.reloaded().snapshot();
+    assert!(again.find(&bench.hasher.mac(&token)).is_none());
 }
 
 #[test]

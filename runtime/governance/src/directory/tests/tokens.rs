@@ -116,6 +116,26 @@ fn tokens_survive_a_restart_with_when_they_were_last_shown() {
     assert_eq!(lets_in(&bench, &revoked, 8_000), None);
 }
 
+/// The last use of a token is written down in its record, which also says that it is revoked.
+#[test]
+fn a_use_that_is_written_back_after_the_revocation_does_not_bring_the_token_back() {
+    let mut bench = tree();
+    let (id, token) = bench.token("root/dept", MANAGE).unwrap();
+    lets_in(&bench, &token, 7_000);
+    let changes = bench.directory.revoke_token(id, 8_000).unwrap();
+    bench.directory.apply(&changes);
+    let used = bench.directory.tokens_used();
+    assert_eq!(used.len(), 1, "its use is written down all the same");
+    bench.directory.apply(&used);
+    for _ in 0..2 {
+        assert_eq!(lets_in(&bench, &token, 9_000), None);
+        let record = bench.directory.token(id).unwrap();
+        assert_eq!(record.revoked_ms, Some(8_000));
+        assert_eq!(record.last_used_ms, Some(7_000));
+        bench.directory = bench.reloaded();
+    }
+}
+
 #[test]
 fn a_token_of_an_account_that_is_not_there_does_not_load() {
     let mut bench = tree();
