@@ -19,7 +19,7 @@ from anthropic.types import ErrorResponse, Message, MessageCreateParams, RawMess
 from openai.types.chat import ChatCompletion, ChatCompletionChunk, CompletionCreateParams
 from openai.types.responses import Response, ResponseCreateParams, ResponseStreamEvent
 
-from sdk_types import alternatives, literals, misfits
+from sdk_types import alternatives, literals, misfits, plain
 
 TYPES = {
     "requests": {"chat": CompletionCreateParams, "responses": ResponseCreateParams, "messages": MessageCreateParams},
@@ -141,15 +141,6 @@ def streamed(dialect, *answer):
     with client.responses.stream(model="m", input="?") as stream:
         last = collections.deque(stream, maxlen=1).pop()
         return last.response
-
-
-def plain(value):
-    """As JSON, without what is null: an SDK writes null for what nobody told."""
-    if isinstance(value, pydantic.BaseModel):
-        value = value.to_dict(mode="json")
-    if isinstance(value, dict):
-        return {name: plain(inner) for name, inner in value.items() if inner is not None and not name.startswith("parsed")}
-    return [plain(inner) for inner in value] if isinstance(value, list) else value
 
 
 def told_by_chat(events):

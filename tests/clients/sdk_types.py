@@ -132,3 +132,12 @@ def misfits_of_object(shape, value, place):
         elif not open_ended:
             found.append((f"{place}.{name}", f"unknown to {shape.__name__}"))
     return found
+
+
+def plain(value):
+    """As JSON, without what is null: an SDK writes null for what nobody told."""
+    if isinstance(value, pydantic.BaseModel):
+        value = value.to_dict(mode="json", warnings=False)
+    if isinstance(value, dict):
+        return {name: plain(inner) for name, inner in value.items() if inner is not None and not name.startswith("parsed")}
+    return [plain(inner) for inner in value] if isinstance(value, list) else value

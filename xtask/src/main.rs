@@ -24,6 +24,8 @@ mod run;
 mod surface;
 mod test;
 mod tools;
+#[cfg(test)]
+mod traps;
 mod unsafety;
 mod vendors;
 mod wit;

@@ -236,23 +236,24 @@ fn say(body: &Value, asked: &str, outputs: &[String], rounds: bool) -> Say {
     }
 }
 
-/// The tool that takes a structured answer: the one that must be called, or Claude Code's own.
+/// The tool that takes a structured answer: the agents' own, or the one that must be called.
 fn tool_for_an_object(body: &Value, asked: &str) -> Option<String> {
-    const OF_CLAUDE_CODE: &str = "StructuredOutput";
+    /// Claude Code and opencode call it the same.
+    const OF_AGENTS: &str = "StructuredOutput";
     let tools = body["tools"].as_array()?;
     let name = |tool: &Value| {
         let name = tool["name"].as_str();
         name.or_else(|| tool["function"]["name"].as_str())
             .map(str::to_owned)
     };
+    let own = tools.iter().filter_map(name).find(|n| n == OF_AGENTS);
     let choice = &body["tool_choice"];
     if choice == "required" || choice["type"] == "any" {
-        return name(tools.first()?);
+        return own.or_else(|| tools.first().and_then(name));
     }
     if choice["type"] == "tool" || choice["type"] == "function" {
         return name(choice);
     }
-    let own = tools.iter().filter_map(name).find(|n| n == OF_CLAUDE_CODE);
     own.filter(|_| asked.contains("OBJECT_PLEASE"))
 }
 

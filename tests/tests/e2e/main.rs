@@ -7,6 +7,7 @@
 
 mod audit;
 mod bad_input;
+mod behind_a_proxy;
 mod boundaries;
 mod bridge;
 mod budgets;

@@ -8,6 +8,7 @@ mod golden;
 mod grammar;
 mod grammar_responses;
 mod last_words;
+mod next_turn;
 mod plain;
 mod reasoning;
 mod recordings;

@@ -1,5 +1,7 @@
 //! What an answer says, read the plain way: from a tree, one dialect at a time, without the bridge.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 use tollgate_dialect::{Aggregator, Dialect, Operation, Usage, UsageHints, read_usage};
 
@@ -16,8 +18,43 @@ pub(crate) struct Summary {
     pub(crate) calls: Vec<(String, String, Value)>,
     pub(crate) stop: &'static str,
     pub(crate) usage: Option<Usage>,
-    /// Addresses of the sources.
-    pub(crate) sources: Vec<String>,
+    pub(crate) sources: Vec<Source>,
+    /// Id and name of the files that are cited by an id.
+    pub(crate) files: Vec<(String, String)>,
+    /// Token, probability, bytes and the other likely tokens, as they were told.
+    pub(crate) logprobs: Vec<Value>,
+    /// What of the reasoning only its maker can read, in its order.
+    pub(crate) opaque: Vec<Opaque>,
+    /// Whether there is reasoning that its maker did not sign.
+    pub(crate) unsigned: bool,
+}
+
+/// A page that is cited.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Source {
+    pub(crate) url: String,
+    pub(crate) title: String,
+    /// The stretch of the text that it stands behind: of Messages the whole block.
+    pub(crate) stretch: String,
+}
+
+/// What a vendor signed or encrypted: out of every seal that was put around it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Opaque {
+    /// `signature`, `redacted` or `item`.
+    pub(crate) kind: String,
+    /// Byte for byte; of an item its id, a line feed, its encrypted content.
+    pub(crate) payload: String,
+}
+
+impl Opaque {
+    /// What nobody but its maker may be shown.
+    pub(crate) fn secret(&self) -> &str {
+        match self.kind.as_str() {
+            "item" => self.payload.split_once('\n').unwrap().1,
+            _ => &self.payload,
+        }
+    }
 }
 
 pub(crate) fn operation(dialect: Dialect) -> Operation {
@@ -44,7 +81,7 @@ fn string(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-fn items(value: &Value) -> &[Value] {
+pub(crate) fn items(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
@@ -80,7 +117,56 @@ fn empty() -> Summary {
         stop: "turn",
         usage: None,
         sources: Vec::new(),
+        files: Vec::new(),
+        logprobs: Vec::new(),
+        opaque: Vec::new(),
+        unsigned: false,
     }
+}
+
+/// Takes what was sealed out of `tg1.<family>.<kind>.<base64url>`, however often it was sealed.
+fn unsealed(kind: &str, payload: &str) -> Opaque {
+    let sealed = match kind {
+        "item" => payload.split_once('\n').unwrap().1,
+        _ => payload,
+    };
+    let Some(sealed) = sealed.strip_prefix("tg1.") else {
+        return Opaque {
+            kind: kind.to_owned(),
+            payload: payload.to_owned(),
+        };
+    };
+    let parts: Vec<&str> = sealed.splitn(3, '.').collect();
+    assert_eq!(parts[0], "maker", "it names who made it");
+    let inner = URL_SAFE_NO_PAD.decode(parts[2]).unwrap();
+    unsealed(parts[1], &String::from_utf8(inner).unwrap())
+}
+
+impl Summary {
+    /// A thought: its text, and what only its maker can read, if it has any.
+    fn think(&mut self, text: &str, kind: &str, payload: Option<String>) {
+        self.reasoning += text;
+        match payload.map(|payload| unsealed(kind, &payload)) {
+            Some(opaque) if opaque.kind != "plain" => self.opaque.push(opaque),
+            Some(_) => self.unsigned = true,
+            None => self.unsigned |= !text.is_empty(),
+        }
+    }
+
+    /// A citation of a page in the manner of both of OpenAI's dialects.
+    fn cite(&mut self, page: &Value, text: &str) {
+        let place = |name: &str| usize::try_from(page[name].as_u64().unwrap_or(0)).unwrap();
+        let (start, end) = (place("start_index"), place("end_index"));
+        self.sources.push(Source {
+            url: string(&page["url"]),
+            title: string(&page["title"]),
+            stretch: text.chars().take(end).skip(start).collect(),
+        });
+    }
+}
+
+fn some(value: &Value) -> Option<&str> {
+    value.as_str().filter(|text| !text.is_empty())
 }
 
 fn chat(answer: &Value) -> Summary {
@@ -95,12 +181,10 @@ fn chat(answer: &Value) -> Summary {
         }
     }
     summary.refusal = string(&message["refusal"]);
-    let reasoning = string(&message["reasoning_content"]);
-    summary.reasoning += &if reasoning.is_empty() {
-        string(&message["reasoning"])
-    } else {
-        reasoning
-    };
+    let reasoning = some(&message["reasoning_content"]).or(some(&message["reasoning"]));
+    summary.reasoning += reasoning.unwrap_or_default();
+    summary.unsigned = !summary.reasoning.is_empty();
+    summary.logprobs = items(&choice["logprobs"]["content"]).to_vec();
     for call in items(&message["tool_calls"]) {
         let (name, input) = if call["custom"].is_object() {
             (&call["custom"]["name"], call["custom"]["input"].clone())
@@ -115,10 +199,10 @@ fn chat(answer: &Value) -> Summary {
             .calls
             .push((string(&call["id"]), string(name), input));
     }
-    summary.sources = items(&message["annotations"])
-        .iter()
-        .map(|annotation| string(&annotation["url_citation"]["url"]))
-        .collect();
+    let text = summary.text.clone();
+    for annotation in items(&message["annotations"]) {
+        summary.cite(&annotation["url_citation"], &text);
+    }
     summary.stop = match choice["finish_reason"].as_str() {
         Some("length") => "length",
         Some("content_filter") => "filter",
@@ -136,20 +220,33 @@ fn responses(answer: &Value) -> Summary {
                 for part in items(&item["content"]) {
                     summary.text += &string(&part["text"]);
                     summary.refusal += &string(&part["refusal"]);
+                    summary.logprobs.extend_from_slice(items(&part["logprobs"]));
                     for annotation in items(&part["annotations"]) {
-                        if annotation["type"] == "url_citation" {
-                            summary.sources.push(string(&annotation["url"]));
+                        match annotation["type"].as_str() {
+                            Some("url_citation") => {
+                                summary.cite(annotation, &string(&part["text"]))
+                            }
+                            Some("file_citation") => summary.files.push((
+                                string(&annotation["file_id"]),
+                                string(&annotation["filename"]),
+                            )),
+                            _ => {}
                         }
                     }
                 }
             }
             Some("reasoning") => {
-                for part in items(&item["summary"])
+                let texts = items(&item["summary"])
                     .iter()
-                    .chain(items(&item["content"]))
-                {
-                    summary.reasoning += &string(&part["text"]);
-                }
+                    .chain(items(&item["content"]));
+                let text: String = texts.map(|part| string(&part["text"])).collect();
+                let id = string(&item["id"]);
+                let encrypted = some(&item["encrypted_content"]);
+                summary.think(
+                    &text,
+                    "item",
+                    encrypted.map(|encrypted| format!("{id}\n{encrypted}")),
+                );
             }
             Some("function_call") => summary.calls.push((
                 string(&item["call_id"]),
@@ -181,17 +278,26 @@ fn messages(answer: &Value) -> Summary {
             Some("text") => {
                 summary.text += &string(&block["text"]);
                 for citation in items(&block["citations"]) {
-                    let url = if citation["url"].is_string() {
-                        &citation["url"]
-                    } else {
-                        &citation["source"]
-                    };
-                    if url.is_string() {
-                        summary.sources.push(string(url));
+                    if let Some(url) = some(&citation["url"]).or(some(&citation["source"])) {
+                        summary.sources.push(Source {
+                            url: url.to_owned(),
+                            title: string(&citation["title"]),
+                            stretch: string(&block["text"]),
+                        });
+                    } else if let Some(id) = some(&citation["file_id"]) {
+                        let name = string(&citation["document_title"]);
+                        summary.files.push((id.to_owned(), name));
                     }
                 }
             }
-            Some("thinking") => summary.reasoning += &string(&block["thinking"]),
+            Some("thinking") => summary.think(
+                &string(&block["thinking"]),
+                "signature",
+                some(&block["signature"]).map(str::to_owned),
+            ),
+            Some("redacted_thinking") => {
+                summary.think("", "redacted", some(&block["data"]).map(str::to_owned));
+            }
             Some("tool_use") => summary.calls.push((
                 string(&block["id"]),
                 string(&block["name"]),

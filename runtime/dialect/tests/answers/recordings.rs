@@ -1,6 +1,8 @@
-//! Real exchanges, where they are at hand, through every direction: all text, tool calls, reasoning, usage and stop
-//! reasons survive, the grammar is kept, and the way back leads to the same answer. Looks in `$TOLLGATE_RECORDINGS`,
-//! else in `shared/recordings` beside the checkout.
+//! Real exchanges, where they are at hand, through every direction: all text, tool calls, reasoning with what only its
+//! maker can read, sources, token probabilities, usage and stop reasons survive where the client's dialect can say them
+//! and are absent where `docs/bridge.md` drops them, the grammar is kept, the way back leads to the same answer, and the
+//! client's next turn brings the vendor its own reasoning. Looks in `$TOLLGATE_RECORDINGS`, else in `shared/recordings`
+//! beside the checkout.
 
 use std::path::PathBuf;
 
@@ -9,6 +11,7 @@ use tollgate_dialect::bridge::Context;
 use tollgate_dialect::{Dialect, first_event_failure};
 
 use super::grammar::{self, End};
+use super::next_turn;
 use super::plain::{self, Summary};
 use super::support::*;
 
@@ -76,7 +79,43 @@ fn plain_context(client: Dialect, vendor: Dialect) -> Context {
     }
 }
 
-/// What of an answer can be said in this dialect.
+/// A client that asks for nothing that it does not get by itself.
+fn modest_context(client: Dialect, vendor: Dialect) -> Context {
+    Context {
+        encrypted_reasoning: false,
+        logprobs: false,
+        ..plain_context(client, vendor)
+    }
+}
+
+/// What is left of an answer where `docs/bridge.md` drops what this dialect has no place for.
+fn left(mut summary: Summary, dialect: Dialect, vendor: Dialect) -> Summary {
+    if dialect == MESSAGES {
+        summary.logprobs.clear();
+    }
+    if dialect == CHAT {
+        // Only the text of the reasoning is kept.
+        summary.opaque.clear();
+        summary.unsigned = !summary.reasoning.is_empty();
+    }
+    // Files have a place in Responses alone, and vendors of Messages know no files but the client's own.
+    if (dialect, vendor) != (RESPONSES, MESSAGES) {
+        summary.files.clear();
+    }
+    summary
+}
+
+/// What is left of that for a client that asked for nothing.
+fn unasked(mut summary: Summary, dialect: Dialect) -> Summary {
+    summary.logprobs.clear();
+    if dialect == RESPONSES {
+        summary.opaque.clear();
+        summary.unsigned = !summary.reasoning.is_empty();
+    }
+    summary
+}
+
+/// An answer as this dialect words it.
 fn sayable(mut summary: Summary, dialect: Dialect) -> Summary {
     if dialect == MESSAGES {
         // A refusal is text here, and its text does not tell why.
@@ -90,6 +129,10 @@ fn sayable(mut summary: Summary, dialect: Dialect) -> Summary {
             if !input.is_object() {
                 *input = serde_json::json!({ "input": input.clone() });
             }
+        }
+        // A source stands behind its whole block.
+        for source in &mut summary.sources {
+            source.stretch.clear();
         }
     } else if let Some(usage) = &mut summary.usage {
         usage.cache_write_5m += usage.cache_write_1h;
@@ -117,6 +160,9 @@ fn same(told: &Summary, arrived: &Summary, dialect: Dialect, name: &str) {
 
 /// Compares what was told with what came back over a client's dialect.
 fn returned(told: &Summary, back: Summary, vendor: Dialect, client: Dialect, name: &str) {
+    // On the way back the client's dialect is the vendor's.
+    let there = left(told.clone(), client, vendor);
+    let told = &left(there, vendor, client);
     let name = format!("{name} and back");
     if client == MESSAGES {
         // Refusals came back as text, and free-form calls as calls of functions: here nobody knows of a request.
@@ -124,6 +170,14 @@ fn returned(told: &Summary, back: Summary, vendor: Dialect, client: Dialect, nam
         same(&told, &sayable(back, MESSAGES), vendor, &name);
     } else {
         same(told, &back, vendor, &name);
+    }
+}
+
+/// A client whose dialect has no place for it gets nothing of what only the maker can read, and nobody gets it bare.
+fn kept_secret(told: &Summary, client: Dialect, sent: &str, name: &str) {
+    assert!(client != CHAT || !sent.contains("\"tg1."), "{name}");
+    for opaque in &told.opaque {
+        assert!(!sent.contains(opaque.secret()), "{name}: {opaque:?}");
     }
 }
 
@@ -143,6 +197,7 @@ fn is_answer(vendor: Dialect, body: &Value) -> bool {
 #[test]
 fn whole_answers_survive_every_direction_there_and_back() {
     let mut crossed = 0;
+    let mut seen = Seen::default();
     let exchanges = exchanges();
     let many = exchanges.len() >= MANY;
     for exchange in exchanges {
@@ -153,6 +208,7 @@ fn whole_answers_survive_every_direction_there_and_back() {
             continue;
         }
         let told = plain::summary(exchange.vendor, body);
+        seen.count(&told);
         for client in DIALECTS
             .into_iter()
             .filter(|client| *client != exchange.vendor)
@@ -166,7 +222,14 @@ fn whole_answers_survive_every_direction_there_and_back() {
             let value: Value = serde_json::from_slice(&there).unwrap();
             grammar::check_whole(client, &value)
                 .unwrap_or_else(|wrong| panic!("{name}: {wrong}\n{value:#}"));
-            same(&told, &plain::summary(client, &value), client, &name);
+            let arrives = left(told.clone(), client, exchange.vendor);
+            same(&arrives, &plain::summary(client, &value), client, &name);
+            kept_secret(&told, client, &value.to_string(), &name);
+            let modest = modest_context(client, exchange.vendor);
+            let modest = whole(&modest, body.to_string().as_bytes()).unwrap();
+            let modest: Value = serde_json::from_slice(&modest).unwrap();
+            let (arrives, modest) = (unasked(arrives, client), plain::summary(client, &modest));
+            same(&arrives, &modest, client, &format!("{name}, unasked"));
             let back = whole(&plain_context(exchange.vendor, client), &there).unwrap();
             let back: Value = serde_json::from_slice(&back).unwrap();
             let back = plain::summary(exchange.vendor, &back);
@@ -175,7 +238,27 @@ fn whole_answers_survive_every_direction_there_and_back() {
         }
     }
     assert!(!many || crossed > 0, "nothing crossed");
-    println!("{crossed} crossings");
+    println!("{crossed} crossings; {seen:?}");
+}
+
+/// How many exchanges had what is rare.
+#[derive(Debug, Default)]
+struct Seen {
+    opaque: usize,
+    unsigned: usize,
+    sources: usize,
+    files: usize,
+    logprobs: usize,
+}
+
+impl Seen {
+    fn count(&mut self, told: &Summary) {
+        self.opaque += usize::from(!told.opaque.is_empty());
+        self.unsigned += usize::from(told.unsigned);
+        self.sources += usize::from(!told.sources.is_empty());
+        self.files += usize::from(!told.files.is_empty());
+        self.logprobs += usize::from(!told.logprobs.is_empty());
+    }
 }
 
 /// Pieces of all sizes, from one byte to several events, others with each seed.
@@ -199,6 +282,7 @@ fn cut_anywhere(mut rest: &[u8], seed: u64) -> Vec<&[u8]> {
 #[test]
 fn streams_survive_every_direction_there_and_back() {
     let mut crossed = 0_u64;
+    let mut seen = Seen::default();
     let exchanges = exchanges();
     let many = exchanges.len() >= MANY;
     for exchange in exchanges {
@@ -207,6 +291,9 @@ fn streams_survive_every_direction_there_and_back() {
         };
         let fails = sse.contains("event: error") || sse.contains("data: {\"error\"");
         let whole = plain::whole_of_stream(exchange.vendor, sse.as_bytes());
+        if let Ok(whole) = &whole {
+            seen.count(&plain::summary(exchange.vendor, whole));
+        }
         for client in DIALECTS
             .into_iter()
             .filter(|client| *client != exchange.vendor)
@@ -232,7 +319,13 @@ fn streams_survive_every_direction_there_and_back() {
             assert_eq!(end, End::Complete, "{name}");
             let told = plain::summary(exchange.vendor, whole);
             let arrived = plain::summary_of_stream(client, &there).unwrap();
-            same(&told, &arrived, client, &name);
+            let arrives = left(told.clone(), client, exchange.vendor);
+            same(&arrives, &arrived, client, &name);
+            kept_secret(&told, client, text(&there), &name);
+            let modest = stream(&modest_context(client, exchange.vendor), sse.as_bytes());
+            let modest = plain::summary_of_stream(client, &modest).unwrap();
+            let arrives = unasked(arrives, client);
+            same(&arrives, &modest, client, &format!("{name}, unasked"));
             let back = stream(&plain_context(exchange.vendor, client), &there);
             assert_eq!(
                 grammar::check(exchange.vendor, &back),
@@ -252,5 +345,23 @@ fn streams_survive_every_direction_there_and_back() {
         }
     }
     assert!(!many || crossed > 0, "nothing crossed");
-    println!("{crossed} crossings");
+    println!("{crossed} crossings; {seen:?}");
+}
+
+#[test]
+fn reasoning_that_only_its_maker_can_read_goes_back_to_it_alone() {
+    let mut back = 0;
+    let exchanges = exchanges();
+    let many = exchanges.len() >= MANY;
+    for exchange in exchanges {
+        let answer = match exchange.response["sse"].as_str() {
+            Some(sse) => plain::whole_of_stream(exchange.vendor, sse.as_bytes()).ok(),
+            None => exchange.response.get("json").cloned(),
+        };
+        if let Some(answer) = answer.filter(|answer| is_answer(exchange.vendor, answer)) {
+            back += next_turn::comes_back(exchange.vendor, &answer, &exchange.name);
+        }
+    }
+    assert!(!many || back > 0, "nothing went back");
+    println!("{back} pieces went back");
 }

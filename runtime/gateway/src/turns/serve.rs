@@ -28,6 +28,15 @@ pub(crate) enum Asked {
 const MOST_ITEMS: usize = 100;
 const USUAL_ITEMS: usize = 20;
 
+/// Items that are listed with a status, which clients need not write: what was said is complete.
+const HAVE_A_STATUS: [&str; 5] = [
+    "message",
+    "function_call",
+    "function_call_output",
+    "custom_tool_call",
+    "custom_tool_call_output",
+];
+
 /// Answers from what the gateway keeps itself.
 ///
 /// # Errors
@@ -210,16 +219,41 @@ fn with_id(mut item: Value, response: &str, number: usize) -> Value {
         members
             .entry("id")
             .or_insert_with(|| json!(format!("item_{number}_{response}")));
-        if members["type"] == "message"
-            && let Some(Value::String(text)) = members.get("content")
-        {
-            let kind = match members.get("role").and_then(Value::as_str) {
-                Some("assistant") => "output_text",
-                _ => "input_text",
-            };
-            let content = json!([{ "type": kind, "text": text }]);
-            members.insert("content".to_owned(), content);
+        let kind = members["type"].as_str().unwrap_or_default();
+        let (message, has_status) = (kind == "message", HAVE_A_STATUS.contains(&kind));
+        if has_status {
+            members
+                .entry("status")
+                .or_insert_with(|| json!("completed"));
+        }
+        let assistant = members.get("role").is_some_and(|role| role == "assistant");
+        if let Some(content) = members.get_mut("content").filter(|_| message) {
+            complete(content, assistant);
         }
     }
     item
+}
+
+/// A text by itself becomes a part, and parts get what the types of the vendors' SDKs require of them.
+fn complete(content: &mut Value, assistant: bool) {
+    if let Value::String(text) = content {
+        let kind = if assistant {
+            "output_text"
+        } else {
+            "input_text"
+        };
+        *content = json!([{ "type": kind, "text": text }]);
+    }
+    let parts = content.as_array_mut().into_iter().flatten();
+    for part in parts.filter_map(Value::as_object_mut) {
+        match part.get("type").and_then(Value::as_str) {
+            Some("output_text") => {
+                part.entry("annotations").or_insert_with(|| json!([]));
+            }
+            Some("input_image") => {
+                part.entry("detail").or_insert_with(|| json!("auto"));
+            }
+            _ => {}
+        }
+    }
 }

@@ -253,6 +253,37 @@ fn a_conversation_is_begun_with_an_object_or_with_nothing() {
     }
 }
 
+/// SDKs do not look whether it is there.
+#[test]
+fn an_input_item_is_listed_with_all_that_its_type_has_and_nothing_of_it_is_changed() {
+    let kept = turns();
+    let items = json!([
+        { "role": "user", "content": "short" },
+        { "role": "assistant", "content": [{ "type": "output_text", "text": "said" }] },
+        { "role": "user", "content": [{ "type": "input_image", "image_url": "data:," }] },
+        { "type": "function_call", "call_id": "c", "name": "f", "arguments": "{}" },
+        { "type": "function_call_output", "call_id": "c", "output": "o", "status": "incomplete" },
+        { "type": "reasoning", "id": "rs_1", "summary": [] },
+    ]);
+    kept.keep("resp_1", here(&items.to_string(), "{}"));
+    let asked = Asked::InputItems("resp_1".to_owned());
+    let served = serve(&kept, account(1), &asked, &Method::GET, "order=asc", NOW);
+    let listed: Value = serde_json::from_slice(&served.unwrap().1).unwrap();
+    let id = |number: u32| format!("item_{number}_resp_1");
+    let expected = json!([
+        { "type": "message", "id": id(0), "status": "completed", "role": "user",
+          "content": [{ "type": "input_text", "text": "short" }] },
+        { "type": "message", "id": id(1), "status": "completed", "role": "assistant",
+          "content": [{ "type": "output_text", "text": "said", "annotations": [] }] },
+        { "type": "message", "id": id(2), "status": "completed", "role": "user",
+          "content": [{ "type": "input_image", "image_url": "data:,", "detail": "auto" }] },
+        { "type": "function_call", "id": id(3), "status": "completed", "call_id": "c", "name": "f", "arguments": "{}" },
+        { "type": "function_call_output", "id": id(4), "status": "incomplete", "call_id": "c", "output": "o" },
+        { "type": "reasoning", "id": "rs_1", "summary": [] },
+    ]);
+    assert_eq!(listed["data"], expected);
+}
+
 #[test]
 fn input_items_are_listed_in_pages() {
     let kept = turns();

@@ -102,6 +102,9 @@ impl Client {
             Self::ClaudeCode => {
                 command.args(["-p", prompt]);
             }
+            Self::Opencode(_) if wish == Wish::ImageAndObject => {
+                return with_an_object(&command, vendor, prompt);
+            }
             Self::Opencode(_) => {
                 // With a title of ours it does not ask the model for one.
                 command.args(["--title", "Asked", "--thinking"]);
@@ -178,6 +181,22 @@ fn seeing(claude: &Command, home: &Path, prompt: &str) -> Command {
         .env_clear();
     command.envs(
         claude
+            .get_envs()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
+    command
+}
+
+/// opencode's command line has no option for a schema. Its server has, which other programs drive.
+fn with_an_object(opencode: &Command, vendor: &Vendor, prompt: &str) -> Command {
+    let schema = report().to_string();
+    let mut command = Clients::ensure().unwrap().script("opencode_object.mjs");
+    command
+        .arg(opencode.get_program())
+        .args([vendor.model, prompt, &schema, IMAGE])
+        .current_dir(opencode.get_current_dir().unwrap());
+    command.envs(
+        opencode
             .get_envs()
             .filter_map(|(name, value)| Some((name, value?))),
     );

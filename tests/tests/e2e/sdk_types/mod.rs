@@ -2,6 +2,7 @@
 //! streaming helpers read from a stream what its events say.
 
 mod material;
+mod state;
 
 use std::path::Path;
 use std::process::Command;
