@@ -163,7 +163,8 @@ pub fn anthropic(answer: &FailedAnswer) -> Failure {
 /// ```
 pub fn of_status(status: u16) -> &'static str {
     match status {
-        401 | 403 => kind::AUTH,
+        // 407: a proxy between the gateway and the vendor wants a login, which no client has.
+        401 | 403 | 407 => kind::AUTH,
         402 => kind::QUOTA_EXHAUSTED,
         429 => kind::RATE_LIMITED,
         451 => kind::CONTENT_FILTERED,
@@ -293,6 +294,7 @@ mod tests {
                 kind::CONTEXT_LENGTH,
             ),
             (403, "<html>no</html>", kind::AUTH),
+            (407, "<html>log in</html>", kind::AUTH),
             (502, "<html>bad gateway</html>", kind::TRANSIENT),
             (500, "", kind::TRANSIENT),
         ];

@@ -53,7 +53,8 @@ impl Plan {
     }
 
     /// Adds a header whose value is a template: `{field}` stands for a credential field, `{{` for one `{`.
-    /// For text that came from a client use [`header_text`](Self::header_text).
+    /// For text that came from a client use [`header_text`](Self::header_text). Which headers the host sends by itself, and
+    /// which of them a plan replaces: `wit/README.md`, "Headers of a request".
     ///
     /// ```
     /// # use tollgate_guest::Plan;

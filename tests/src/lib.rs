@@ -3,6 +3,7 @@
 //! `simulator` plays the vendor, `gateway` runs the binary under test, `wire` is a client that shows every byte,
 //! `crowd` sends a thousand requests at once, `guests` builds components that misbehave, `clients` installs and runs the
 //! real ones.
+#![forbid(unsafe_code)]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,5 @@
 //! Build, run, test, bench: `cargo xtask <command>`.
+#![forbid(unsafe_code)]
 #![cfg_attr(
     test,
     allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")

@@ -1,5 +1,6 @@
 //! `unsafe` stands where the table below says and nowhere else: the lint is denied in every crate of the workspace, but
-//! whoever writes `unsafe` can lift it in the line above.
+//! whoever writes `unsafe` can lift it in the line above, unless the root of the crate forbids it. The roots of
+//! `runtime/plugin`, of the SDK and of what exports a component with its macro cannot.
 
 use anyhow::{Context, Result, bail};
 

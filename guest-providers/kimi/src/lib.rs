@@ -16,7 +16,8 @@ pub struct Kimi;
 
 tollgate_guest::export!(Kimi: manifest, exchange);
 
-/// How a client asks for other sampling, in either dialect.
+/// How a client asks for other sampling, in either dialect. `n` is as fixed and is not among them: whoever asks for
+/// several answers and would get one is better told so by the vendor's 400.
 const SAMPLING: [&str; 5] = [
     "/temperature",
     "/top_p",
@@ -25,6 +26,8 @@ const SAMPLING: [&str; 5] = [
     "/frequency_penalty",
 ];
 
+// Of the abilities in the manifest: a named tool is refused by every model that thinks, `required` by those before K3
+// alone.
 impl Manifest for Kimi {
     fn describe(&self) -> String {
         include_str!("manifest.json").to_owned()
@@ -47,8 +50,10 @@ impl Exchange for Kimi {
             other => return Err(Failure::unsupported(other)),
         };
         let plan = plan.header("authorization", "Bearer {api-key}");
-        // The K3 models sample in one fixed way and answer 400 to a client that asks for another.
-        if call.model().starts_with("kimi-k3") {
+        // All of this name, K2.6 and K2.7 as well as K3, sample in one fixed way and answer 400 ("only 1 is allowed for
+        // this model") to a client that asks for another. Left out it is right, with and without thinking. The models
+        // before them can be told.
+        if call.model().starts_with("kimi-") {
             return Ok(SAMPLING.into_iter().fold(plan, Plan::remove));
         }
         Ok(plan)

@@ -1,6 +1,7 @@
 //! What keeps the adapter true to the vendor's documentation.
 
 use super::*;
+use tollgate_guest::json::Json;
 use tollgate_guest::{Edit, testing};
 
 #[test]
@@ -30,15 +31,47 @@ fn each_dialect_has_its_path_and_the_key_is_only_named() {
 }
 
 #[test]
-fn sampling_is_left_to_k3_and_to_no_other_model() {
-    let plan = |model| Kimi.prepare(&testing::Call::new("chat-completions").model(model).view());
-    assert!(
-        plan("kimi-k3")
-            .expect("a plan")
-            .edits
-            .contains(&Edit::Remove("/temperature".into()))
-    );
-    assert!(plan("kimi-k2.6").expect("a plan").edits.is_empty());
+fn sampling_is_not_asked_of_models_that_refuse_it() {
+    let edits = |model: &str| {
+        let call = testing::Call::new("chat-completions").model(model);
+        Kimi.prepare(&call.view()).expect("a plan").edits
+    };
+    let removed = SAMPLING.map(|pointer| Edit::Remove(pointer.into()));
+    for model in models() {
+        // Over the bridge, and within the vendor's own dialect.
+        assert!(can(&model, "no-sampling"), "{model:?}");
+        assert_eq!(edits(id(&model)), removed, "{model:?}");
+    }
+    assert!(edits("moonshot-v1-8k").is_empty());
+}
+
+#[test]
+fn a_call_that_must_be_made_is_asked_of_k3_alone_and_a_certain_one_of_nobody() {
+    for model in models() {
+        assert!(can(&model, "no-named-tool"), "{model:?}");
+        let is_k3 = id(&model).starts_with("kimi-k3");
+        assert_eq!(can(&model, "no-required-tool"), !is_k3, "{model:?}");
+    }
+}
+
+/// What the manifest lists.
+fn models() -> Vec<Json> {
+    let manifest = Json::parse(&Kimi.describe()).expect("JSON");
+    let models = manifest.get("models").and_then(Json::as_array);
+    models.expect("models").to_vec()
+}
+
+fn id(model: &Json) -> &str {
+    model.get("id").and_then(Json::as_str).expect("an id")
+}
+
+fn can(model: &Json, ability: &str) -> bool {
+    let abilities = model.get("abilities").and_then(Json::as_array);
+    abilities.is_some_and(|abilities| {
+        abilities
+            .iter()
+            .any(|listed| listed.as_str() == Some(ability))
+    })
 }
 
 #[test]

@@ -5,6 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use tollgate_gateway::control::{Quickstart, QuickstartModel};
 
+/// Where README.md has the settings for whoever is given a key later.
+pub(crate) const README_SECTION: &str = "Connect Codex, Claude Code, an SDK";
+
 /// The text for standard output.
 pub(crate) fn text(
     listen: SocketAddr,
@@ -175,6 +178,18 @@ mod tests {
         assert_eq!(named(&[one]), pair("one", "one"));
         assert_eq!(named(&[other]), pair("other", "other"));
         assert_eq!(named(&[]), pair("MODEL", "MODEL"));
+    }
+
+    /// Whoever is given a key later was not there when a quickstart printed them.
+    #[test]
+    fn the_readme_has_the_settings_that_a_quickstart_prints() {
+        let readme = include_str!("../../../README.md");
+        let settings = clients("http://127.0.0.1:8080", "KEY", &Models::among(&[]));
+        assert!(
+            readme.contains(&settings),
+            "README.md does not have these lines as they stand:\n{settings}"
+        );
+        assert!(readme.contains(&format!("\n## {README_SECTION}\n")));
     }
 
     #[test]

@@ -1,4 +1,5 @@
 //! The tollgate command.
+#![forbid(unsafe_code)]
 #![cfg_attr(
     test,
     allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")

@@ -2,6 +2,7 @@
 //!
 //! A thin skin over [`Control`]: it authenticates, reads JSON, asks `Control`, writes JSON. One table
 //! ([`routes`]) is the router and the OpenAPI description at once, so that they cannot disagree.
+#![forbid(unsafe_code)]
 #![cfg_attr(
     test,
     allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")

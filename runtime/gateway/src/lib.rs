@@ -3,6 +3,7 @@
 //! ```text
 //! listen ─► identify ─► admit ─► route ─► hold ─► adapt ─► send ─► deliver ─► settle ─► observe
 //! ```
+#![forbid(unsafe_code)]
 #![cfg_attr(
     test,
     allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")

@@ -3,6 +3,7 @@
 //! The control plane owns one [`Directory`]. An operation on it validates and returns [`Change`]s; the caller makes
 //! them durable and only then hands them to [`Directory::apply`]. The data plane never sees the directory: it reads
 //! an immutable [`Accounts`] snapshot, asks [`Counters`] for admission and settles the [`Admission`] it got.
+#![forbid(unsafe_code)]
 #![cfg_attr(
     test,
     allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")

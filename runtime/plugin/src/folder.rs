@@ -31,7 +31,8 @@ impl Stamp {
     }
 }
 
-/// The `*.wasm` files of a folder, without hidden ones: many tools write under a hidden name and rename.
+/// What is called `*.wasm` in a folder, without what is hidden: many tools write under a hidden name and rename. What is no
+/// file is listed, too, for [`read_stable`] to say so: whoever put it there looks for it.
 pub(crate) fn list(dir: &Path) -> std::io::Result<BTreeMap<String, Stamp>> {
     let mut found = BTreeMap::new();
     for entry in std::fs::read_dir(dir)? {
@@ -46,9 +47,7 @@ pub(crate) fn list(dir: &Path) -> std::io::Result<BTreeMap<String, Stamp>> {
         let Ok(meta) = std::fs::metadata(entry.path()) else {
             continue;
         };
-        if meta.is_file() {
-            found.insert(name, Stamp::of(&meta));
-        }
+        found.insert(name, Stamp::of(&meta));
     }
     Ok(found)
 }
@@ -57,7 +56,7 @@ pub(crate) fn list(dir: &Path) -> std::io::Result<BTreeMap<String, Stamp>> {
 /// read.
 ///
 /// # Errors
-/// A sentence: too big, or not readable.
+/// A sentence: no file, too big, or not readable.
 pub(crate) fn read_stable(
     path: &Path,
     max_bytes: usize,
@@ -67,6 +66,10 @@ pub(crate) fn read_stable(
     let mut patience = PATIENCE;
     loop {
         let meta = std::fs::metadata(path).map_err(unreadable)?;
+        // To open a named pipe would wait for somebody who writes to it, and every other component with it.
+        if !meta.is_file() {
+            return Err("is no file".to_owned());
+        }
         let before = Stamp::of(&meta);
         patience = patience.saturating_sub(1);
         if patience > 0 && is_young(&meta, settle) {
@@ -125,12 +128,11 @@ mod tests {
     }
 
     #[test]
-    fn only_visible_wasm_files_are_listed_and_big_ones_are_not_read() {
+    fn only_what_is_visible_and_called_wasm_is_listed_and_big_files_are_not_read() {
         let dir = tempfile::tempdir().unwrap();
         for name in ["a.wasm", ".b.wasm", "c.wasm.tmp", ".wasm", "readme"] {
             std::fs::write(dir.path().join(name), b"12345").unwrap();
         }
-        std::fs::create_dir(dir.path().join("d.wasm")).unwrap();
         let names: Vec<_> = list(dir.path()).unwrap().into_keys().collect();
         assert_eq!(names, ["a.wasm"]);
         assert!(

@@ -4,8 +4,9 @@
 mod common;
 
 use std::fs;
-use std::sync::Arc;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use common::{House, call, component, manifest, policy, provider, provider_with, with_version};
@@ -85,6 +86,53 @@ fn bad_files_are_named_with_the_reason_and_good_ones_serve() {
     assert_eq!(generation.providers.keys().collect::<Vec<_>>(), ["vendor"]);
     assert_eq!(generation.policies.keys().collect::<Vec<_>>(), ["rule"]);
     assert!(serves(&generation, "vendor"));
+}
+
+/// A pipe that nobody ever writes to: whoever opened it would wait for ever.
+fn pipe(path: &Path) {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+}
+
+/// Looks at the folder, and fails where that takes as long as nothing ever does.
+fn looks(house: &House) {
+    let components = Arc::clone(&house.components);
+    let (done, looked) = mpsc::channel();
+    std::thread::spawn(move || {
+        components.rescan();
+        done.send(()).unwrap();
+    });
+    looked
+        .recv_timeout(Duration::from_secs(20))
+        .expect("the look at the folder ends");
+}
+
+#[test]
+fn what_is_no_file_is_named_and_keeps_nothing_waiting() {
+    let house = House::open(&[("vendor.wasm", provider("vendor"))]);
+    let folder = house.home.path().join("components");
+    fs::create_dir(folder.join("unpacked.wasm")).unwrap();
+    pipe(&folder.join("pipe.wasm"));
+    looks(&house);
+    for name in ["unpacked.wasm", "pipe.wasm"] {
+        assert_eq!(house.why(name), "is no file");
+    }
+    assert!(serves(&house.components.generation(), "vendor"));
+    fs::remove_dir(folder.join("unpacked.wasm")).unwrap();
+    house.remove("pipe.wasm");
+    assert!(house.components.generation().failed.is_empty());
+}
+
+#[test]
+fn what_takes_the_place_of_a_file_leaves_its_component_serving() {
+    let house = House::open(&[("vendor.wasm", provider("vendor"))]);
+    let folder = house.home.path().join("components");
+    // Made aside and moved: between the two the file was not gone.
+    pipe(&folder.join(".pipe"));
+    fs::rename(folder.join(".pipe"), folder.join("vendor.wasm")).unwrap();
+    looks(&house);
+    assert_eq!(house.why("vendor.wasm"), "is no file");
+    assert!(serves(&house.components.generation(), "vendor"));
 }
 
 #[test]

@@ -9,6 +9,7 @@
 //! The order of a start: [`DiskStore::open`], [`DiskStore::with_fold`], [`Journal::open`] (which replays what a killed
 //! process left), [`ledger::checkpoint`], then whatever reads rows and [`ledger::load`], then
 //! [`UsageWriter::start_journaled`].
+#![forbid(unsafe_code)]
 #![cfg_attr(
     test,
     allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")

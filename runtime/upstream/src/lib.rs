@@ -4,6 +4,7 @@
 //! nothing in it is locked. A [`Target`] (where to send) and [`Tls`] (whom to trust) are made once by the
 //! control plane and shared. A connection has no task of its own: whoever waits for its answer drives it, so
 //! a chunk of a stream costs no hand-over between tasks.
+#![forbid(unsafe_code)]
 #![cfg_attr(
     test,
     allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")

@@ -3,6 +3,7 @@
 //! `bench-load ADDRESS KEY MODEL CONNECTIONS STREAMS` opens the connections, their starts spread over one stream's
 //! length, reads STREAMS paced streams on each, and prints one line of JSON. A load generator that stops by the clock cuts
 //! streams in the middle and spoils the CPU time a stream; this one reads all to their end. Times are microseconds.
+#![forbid(unsafe_code)]
 
 use std::io::{self, Write as _};
 use std::time::Duration;

@@ -3,6 +3,7 @@
 //! `bench-upstream [PORT]` prints its address. A body with `"stream":true` gets 24 events: in one write, or one
 //! every 20 ms if the body holds `PACED`. Any other body gets 577 bytes of JSON. It does what a measurement needs and
 //! no more; the upstream that can misbehave is the simulator.
+#![forbid(unsafe_code)]
 
 use std::io::{self, Write as _};
 use std::rc::Rc;

@@ -1,4 +1,5 @@
 //! Runs the upstream simulator by itself, for trying clients and the gateway by hand: prints each request it gets.
+#![forbid(unsafe_code)]
 
 use std::io::Write as _;
 

@@ -47,6 +47,15 @@ impl Load {
         }
     }
 
+    /// Requests that the load generator leaves unfinished where a window ends, at most. wrk stops by the clock, in the midst
+    /// of one on each connection; the client of paced streams reads all to their end.
+    pub(crate) fn left_open(self) -> usize {
+        match self {
+            Self::Json(c) | Self::Burst(c) => c,
+            Self::Paced(_) => 0,
+        }
+    }
+
     /// What is counted.
     pub(crate) fn unit(self) -> &'static str {
         if matches!(self, Self::Json(_)) {

@@ -12,7 +12,7 @@ use super::load::{CHAT, Driver, Load, MESSAGES, Sample, To, body};
 use super::machine::Machine;
 use super::process::{self, CpuTime, Pinned};
 use super::programs::Programs;
-use super::report::{Cell, Results, Row, Usage};
+use super::report::{Asked, Cell, Results, Row, Usage};
 use super::{Options, api};
 use crate::tools::say;
 
@@ -161,13 +161,7 @@ impl Target {
         let Some((management, token)) = &self.usage else {
             return Ok(None);
         };
-        let page = api::manage(
-            *management,
-            token,
-            "GET",
-            "/api/usage/report",
-            &Value::Null,
-        )?;
+        let page = api::manage(*management, token, "GET", "/api/usage/report", &Value::Null)?;
         let count = |name: &str| {
             let number = page["totals"][name].as_u64();
             number.with_context(|| format!("no number of {name} in {page}"))
@@ -200,7 +194,12 @@ pub(crate) fn all(
             .with_context(|| format!("{} does not answer as it should", target.name))?;
         rows.push(idle(target, options));
     }
-    let mut answered = vec![0_u64; targets.len()];
+    // The look at its answers above asked each of them, too.
+    let first = Asked {
+        answered: expected.len() as u64,
+        left_open: Some(0),
+    };
+    let mut asked = vec![first; targets.len()];
     for round in 1..=options.rounds {
         for load in Load::ALL {
             say(&format!(
@@ -208,11 +207,11 @@ pub(crate) fn all(
                 options.rounds,
                 load.title()
             ));
-            for ((target, row), answered) in targets.iter().zip(&mut rows).zip(&mut answered) {
+            for ((target, row), asked) in targets.iter().zip(&mut rows).zip(&mut asked) {
                 if !target.takes(load) {
                     continue;
                 }
-                let (outcome, repeated) = window(options, &driver, target, load, answered);
+                let (outcome, repeated) = window(options, &driver, target, load, asked);
                 row.cell(load).note(outcome);
                 row.cell(load).repeated.extend(repeated);
                 row.rss_loaded_mib = target
@@ -221,8 +220,8 @@ pub(crate) fn all(
             }
         }
     }
-    for ((target, row), answered) in targets.iter().zip(&mut rows).zip(&answered) {
-        row.usage = usage(target, *answered)?;
+    for ((target, row), asked) in targets.iter().zip(&mut rows).zip(&asked) {
+        row.usage = usage(target, *asked)?;
     }
     Ok(Results {
         machine,
@@ -263,7 +262,7 @@ fn window(
     driver: &Driver,
     target: &Target,
     load: Load,
-    answered: &mut u64,
+    asked: &mut Asked,
 ) -> (std::result::Result<Sample, String>, Vec<String>) {
     let to = To {
         address: &target.address,
@@ -283,26 +282,32 @@ fn window(
                 .zip(before)
                 .map(|(after, before)| after.since(&before));
             sample.cpu = used.map(|ns| ns as f64 / 1e3 / sample.count as f64);
-            *answered += warm.count + sample.count;
+            asked.answered += warm.count + sample.count;
+            asked.left_open = asked
+                .left_open
+                .map(|open| open + 2 * load.left_open() as u64);
             Ok(sample)
         });
         match outcome {
             Ok(sample) => return (Ok(sample), thrown_away),
-            Err(error) => thrown_away.push(format!("{error:#}")),
+            Err(error) => {
+                asked.left_open = None;
+                thrown_away.push(format!("{error:#}"));
+            }
         }
     }
     (Err(thrown_away.pop().unwrap_or_default()), thrown_away)
 }
 
 /// Every answered request has left a row.
-fn usage(target: &Target, answered: u64) -> Result<Option<Usage>> {
+fn usage(target: &Target, asked: Asked) -> Result<Option<Usage>> {
     let began = Instant::now();
     loop {
         let Some(rows) = target.rows()? else {
             return Ok(None);
         };
-        if rows >= answered || began.elapsed() > Duration::from_secs(10) {
-            return Ok(Some(Usage { answered, rows }));
+        if rows >= asked.answered || began.elapsed() > Duration::from_secs(10) {
+            return Ok(Some(Usage { asked, rows }));
         }
         sleep(SETTLE);
     }

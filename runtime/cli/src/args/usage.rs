@@ -81,7 +81,7 @@ pub(crate) struct Filter {
     /// Only this account and all below it, as path or id; an id may be of an account that is gone
     #[arg(long)]
     pub(crate) account: Option<String>,
-    /// From this moment on: a day such as 2027-01-31 (it begins at midnight UTC), RFC 3339, milliseconds since 1970, or how
+    /// From this moment on: a day such as 2026-01-31 (it begins at midnight UTC), RFC 3339, milliseconds since 1970, or how
     /// long ago, such as 24h
     #[arg(long, value_name = "TIME", value_parser = when::moment_or_ago)]
     pub(crate) since: Option<u64>,

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{Show, give_list, of_account, rows};
 use crate::api::{Api, segment};
 use crate::args::{Key, Scope};
+use crate::banner::README_SECTION;
 use crate::report::{list, moment, text};
 use crate::table::{facts, table};
 
@@ -63,15 +64,18 @@ pub(super) fn remark(answer: &Value) -> String {
         return String::new();
     }
     let old = &answer["replaces"];
-    let until = match old["revoked_ms"].is_null() {
+    let more = match old["revoked_ms"].is_null() {
         true if old.is_object() => {
             format!("The old key works until {}.\n", moment(&old["expires_ms"]))
         }
         false if old.is_object() => "The old key does not work any more.\n".to_owned(),
-        _ => String::new(),
+        // A new one: whoever is given a successor has the settings already.
+        _ => format!(
+            "Settings for clients, to be given away with it: README.md, \"{README_SECTION}\".\n"
+        ),
     };
     format!(
-        "This is the only time that the key is shown. Its id, for `key rotate` and `key revoke`, is {}.\n{until}",
+        "This is the only time that the key is shown. Its id, for `key rotate` and `key revoke`, is {}.\n{more}",
         text(answer, "id")
     )
 }

@@ -221,6 +221,9 @@ fn keys_are_narrowed_replaced_and_killed() {
         assert!(output.status.success(), "{output:?}");
         [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap())
     };
+    let [issued, remark] = said(&["key", "create", "--label", "laptop"]);
+    assert_eq!(issued.lines().count(), 1, "{issued}");
+    assert!(remark.contains("Connect Codex, Claude Code"), "{remark}");
     // The key and nothing else is the output: scripts catch it.
     let [rotated, remark] = said(&["key", "rotate", id, "--grace", "7d"]);
     assert!(
