@@ -288,6 +288,7 @@ pub(super) const MESSAGES: &[Row] = &[
             "`url_citation` of web sources, with the stretch of text in characters; passages of documents that have a `file_id` become `file_citation`, others are dropped: they have no address there",
         ),
     ),
+    both("content[].text.citations[].cited_text", NO_PLACE),
     row(
         "content[].thinking",
         SUMMARY,
