@@ -49,11 +49,13 @@ impl Chat {
         for (name, value) in event {
             match (name.as_str(), value) {
                 ("choices", Value::Array(choices)) => {
-                    for choice in choices {
+                    for (place, choice) in (0..).zip(choices) {
                         let Value::Object(choice) = choice else {
                             continue;
                         };
-                        let index = choice.get("index").and_then(Value::as_u64).unwrap_or(0);
+                        // Some vendors leave it out: then a choice is the one at its place.
+                        let index = choice.get("index").and_then(Value::as_u64);
+                        let index = index.unwrap_or(place);
                         self.choices
                             .entry(index)
                             .or_default()

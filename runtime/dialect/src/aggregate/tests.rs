@@ -206,6 +206,42 @@ fn tool_calls_are_put_together_from_whatever_pieces_vendors_send() {
 }
 
 #[test]
+fn what_has_no_index_is_the_one_at_its_place_and_a_call_the_one_that_it_names() {
+    let chunk = |choices: Value| json!({ "choices": choices });
+    let both = answer(
+        Operation::ChatCompletions,
+        &[
+            chunk(json!([{ "delta": { "content": "O" } }, { "delta": { "content": "T" } }])),
+            chunk(json!([{ "delta": { "content": "ne" } }, { "delta": { "content": "wo" } }])),
+            // One that says which it is, behind one that does not; and one alone.
+            chunk(json!([{ "delta": {} }, { "index": 1, "delta": {}, "finish_reason": "length" }])),
+            chunk(json!([{ "delta": {}, "finish_reason": "stop" }])),
+        ],
+    );
+    let choice = |index: u64, text: &str, reason: &str| json!({ "index": index, "finish_reason": reason, "message": { "role": "assistant", "content": text } });
+    assert_eq!(
+        both.unwrap()["choices"],
+        json!([choice(0, "One", "stop"), choice(1, "Two", "length")])
+    );
+    let call = |id: &str, name: &str| json!({ "id": id, "type": "function", "function": { "name": name, "arguments": "{}" } });
+    let told = json!([call("a", "f"), call("b", "g")]);
+    // Several at once, each with its id; without ids, each with its name; a bare piece goes on with the last.
+    assert_eq!(
+        message(&[json!({ "tool_calls": told })])["tool_calls"],
+        told
+    );
+    let nameless = |name: &str, arguments: &str| json!({ "type": "function", "function": { "name": name, "arguments": arguments } });
+    let without_ids = message(&[
+        json!({ "tool_calls": [nameless("f", "{}"), nameless("g", "{")] }),
+        json!({ "tool_calls": [{ "function": { "arguments": "}" } }] }),
+    ]);
+    assert_eq!(
+        without_ids["tool_calls"],
+        json!([nameless("f", "{}"), nameless("g", "{}")])
+    );
+}
+
+#[test]
 fn members_of_vendors_survive_in_a_chat_message() {
     let text = |text: &str| json!({ "type": "text", "text": text });
     let parts = message(&[

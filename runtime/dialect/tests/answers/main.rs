@@ -2,8 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")]
 
 mod bodies;
+#[path = "../cases/mod.rs"]
+mod cases;
 mod cuts;
 mod damage;
+mod fates;
 mod golden;
 mod grammar;
 mod grammar_responses;

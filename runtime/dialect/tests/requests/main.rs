@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")]
 
 mod back;
+#[path = "../cases/mod.rs"]
+mod cases;
+mod fates;
 mod golden;
 mod invariants;
 mod meaning;

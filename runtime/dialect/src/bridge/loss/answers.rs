@@ -33,6 +33,9 @@ const VENDORS: Fate = Dropped("it says something of the vendor's servers, not of
 const SERVED: Fate = Converted(
     "`service_tier`, `standard` as `default`; `default` where the vendor says nothing. Until the answer is whole its events repeat what the client asked for",
 );
+const TIER_TOLD: Fate = Converted(
+    "`service_tier`, `standard` as `default`, in a stream at its end; nothing where the vendor says nothing that the dialect knows",
+);
 const NO_PLACE: Fate = Dropped("the dialect has no place for it");
 const SEALED: Fate =
     Converted("sealed as one string that goes back to the same vendor family only");
@@ -43,6 +46,9 @@ const OTHER_TOOLS: Fate =
     Dropped("the vendor's own tool has done its work; what came of it is in the text");
 const CALL_ID: Fate = Converted(
     "kept; one that is missing is made, and one used twice in an answer gets a number behind it",
+);
+const ITEMS_ID: Fate = Converted(
+    "kept; where it is missing the item's own id stands for it, and one is made where that is missing, too; one used twice in an answer gets a number behind it",
 );
 const LATE_ID: Fate = Converted(
     "kept; one that is missing is made, and one used twice in an answer gets a number behind it. A call of a stream waits for it, until something else follows its whole arguments or the answer ends",
@@ -84,6 +90,14 @@ pub(super) const CHAT: &[Row] = &[
     ),
     row("service_tier", SERVED, VENDORS),
     both("system_fingerprint", VENDORS),
+    both(
+        "metadata, moderation",
+        Dropped("no client across the bridge could ask for it"),
+    ),
+    both(
+        "obfuscation",
+        Dropped("it only hides how long the pieces are"),
+    ),
     row(
         "message.content",
         Converted("a `message` item with one `output_text`"),
@@ -156,6 +170,10 @@ pub(super) const CHAT: &[Row] = &[
     ),
     row("usage", Kept, USAGE_IN),
     both(
+        "usage: tokens of audio, images, text and predictions",
+        Dropped("they are within the others, and the dialect has no place for them"),
+    ),
+    both(
         "error",
         Converted("the failure in the dialect's own words; a stream ends with its event"),
     ),
@@ -174,6 +192,13 @@ pub(super) const RESPONSES: &[Row] = &[
         "instructions, tools, temperature and all that repeats the request",
         NO_PLACE,
     ),
+    row("service_tier", TIER_TOLD, VENDORS),
+    both(
+        "completed_at, tool_usage, prompt_cache_diagnostics, input_transformations, moderation, access_programs",
+        NO_PLACE,
+    ),
+    both("output[].id, status", NO_PLACE),
+    both("output[].message.phase", NO_PLACE),
     row(
         "output[].message",
         Converted("`content`, the texts of several joined"),
@@ -202,8 +227,12 @@ pub(super) const RESPONSES: &[Row] = &[
         ),
     ),
     row("output[].reasoning.encrypted_content", CHAT_SEAL, SEALED),
-    row("output[].function_call.call_id", CALL_ID, CALL_ID),
+    both("output[].function_call.call_id", ITEMS_ID),
     both("output[].function_call.name", LATE_NAME),
+    both(
+        "output[].function_call, custom_tool_call: namespace, async, caller",
+        Dropped("no tool was offered in a namespace, or to a program"),
+    ),
     row(
         "output[].function_call.arguments",
         Converted(NO_ARGUMENTS),
@@ -232,6 +261,11 @@ pub(super) const RESPONSES: &[Row] = &[
         ),
     ),
     row("usage", Kept, USAGE_IN),
+    row(
+        "usage.input_tokens_details.cache_write_tokens_details",
+        NO_PLACE,
+        Dropped("all that was written counts as for five minutes"),
+    ),
     both(
         "error",
         Converted("the failure in the dialect's own words; a stream ends with its event"),
@@ -254,6 +288,7 @@ pub(super) const MESSAGES: &[Row] = &[
             "`url_citation` of web sources, with the stretch of text in characters; passages of documents that have a `file_id` become `file_citation`, others are dropped: they have no address there",
         ),
     ),
+    both("content[].text.citations[].cited_text", NO_PLACE),
     row(
         "content[].thinking",
         SUMMARY,
@@ -263,7 +298,7 @@ pub(super) const MESSAGES: &[Row] = &[
         "content[].thinking.signature",
         CHAT_SEAL,
         Converted(
-            "`encrypted_content`, sealed as one string that goes back to the same vendor family only. A client gets it that asks with `include`, and any client whose response is kept (`store` is not false), for what is kept is what a later turn sends back; else it is left out",
+            "`encrypted_content`, sealed as one string that goes back to the same vendor family only, for a client that asks for it, and for any whose response is stored, for what is stored is what a later turn sends back; else left out",
         ),
     ),
     row(
@@ -287,6 +322,14 @@ pub(super) const MESSAGES: &[Row] = &[
         OTHER_TOOLS,
         Converted("a search is a `web_search_call` with its query and the addresses it found"),
     ),
+    both(
+        "content[].tool_use.caller, toolset_name",
+        Dropped("a tool is known by its name"),
+    ),
+    both(
+        "content[].compaction, fallback, mcp_tool_listing",
+        Dropped("no client across the bridge could ask for it"),
+    ),
     both("content[], other types", OTHER_TOOLS),
     row(
         "stop_reason",
@@ -303,10 +346,17 @@ pub(super) const MESSAGES: &[Row] = &[
         Converted("`refusal`"),
         Converted("a `message` item with one `refusal`"),
     ),
-    both("container, context_management", NO_PLACE),
+    both("stop_details, but for the explanation", NO_PLACE),
+    both(
+        "container, context_management, diagnostics, input_transformations",
+        NO_PLACE,
+    ),
     both("usage", USAGE_OUT),
-    both("usage.server_tool_use", NO_PLACE),
-    row("usage.service_tier", NO_PLACE, SERVED),
+    both(
+        "usage.server_tool_use, inference_geo, iterations, speed, fallback_credit",
+        NO_PLACE,
+    ),
+    row("usage.service_tier", TIER_TOLD, SERVED),
     both("ping", Dropped("the gateway sends its own signs of life")),
     both(
         "error",

@@ -1,6 +1,6 @@
 //! What becomes of every field on its way to another dialect: one table, from which `docs/bridge.md` is made.
 //! The code consults it for the members at the top of a request that nothing reads, and for the reasons of refusals; of
-//! all else it only tells.
+//! all else it only tells, and `tests/cases` has for every row and every target what shows that it tells the truth.
 
 mod answers;
 mod requests;

@@ -355,6 +355,8 @@ pub(crate) struct CacheOptions<'a> {
     pub(crate) mode: Option<Str<'a>>,
     #[serde(borrow)]
     pub(crate) ttl: Option<Str<'a>>,
+    /// Whether there is to be no answer: the cache is filled, and that is all (Responses).
+    pub(crate) prewarm: Option<bool>,
 }
 
 impl Settings<'_> {

@@ -328,7 +328,7 @@ fn how_the_prompt_is_cached_crosses_with_the_marks_and_never_without() {
     assert_eq!(options(CHAT, both.clone(), RESPONSES, able), both);
     assert_eq!(options(RESPONSES, both.clone(), CHAT, able), both);
     // What only Responses has.
-    let more = json!({"mode": "explicit", "ttl": "12h", "prewarm": true, "comparison_response_id": "resp_1"});
+    let more = json!({"mode": "explicit", "ttl": "12h", "prewarm": false, "comparison_response_id": "resp_1"});
     assert_eq!(
         options(RESPONSES, more, CHAT, able),
         json!({"mode": "explicit"})

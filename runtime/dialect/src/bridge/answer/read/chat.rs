@@ -61,9 +61,9 @@ impl Chat {
         for (key, value) in event.members() {
             match key.0 {
                 b"choices" => {
-                    for choice in value.items() {
+                    for (place, choice) in (0..).zip(value.items()) {
                         beside |= alone.is_some();
-                        alone = self.choice(choice, common, sink);
+                        alone = self.choice(choice, place, common, sink);
                     }
                 }
                 b"usage" => {
@@ -93,8 +93,8 @@ impl Chat {
         self.calls.end();
         common.tier(answer.get("service_tier"));
         let choices = answer.get("choices");
-        for choice in choices.into_iter().flat_map(Raw::items) {
-            self.choice(choice, common, sink);
+        for (place, choice) in (0..).zip(choices.into_iter().flat_map(Raw::items)) {
+            self.choice(choice, place, common, sink);
         }
         if !self.has_message {
             return common.fail(failure::no_answer(), sink);
@@ -135,19 +135,20 @@ impl Chat {
         }
     }
 
-    /// Nobody across the bridge can ask for several choices: the first is the answer. Returns its delta if that is all
-    /// it has.
+    /// Nobody across the bridge can ask for several choices: the first is the answer, by its index, or by its place where
+    /// the vendor leaves that out. Returns its delta if that is all it has.
     fn choice<'a>(
         &mut self,
         choice: Raw<'a>,
+        place: u64,
         common: &mut Common,
         sink: &mut dyn Sink,
     ) -> Option<Raw<'a>> {
         let (mut delta, mut finish, mut logprobs, mut usage) = (None, None, None, None);
-        let mut sequence = None;
+        let (mut sequence, mut index) = (None, None);
         for (key, value) in choice.members() {
             match key.0 {
-                b"index" if value.count().is_some_and(|index| index > 0) => return None,
+                b"index" => index = value.count(),
                 b"delta" | b"message" => delta = Some(value),
                 b"finish_reason" => finish = Escaped::some(value),
                 b"stop_reason" => sequence = Escaped::some(value),
@@ -155,6 +156,9 @@ impl Chat {
                 b"usage" => usage = Some(value),
                 _ => {}
             }
+        }
+        if index.unwrap_or(place) > 0 {
+            return None;
         }
         self.start(sink);
         let alone = [finish.is_some(), sequence.is_some(), usage.is_some()] == [false; 3]

@@ -16,6 +16,8 @@ pub(crate) struct Chat {
     calls: u64,
     stop: Option<&'static [u8]>,
     usage: Option<Usage>,
+    /// The service tier, where the vendor says one.
+    served: Option<&'static str>,
     /// All of them, for they are told at once: streaming helpers cannot join lists whose members have no index.
     annotations: Vec<u8>,
     /// Whether reasoning was told, and whether more of it begins a paragraph.
@@ -80,7 +82,8 @@ impl Chat {
                 self.parts.push(Part { part, role, from });
             }
             Event::Piece { part, piece } => self.piece(part, piece, usage_null, out),
-            Event::Close { .. } | Event::Search(_) | Event::Served(_) | Event::Fail(_) => {}
+            Event::Close { .. } | Event::Search(_) | Event::Fail(_) => {}
+            Event::Served(tier) => self.served = Some(tier),
             Event::Stop(stop) => self.stop = Some(finish_reason(&stop, self.calls)),
             Event::Usage(usage) => self.usage = Some(usage),
             Event::End => self.end(exchange, out),
@@ -191,25 +194,28 @@ impl Chat {
             self.chunk(&delta, b"", exchange.context.include_usage, out);
         }
         let reason = self.stop.unwrap_or(b"stop");
-        let tail: &[u8] = if exchange.context.include_usage {
-            b"\"}],\"usage\":null}\n\n"
-        } else {
-            b"\"}]}\n\n"
-        };
         put(
             out,
             &[
                 &self.head,
                 b"[{\"index\":0,\"delta\":{},\"logprobs\":null,\"finish_reason\":\"",
                 reason,
-                tail,
+                b"\"}]",
             ],
         );
+        service_tier(out, self.served);
+        out.extend_from_slice(if exchange.context.include_usage {
+            b",\"usage\":null}\n\n"
+        } else {
+            b"}\n\n"
+        });
         // What nobody told is not told as zero.
         if exchange.context.include_usage
             && let Some(told) = &self.usage
         {
-            put(out, &[&self.head, b"[],\"usage\":"]);
+            put(out, &[&self.head, b"[]"]);
+            service_tier(out, self.served);
+            out.extend_from_slice(b",\"usage\":");
             usage::write(out, Dialect::OpenaiChat, told, 0);
             out.extend_from_slice(b"}\n\n");
         }
@@ -226,6 +232,13 @@ fn head(exchange: Exchange<'_>) -> Vec<u8> {
     quote(&mut head, &exchange.context.model);
     head.extend_from_slice(b",\"choices\":");
     head
+}
+
+/// Appends the service tier, where the vendor said one.
+pub(super) fn service_tier(out: &mut Vec<u8>, served: Option<&str>) {
+    if let Some(tier) = served {
+        put(out, &[b",\"service_tier\":\"", tier.as_bytes(), b"\""]);
+    }
 }
 
 /// Appends the rest of a call whose object was begun, but for its closing brace.

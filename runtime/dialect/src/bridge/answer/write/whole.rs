@@ -1,6 +1,6 @@
 //! Collects what the middle tells into a whole answer.
 
-use super::chat::{annotate, begin_call, finish_reason};
+use super::chat::{annotate, begin_call, finish_reason, service_tier};
 use super::item::arguments;
 use super::messages::{citation, message_head, nullable, pages_found, stop_reason};
 use super::responses::Responses;
@@ -22,6 +22,8 @@ pub(crate) struct Whole {
     searches: u64,
     stop: Option<Reason>,
     usage: Option<Usage>,
+    /// The service tier, where the vendor says one.
+    served: Option<&'static str>,
     failed: Option<ApiError>,
     ended: bool,
 }
@@ -79,6 +81,7 @@ impl Whole {
             searches: 0,
             stop: None,
             usage: None,
+            served: None,
             failed: None,
             ended: false,
         }
@@ -104,6 +107,7 @@ impl Whole {
                 });
             }
             Event::Usage(usage) => self.usage = Some(usage),
+            Event::Served(tier) => self.served = Some(tier),
             _ => {}
         }
     }
@@ -282,6 +286,7 @@ impl Whole {
         }
         let reason = self.stop.as_ref().map_or(&b"stop"[..], |stop| stop.0);
         put(out, &[b",\"finish_reason\":\"", reason, b"\"}]"]);
+        service_tier(out, self.served);
         if let Some(told) = &self.usage {
             out.extend_from_slice(b",\"usage\":");
             usage::write(out, Dialect::OpenaiChat, told, 0);

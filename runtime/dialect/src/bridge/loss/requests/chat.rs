@@ -1,10 +1,11 @@
 //! What becomes of requests in Chat Completions.
 
 use super::{
-    ARGUMENTS, AS_FUNCTION, AT_ITS_VENDOR, CALL_ID, EFFORT_AND_SUMMARY, EFFORT_SHOWN, FORCED,
-    FOREIGN_REASONING, HOW_MUCH_IS_READ, JSON_TOLD, NAMES, NO_STOP, NO_STORE, NOT_MODERATED,
-    NOT_SAMPLED, OUTPUT_CAP, OWN_TIER, SCHEMA, SERVER_TOOL, STRICT, TEMPERATURE, TIERS,
-    TOOLS_FROM_HISTORY, WEB, both, row, unless,
+    ARGUMENTS, AS_FUNCTION, AT_ITS_VENDOR, BETTER_CACHED, CALL_ID, EFFORT_AND_SUMMARY,
+    EFFORT_SHOWN, FORCED, HOW_MUCH_IS_READ, JSON_TOLD, NAMES, NO_FORMAT, NO_STOP, NO_STORE,
+    NOT_MODERATED, NOT_SAMPLED, ONLY_AS_FUNCTION, OUTPUT_CAP, OWN_TIER, SCHEMA, SERVER_TOOL,
+    STRICT, TEMPERATURE, TIERS, TOOLS_FROM_HISTORY, USER_TO_MESSAGES, USER_TO_RESPONSES, WEB, both,
+    row, unless,
 };
 use crate::bridge::loss::Fate::{Converted, Dropped, Kept, Refused};
 use crate::bridge::loss::Row;
@@ -48,7 +49,11 @@ pub(in crate::bridge::loss) const CHAT: &[Row] = &[
         Kept,
         Converted(ARGUMENTS),
     ),
-    both("messages[].tool_calls[].custom", Converted(AS_FUNCTION)),
+    row(
+        "messages[].tool_calls[].custom",
+        Converted(AS_FUNCTION),
+        Converted(ONLY_AS_FUNCTION),
+    ),
     both(
         "messages[].audio",
         Refused("audio answers have no place in the dialect"),
@@ -62,12 +67,26 @@ pub(in crate::bridge::loss) const CHAT: &[Row] = &[
         Kept,
         Converted("a text of the assistant"),
     ),
-    both("messages[].reasoning_content", Converted(FOREIGN_REASONING)),
+    both(
+        "messages[].reasoning_content",
+        Dropped(
+            "nobody signed it, and vendors of these dialects take back only what their own family made",
+        ),
+    ),
+    both(
+        "messages[].reasoning",
+        Dropped("as `reasoning_content`, of which it is another name"),
+    ),
     both(
         "messages[].reasoning_details",
         Dropped("what another vendor's model thought no vendor of these dialects takes back"),
     ),
     row("content[].text", Kept, Kept),
+    row(
+        "content[].refusal",
+        Kept,
+        Converted("a text of the assistant"),
+    ),
     row(
         "content[].image_url",
         Kept,
@@ -79,6 +98,11 @@ pub(in crate::bridge::loss) const CHAT: &[Row] = &[
         "content[].file.file_data",
         Kept,
         Converted("a document of PDF or plain text; other types are refused"),
+    ),
+    row(
+        "content[].file.filename",
+        Kept,
+        Converted("`title`; it stands before a text that was a file"),
     ),
     row("content[].file.file_id", Kept, Refused(AT_ITS_VENDOR)),
     both(
@@ -187,11 +211,11 @@ pub(in crate::bridge::loss) const CHAT: &[Row] = &[
     ),
     row("response_format = json_object", Kept, Converted(JSON_TOLD)),
     row("response_format = json_schema", Kept, Converted(SCHEMA)),
-    both(
+    both("response_format of another type", Refused(NO_FORMAT)),
+    row(
         "safety_identifier",
-        Converted(
-            "the user's id over there (`safety_identifier`, `metadata.user_id`), by its hash where longer than that takes (64 and 256 letters)",
-        ),
+        Converted(USER_TO_RESPONSES),
+        Converted(USER_TO_MESSAGES),
     ),
     both("seed", Dropped("it never promised anything")),
     row("service_tier", Converted(OWN_TIER), Converted(TIERS)),
@@ -206,15 +230,20 @@ pub(in crate::bridge::loss) const CHAT: &[Row] = &[
         Dropped(NO_STORE),
     ),
     both("stream", Kept),
-    both("stream_options", Converted("the gateway's own affair")),
+    both(
+        "stream_options",
+        Dropped(
+            "the gateway's own affair: it asks every vendor for usage, and tells it where the client wants it",
+        ),
+    ),
     row(
         "temperature",
-        Converted("kept, unless the model takes no sampling parameters"),
+        Converted("kept; left out where the model takes no sampling parameters"),
         Converted(TEMPERATURE),
     ),
     row(
         "top_p",
-        Converted("kept, unless the model takes no sampling parameters"),
+        Converted("kept; left out where the model takes no sampling parameters"),
         Converted(
             "left out at 1, which leaves nothing out, while the model thinks, where the model takes no sampling parameters, and beside a temperature where it takes only one of the two",
         ),
@@ -228,12 +257,19 @@ pub(in crate::bridge::loss) const CHAT: &[Row] = &[
     row(
         "top_k",
         Dropped("a word of certain vendors, and the dialect has no such parameter"),
-        Converted("kept; left out as `top_p` is"),
+        Converted(
+            "kept; left out while the model thinks, and where it takes no sampling parameters",
+        ),
     ),
     row(
         "tool_choice",
         Kept,
         Converted("`required` becomes `any`; `allowed_tools` narrows the tools"),
+    ),
+    row(
+        "tool_choice.allowed_tools.mode",
+        Kept,
+        Converted("the choice among the tools that are left: `auto`, and `any` for `required`"),
     ),
     both("tool_choice that a tool must be called", Converted(FORCED)),
     row(
@@ -244,7 +280,12 @@ pub(in crate::bridge::loss) const CHAT: &[Row] = &[
         ),
     ),
     row("tools[].function.strict", Kept, Converted(STRICT)),
-    both("tools[].custom", Converted(AS_FUNCTION)),
+    row(
+        "tools[].custom",
+        Converted(AS_FUNCTION),
+        Converted(ONLY_AS_FUNCTION),
+    ),
+    row("tools[].cache_control", Dropped(BETTER_CACHED), Kept),
     both("tools[] of another type", Refused(SERVER_TOOL)),
     row(
         "tools (none) with calls in the history",
@@ -253,9 +294,7 @@ pub(in crate::bridge::loss) const CHAT: &[Row] = &[
     ),
     both(
         "user",
-        Converted(
-            "the user's id over there (`safety_identifier`, `metadata.user_id`), by its hash where longer than that takes (64 and 256 letters); `safety_identifier` goes before it",
-        ),
+        Converted("as `safety_identifier`, which goes before it"),
     ),
     row(
         "verbosity",
@@ -267,5 +306,9 @@ pub(in crate::bridge::loss) const CHAT: &[Row] = &[
         "web_search_options.search_context_size",
         Kept,
         Dropped(HOW_MUCH_IS_READ),
+    ),
+    both(
+        "web_search_options.user_location",
+        Converted("`user_location`, its members kept without `approximate` around them"),
     ),
 ];

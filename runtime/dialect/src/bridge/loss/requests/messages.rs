@@ -1,8 +1,9 @@
 //! What becomes of requests in Messages.
 
 use super::{
-    AT_ITS_VENDOR, CALL_ID, FORCED, FOREIGN_REASONING, KNOWN_BY_TYPE, NAMES, NO_REASONING, NO_STOP,
-    NOT_SAMPLED, OUTPUT_CAP, SERVER_TOOL, WEB, both, row,
+    AT_ITS_VENDOR, BY_PROGRAMS, CALL_ID, FORCED_ONE, KNOWN_BY_TYPE, NAMES, NO_FORMAT, NO_REASONING,
+    NO_STOP, NOT_SAMPLED, OUTPUT_CAP, REASONING_TO_CHAT, REASONING_TO_RESPONSES, SERVER_TOOL, WEB,
+    both, row, unless,
 };
 use crate::bridge::loss::Fate::{Converted, Dropped, Kept, Refused};
 use crate::bridge::loss::Row;
@@ -37,12 +38,24 @@ pub(in crate::bridge::loss) const MESSAGES: &[Row] = &[
         "messages[].output_config",
         Converted("the effort of the last one holds for the request"),
     ),
+    both(
+        "messages[].clear_at",
+        Converted(
+            "what is shown until the user says something next (`next_user_message`) is left out from then on",
+        ),
+    ),
     both("content[].text", Kept),
     both(
         "content[].text.citations",
         Dropped("they describe a text that is kept"),
     ),
     both("content[].image (base64, url)", Kept),
+    unless(
+        &["{\"oversized_image\":\"downsize\"}"],
+        "content[].image.transformations",
+        Refused("the vendor makes large images smaller without a word"),
+        Refused("the vendor makes large images smaller without a word"),
+    ),
     both("content[].image, document (file)", Refused(AT_ITS_VENDOR)),
     both(
         "content[].document (base64)",
@@ -59,7 +72,7 @@ pub(in crate::bridge::loss) const MESSAGES: &[Row] = &[
     ),
     both("content[].document.context", Converted("a text before it")),
     both(
-        "content[].document.citations",
+        "content[].document, search_result: citations",
         Dropped("the dialect cites only what a search found"),
     ),
     both(
@@ -69,6 +82,10 @@ pub(in crate::bridge::loss) const MESSAGES: &[Row] = &[
     both(
         "content[].tool_use",
         Converted("the input as a string of JSON"),
+    ),
+    both(
+        "content[].tool_use, tool_result: caller, toolset_name",
+        Dropped("a tool is known by its name"),
     ),
     both("content[].tool_use.id", Converted(CALL_ID)),
     row(
@@ -86,9 +103,10 @@ pub(in crate::bridge::loss) const MESSAGES: &[Row] = &[
         "content[].tool_result.tool_reference",
         Converted("a text that names the tool; all tools are offered at once"),
     ),
-    both(
+    row(
         "content[].thinking, redacted_thinking",
-        Converted(FOREIGN_REASONING),
+        Converted(REASONING_TO_CHAT),
+        Converted(REASONING_TO_RESPONSES),
     ),
     both(
         "content[].server_tool_use, mcp_tool_use, …_tool_result (other than tool_result)",
@@ -100,7 +118,24 @@ pub(in crate::bridge::loss) const MESSAGES: &[Row] = &[
         "content[].tool_addition",
         Converted("the tool joins the tools of the request"),
     ),
-    both("content[].compaction", Converted("a text of the assistant")),
+    both(
+        "content[].tool_removal",
+        Refused("the tools of a request hold for all of it; leave the tool out of `tools`"),
+    ),
+    both(
+        "content[].compaction",
+        Converted(
+            "a text of the assistant; one without `content` has failed at its vendor and is dropped",
+        ),
+    ),
+    both(
+        "content[].compaction.tool_changes",
+        Converted("as if they stood in the conversation"),
+    ),
+    both(
+        "content[].fallback, mcp_tool_listing",
+        Dropped("they are for the vendor's servers: no model reads them"),
+    ),
     both(
         "content[] of another type",
         Refused("the dialect has no such content"),
@@ -124,6 +159,19 @@ pub(in crate::bridge::loss) const MESSAGES: &[Row] = &[
             "the mark stands on the content before the call, which itself has no place for one",
         ),
     ),
+    unless(
+        &[
+            "{\"type\":\"billing_policy\",\"bill_to\":\"self\"}",
+            "{\"bill_to\":\"self\",\"type\":\"billing_policy\"}",
+        ],
+        "billing_policy",
+        Refused("the vendor bills nobody but whose key is used"),
+        Refused("the vendor bills nobody but whose key is used"),
+    ),
+    both(
+        "compaction",
+        Refused("the dialect has no summing up of this kind: the conversation would go on instead"),
+    ),
     both("container", Refused(SERVER_TOOL)),
     both(
         "context_management",
@@ -132,6 +180,16 @@ pub(in crate::bridge::loss) const MESSAGES: &[Row] = &[
     both(
         "diagnostics",
         Dropped("it asks why the prompt cache of one vendor was missed"),
+    ),
+    both(
+        "fallback_credit_token",
+        Dropped("it is about one vendor's bill"),
+    ),
+    both(
+        "fallbacks",
+        Dropped(
+            "what is declined stays declined; what stands in for a model the gateway's operator says",
+        ),
     ),
     both(
         "inference_geo",
@@ -154,6 +212,11 @@ pub(in crate::bridge::loss) const MESSAGES: &[Row] = &[
             "a JSON schema named `answer`; strict where every member of it is required and no other allowed",
         ),
     ),
+    both("output_config.format of another type", Refused(NO_FORMAT)),
+    both(
+        "output_format",
+        Converted("as `output_config.format`, of which it is the older place"),
+    ),
     both(
         "output_config.task_budget",
         Dropped("it only tells the model how much work is meant"),
@@ -170,18 +233,26 @@ pub(in crate::bridge::loss) const MESSAGES: &[Row] = &[
     both("stream", Kept),
     both(
         "temperature",
-        Converted("kept, unless the model takes no sampling parameters"),
+        Converted("kept; left out where the model takes no sampling parameters"),
     ),
     both("top_k", Refused(NOT_SAMPLED)),
     both(
         "top_p",
-        Converted("kept, unless the model takes no sampling parameters"),
+        Converted("kept; left out where the model takes no sampling parameters"),
     ),
     both(
         "thinking",
         Converted(
-            "adaptive: the effort of `output_config`; a budget up to 4096 tokens: low, up to 10240: medium, up to 32000: high, up to 48000: xhigh, above: max; disabled: none; each as the nearest effort that the model knows; nothing at all where it does not reason",
+            "`adaptive` and `between_tools`: the effort of `output_config`; a budget up to 4096 tokens: low, up to 10240: medium, up to 32000: high, up to 48000: xhigh, above: max; disabled: none; each as the nearest effort that the model knows; nothing at all where it does not reason",
         ),
+    ),
+    both(
+        "thinking.block_binding",
+        Dropped("what another vendor signed is not sent, so nothing is checked"),
+    ),
+    both(
+        "thread",
+        Refused("the vendor keeps no conversation; send it whole"),
     ),
     row(
         "thinking.display",
@@ -196,7 +267,10 @@ pub(in crate::bridge::loss) const MESSAGES: &[Row] = &[
             "`any` becomes `required`; `disable_parallel_tool_use` becomes `parallel_tool_calls: false`",
         ),
     ),
-    both("tool_choice that a tool must be called", Converted(FORCED)),
+    both(
+        "tool_choice that a tool must be called",
+        Converted(FORCED_ONE),
+    ),
     row(
         "tool_choice of web_search",
         Dropped("the search is asked for by its options, which a model may leave"),
@@ -226,6 +300,19 @@ pub(in crate::bridge::loss) const MESSAGES: &[Row] = &[
         Dropped("they steer one vendor's own models"),
     ),
     both(
+        "tools[].web_search: response_inclusion, allowed_callers",
+        Dropped(BY_PROGRAMS),
+    ),
+    both(
+        "tools[].web_search: defer_loading, strict",
+        Dropped("the vendor's own search is at hand at once, and called as the vendor likes"),
+    ),
+    row(
+        "tools[].web_search.user_location",
+        Converted("`user_location`, its members kept within `approximate`"),
+        Kept,
+    ),
+    both(
         "tools[].tool_search_tool",
         Dropped("all tools are offered at once"),
     ),
@@ -247,7 +334,7 @@ pub(in crate::bridge::loss) const MESSAGES: &[Row] = &[
         Converted("`max_tool_calls`"),
     ),
     both(
-        "tools[].bash, text_editor, computer, memory",
+        "tools[].bash, text_editor, computer, memory, browser",
         Refused(KNOWN_BY_TYPE),
     ),
     both("tools[] of another type", Refused(SERVER_TOOL)),

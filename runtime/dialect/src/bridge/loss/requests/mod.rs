@@ -15,10 +15,11 @@ pub(in crate::bridge::loss) const PREFACE: &str = "\
 
 A request in one dialect can be served by a vendor that speaks another. This page says, field by field, what then becomes
 of it. It is generated from the table in `runtime/dialect/src/bridge/loss/`. What the top level of a request has and nothing
-reads, the code drops or refuses as the table says, and every refusal has its reason from there; all else, answers above all,
-the table tells as the code does it. Requests whose two dialects are the same do not come here: they go through byte for
-byte, but for what an earlier answer over the bridge left in them and only its maker can read (sealed reasoning, searches of
-foreign vendors).
+reads, the code drops or refuses as the table says, and every refusal has its reason from there; all else the table tells as
+the code does it. Every row is held against the code by cases (`runtime/dialect/tests/cases/`), each of which sends the field
+and looks for what became of it, of answers whole and streamed. Requests whose two dialects are the same do not come here:
+they go through byte for byte, but for what an earlier answer over the bridge left in them and only its maker can read
+(sealed reasoning, searches of foreign vendors).
 
 *Kept*: it says the same over there. *Converted*: it is said another way. *Dropped*: it is left out, for the reason given.
 *Refused*: the request gets a 400 that names the field. A field that no table lists is dropped: what it means to another
@@ -84,6 +85,12 @@ pub(super) const AT_ITS_VENDOR: &str =
 pub(super) const NO_STORE: &str = "the vendor keeps no conversation; the gateway resolves it before the bridge where it keeps state";
 pub(super) const NOT_SAMPLED: &str = "the dialect has no such parameter";
 pub(super) const NOT_MODERATED: &str = "hardly a vendor moderates, and one that does not leaves out unheard what it does not know: the answer would be unmoderated";
+pub(super) const NO_FORMAT: &str = "the dialect knows no such format";
+pub(super) const PREWARMED: &str =
+    "the dialect cannot fill a cache without an answer, which nobody asked for";
+pub(super) const BY_PROGRAMS: &str =
+    "it is for a vendor's own programs that call tools, which are refused";
+pub(super) const BETTER_CACHED: &str = "it only improves caching";
 pub(super) const NO_STOP: &str = "the dialect has no stop sequences";
 pub(super) const SERVER_TOOL: &str = "the tool runs at a vendor of the other dialect only";
 pub(super) const KNOWN_BY_TYPE: &str = "the client runs the tool, but only vendors of the other dialect know it by its type alone; offer it as a function with a schema";
@@ -93,8 +100,17 @@ pub(super) const HOW_MUCH_IS_READ: &str =
 pub(super) const OUTPUT_CAP: &str = "as the dialect's own cap, lowered to the model's maximum; never below 16 in Responses, which takes no less";
 pub(super) const NAMES: &str = "names longer than the dialect allows, or with letters it does not, are shortened with a hash, and are the client's own again in the answer";
 pub(super) const AS_FUNCTION: &str = "kept where the vendor has free-form tools; else a function whose one argument `input` is the text, its grammar told in the description, and a custom call again in the answer";
+pub(super) const ONLY_AS_FUNCTION: &str = "a function whose one argument `input` is the text, its grammar told in the description, and a custom call again in the answer";
+pub(super) const USER_TO_CHAT: &str =
+    "the user's id over there (`user`), by its hash where longer than 64 letters";
+pub(super) const USER_TO_RESPONSES: &str =
+    "the user's id over there (`safety_identifier`), by its hash where longer than 64 letters";
+pub(super) const USER_TO_MESSAGES: &str =
+    "the user's id over there (`metadata.user_id`), by its hash where longer than 256 letters";
 pub(super) const NO_REASONING: &str = "kept where the model reasons, as the nearest effort that it knows; else dropped: it does not think";
-pub(super) const FOREIGN_REASONING: &str = "opaque reasoning goes back only to the vendor family that made it; of any other it is dropped, and its readable text is kept only where the vendor takes unsigned reasoning; what led to nothing, as its answer was cut off, is dropped; a vendor of Chat that wants reasoning with each call gets a blank where there is none";
+pub(super) const REASONING_TO_CHAT: &str = "its text as `reasoning_content`, kept where this vendor family wrote it, unsigned, and where the vendor takes unsigned reasoning; else dropped, as is all that is opaque. A vendor that wants reasoning with each call gets a blank where there is none";
+pub(super) const REASONING_TO_MESSAGES: &str = "what its own vendor family made goes back as it was: text signed or unsigned as `thinking`, kept, and what was never readable as `redacted_thinking`; of any other family it is dropped, and so is what led to nothing, as its answer was cut off";
+pub(super) const REASONING_TO_RESPONSES: &str = "what its own vendor family made goes back as it was, a `reasoning` item with its `encrypted_content` or its text; of any other family it is dropped, and so is what led to nothing, as its answer was cut off";
 pub(super) const WEB: &str = "as the vendor's own search where it has one; else refused";
 pub(super) const WEB_UNASKED: &str = "as the vendor's own search where it has one; else dropped, as clients offer it unasked: the model is not offered a search (refused if `tool_choice` demands it)";
 pub(super) const EFFORT_AND_SUMMARY: &str = "kept where the model reasons, as the nearest effort that it knows, and a summary asked for where the vendor refuses it to nobody; else dropped: it does not think";
@@ -108,6 +124,7 @@ pub(super) const SCHEMA: &str = "`output_config.format` where the vendor enforce
 pub(super) const STRICT: &str = "kept where the vendor enforces schemas, its schema made as that of an answer; else, and where it cannot be made so, dropped: the schema is still told";
 pub(super) const TEMPERATURE: &str = "left out from 1 on, for 1 is the highest there and what the model does by itself; left out while the model thinks, and where the model takes no sampling parameters";
 pub(super) const FORCED: &str = "said as above where the vendor takes it. Where it refuses that some tool must be called, the tool is named if there is but one; else it is `auto`, and the model may answer without a call. Where it refuses a name, that tool alone is offered and some tool must be called, or may be (`auto`) where it refuses that too; `allowed_tools` likewise";
+pub(super) const FORCED_ONE: &str = "said as above where the vendor takes it. Where it refuses that some tool must be called, the tool is named if there is but one; else it is `auto`, and the model may answer without a call. Where it refuses a name, that tool alone is offered and some tool must be called, or may be (`auto`) where it refuses that too";
 pub(super) const CALL_ID: &str = "kept; ids that the dialect would not take are replaced by a hash of themselves, and one used again gets a number behind it, as does that of its result";
 pub(super) const ARGUMENTS: &str =
     "the JSON object in the string; what is no object comes as the member `arguments` of one";

@@ -1,10 +1,11 @@
 //! What becomes of requests in Responses.
 
 use super::{
-    ARGUMENTS, AS_FUNCTION, AT_ITS_VENDOR, CALL_ID, EFFORT, FORCED, FOREIGN_REASONING,
-    HOW_MUCH_IS_READ, JSON_TOLD, KNOWN_BY_TYPE, NAMES, NO_REASONING, NO_STORE, NOT_MODERATED,
-    OUTPUT_CAP, OWN_TIER, SCHEMA, SERVER_TOOL, STRICT, TEMPERATURE, TIERS, TOOLS_FROM_HISTORY,
-    WEB_UNASKED, both, row, unless,
+    ARGUMENTS, AS_FUNCTION, AT_ITS_VENDOR, BY_PROGRAMS, CALL_ID, EFFORT, FORCED, HOW_MUCH_IS_READ,
+    JSON_TOLD, KNOWN_BY_TYPE, NAMES, NO_FORMAT, NO_REASONING, NO_STORE, NOT_MODERATED,
+    ONLY_AS_FUNCTION, OUTPUT_CAP, OWN_TIER, PREWARMED, REASONING_TO_CHAT, REASONING_TO_MESSAGES,
+    SCHEMA, SERVER_TOOL, STRICT, TEMPERATURE, TIERS, TOOLS_FROM_HISTORY, USER_TO_CHAT,
+    USER_TO_MESSAGES, WEB_UNASKED, both, row, unless,
 };
 use crate::bridge::loss::Fate::{Converted, Dropped, Kept, Refused};
 use crate::bridge::loss::Row;
@@ -62,6 +63,15 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
         Refused("the dialect takes files only inline"),
         Converted("a document by URL"),
     ),
+    row(
+        "content[].input_file.filename",
+        Kept,
+        Converted("`title`; it stands before a text that was a file"),
+    ),
+    both(
+        "content[].input_file.detail",
+        Dropped("how finely a model reads a file is the vendor's own affair"),
+    ),
     row("content[].input_file.file_id", Kept, Refused(AT_ITS_VENDOR)),
     both(
         "content[] of another type",
@@ -73,6 +83,18 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
             "`cache_control` where the vendor takes that, kept where it takes such marks; else dropped: it only improves caching",
         ),
         Converted("`cache_control`"),
+    ),
+    both(
+        "input[].id, status",
+        Dropped("the vendor keeps no items, and all that is sent has come to its end"),
+    ),
+    both(
+        "input[].function_call, function_call_output: async, caller",
+        Dropped(BY_PROGRAMS),
+    ),
+    both(
+        "input[].function_call_output: name, namespace",
+        Dropped("a result belongs to its call, which names the tool"),
     ),
     row("input[].function_call", Kept, Converted(ARGUMENTS)),
     both("input[].function_call.call_id", Converted(CALL_ID)),
@@ -89,9 +111,10 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
             "`tool_result` blocks, all of them first in the user message right after the calls, whatever order they came in",
         ),
     ),
-    both(
+    row(
         "input[].custom_tool_call, custom_tool_call_output",
         Converted(AS_FUNCTION),
+        Converted(ONLY_AS_FUNCTION),
     ),
     both(
         "input[].tool_search_call, tool_search_output (client)",
@@ -107,7 +130,11 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
         "input[].additional_tools",
         Converted("they join the tools of the request"),
     ),
-    both("input[].reasoning", Converted(FOREIGN_REASONING)),
+    row(
+        "input[].reasoning",
+        Converted(REASONING_TO_CHAT),
+        Converted(REASONING_TO_MESSAGES),
+    ),
     both(
         "input[].web_search_call, file_search_call",
         Dropped("what the search found is in the text that follows"),
@@ -225,6 +252,7 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
         ),
         Dropped("it only improves caching"),
     ),
+    both("prompt_cache_options.prewarm", Refused(PREWARMED)),
     row(
         "prompt_cache_retention",
         Converted(
@@ -244,15 +272,19 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
             "`thinking.display: summarized` of a model with adaptive thinking; readable thinking becomes the summary",
         ),
     ),
+    row(
+        "reasoning.generate_summary",
+        Dropped("the vendor shows its reasoning or does not"),
+        Converted("as `summary`, of which it is the older name"),
+    ),
     both(
         "reasoning.context, mode",
         Dropped("they steer one vendor's own models"),
     ),
-    both(
+    row(
         "safety_identifier",
-        Converted(
-            "the user's id over there (`user`, `metadata.user_id`), by its hash where longer than that takes (64 and 256 letters)",
-        ),
+        Converted(USER_TO_CHAT),
+        Converted(USER_TO_MESSAGES),
     ),
     row("service_tier", Converted(OWN_TIER), Converted(TIERS)),
     both("store", Dropped(NO_STORE)),
@@ -260,18 +292,19 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
     both("stream_options", Dropped("the gateway's own affair")),
     row(
         "temperature",
-        Converted("kept, unless the model takes no sampling parameters"),
+        Converted("kept; left out where the model takes no sampling parameters"),
         Converted(TEMPERATURE),
     ),
     row(
         "top_p",
-        Converted("kept, unless the model takes no sampling parameters"),
+        Converted("kept; left out where the model takes no sampling parameters"),
         Converted(
             "left out at 1, which leaves nothing out, while the model thinks, where the model takes no sampling parameters, and beside a temperature where it takes only one of the two",
         ),
     ),
     row("text.format = json_object", Kept, Converted(JSON_TOLD)),
     row("text.format = json_schema", Kept, Converted(SCHEMA)),
+    both("text.format of another type", Refused(NO_FORMAT)),
     row(
         "text.verbosity",
         Kept,
@@ -281,6 +314,11 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
         "tool_choice",
         Kept,
         Converted("`required` becomes `any`; `allowed_tools` narrows the tools"),
+    ),
+    row(
+        "tool_choice.mode",
+        Kept,
+        Converted("the choice among the tools that are left: `auto`, and `any` for `required`"),
     ),
     both("tool_choice that a tool must be called", Converted(FORCED)),
     row(
@@ -300,13 +338,31 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
     ),
     row("tools[].function.strict", Kept, Converted(STRICT)),
     both(
-        "tools[].function.defer_loading",
+        "tools[].function, custom: defer_loading",
         Dropped("all tools are offered at once"),
     ),
-    both("tools[].custom", Converted(AS_FUNCTION)),
+    both(
+        "tools[].function, custom: allowed_callers, output_schema",
+        Dropped(BY_PROGRAMS),
+    ),
+    both(
+        "tools[].function, custom, namespace: async",
+        Dropped(
+            "it lets a result come later; here it comes with the next request, as it always may",
+        ),
+    ),
+    row(
+        "tools[].custom",
+        Converted(AS_FUNCTION),
+        Converted(ONLY_AS_FUNCTION),
+    ),
     both(
         "tools[].namespace",
         Converted("each of its tools as `namespace__name`, and apart again in the answer"),
+    ),
+    both(
+        "tools[].namespace.description",
+        Dropped("each of its tools has a description of its own"),
     ),
     both(
         "tools[].tool_search (client)",
@@ -323,8 +379,19 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
         Dropped(HOW_MUCH_IS_READ),
     ),
     row(
+        "tools[].web_search.user_location",
+        Converted("`user_location`, its members kept within `approximate`"),
+        Kept,
+    ),
+    both(
+        "tools[].web_search.search_content_types",
+        Dropped("what a search finds is text there"),
+    ),
+    row(
         "tools[].web_search.filters",
-        Converted("no search among certain domains can be said: as where the vendor has no search"),
+        Dropped(
+            "and the search with it: no search among certain domains can be said (refused if `tool_choice` demands it)",
+        ),
         Converted("`allowed_domains`, `blocked_domains`"),
     ),
     both(
@@ -356,8 +423,6 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
     ),
     both(
         "user",
-        Converted(
-            "the user's id over there (`user`, `metadata.user_id`), by its hash where longer than that takes (64 and 256 letters); `safety_identifier` goes before it",
-        ),
+        Converted("as `safety_identifier`, which goes before it"),
     ),
 ];

@@ -142,8 +142,9 @@ pub(super) fn read_format<'a>(raw: Raw<'a>, way: Way) -> Result<Format<'a>, ApiE
             .and_then(WireSchema::schema)
             .map(Format::Schema)
             .ok_or_else(|| missing("response_format.json_schema.schema")),
-        _ => Err(way.refuse(
+        kind => Err(way.refuse_kind(
             "response_format of another type",
+            kind,
             "response_format.type".into(),
         )),
     }

@@ -12,10 +12,11 @@ use crate::bridge::request::shared::not_content;
 use crate::bridge::request::text::{Content, Str};
 use crate::{ApiError, Dialect};
 
-/// Reads one message into what it says.
+/// Reads one message into what it says. `answered`: whether the user has said anything since.
 pub(super) fn read_message<'a>(
     message: WireMessage<'a>,
     index: usize,
+    answered: bool,
     way: Way,
     said: &mut Conversation<'a>,
 ) -> Result<(), ApiError> {
@@ -36,6 +37,8 @@ pub(super) fn read_message<'a>(
     }
     let mut parts = Vec::new();
     match message.content {
+        // Instructions may be about the effort alone.
+        Content::None if role == Role::System && message.output_config.is_some() => {}
         Content::None => return Err(missing(&format!("messages[{index}].content"))),
         Content::Other => return Err(not_content(&format!("messages[{index}].content"))),
         Content::Text(text) => parts.push(Part::text(Place::Item(index), text)),
@@ -45,6 +48,10 @@ pub(super) fn read_message<'a>(
                 read_block(block, place, role, way, said, &mut parts)?;
             }
         }
+    }
+    // It stays in the conversation, and no model is shown it any longer.
+    if answered && message.clear_at.as_deref() == Some("next_user_message") {
+        parts.clear();
     }
     flush(role, &mut parts, said);
     Ok(())
@@ -149,9 +156,19 @@ fn read_block<'a>(
             }
         }
         "compaction" => {
-            if let Content::Text(text) = block.content {
-                parts.push(Part::text(place, text));
+            for change in block.tool_changes.unwrap_or_default() {
+                read_block(change, place, role, way, said, parts)?;
             }
+            // Without a text it has failed, and says nothing.
+            if let Content::Text(text) = block.content {
+                let body = Body::Text(text);
+                parts.push(Part { place, cache, body });
+            }
+        }
+        // No model reads these.
+        "fallback" | "mcp_tool_listing" => {}
+        "tool_removal" => {
+            return Err(way.refuse("content[].tool_removal", place.param(way.from)));
         }
         kind if kind == "server_tool_use"
             || kind == "mcp_tool_use"
@@ -205,6 +222,12 @@ pub(super) fn read_part<'a>(
     let body = match &*block.kind {
         "text" => Body::Text(block.text.ok_or_else(|| lacks("text"))?),
         "image" => {
+            if let Some(wanted) = block.transformations
+                && wanted.oversized_image.as_deref() == Some("error")
+            {
+                let param = format!("{}.transformations", place.param(way.from));
+                return Err(way.refuse("content[].image.transformations", param));
+            }
             let raw = block.source.ok_or_else(|| lacks("source"))?;
             let source: WireSource<'a> = parse(raw, &format!("{}.source", place.param(way.from)))?;
             Body::Image {

@@ -3,14 +3,14 @@
 use serde::Deserialize;
 
 use super::blocks::{mark_last, read_message, read_part};
-use super::tools::{effort_of, format_of, read_choice, read_thinking, read_tool};
+use super::tools::{effort_of, format_of, read_choice, read_format, read_thinking, read_tool};
 use super::wire::WireBody;
 use crate::ApiError;
 use crate::bridge::request::Way;
 use crate::bridge::request::chat::WireMark;
 use crate::bridge::request::members::{self, Members, missing, parse};
 use crate::bridge::request::model::{
-    Body, Choice, Conversation, Effort, Item, Message, Part, Place, Role, Thinking, Tool,
+    Body, Choice, Conversation, Effort, Format, Item, Message, Part, Place, Role, Thinking, Tool,
 };
 use crate::bridge::request::shared::{not_content, positive};
 use crate::bridge::request::text::{Content, Str};
@@ -34,6 +34,12 @@ pub(crate) fn read<'a>(body: &'a str, way: Way) -> Result<Conversation<'a>, ApiE
         }
         said.format = format_of(config, way)?;
     }
+    // Where it stood before it became a part of `output_config`.
+    if let Some(format) = members.raw("output_format")
+        && matches!(said.format, Format::Text)
+    {
+        said.format = read_format(format, "output_format", way)?;
+    }
     let system = std::mem::take(&mut members.large.system);
     said.items.extend(read_system(system, way)?);
     for (index, tool) in members
@@ -47,12 +53,13 @@ pub(crate) fn read<'a>(body: &'a str, way: Way) -> Result<Conversation<'a>, ApiE
         said.tools.extend(read_tool(tool, Place::Tool(index), way)?);
     }
     let messages = members.large.messages.take();
-    for (index, message) in messages
-        .ok_or_else(|| missing("messages"))?
-        .into_iter()
-        .enumerate()
-    {
-        read_message(message, index, way, &mut said)?;
+    let messages = messages.ok_or_else(|| missing("messages"))?;
+    let last_user = messages
+        .iter()
+        .rposition(|message| &*message.role == "user");
+    for (index, message) in messages.into_iter().enumerate() {
+        let answered = last_user.is_some_and(|user| user > index);
+        read_message(message, index, answered, way, &mut said)?;
     }
     if let Some(mark) = members.take::<WireMark<'a>>("cache_control")? {
         mark_last(&mut said.items, mark.mark(), way);

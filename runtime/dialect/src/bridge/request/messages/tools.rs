@@ -40,7 +40,7 @@ pub(super) fn read_tool<'a>(
         Some(kind) if kind.starts_with("tool_search_tool_") => return Ok(None),
         Some(kind) => {
             let field = if runs_at_the_client(kind) {
-                "tools[].bash, text_editor, computer, memory"
+                "tools[].bash, text_editor, computer, memory, browser"
             } else {
                 "tools[] of another type"
             };
@@ -51,7 +51,7 @@ pub(super) fn read_tool<'a>(
 
 /// Whether the client itself runs a tool that it names by a type (`bash_20250124`) instead of describing it.
 fn runs_at_the_client(kind: &str) -> bool {
-    ["bash_", "text_editor_", "computer_", "memory_"]
+    ["bash_", "text_editor_", "computer_", "memory_", "browser_"]
         .iter()
         .any(|known| kind.starts_with(known))
 }
@@ -129,29 +129,35 @@ pub(super) fn format_of<'a>(raw: Raw<'a>, way: Way) -> Result<Format<'a>, ApiErr
     #[derive(Deserialize)]
     struct Wire<'a> {
         #[serde(borrow)]
-        format: Option<Inner<'a>>,
+        format: Option<Raw<'a>>,
     }
+    let wire: Wire<'a> = parse(raw, "output_config")?;
+    match wire.format {
+        Some(format) => read_format(format, "output_config.format", way),
+        None => Ok(Format::Text),
+    }
+}
+
+/// Reads a format; `param` is where it stands.
+pub(super) fn read_format<'a>(raw: Raw<'a>, param: &str, way: Way) -> Result<Format<'a>, ApiError> {
     #[derive(Deserialize)]
-    struct Inner<'a> {
+    struct Wire<'a> {
         #[serde(borrow, rename = "type")]
         kind: Str<'a>,
         #[serde(borrow)]
         schema: Option<Raw<'a>>,
     }
-    let wire: Wire<'a> = parse(raw, "output_config")?;
-    let Some(format) = wire.format else {
-        return Ok(Format::Text);
-    };
+    let format: Wire<'a> = parse(raw, param)?;
     if &*format.kind != "json_schema" {
-        let param = "output_config.format.type".into();
-        return Err(way.refuse("output_config.format of another type", param));
+        let field = "output_config.format of another type";
+        return Err(way.refuse_kind(field, &format.kind, format!("{param}.type")));
     }
     Ok(Format::Schema(Schema {
         name: None,
         description: None,
         schema: format
             .schema
-            .ok_or_else(|| missing("output_config.format.schema"))?,
+            .ok_or_else(|| missing(&format!("{param}.schema")))?,
         strict: None,
     }))
 }

@@ -35,6 +35,8 @@ pub(super) struct WireMessage<'a> {
     pub(super) content: Content<'a, WireBlock<'a>>,
     #[serde(borrow)]
     pub(super) output_config: Option<Raw<'a>>,
+    #[serde(borrow)]
+    pub(super) clear_at: Option<Str<'a>>,
 }
 
 /// A block of any type: what its type does not have is absent.
@@ -72,7 +74,18 @@ pub(super) struct WireBlock<'a> {
     #[serde(borrow)]
     pub(super) tool: Option<WireChange<'a>>,
     #[serde(borrow)]
+    pub(super) tool_changes: Option<Vec<WireBlock<'a>>>,
+    #[serde(borrow)]
+    pub(super) transformations: Option<WireTransformations<'a>>,
+    #[serde(borrow)]
     pub(super) cache_control: Option<WireMark<'a>>,
+}
+
+/// What the vendor may do to an image.
+#[derive(Deserialize)]
+pub(super) struct WireTransformations<'a> {
+    #[serde(borrow)]
+    pub(super) oversized_image: Option<Str<'a>>,
 }
 
 /// The tool of a `tool_addition`.

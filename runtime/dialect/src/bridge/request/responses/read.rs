@@ -99,6 +99,11 @@ fn read_settings<'a>(
     settings.cache_key = members.take("prompt_cache_key")?;
     settings.cache_kept = members.take("prompt_cache_retention")?;
     settings.cache_options = members.take("prompt_cache_options")?;
+    let options = settings.cache_options.as_ref();
+    if options.is_some_and(|options| options.prewarm == Some(true)) {
+        let field = "prompt_cache_options.prewarm";
+        return Err(way.refuse(field, field.into()));
+    }
     settings.top_logprobs = match members.peek("top_logprobs") {
         Some(number) => Some(parse(number, "top_logprobs")?),
         None => None,

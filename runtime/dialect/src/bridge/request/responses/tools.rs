@@ -194,7 +194,10 @@ pub(super) fn read_format<'a>(raw: Raw<'a>, way: Way) -> Result<Format<'a>, ApiE
             .schema()
             .map(Format::Schema)
             .ok_or_else(|| missing("text.format.schema")),
-        _ => Err(way.refuse("text.format of another type", "text.format.type".into())),
+        kind => {
+            let field = "text.format of another type";
+            Err(way.refuse_kind(field, kind, "text.format.type".into()))
+        }
     }
 }
 

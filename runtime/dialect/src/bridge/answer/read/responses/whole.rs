@@ -29,6 +29,7 @@ impl Responses {
             };
             return common.fail(failure, sink);
         }
+        common.tier(response.get("service_tier"));
         self.start(sink);
         for (index, item) in response
             .get("output")
