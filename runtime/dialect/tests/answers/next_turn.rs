@@ -58,45 +58,51 @@ fn target(dialect: Dialect, family: &'static str) -> Target<'static> {
     }
 }
 
-/// The reasoning of an answer, or of the assistant's turn in a request, that its maker wants back unchanged.
-fn own(content: &[Value]) -> Vec<Value> {
+/// What a vendor wants back unchanged of a part of its answer, or of the assistant's turn in a request.
+fn own(part: &Value) -> Option<Value> {
     let some = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
-    let own = content
-        .iter()
-        .filter_map(|part| match part["type"].as_str() {
-            // A signature holds for its text to the byte.
-            Some("thinking") if some(&part["signature"]) => {
-                Some(json!([part["thinking"], part["signature"]]))
-            }
-            Some("redacted_thinking") => Some(json!([part["data"]])),
-            // What can be read of an encrypted item is not what the vendor reads: paragraphs may be one there.
-            Some("reasoning") if some(&part["encrypted_content"]) => {
-                Some(json!([part["id"], part["encrypted_content"]]))
-            }
-            _ => None,
-        });
-    own.collect()
+    match part["type"].as_str() {
+        // A signature holds for its text to the byte.
+        Some("thinking") if some(&part["signature"]) => {
+            Some(json!([part["thinking"], part["signature"]]))
+        }
+        Some("redacted_thinking") => Some(json!([part["data"]])),
+        // What can be read of an encrypted item is not what the vendor reads: paragraphs may be one there.
+        Some("reasoning") if some(&part["encrypted_content"]) => {
+            Some(json!([part["id"], part["encrypted_content"]]))
+        }
+        _ => None,
+    }
+}
+
+/// Whether reasoning before these parts goes back: vendors refuse what led to nothing, those of Responses also what led to
+/// a search that is taken out again.
+fn leads_on(after: &[Value]) -> bool {
+    let shown = |part: &&Value| match part["type"].as_str() {
+        Some("text") => !part["text"].as_str().unwrap_or_default().trim().is_empty(),
+        Some("tool_use" | "message" | "function_call" | "custom_tool_call") => true,
+        Some("web_search_call") => part["action"]["type"] == "search",
+        _ => false,
+    };
+    let next = after.iter().find(shown);
+    next.is_some_and(|part| part["type"] != "web_search_call")
 }
 
 fn sent_back(vendor: Dialect, body: &Value) -> Vec<Value> {
     match vendor {
-        RESPONSES => own(items(&body["input"])),
+        RESPONSES => items(&body["input"]).iter().filter_map(own).collect(),
         _ => items(&body["messages"])
             .iter()
-            .flat_map(|message| own(items(&message["content"])))
+            .flat_map(|message| items(&message["content"]))
+            .filter_map(own)
             .collect(),
     }
-}
-
-/// Whether an answer ends in reasoning that led to nothing: that is not sent again.
-fn led_to_nothing(told: &Summary) -> bool {
-    told.text.trim().is_empty() && told.calls.is_empty() && told.refusal.is_empty()
 }
 
 /// How many pieces of it went all the way.
 pub(crate) fn comes_back(vendor: Dialect, answer: &Value, name: &str) -> usize {
     let told = plain::summary(vendor, answer);
-    if told.opaque.is_empty() || led_to_nothing(&told) {
+    if told.opaque.is_empty() {
         return 0;
     }
     let member = if vendor == RESPONSES {
@@ -104,8 +110,12 @@ pub(crate) fn comes_back(vendor: Dialect, answer: &Value, name: &str) -> usize {
     } else {
         "content"
     };
-    let made = own(items(&answer[member]));
-    assert_eq!(made.len(), told.opaque.len(), "{name}");
+    let parts = items(&answer[member]);
+    let made: Vec<Value> = (1..)
+        .zip(parts)
+        .filter(|(after, _)| leads_on(&parts[*after..]))
+        .filter_map(|(_, part)| own(part))
+        .collect();
     let client = if vendor == RESPONSES {
         MESSAGES
     } else {

@@ -77,6 +77,23 @@ pub(crate) fn summary_of_stream(dialect: Dialect, stream: &[u8]) -> Result<Summa
     Ok(summary(dialect, &whole_of_stream(dialect, stream)?))
 }
 
+/// What a vendor of Responses encrypted by each of its items' own last words: it encrypts anew in each event.
+pub(crate) fn encrypted_last(told: &mut Summary, stream: &str) {
+    let data = stream.lines().filter_map(|line| line.strip_prefix("data:"));
+    let events = data.filter_map(|data| serde_json::from_str::<Value>(data).ok());
+    for event in events.filter(|event| event["type"] == "response.output_item.done") {
+        let (id, encrypted) = (&event["item"]["id"], &event["item"]["encrypted_content"]);
+        let begins = format!("{}\n", string(id));
+        let known = told
+            .opaque
+            .iter_mut()
+            .find(|opaque| opaque.payload.starts_with(&begins));
+        if let (Some(opaque), Some(encrypted)) = (known, some(encrypted)) {
+            opaque.payload = begins + encrypted;
+        }
+    }
+}
+
 fn string(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }

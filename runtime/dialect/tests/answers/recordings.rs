@@ -317,7 +317,8 @@ fn streams_survive_every_direction_there_and_back() {
                 continue;
             }
             assert_eq!(end, End::Complete, "{name}");
-            let told = plain::summary(exchange.vendor, whole);
+            let mut told = plain::summary(exchange.vendor, whole);
+            plain::encrypted_last(&mut told, sse);
             let arrived = plain::summary_of_stream(client, &there).unwrap();
             let arrives = left(told.clone(), client, exchange.vendor);
             same(&arrives, &arrived, client, &name);
