@@ -2,6 +2,7 @@
 //!
 //! Nothing here waits, opens anything or knows an account. Same-dialect traffic is scanned and spliced, never parsed
 //! into a tree and written again, so what nobody edited leaves byte for byte as it came.
+#![forbid(unsafe_code)]
 #![cfg_attr(
     test,
     allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")

@@ -65,6 +65,36 @@ pub(crate) fn pairs()
     })
 }
 
+/// It gives a stream whole, as an answer: that was read as one of JSON.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_component_that_answers_by_itself_is_bridged_as_a_vendor_is() {
+    let world = World::with(Setup::new(&["openai", "anthropic", "echo"])).await;
+    for (operation, ..) in VENDORS {
+        let name = format!("{operation}-echo");
+        let mut only = model(&name);
+        only["operations"] = json!([operation]);
+        let record = json!({ "provider": "echo", "models": [only] });
+        world.management().upstream(&name, record).await;
+        let clients = ENDPOINTS.iter().filter(|endpoint| endpoint.streams);
+        for client in clients.filter(|client| client.operation != operation) {
+            for stream in [false, true] {
+                let body = client.body_with(&name, stream, "Say this again, please.");
+                let reply = world.post(client.path, body).await;
+                let what = format!("{} on {name}, stream {stream}", client.path);
+                assert_eq!(reply.status(), 200, "{what}: {}", reply.text());
+                assert!(reply.complete, "{what}");
+                let said = text(client, stream, &reply);
+                assert!(said.contains("Say this again, please."), "{what}: {said}");
+                let row = world
+                    .management()
+                    .row_of(&crate::byte_identity::request_id(&reply))
+                    .await;
+                assert!(!row.0["usage"]["estimated"].as_bool().unwrap(), "{what}");
+            }
+        }
+    }
+}
+
 /// The answer's text, as the client's dialect has it.
 pub(crate) fn text(client: &Endpoint, stream: bool, reply: &Reply) -> String {
     let strings = |value: &Value, pointer: &str| {

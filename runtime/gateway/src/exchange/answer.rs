@@ -193,8 +193,30 @@ where
     whole_answer(attempt, status, headers, body)
 }
 
+/// What a component answers by itself: over the bridge a stream goes as one that is still coming.
+pub(super) fn made(
+    attempt: Attempt<'_>,
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Answer, Miss> {
+    if attempt.bridge.is_none() || Label::of(&headers) != Label::Events {
+        return whole_answer(attempt, status, headers, body);
+    }
+    Ok(Answer {
+        status,
+        headers,
+        content: Content::Stream(body, Coalesce::new(UpstreamBody::whole(Bytes::new()))),
+        hide_usage: false,
+        translator: None,
+        spoken: attempt.spoken,
+        bridge: attempt.bridge,
+        estimated: false,
+    })
+}
+
 /// A whole answer, taken over the bridge where there is one: one that cannot be is none, and somebody else may be asked.
-pub(super) fn whole_answer(
+fn whole_answer(
     attempt: Attempt<'_>,
     status: StatusCode,
     headers: HeaderMap,

@@ -223,7 +223,7 @@ pub(super) fn classify(attempt: &Attempt<'_>, told: Told) -> Miss {
 
 fn by_status(status: StatusCode) -> Failure {
     let kind = match status.as_u16() {
-        401 | 403 => FailureKind::Auth,
+        401 | 403 | 407 => FailureKind::Auth,
         402 => FailureKind::QuotaExhausted,
         404 => FailureKind::ModelNotFound,
         429 => FailureKind::RateLimited,

@@ -470,7 +470,7 @@ fn respond(
             },
         ));
     }
-    let answer = answer::whole_answer(attempt, status, headers, body)?;
+    let answer = answer::made(attempt, status, headers, body)?;
     Ok(Answer {
         hide_usage: add_usage,
         ..answer
