@@ -8,7 +8,7 @@ use crate::engine::Table;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The files are damaged. The engine may have cut off what it could not read before that was noticed.
-    #[error("the store in {} is damaged: {reason}. Its engine may have cut off what it could not read. Restore a backup, or move the folder away to begin anew", path.display())]
+    #[error("the store in {} is damaged: {reason}. Its engine may have cut off what it could not read, and does so at each start: keep a copy of the folder. Restore a backup, or move the folder away to begin anew", path.display())]
     Damaged {
         /// The store's folder.
         path: PathBuf,

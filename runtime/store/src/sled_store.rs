@@ -156,13 +156,18 @@ impl DiskStore {
         };
         if let Some(noted) = noted
             && noted.commits > commits
-            && (noted.this_boot || durability == Durability::PowerLoss)
         {
-            let lost = noted.commits - commits;
-            return Err(damaged(format!(
-                "the last {lost} of {} commits are missing",
-                noted.commits
-            )));
+            let (lost, all) = (noted.commits - commits, noted.commits);
+            let lost = format!("the last {lost} of {all} commits are missing");
+            // Only a power failure may take some, and only where the operator did not ask for safety from it.
+            if noted.this_boot || durability == Durability::PowerLoss {
+                return Err(damaged(lost));
+            }
+            tracing::error!(
+                store = %path.display(),
+                "{lost}: a power failure may take the last seconds, as `durable` says `process`. If they are many more, the \
+                 files are damaged: restore a backup"
+            );
         }
         let identity = migrate(&store.tree, identity)?;
         if marked.as_ref() != Some(&identity) {

@@ -193,6 +193,39 @@ fn a_cut_emptied_or_missing_data_file_is_refused_with_a_remedy() {
     assert!(intact(&good).unwrap());
 }
 
+/// The machine was started anew since the last commit was noted.
+fn after_a_reboot(path: &Path) {
+    let note = path.join("tollgate-progress");
+    let mut bytes = fs::read(&note).unwrap();
+    for byte in &mut bytes[16..] {
+        *byte ^= 0xff;
+    }
+    fs::write(note, bytes).unwrap();
+}
+
+#[test]
+fn commits_that_a_power_failure_took_are_missed_where_they_were_to_be_safe_from_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (young, old) = (folder.path().join("young"), folder.path().join("old"));
+    fill(&young);
+    copy(&young, &old);
+    fill(&young);
+    // The files of before with the note of after.
+    let note = "tollgate-progress";
+    fs::copy(young.join(note), old.join(note)).unwrap();
+    let opened = |durability| DiskStore::open(&old, durability).map(drop);
+    let missing = |opened: Result<(), StoreError>| {
+        let said = opened.unwrap_err().to_string();
+        assert!(said.contains("60 of 121 commits are missing"), "{said}");
+    };
+    missing(opened(Durability::Process));
+    missing(opened(Durability::PowerLoss));
+    after_a_reboot(&old);
+    missing(opened(Durability::PowerLoss));
+    // It says so in the log, and goes on as the operator chose.
+    opened(Durability::Process).unwrap();
+}
+
 #[test]
 fn files_of_two_stores_mixed_up_are_refused() {
     let folder = tempfile::tempdir().unwrap();
