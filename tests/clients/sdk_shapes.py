@@ -17,7 +17,7 @@ import openai
 import pydantic
 from anthropic.types import ErrorResponse, Message, MessageCreateParams, RawMessageStreamEvent
 from openai.types.chat import ChatCompletion, ChatCompletionChunk, CompletionCreateParams
-from openai.types.responses import Response, ResponseCreateParams, ResponseStreamEvent
+from openai.types.responses import Response, ResponseCreateParams, ResponseErrorEvent, ResponseStreamEvent
 
 from sdk_types import alternatives, literals, misfits, plain
 
@@ -232,7 +232,8 @@ def read_stream(dialect, name, sse):
             fault("events", dialect, name, "event", f"the line says {event}, the data {data.get('type')}")
         if "error" in data and data.get("type") in (None, "error"):
             # No event of an answer; the SDKs raise it.
-            for place, wrong in misfits(ErrorResponse, data) if dialect == "messages" else []:
+            shape = {"messages": ErrorResponse, "responses": ResponseErrorEvent}.get(dialect)
+            for place, wrong in misfits(shape, data) if shape else []:
                 fault("events", dialect, name, place, wrong)
             continue
         check("events", dialect, name, data)

@@ -243,12 +243,10 @@ fn responses_events(
 ) {
     let sequence = position.next_sequence;
     out.extend_from_slice(
-        format!(
-            "event: error\ndata: {{\"type\":\"error\",\"sequence_number\":{sequence},\"error\":"
-        )
-        .as_bytes(),
+        format!("event: error\ndata: {{\"type\":\"error\",\"sequence_number\":{sequence},")
+            .as_bytes(),
     );
-    openai(out, Dialect::OpenaiResponses, row, error);
+    error_event(out, row, error);
     out.extend_from_slice(b"}\n\nevent: response.failed\ndata: {\"type\":\"response.failed\",");
     out.extend_from_slice(
         format!(
@@ -268,11 +266,24 @@ fn responses_events(
     out.extend_from_slice(b"},\"incomplete_details\":null,\"output\":[],\"usage\":null}}\n\n");
 }
 
-/// The error of an `error` event and that of the failed response after it, as JSON.
+/// The members of an `error` event: flat, as the types of the SDKs have them, and once more in `error`, where the SDKs look.
+fn error_event(out: &mut Vec<u8>, row: &Row, error: &ApiError) {
+    out.extend_from_slice(b"\"code\":");
+    let code = row.responses.2;
+    optional(out, Some(code).filter(|code| !code.is_empty()));
+    out.extend_from_slice(b",\"message\":");
+    quote(out, &message(Dialect::OpenaiResponses, error));
+    out.extend_from_slice(b",\"param\":");
+    optional(out, error.param.as_deref());
+    out.extend_from_slice(b",\"error\":");
+    openai(out, Dialect::OpenaiResponses, row, error);
+}
+
+/// The members of an `error` event, and the error of the failed response after it, as JSON.
 pub(crate) fn response_errors(error: &ApiError) -> (Vec<u8>, Vec<u8>) {
     let row = row(error.kind);
     let mut told = Vec::with_capacity(128);
-    openai(&mut told, Dialect::OpenaiResponses, &row, error);
+    error_event(&mut told, &row, error);
     let mut failed = b"{\"code\":".to_vec();
     let code = match failed_code(&row, error.kind) {
         // The dialect's own word for a failure that is nobody's fault; the `error` event has the true code.

@@ -260,7 +260,10 @@ fn a_key_that_is_revoked_in_a_stream_is_not_told_as_a_fault_of_the_prompt() {
     let error = ApiError::new(ErrorKind::InvalidKey, "the API key was revoked");
     assert_eq!(code(ErrorKind::InvalidKey), "invalid_api_key");
     let (told, failed) = response_errors(&error);
-    for error in [told, failed] {
+    let told = [b"{", &*told, b"}"].concat();
+    let event: Value = serde_json::from_slice(&told).unwrap();
+    let nested = event["error"].to_string().into_bytes();
+    for error in [told, nested, failed] {
         let error: Value = serde_json::from_slice(&error).unwrap();
         assert_eq!(error["code"], "invalid_api_key");
         assert_eq!(error["message"], "the API key was revoked");

@@ -118,7 +118,7 @@ impl Responses {
             self.start(exchange, out);
         }
         let (told, failed) = response_errors(error);
-        self.frame("error", &[b"\"error\":", &told], out);
+        self.frame("error", &[&told], out);
         let mut object = Vec::new();
         response::write(
             &mut object,
