@@ -46,14 +46,14 @@ pub(crate) fn candidates(
             false => admit::no_such_model(model).into(),
         });
     }
-    if let Some(held) = request.thread.as_ref().map(|thread| &thread.held) {
-        found.retain(|route| match held {
+    if let Some(thread) = &request.thread {
+        found.retain(|route| match &thread.held {
             Held::Here => true,
             Held::At(name) => route.upstream.name == *name && route.keeps_answers(),
             Held::Unseen { .. } => route.keeps_answers(),
         });
         if found.is_empty() {
-            return Err(held.not_found(model).into());
+            return Err(thread.not_found(model).into());
         }
     }
     if found.iter().any(|route| snapshot.price(route).is_some()) {

@@ -18,8 +18,8 @@ use crate::error::StoreError;
 /// | change of a record, e.g. of an account | as a group commit | as a group commit |
 ///
 /// So safety from a power failure costs a worker nothing; it costs the writer thread the disk's own time for an
-/// `fdatasync`. Where the disk of a virtual machine answers at once there is no difference (`docs/bench.md`: 0.3 ms for
-/// a group commit either way, on such a one), and what outlives a power failure is then up to the host.
+/// `fdatasync`. Where the disk of a virtual machine answers at once there is hardly a difference
+/// (`docs/bench.md`), and what outlives a power failure is then up to the host.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
     /// A killed process, and a lost disk cache: each group commit ends with `fdatasync` of journal and engine (the

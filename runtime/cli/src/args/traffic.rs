@@ -21,7 +21,7 @@ pub(crate) enum Credential {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Upstream {
-    /// Add or replace an upstream
+    /// Add an upstream, or change one: what is not given stays (to begin anew, delete it first)
     Set(UpstreamSet),
     /// List upstreams in the order in which they are tried
     List,
@@ -29,7 +29,7 @@ pub(crate) enum Upstream {
     Delete { name: String },
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct UpstreamSet {
     pub(crate) name: String,
     /// Provider component

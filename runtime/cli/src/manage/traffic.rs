@@ -38,7 +38,7 @@ pub(super) fn credential(api: &Api, command: &Credential) -> anyhow::Result<(Val
 pub(super) fn upstream(api: &Api, command: &Upstream) -> anyhow::Result<(Value, Show)> {
     Ok(match command {
         Upstream::Set(set) => {
-            let body = upstream_body(set)?;
+            let body = upstream_body(set, &api.get("/api/upstreams")?)?;
             (
                 api.send(
                     "PUT",
@@ -59,8 +59,28 @@ pub(super) fn upstream(api: &Api, command: &Upstream) -> anyhow::Result<(Value, 
     })
 }
 
-fn upstream_body(set: &UpstreamSet) -> anyhow::Result<Value> {
-    let mut body = json!({ "provider": set.provider });
+/// What is said to set an upstream, its provider apart.
+const SAID: [&str; 7] = [
+    "endpoint",
+    "base_url",
+    "credential",
+    "models",
+    "tier",
+    "priority",
+    "config",
+];
+
+/// What is not given stays as it was, as with accounts: who set a priority anew sent all traffic from the company's proxy
+/// to the vendor. Of another provider nothing stays.
+fn upstream_body(set: &UpstreamSet, listed: &Value) -> anyhow::Result<Value> {
+    let mut before = rows(listed, "upstreams")
+        .find(|upstream| upstream["name"] == *set.name && upstream["provider"] == *set.provider)
+        .and_then(Value::as_object)
+        .cloned()
+        .unwrap_or_default();
+    before.retain(|name, value| SAID.contains(&&**name) && !value.is_null());
+    let mut body = Value::Object(before);
+    body["provider"] = json!(set.provider);
     let optional = [
         ("endpoint", set.endpoint.as_ref().map(|text| json!(text))),
         ("base_url", set.base_url.as_ref().map(|text| json!(text))),
@@ -83,17 +103,15 @@ fn upstream_body(set: &UpstreamSet) -> anyhow::Result<Value> {
             body[name] = value;
         }
     }
-    body["models"] = match &set.models_json {
-        Some(text) => json_argument(text)?,
-        None => set
-            .models
-            .iter()
-            .map(|model| match model.split_once('=') {
-                Some((id, upstream_id)) => json!({ "id": id, "upstream_id": upstream_id }),
-                None => json!({ "id": model }),
-            })
-            .collect(),
-    };
+    let models = set.models.iter().map(|model| match model.split_once('=') {
+        Some((id, upstream_id)) => json!({ "id": id, "upstream_id": upstream_id }),
+        None => json!({ "id": model }),
+    });
+    match &set.models_json {
+        Some(text) => body["models"] = json_argument(text)?,
+        None if set.models.is_empty() => {}
+        None => body["models"] = models.collect(),
+    }
     Ok(body)
 }
 
@@ -160,6 +178,7 @@ fn upstreams_table(answer: &Value) -> String {
                 text(u, "name"),
                 text(u, "provider"),
                 endpoint(u),
+                text(u, "base_url"),
                 text(u, "credential"),
                 text(u, "tier"),
                 text(u, "priority"),
@@ -173,6 +192,7 @@ fn upstreams_table(answer: &Value) -> String {
             "NAME",
             "PROVIDER",
             "ENDPOINT",
+            "BASE URL",
             "CREDENTIAL",
             "TIER",
             "PRIORITY",
@@ -180,7 +200,7 @@ fn upstreams_table(answer: &Value) -> String {
             "STATE",
         ],
         &rows,
-        &[5],
+        &[6],
     )
 }
 
@@ -259,6 +279,31 @@ pub(super) fn components_table(answer: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_said_of_an_upstream_stays_as_it_was() {
+        let listed = json!({ "upstreams": [
+            { "name": "b", "provider": "p", "priority": 1 },
+            { "name": "a", "provider": "p", "priority": 0, "base_url": "http://proxy", "credential": "c", "tier": null,
+              "models": [{ "id": "m" }], "effective_endpoint": "first", "updated_ms": 1, "config": null },
+        ] });
+        let mut set = UpstreamSet {
+            name: "a".to_owned(),
+            provider: "p".to_owned(),
+            priority: Some(5),
+            ..UpstreamSet::default()
+        };
+        let kept = json!({ "provider": "p", "priority": 5, "base_url": "http://proxy", "credential": "c",
+            "models": [{ "id": "m" }] });
+        assert_eq!(upstream_body(&set, &listed).unwrap(), kept);
+        set.models = vec!["n=o".to_owned()];
+        let models = &upstream_body(&set, &listed).unwrap()["models"];
+        assert_eq!(*models, json!([{ "id": "n", "upstream_id": "o" }]));
+        set.provider = "q".to_owned();
+        set.models.clear();
+        let anew = json!({ "provider": "q", "priority": 5 });
+        assert_eq!(upstream_body(&set, &listed).unwrap(), anew);
+    }
 
     #[test]
     fn an_upstream_is_listed_with_the_endpoint_that_it_takes() {

@@ -39,19 +39,19 @@ pub(crate) enum Held {
     },
 }
 
-impl Held {
+impl Thread {
     /// What a client hears when nobody can go on.
     pub(crate) fn not_found(&self, model: &str) -> ApiError {
-        match self {
-            Self::Unseen { param, id } => not_found(param, id),
-            Self::At(_) | Self::Here => ApiError::new(
-                ErrorKind::TurnNotFound,
-                format!(
-                    "the vendor that holds the previous response does not serve the model `{model}`"
-                ),
-            )
-            .with_param("previous_response_id"),
-        }
+        let (what, param) = match (&self.held, &self.conversation) {
+            (Held::Unseen { param, id }, _) => return not_found(param, id),
+            (_, None) => ("previous response", "previous_response_id"),
+            (_, Some(_)) => ("last response of the conversation", "conversation"),
+        };
+        ApiError::new(
+            ErrorKind::TurnNotFound,
+            format!("the vendor that holds the {what} does not serve the model `{model}`"),
+        )
+        .with_param(param)
     }
 }
 

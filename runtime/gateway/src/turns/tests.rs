@@ -159,15 +159,15 @@ fn another_accounts_answer_and_one_that_no_vendor_has_are_equally_not_found() {
         assert_eq!(foreign.param.as_deref(), Some(param));
         // What was never seen here a vendor may have, as it may what is forgotten here.
         for (id, of, now_ms) in [(never, 2, NOW), (known, 1, LATER)] {
-            let held = ask(id, of, now_ms).unwrap().unwrap().held;
+            let thread = ask(id, of, now_ms).unwrap().unwrap();
             let unseen = Held::Unseen {
                 param,
                 id: id.to_owned(),
             };
-            assert_eq!(held, unseen);
+            assert_eq!(thread.held, unseen);
             assert_eq!(
                 foreign.message.replace(known, "x"),
-                held.not_found("m").message.replace(id, "x")
+                thread.not_found("m").message.replace(id, "x")
             );
         }
     }
