@@ -157,8 +157,11 @@ fn names_two_the_same(sent: &[u8]) -> bool {
                 .for_each(|tools| names(tools, found));
         }
     }
-    let sent: Result<&RawValue, _> = serde_json::from_slice(sent);
-    let Some(tools) = sent.ok().and_then(|sent| member(sent, "tools")) else {
+    // What is no JSON (here: an escape that is none, in a member that nobody reads) is refused before it gets to the bridge.
+    let Ok(sent) = serde_json::from_slice::<&RawValue>(sent) else {
+        return true;
+    };
+    let Some(tools) = member(sent, "tools") else {
         return false;
     };
     let mut found = Vec::new();
