@@ -56,6 +56,7 @@ ALLOWED = [
     ("events", "responses", r"(.item|.response.output\[\]).status", "custom", "likewise"),
     ("events", "responses", r"(.response|).error.code", "error", "the word by which Codex knows that it may try again"),
     ("events", "responses", r".logprobs\[\](.top_logprobs\[\])?.bytes", "logprobs", "the answer's type has them, the event's not"),
+    ("events", "responses", ".error", "", "where the SDKs look for what they raise; its type is flat"),
 ]
 
 folder = pathlib.Path(sys.argv[1])
