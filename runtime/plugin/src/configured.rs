@@ -24,7 +24,8 @@ use crate::{
 ///
 /// Every call is synchronous and ends within the configured time. Errors are the same for all: `Unsupported` if the
 /// component does not export the interface, `Trap`, `Timeout`, `Memory`, `TooLarge` for either at a call that was handed
-/// much, `BadAnswer` for what it may not answer, `Busy` if no instance can be had, `Suspended` while the component is left alone because it timed out again and again.
+/// much, `BadAnswer` for what it may not answer, `Busy` if no instance can be had, `Suspended` while the component is left
+/// alone because it timed out again and again.
 pub struct Configured {
     component: Arc<Component>,
     pool: Arc<Pool>,

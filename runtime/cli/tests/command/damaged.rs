@@ -7,8 +7,8 @@ use crate::place::Place;
 
 const TEAMS: usize = 20;
 
-#[test]
-fn a_cut_store_is_not_served_and_what_is_said_leads_back_to_a_running_gateway() {
+/// A gateway that has ended, its teams in the store and in a backup called `copy`.
+fn stopped() -> Place {
     let place = Place::new();
     let server = place.serve(&[]);
     for number in 0..TEAMS {
@@ -17,6 +17,12 @@ fn a_cut_store_is_not_served_and_what_is_said_leads_back_to_a_running_gateway() 
     place.fine(&["backup", "copy"]);
     server.signal("-TERM");
     assert!(server.ended().0.success());
+    place
+}
+
+#[test]
+fn a_cut_store_is_not_served_and_what_is_said_leads_back_to_a_running_gateway() {
+    let place = stopped();
     let store = place.data("store");
     let good = fs::read(store.join("db")).unwrap();
     for length in [good.len() / 3, good.len() / 2, 0] {
@@ -46,14 +52,7 @@ fn a_cut_store_is_not_served_and_what_is_said_leads_back_to_a_running_gateway() 
 /// in one process.
 #[test]
 fn a_flipped_byte_is_not_served_and_the_way_back_is_told_or_nothing_is_missing() {
-    let place = Place::new();
-    let server = place.serve(&[]);
-    for number in 0..TEAMS {
-        place.fine(&["account", "create", &format!("team-{number}")]);
-    }
-    place.fine(&["backup", "copy"]);
-    server.signal("-TERM");
-    assert!(server.ended().0.success());
+    let place = stopped();
     let (store, good) = (place.data("store"), place.data("good"));
     fs::rename(&store, &good).unwrap();
     let (mut refused, mut harmless) = (0, 0);

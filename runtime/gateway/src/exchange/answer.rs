@@ -367,17 +367,21 @@ async fn first_event(
 
 /// Whether this can be an answer: all of them are JSON objects.
 fn is_object(body: &[u8]) -> bool {
-    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    body.trim_ascii_start().starts_with(b"{")
+    beginning(body).starts_with(b"{")
 }
 
 /// Whether this can be the beginning of an event stream.
 fn is_events(bytes: &[u8]) -> bool {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let bytes = bytes.trim_ascii_start();
+    let bytes = beginning(bytes);
     [&b"data"[..], b"event", b"id", b"retry", b":"]
         .iter()
         .any(|name| bytes.starts_with(name))
+}
+
+/// Without what some vendors put before an answer.
+fn beginning(bytes: &[u8]) -> &[u8] {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    bytes.trim_ascii_start()
 }
 
 /// The next bytes of a body; none at its end.
