@@ -1,6 +1,6 @@
 """Asks a gateway, with the official SDK for Python, for what there is beside answers, and judges all of it by the SDK's types.
 
-Kept responses and their input items, conversations, compaction, counts, and answers over a WebSocket. Arguments: base URL, key,
+Kept responses and their input items, conversations and theirs, compaction, counts, and answers over a WebSocket. Arguments: base URL, key,
 then names of models whose vendors have nothing of this themselves. Prints what does not fit and, last, one JSON object of
 counts; ends with status 1 where anything does not fit.
 """
@@ -12,7 +12,12 @@ import sys
 
 import openai
 import pydantic
-from openai.types.conversations import Conversation, ConversationDeletedResource
+from openai.types.conversations import (
+    Conversation,
+    ConversationDeletedResource,
+    ConversationItem,
+    ConversationItemList,
+)
 from openai.types.responses import (
     CompactedResponse,
     InputTokenCountResponse,
@@ -142,6 +147,23 @@ def kept(model):
     not_found(f"{model}, its input", lambda: client.responses.input_items.list(first.id))
 
 
+def conversation_items(conversation, expected, what):
+    """Page by page, oldest first, each as the SDK knows it."""
+    items, after = [], openai.omit
+    while True:
+        raw = client.conversations.items.with_raw_response.list(conversation, order="asc", limit=2, after=after)
+        body = json.loads(raw.text)
+        fits("conversation items", ConversationItemList, body, what)
+        page = raw.parse()
+        items += page.data
+        if not page.has_next_page():
+            break
+        after = page.last_id
+    if len({item.id for item in items}) != expected or len(items) != expected:
+        fault("conversation items", "", f"{len(items)} instead of {expected}", what)
+    return items
+
+
 def conversed(model):
     items = [{"type": "message", "role": "user", "content": "My name is Ada."}]
     raw = client.conversations.with_raw_response.create(items=items, metadata={"k": "v"})
@@ -153,8 +175,26 @@ def conversed(model):
             fault("conversations", "", f"the answer names {answer.conversation}", model)
     shown = judged("conversations", Conversation, client.conversations.with_raw_response.retrieve(made.id), model)
     same("conversations", shown, made, model)
-    # Its items are not listed, and nobody is told that there are none.
-    not_found(f"{model}, items", lambda: client.conversations.items.list(made.id))
+    # What it began with, and each question with its answer.
+    items = conversation_items(made.id, 5, model)
+    added = client.conversations.items.with_raw_response.create(made.id, items=[{"role": "user", "content": "Psst."}])
+    added = judged("conversation items", ConversationItemList, added, model).data
+    last = client.conversations.items.with_raw_response.retrieve(added[0].id, conversation_id=made.id)
+    fits("conversation items", ConversationItem, json.loads(last.text), model)
+    same("conversation items", last.parse(), added[0], model)
+    # As sessions of agents take back what was said last, and what was not last.
+    for gone in (added[0], items[1]):
+        raw = client.conversations.items.with_raw_response.delete(gone.id, conversation_id=made.id)
+        judged("conversations", Conversation, raw, model)
+        not_found(f"{model}, item", lambda gone=gone: client.conversations.items.retrieve(gone.id, conversation_id=made.id))
+    left = conversation_items(made.id, 4, model)
+    same("conversation items", [item.id for item in left], [item.id for item in items if item.id != items[1].id], model)
+    raw = client.responses.with_raw_response.create(model=model, input="And now?", conversation=made.id)
+    judged("responses", Response, raw, model)
+    conversation_items(made.id, 6, model)
+    changed = client.conversations.with_raw_response.update(made.id, metadata={"k": "w"})
+    if judged("conversations", Conversation, changed, model).metadata != {"k": "w"}:
+        fault("conversations", "", f"the metadata became {changed.text}", model)
     judged("conversations", ConversationDeletedResource, client.conversations.with_raw_response.delete(made.id), model)
     not_found(f"{model}, deleted", lambda: client.conversations.retrieve(made.id))
 

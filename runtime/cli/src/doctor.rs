@@ -315,6 +315,10 @@ fn problems(findings: &mut Findings, status: &Value, upstreams: u64) {
         let text = |name: &str| problem[name].as_str().unwrap_or_default().to_owned();
         findings.add(Mark::Wrong, text("what"), text("why"));
     }
+    for note in status["notes"].as_array().into_iter().flatten() {
+        let text = |name: &str| note[name].as_str().unwrap_or_default().to_owned();
+        findings.add(Mark::Note, text("what"), text("why"));
+    }
     match upstreams {
         0 => findings.add(
             Mark::Note,

@@ -33,6 +33,8 @@ pub enum ErrorKind {
     RequestTimeout,
     /// The answer or conversation that the request goes on with is not there, or not for this account.
     TurnNotFound,
+    /// Another answer is being added to the conversation that the request goes on with.
+    ConversationLocked,
     /// The answer or conversation that a path names is not there, or not for this account.
     AnswerNotFound,
     /// No such path.

@@ -129,6 +129,9 @@ const fn row(kind: ErrorKind) -> Row {
             messages: (404, "not_found_error"),
             permanent: true,
         },
+        ErrorKind::ConversationLocked => {
+            all((400, INVALID, "conversation_locked"), (400, INVALID), false)
+        }
         ErrorKind::AnswerNotFound => all((404, INVALID, ""), (404, "not_found_error"), true),
         ErrorKind::NotFound => all(
             (404, INVALID, "unknown_url"),

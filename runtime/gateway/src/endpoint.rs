@@ -3,7 +3,7 @@
 use http::Method;
 use tollgate_dialect::{Dialect, Operation};
 
-use crate::turns::Asked;
+use crate::turns::{Asked, Part};
 
 /// What a client asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,18 +48,17 @@ pub(crate) fn resolve(method: &Method, path: &str, upgrade: bool) -> Endpoint {
         };
     }
     if let Some(asked) = kept(bare) {
-        let allowed: &[Method] = match asked {
-            Asked::Response(_) | Asked::Conversation(_) => &[Method::GET, Method::DELETE],
-            Asked::InputItems(_) => &[Method::GET],
-            Asked::Conversations => &[Method::POST],
+        let allowed = match asked {
+            Asked::Response(_) | Asked::Conversation(_, Part::Item(_)) => "GET, DELETE",
+            Asked::InputItems(_) => "GET",
+            Asked::Conversations => "POST",
+            Asked::Conversation(_, Part::Whole) => "GET, POST, DELETE",
+            Asked::Conversation(_, Part::Items) => "GET, POST",
         };
-        return match allowed.contains(method) {
+        let is_allowed = allowed.split(", ").any(|one| one == method.as_str());
+        return match is_allowed {
             true => Endpoint::Kept(asked),
-            false => Endpoint::WrongMethod(match asked {
-                Asked::Response(_) | Asked::Conversation(_) => "GET, DELETE",
-                Asked::InputItems(_) => "GET",
-                Asked::Conversations => "POST",
-            }),
+            false => Endpoint::WrongMethod(allowed),
         };
     }
     let get = *method == Method::GET || *method == Method::HEAD;
@@ -102,7 +101,12 @@ fn kept(bare: &str) -> Option<Asked> {
     }
     let id = |text: &str| (!text.is_empty() && !text.contains('/')).then(|| unescape(text));
     if let Some(rest) = bare.strip_prefix("/conversations/") {
-        return id(rest).map(Asked::Conversation);
+        let (name, part) = match rest.split_once("/items") {
+            None => (rest, Part::Whole),
+            Some((name, "")) => (name, Part::Items),
+            Some((name, item)) => (name, Part::Item(id(item.strip_prefix('/')?)?)),
+        };
+        return Some(Asked::Conversation(id(name)?, part));
     }
     let rest = bare.strip_prefix("/responses/")?;
     match rest.strip_suffix("/input_items") {

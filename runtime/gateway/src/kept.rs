@@ -21,7 +21,7 @@ use crate::request::{Policies, Refusal, Request};
 use crate::route::Candidate;
 use crate::settle::{self, Outcome, Settlement};
 use crate::snapshot::Snapshot;
-use crate::turns::{self, Asked, Kept};
+use crate::turns::{self, Asked, Desk, Kept, Part};
 use crate::worker::Worker;
 use crate::{deliver, exchange, hold, identify, pipeline, receive};
 
@@ -78,8 +78,15 @@ fn word(asked: &Asked, method: &Method) -> &'static str {
         (Asked::Response(_), true) => "delete-response",
         (Asked::InputItems(_), _) => "list-input-items",
         (Asked::Conversations, _) => "create-conversation",
-        (Asked::Conversation(_), false) => "get-conversation",
-        (Asked::Conversation(_), true) => "delete-conversation",
+        (Asked::Conversation(_, part), _) => match (part, method) {
+            (Part::Whole, &Method::DELETE) => "delete-conversation",
+            (Part::Whole, &Method::POST) => "update-conversation",
+            (Part::Whole, _) => "get-conversation",
+            (Part::Items, &Method::POST) => "create-conversation-items",
+            (Part::Items, _) => "list-conversation-items",
+            (Part::Item(_), &Method::DELETE) => "delete-conversation-item",
+            (Part::Item(_), _) => "get-conversation-item",
+        },
     }
 }
 
@@ -111,6 +118,10 @@ async fn answered(
             let made = conversation(worker, request, incoming).await?;
             (StatusCode::OK, made)
         }
+        Asked::Conversation(name, part) => {
+            let served = in_conversation(worker, request, question, name, part, incoming).await;
+            served.map(|(status, body)| (status, Bytes::from(body)))?
+        }
         asked => {
             let (method, query) = (&question.method, question.query);
             turns::serve(turns, account, asked, method, query, worker.now_ms())?
@@ -135,42 +146,83 @@ async fn conversation(
     request: &Request,
     incoming: Incoming,
 ) -> Result<Bytes, ApiError> {
-    may_begin(worker, &request.caller.path)?;
-    let server = &worker.config().server;
-    let patience = Duration::from_millis(server.body_timeout_ms);
-    // It costs nothing: what nobody could go on with must not fill the disk, nor many that nobody goes on with.
-    let limit = worker.config().responses.max_kept_bytes;
-    let limit = limit.min(server.max_body_bytes);
-    let source = receive::Source::Http(incoming);
-    let body = receive::body(&request.headers, source, limit, patience).await?;
-    let (key, now_ms) = (request.caller.id(), worker.now_ms());
-    let mut begun = worker.conversations.borrow_mut();
-    if !begun.may_keep(key, body.len() as u64, now_ms) {
-        let error = ApiError::new(
-            ErrorKind::RateLimited,
-            "this key has begun many conversations; try again in 1 s",
-        );
-        return Err(error.with_retry_after_ms(1_000));
-    }
+    may_change(worker, &request.caller.path)?;
+    let body = body(worker, request, incoming).await?;
+    may_keep(worker, request, body.len())?;
+    let now_ms = worker.now_ms();
     let account = request.caller.path.account();
     let expires_ms = worker.config().responses.expires_ms(now_ms);
     let turns = worker.control.turns();
     turns::begin(turns, account, request.id, &body, now_ms, expires_ms)
 }
 
+/// Shows or changes a conversation, or items of it.
+async fn in_conversation(
+    worker: &Worker,
+    request: &Request,
+    question: &Question<'_>,
+    name: &str,
+    part: &Part,
+    incoming: Incoming,
+) -> Result<(StatusCode, String), ApiError> {
+    let (method, path) = (&question.method, &request.caller.path);
+    let is_gone = *method == Method::DELETE && *part == Part::Whole;
+    if *method != Method::GET && !is_gone {
+        may_change(worker, path)?;
+    }
+    let body = match *method == Method::POST {
+        true => body(worker, request, incoming).await?,
+        false => Bytes::new(),
+    };
+    let (settings, now_ms) = (&worker.config().responses, worker.now_ms());
+    let desk = Desk {
+        turns: worker.control.turns(),
+        account: path.account(),
+        now_ms,
+        expires_ms: settings.expires_ms(now_ms),
+        longest: settings.max_kept_bytes,
+        may_keep: &|bytes| may_keep(worker, request, bytes),
+    };
+    desk.serve(name, part, method, question.query, &body)
+}
+
+/// The body of what costs nothing: what nobody could go on with must not fill the disk.
+async fn body(worker: &Worker, request: &Request, incoming: Incoming) -> Result<Bytes, ApiError> {
+    let server = &worker.config().server;
+    let patience = Duration::from_millis(server.body_timeout_ms);
+    let limit = worker.config().responses.max_kept_bytes;
+    let limit = limit.min(server.max_body_bytes);
+    let source = receive::Source::Http(incoming);
+    receive::body(&request.headers, source, limit, patience).await
+}
+
+/// Nor may many conversations fill it that nobody goes on with, nor one that is written anew for each small item.
+fn may_keep(worker: &Worker, request: &Request, bytes: usize) -> Result<(), ApiError> {
+    let (key, now_ms) = (request.caller.id(), worker.now_ms());
+    let mut begun = worker.conversations.borrow_mut();
+    if begun.may_keep(key, bytes as u64, now_ms) {
+        return Ok(());
+    }
+    let error = ApiError::new(
+        ErrorKind::RateLimited,
+        "this key has begun or changed many conversations; try again in 1 s",
+    );
+    Err(error.with_retry_after_ms(1_000))
+}
+
 /// A conversation is something kept from its first moment on, with the items that it begins with.
-fn may_begin(worker: &Worker, path: &Path) -> Result<(), ApiError> {
+fn may_change(worker: &Worker, path: &Path) -> Result<(), ApiError> {
     if turns::keeps(&worker.control, path) {
         return Ok(());
     }
     Err(match path.keeps_answers() {
         false => ApiError::new(
             ErrorKind::EndpointForbidden,
-            "no conversation can be begun with this key: `keep_answers` is off for its account or for one above it",
+            "no conversation can be begun or changed with this key: `keep_answers` is off for its account or for one above it",
         ),
         true => ApiError::new(
             ErrorKind::Unsupported,
-            "no conversation can be begun: this gateway keeps no answers (`responses.keep_days` is 0)",
+            "no conversation can be begun or changed: this gateway keeps no answers (`responses.keep_days` is 0)",
         ),
     })
 }

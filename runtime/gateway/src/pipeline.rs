@@ -382,7 +382,14 @@ async fn receive(
         return Err(known(error, &snapshot, caller, headers));
     }
     let body_size = body.len() as u64;
-    let parsed = parse(worker, operation, &caller, body);
+    // Nothing else can be locked.
+    let once_more = (operation == Operation::Responses).then(|| body.clone());
+    let mut parsed = parse(worker, operation, &caller, body);
+    if let Some(body) = once_more.filter(|_| turns::is_locked(&parsed)) {
+        // Rare, so that it has no room in the state of every request.
+        let again = || parse(worker, operation, &caller, body.clone());
+        parsed = Box::pin(turns::patiently(again)).await;
+    }
     let (document, facts, thread) = match parsed {
         Ok(parsed) => parsed,
         Err(error) => return Err(known(error, &snapshot, caller, headers)),
@@ -424,7 +431,8 @@ fn parse(
     if operation.reads_as() == Operation::Responses {
         let turns = worker.control.turns();
         let account = caller.path.account();
-        thread = turns::resume(turns, account, &mut document, worker.now_ms())?;
+        let answers = operation == Operation::Responses;
+        thread = turns::resume(turns, account, &mut document, answers, worker.now_ms())?;
         // Before policies look: what a summary says is text like any other.
         tollgate_dialect::bridge::open_summaries(&mut document, operation)?;
     } else if matches!(operation, Operation::Messages | Operation::CountTokens) {

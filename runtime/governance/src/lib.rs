@@ -64,6 +64,7 @@ pub use management::{ManagementToken, NewToken, Role, TokenDraft};
 pub use money::show_money;
 pub use node::Node;
 pub use path::Path;
+pub use pattern::matches as pattern_matches;
 pub use price::{
     Charge, Factor, ListPrice, ListTier, Price, PriceError, Rates, Tier, Tokens, charge, cost,
     hold, hold_dearest, output_to_hold,

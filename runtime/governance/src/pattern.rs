@@ -70,7 +70,8 @@ impl ModelMap {
 }
 
 /// Whether `text` matches `glob`, in which `*` stands for any run of characters. Linear but for the last `*` seen.
-pub(crate) fn matches(glob: &str, text: &str) -> bool {
+#[must_use]
+pub fn matches(glob: &str, text: &str) -> bool {
     let (glob, text) = (glob.as_bytes(), text.as_bytes());
     let (mut g, mut t) = (0, 0);
     // Where the last `*` was, and how much of the text it has swallowed so far.

@@ -62,6 +62,9 @@ pub struct UpstreamModel {
     /// Tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_output_tokens: Option<u64>,
+    /// What it can do; what the provider's manifest says of it if absent. Names as a manifest has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub abilities: Option<Vec<String>>,
 }
 
 /// What a caller says to set an upstream.

@@ -467,3 +467,59 @@ async fn names_that_mean_nothing_are_refused_where_they_are_set() {
         assert_eq!(reply.status(), 200, "{}", reply.text());
     }
 }
+
+/// A limit that means nothing is either a typing error or one that somebody else's change has taken the meaning from.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_limit_that_counts_nothing_any_more_is_told_where_limits_are_shown_and_of_the_whole_tree()
+{
+    let world = World::new().await;
+    let management = world.management();
+    let limit = |models: &str| json!({ "model_limits": { models: { "rpm": 100 } } });
+    let idle = async |account: &str| {
+        let (_, shown) = management
+            .call("GET", &format!("/api/limits/{account}"), None)
+            .await;
+        let limits = shown["effective"].as_array().unwrap().iter();
+        let mut limits = limits.filter(|limit| limit["models"].is_string());
+        limits.next().unwrap()["idle"].clone()
+    };
+    let notes = async || {
+        let (_, status) = management.call("GET", "/api/status", None).await;
+        status["notes"].clone()
+    };
+    management.change("root/research", limit(GPT)).await;
+    assert_eq!(idle(ALICE).await, Value::Null);
+    assert_eq!(notes().await, json!([]));
+
+    // Whose map it is, the account's own or one above it, what is asked for is counted as what is served.
+    let map = json!({ "model_map": { GPT: CLAUDE } });
+    management.change("root/research", map).await;
+    let why = format!("`{GPT}` is served and counted as `{CLAUDE}`");
+    assert_eq!(idle(ALICE).await, json!(why));
+    let told = json!([{
+        "what": "account root/research",
+        "why": format!("its limit for `{GPT}` limits nothing: {why}"),
+    }]);
+    assert_eq!(notes().await, told);
+    // It counts again where something else is served as that model.
+    let map = json!({ "model_map": { GPT: CLAUDE, "fast": GPT } });
+    management.change("root/research", map).await;
+    assert_eq!(idle(ALICE).await, Value::Null);
+    assert_eq!(notes().await, json!([]));
+    let nothing = json!({ "model_map": null, "model_limits": null });
+    management.change("root/research", nothing).await;
+
+    for models in ["gpt-simulatde", "gtp-*"] {
+        management.change(ALICE, limit(models)).await;
+        let why = idle(ALICE).await;
+        let why = why.as_str().unwrap();
+        assert!(why.contains("served") && why.contains(models), "{why}");
+        let nothing = json!({ "model_limits": null, "denied_models": [models, GPT, "gpt-*"] });
+        management.change(ALICE, nothing).await;
+        let told = notes().await;
+        assert_eq!(told.as_array().unwrap().len(), 1, "{told}");
+        assert!(told[0]["why"].as_str().unwrap().contains(models), "{told}");
+        let nothing = json!({ "denied_models": null });
+        management.change(ALICE, nothing).await;
+    }
+}

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use tollgate_tests::endpoints::{Endpoint, GPT};
 use tollgate_tests::gateway::Setup;
-use tollgate_tests::simulator::{Answer, Part, spoken};
+use tollgate_tests::simulator::{Answer, Gate, Part, spoken};
 use tollgate_tests::wire::{Reply, Request};
 use tollgate_tests::world::{ALICE, World, model, upstream};
 
@@ -346,6 +346,134 @@ async fn a_conversation_object_grows_with_each_answer() {
     )
     .await;
     assert_eq!(gone.status(), 400, "{}", gone.text());
+}
+
+/// Two answers at once would both go on from the same one, and the conversation would forget either.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_an_answer_is_added_to_a_conversation_no_other_is_and_none_is_lost() {
+    let world = foreign().await;
+    for model in ["messages-only", "responses-only"] {
+        let operation = model.split('-').next().unwrap();
+        let made = world.post("/v1/conversations", "{}").await;
+        let id = made.json()["id"].as_str().unwrap().to_owned();
+        let turn = |input: &str, stream: bool| json!({ "model": model, "input": input, "stream": stream, "conversation": id });
+        let gate = Gate::default();
+        let answer = spoken(operation, true, "in no hurry");
+        world
+            .simulator
+            .script(answer.with_part(2, Part::Wait(gate.clone())));
+        world.simulator.forget();
+        let slow = ask(&world, turn("the first question", true));
+        let others = async {
+            world.simulator.wait_for(1).await;
+            let refused = ask(&world, turn("too soon", false)).await;
+            let told = refused.json();
+            assert_eq!(refused.status(), 400, "{told}");
+            assert_eq!(told["error"]["code"], "conversation_locked", "{told}");
+            assert_eq!(told["error"]["param"], "conversation", "{told}");
+            let items = format!("/v1/conversations/{id}/items");
+            let added = json!({ "items": [{ "role": "user", "content": "too soon, too" }] });
+            let refused = world.post(&items, added.to_string()).await;
+            assert_eq!(refused.status(), 400, "{}", refused.text());
+            gate.open();
+        };
+        let (first, ()) = tokio::join!(slow, others);
+        id_of(&first, true);
+        // At once: who has seen the end may go on.
+        for input in ["the second question", "the third question"] {
+            id_of(&ask(&world, turn(input, true)).await, true);
+        }
+        let sent = world.simulator.last().text();
+        assert!(!sent.contains("too soon"), "{sent}");
+        if operation == "messages" {
+            for said in ["the first question", "in no hurry", "the second question"] {
+                assert!(sent.contains(said), "{said} is missing in {sent}");
+            }
+        }
+
+        // Whoever leaves in the middle leaves the conversation, too.
+        let answer = spoken(operation, true, "told to nobody");
+        world.simulator.script(answer.then(3, Part::Hang));
+        let asked = world.request("/v1/responses", turn("given up", true).to_string());
+        let mut connection = world.gateway.connect().await;
+        connection.send(&asked).await.unwrap();
+        connection.piece().await.unwrap().expect("an event");
+        drop(connection);
+        world.simulator.wait_for_ending().await;
+        id_of(&ask(&world, turn("the last question", true)).await, true);
+        let sent = world.simulator.last().text();
+        assert!(!sent.contains("given up"), "{sent}");
+    }
+}
+
+/// As an SDK's sessions use them: listed, added to, taken back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn items_of_a_conversation_are_listed_added_and_taken_away_by_its_own_account() {
+    let world = foreign().await;
+    let items = json!({ "items": [{ "role": "user", "content": "my name is Ada" }] });
+    let made = world.post("/v1/conversations", items.to_string()).await;
+    let id = made.json()["id"].as_str().unwrap().to_owned();
+    let turn =
+        |input: &str| json!({ "model": "messages-only", "input": input, "conversation": id });
+    id_of(&ask(&world, turn("a question")).await, false);
+    let path = format!("/v1/conversations/{id}/items");
+    let own = world.key.secret.clone();
+    let listed = async |query: &str| {
+        let listed = call(&world, &own, "GET", &format!("{path}{query}")).await;
+        assert_eq!(listed.status(), 200, "{}", listed.text());
+        listed.json()["data"].as_array().unwrap().clone()
+    };
+    let said = listed("?order=asc").await;
+    assert_eq!(said.len(), 3, "{said:?}");
+    assert_eq!(said[0]["content"][0]["text"], "my name is Ada");
+    assert_eq!(said[1]["content"][0]["text"], "a question");
+    assert_eq!(said[2]["role"], "assistant");
+
+    let more = json!({ "items": [{ "role": "user", "content": "by the way" }] });
+    let added = world.post(&path, more.to_string()).await;
+    assert_eq!(added.status(), 200, "{}", added.text());
+    let added = added.json()["data"][0].clone();
+    assert_eq!(added["content"][0]["text"], "by the way");
+    let first = format!("{path}/{}", said[0]["id"].as_str().unwrap());
+    assert_eq!(call(&world, &own, "GET", &first).await.json(), said[0]);
+    assert_eq!(call(&world, &own, "DELETE", &first).await.status(), 200);
+    assert_eq!(call(&world, &own, "GET", &first).await.status(), 404);
+    let left: Vec<_> = listed("").await.into_iter().rev().collect();
+    let ids = |items: &[Value]| {
+        items
+            .iter()
+            .map(|item| item["id"].clone())
+            .collect::<Vec<_>>()
+    };
+    let expected = [said[1].clone(), said[2].clone(), added];
+    assert_eq!(ids(&left), ids(&expected), "they keep their ids");
+
+    // The next answer knows what was added, and nothing of what was taken away.
+    id_of(&ask(&world, turn("what now?")).await, false);
+    let sent = world.simulator.last().text();
+    assert!(
+        sent.contains("by the way") && sent.contains("a question"),
+        "{sent}"
+    );
+    assert!(!sent.contains("Ada"), "{sent}");
+
+    let management = world.management();
+    management.account("root/research", "bob", json!({})).await;
+    let another = management.key("root/research/bob").await;
+    for (method, path) in [("GET", &path), ("DELETE", &first)] {
+        let refused = call(&world, &another.secret, method, path).await;
+        assert_eq!(refused.status(), 404, "{}", refused.text());
+    }
+    let too_many = json!({ "items": vec![json!({ "role": "user", "content": "x" }); 101] });
+    for (body, said) in [
+        (too_many.to_string(), "items"),
+        ("[]".to_owned(), "object"),
+        ("{}".to_owned(), "items"),
+    ] {
+        let refused = world.post(&path, body).await;
+        assert_eq!(refused.status(), 400, "{}", refused.text());
+        assert!(refused.text().contains(said), "{}", refused.text());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

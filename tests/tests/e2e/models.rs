@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tollgate_tests::endpoints::{CLAUDE, EMBED, GPT};
 use tollgate_tests::wire::Request;
-use tollgate_tests::world::{ALICE, World, upstream};
+use tollgate_tests::world::{ALICE, World, model, upstream};
 
 const SLASHED: &str = "openai/gpt-5.2";
 
@@ -201,6 +201,53 @@ async fn each_list_says_what_the_manifest_says_of_a_model_and_nothing_else() {
     assert_eq!(levels, ["low", "medium", "high", "max"]);
     let embeds = entry(&list, "models", "slug", "text-embedding-3-small");
     assert_eq!(embeds["visibility"], "hide", "{embeds}");
+}
+
+/// A model of one's own server is in no manifest: without its abilities Codex offers no efforts, and a bridge drops them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_model_can_do_the_operator_says_where_no_manifest_does_and_both_lists_and_the_bridge_know()
+ {
+    let world = World::new().await;
+    let management = world.management();
+    let record = |abilities: Value| {
+        let mut record = upstream(&world.simulator, "openai", &[]);
+        let mut own = model("own-model");
+        own["operations"] = json!(["chat-completions"]);
+        own["abilities"] = abilities;
+        record["models"] = json!([own]);
+        record
+    };
+    for (member, name) in [("abilities", "resoning"), ("operations", "chat")] {
+        let mut misspelled = record(Value::Null);
+        misspelled["models"][0][member] = json!([name]);
+        let (status, told) = management
+            .call("PUT", "/api/upstreams/own", Some(&misspelled))
+            .await;
+        let field = json!(format!("models.{member}"));
+        assert_eq!((status, &told["error"]["field"]), (400, &field), "{told}");
+        assert!(told.to_string().contains(name), "{told}");
+    }
+    for (abilities, effort, offered) in [
+        (
+            json!(["reasoning", "vision", "effort-low", "effort-high"]),
+            Some("high"),
+            2,
+        ),
+        (Value::Null, None, 0),
+    ] {
+        management.upstream("own", record(abilities)).await;
+        let list = get(&world, "/v1/models?client_version=0.169.0", &[]).await;
+        let mut models = list["models"].as_array().unwrap().iter();
+        let own = models.find(|entry| entry["slug"] == "own-model").unwrap();
+        let levels = own["supported_reasoning_levels"].as_array().unwrap();
+        assert_eq!(levels.len(), offered, "{own}");
+        let asked =
+            json!({ "model": "own-model", "input": "x", "reasoning": { "effort": "high" } });
+        let reply = world.post("/v1/responses", asked.to_string()).await;
+        assert_eq!(reply.status(), 200, "{}", reply.text());
+        let sent = world.simulator.last().json();
+        assert_eq!(sent["reasoning_effort"].as_str(), effort, "{sent}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -147,8 +147,10 @@ pub(super) fn account_lines(account: &Value) -> String {
                 figure(&kind, &limit["value"])
             ),
         };
-        if limit["decides"] == json!(true) {
-            value.push_str(" (decides)");
+        match (limit["idle"].as_str(), limit["decides"] == json!(true)) {
+            (Some(why), _) => value.push_str(&format!(" (limits nothing now: {why})")),
+            (None, true) => value.push_str(" (decides)"),
+            (None, false) => {}
         }
         line(&format!("{kind}{models}"), value, text(limit, "source"));
     }

@@ -66,14 +66,18 @@ fn limits_table(answer: &Value) -> String {
     let rows: Vec<_> = rows(answer, "effective")
         .map(|limit| {
             let kind = text(limit, "kind");
-            let decides = limit["decides"] == json!(true);
+            let says = match (limit["idle"].as_str(), limit["decides"] == json!(true)) {
+                (Some(why), _) => format!("limits nothing now: {why}"),
+                (None, true) => "decides".to_owned(),
+                (None, false) => String::new(),
+            };
             vec![
                 kind.clone(),
                 limit["models"].as_str().unwrap_or("*").to_owned(),
                 figure(&kind, &limit["value"]),
                 figure(&kind, &limit["used"]),
                 text(limit, "source"),
-                if decides { "decides" } else { "" }.to_owned(),
+                says,
             ]
         })
         .collect();

@@ -117,6 +117,14 @@ fn limits_are_set_shown_and_taken_away_for_all_models_and_for_some() {
             && row(&shown, "rpm").contains("decides"),
         "{shown}"
     );
+    // Without an upstream no model is served: nobody may believe that it limits anything.
+    let why = "limits nothing now: no model that is served matches `m*`";
+    assert!(row(&shown, "tpd").contains(why), "{shown}");
+    let told = place.fine(&["doctor"]);
+    assert!(
+        row(&told, "account root").contains("its limit for `m*` limits nothing"),
+        "{told}"
+    );
     assert!(place.fails(&["limit", "set", "root"]).contains("--rpm 60"));
     assert!(
         place

@@ -47,6 +47,8 @@ pub(super) fn schemas() -> Vec<Named> {
                     "counts": { "type": "object", "additionalProperties": { "type": "integer" } },
                     "problems": { "type": "array", "items": object(
                         json!({ "what": text("What cannot be used."), "why": text("One sentence.") }), json!({})) },
+                    "notes": { "type": "array", "items": object(
+                        json!({ "what": text("What means nothing now, for example a limit."), "why": text("One sentence.") }), json!({})) },
                 }),
                 json!({}),
             ),

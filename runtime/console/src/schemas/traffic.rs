@@ -49,7 +49,7 @@ pub(super) fn schemas() -> Vec<Named> {
                 json!({ "id": text("The name clients ask for.") }),
                 json!({ "upstream_id": text("The name the vendor knows."), "operations": texts(),
                     "price": reference("Price"), "context_window": count("Tokens."),
-                    "max_output_tokens": count("Tokens.") }),
+                    "max_output_tokens": count("Tokens."), "abilities": texts() }),
             ),
         ),
         (

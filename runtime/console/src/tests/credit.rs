@@ -72,7 +72,8 @@ async fn limits_are_set_and_unset_one_by_one_and_for_models() {
         json!({ "m*": { "concurrency": 2 } })
     );
     assert!(limits["effective"].as_array().unwrap().contains(&json!({
-        "source": "root/sales", "kind": "concurrency", "models": "m*", "value": 2, "used": 0, "decides": true
+        "source": "root/sales", "kind": "concurrency", "models": "m*", "value": 2, "used": 0, "decides": true,
+        "idle": "no model that is served matches `m*`"
     })));
     let unset = json!({ "limits": { "rpm": null }, "model_limits": { "m*": null } });
     let limits = world.done("PATCH", "/api/limits/root/sales", unset).await;

@@ -89,7 +89,16 @@ pub struct Abilities {
     pub prompt_cache_breakpoints: bool,
 }
 
+/// Abilities that mean nothing to the bridge, but to lists of models.
+const TOLD: [&str; 4] = ["tools", "parallel-tools", "vision", "verbosity"];
+
 impl Abilities {
+    /// Whether a name means anything here. Of a manifest's any is taken, as it may be for a later host.
+    #[must_use]
+    pub fn is_known(name: &str) -> bool {
+        TOLD.contains(&name) || Self::from_names([name]) != Self::default()
+    }
+
     /// The abilities that these names mean; others are not the bridge's.
     pub fn from_names<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
         let mut found = Self::default();

@@ -9,7 +9,7 @@ use tollgate_governance::{
 };
 
 use super::management::{Along, Management};
-use super::{Control, State, now_ms, open};
+use super::{Control, State, idle, now_ms, open};
 
 /// What takes effect on an account. A `source` is the path of the account that decides, or `above` where the reader does not
 /// see that one: rules from there are told, figures are not.
@@ -127,6 +127,9 @@ pub struct LimitOf {
     /// Whether it leaves least of all limits of its kind for the same models that the reader sees; absent of one from above.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decides: Option<bool>,
+    /// Why it counts no request now; absent: it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idle: Option<String>,
 }
 
 /// The wallet that pays for an account.
@@ -206,7 +209,7 @@ impl Management<'_> {
             keep_answers: keep_answers(named, path.keeps_answers()),
             time_zone: decided(zone.to_owned(), root_zone.map(|(name, _)| name)),
             tags: tags(named),
-            limits: self.limits_of(&along, path, now),
+            limits: self.limits_of(state, &along, path, now),
             used: control.used(path, now),
             wallet: path.wallet().map(|account| {
                 let balance = control
@@ -226,7 +229,13 @@ impl Management<'_> {
         }
     }
 
-    fn limits_of(&self, along: &Along<'_>, path: &Path, now: u64) -> Vec<LimitOf> {
+    fn limits_of(&self, state: &State, along: &Along<'_>, path: &Path, now: u64) -> Vec<LimitOf> {
+        let snapshot = self.control.snapshot();
+        let idle = |one: &LimitUse| {
+            let setter = state.directory.path(one.account)?;
+            let for_another = |model: &str| state.serves_for_another(model);
+            idle::limit(&snapshot, &setter, one.pattern.as_deref()?, for_another)
+        };
         let uses = self.control.counters.uses(path, now);
         let place = |one: &LimitUse| {
             let mut accounts = along.accounts.iter();
@@ -252,6 +261,7 @@ impl Management<'_> {
                     value: seen.then_some(one.limit),
                     used: seen.then_some(one.used),
                     decides: seen.then(|| decides(one)),
+                    idle: idle(one),
                 })
             })
             .collect()

@@ -2,7 +2,8 @@
 //! restricts or allows something else than its author thinks.
 
 use tollgate_dialect::Operation;
-use tollgate_governance::{Account, AccountPatch};
+use tollgate_dialect::bridge::Abilities;
+use tollgate_governance::{Account, AccountPatch, UpstreamModel};
 
 use super::State;
 use super::error::ControlError;
@@ -57,6 +58,24 @@ pub(super) fn limited_models(
         let message = format!("`{pattern}` is counted as `{name}`: limit that");
         Err(ControlError::invalid("model_limits", message))
     })
+}
+
+/// Refuses operations and abilities of an operator's models that mean nothing: such a model would not be served, or the
+/// bridge would write another request than its operator thinks.
+pub(super) fn models(models: &[UpstreamModel]) -> Result<(), ControlError> {
+    for model in models {
+        endpoints(&Lists {
+            field: "models.operations",
+            given: model.operations.as_deref(),
+            present: None,
+        })?;
+        let mut abilities = model.abilities.iter().flatten();
+        if let Some(name) = abilities.find(|name| !Abilities::is_known(name)) {
+            let message = format!("there is no ability `{name}`; `wit/README.md` lists them");
+            return Err(ControlError::invalid("models.abilities", message));
+        }
+    }
+    Ok(())
 }
 
 /// Refuses providers that are neither loaded nor named by an upstream.

@@ -17,6 +17,7 @@ mod effective;
 mod error;
 mod export;
 mod grants;
+mod idle;
 mod keys;
 mod keys_used;
 mod known;

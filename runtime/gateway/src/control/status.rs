@@ -54,7 +54,9 @@ impl Control {
                 ),
             });
         }
+        let notes = self.idle(&state);
         Status {
+            notes,
             version: env!("CARGO_PKG_VERSION"),
             started_ms: self.started_ms,
             now_ms: now_ms(),

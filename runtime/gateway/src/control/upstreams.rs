@@ -8,7 +8,7 @@ use super::audit::{Act, Actor};
 use super::change::Proposal;
 use super::error::ControlError;
 use super::views::{Deleted, UpstreamList, UpstreamView};
-use super::{Control, now_ms};
+use super::{Control, known, now_ms};
 use crate::snapshot::Problem;
 
 impl Control {
@@ -54,6 +54,7 @@ impl Control {
                 ),
             ));
         }
+        known::models(&draft.models)?;
         let (upstream, changes) = state.directory.put_upstream(name, draft, now_ms())?;
         let proposal = Proposal {
             upstream: Some(Arc::clone(&upstream)),

@@ -268,9 +268,11 @@ pub struct Status {
     pub counts: BTreeMap<&'static str, usize>,
     /// What cannot be used, and why.
     pub problems: Vec<ProblemView>,
+    /// What was set and means nothing now: a limit for a model that is not served.
+    pub notes: Vec<ProblemView>,
 }
 
-/// Something that cannot be used.
+/// Something that cannot be used, or means nothing.
 #[derive(Debug, Clone, Serialize)]
 pub struct ProblemView {
     /// For example ``upstream `main` ``.

@@ -217,6 +217,21 @@ impl Snapshot {
         (identity.model != name).then_some(identity.model)
     }
 
+    /// The models that are served, each under the name that limits are about; one more than once.
+    pub(crate) fn models(&self) -> impl Iterator<Item = &str> {
+        self.names().map(|name| self.identity(name).model)
+    }
+
+    /// Every name that a list of some upstream has, aliases too.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.routes.keys().map(|name| &**name)
+    }
+
+    /// Whether some upstream takes names that no list has.
+    pub(crate) fn takes_any(&self) -> bool {
+        !self.open.is_empty()
+    }
+
     /// The routes for a model, best first. `provider/model` asks for one provider's.
     pub(crate) fn routes(&self, model: &str, operation: Operation) -> Vec<Arc<Route>> {
         let known = self
@@ -260,7 +275,7 @@ impl Snapshot {
                     .get(bare)
                     .is_some_and(|routes| routes.iter().any(|r| r.upstream.provider_id == provider))
             })
-            || !self.open.is_empty()
+            || self.takes_any()
     }
 
     /// A route to the upstream of this name, for what is asked of no model.

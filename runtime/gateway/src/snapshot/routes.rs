@@ -136,8 +136,10 @@ impl Table<'_> {
                         .or_else(|| listed?.price.as_ref().map(list_price_of_manifest)),
                     context_window: own.context_window.or_else(|| listed?.context_window),
                     max_output: own.max_output_tokens.or_else(|| listed?.max_output_tokens),
-                    abilities: listed
-                        .map(|model| model.abilities.as_slice())
+                    abilities: own
+                        .abilities
+                        .as_deref()
+                        .or_else(|| Some(listed?.abilities.as_slice()))
                         .unwrap_or_default(),
                 },
             );

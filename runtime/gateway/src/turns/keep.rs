@@ -7,7 +7,7 @@ use tollgate_dialect::{Ended, LastResponse, Operation, StreamSummary};
 use tollgate_governance::{AccountId, Path};
 
 use super::resume::items;
-use super::{Kept, Record};
+use super::{Kept, Record, underway};
 use crate::control::Control;
 use crate::request::Request;
 use crate::route::Candidate;
@@ -18,6 +18,8 @@ pub(crate) struct Keeper {
     control: Arc<Control>,
     account: AccountId,
     conversation: Option<String>,
+    /// The answer's place in it, given back when it is added.
+    inside: Option<Arc<underway::Place>>,
     now_ms: u64,
     place: Place,
     /// Whether the gateway keeps anything of this account.
@@ -87,6 +89,7 @@ impl Keeper {
             Place::Here(input, LastResponse::new(limit))
         };
         Some(Self {
+            inside: thread.and_then(|thread| thread.place.clone()),
             control: Arc::clone(control),
             account: request.caller.path.account(),
             conversation,
@@ -173,9 +176,16 @@ impl Keeper {
         }
     }
 
-    /// The conversation stands at this answer. At one that is not kept it ends, rather than to go on from an older one as if
+    /// The conversation stands at this answer, and the next may come: it may before the client has the last byte. At one that is not kept it ends, rather than to go on from an older one as if
     /// the last had not been.
-    fn go_on(&self, id: &str, tokens: u64) {
+    fn go_on(&mut self, id: &str, tokens: u64) {
+        self.advance(id, tokens);
+        if let Some(place) = self.inside.take() {
+            place.leave();
+        }
+    }
+
+    fn advance(&self, id: &str, tokens: u64) {
         let turns = self.control.turns();
         if let Some(conversation) = &self.conversation
             && let Some(before) = turns.find(conversation, self.account, self.now_ms)

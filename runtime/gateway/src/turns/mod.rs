@@ -5,10 +5,12 @@
 //! to its account. Writing is off the answer's way, on a thread of its own; what is under way to the store is read from
 //! memory.
 
+mod items;
 mod keep;
 mod record;
 mod resume;
 mod serve;
+mod underway;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,10 +22,12 @@ use tollgate_governance::AccountId;
 use tollgate_store::{Store, StoreError, Table, Visit, Write};
 
 use self::record::Sealer;
+use self::underway::{Place, Underway};
 
+pub(crate) use self::items::{Desk, Part};
 pub(crate) use self::keep::{Keeper, is_wanted, keeps};
 pub(crate) use self::record::{Kept, Record};
-pub(crate) use self::resume::{Held, Thread, resume};
+pub(crate) use self::resume::{Held, Thread, is_locked, patiently, resume};
 pub(crate) use self::serve::{Asked, begin, serve};
 
 /// Turns that wait to be written may take so many bytes of memory; beyond that new ones are not kept.
@@ -37,6 +41,7 @@ const LONGEST_ID: usize = 256;
 pub(crate) struct Turns {
     shared: Arc<Shared>,
     writer: Mutex<Option<JoinHandle<()>>>,
+    underway: Arc<Underway>,
 }
 
 struct Shared {
@@ -86,6 +91,7 @@ impl Turns {
         Ok(Self {
             shared,
             writer: Mutex::new(Some(writer)),
+            underway: Arc::default(),
         })
     }
 
@@ -128,6 +134,11 @@ impl Turns {
         opened
             .map(|record| Some(Arc::new(record)))
             .ok_or(Unreadable)
+    }
+
+    /// The place of a conversation for one more answer; none while another is being added.
+    fn enter(&self, conversation: &str) -> Option<Place> {
+        self.underway.enter(conversation)
     }
 
     /// Keeps a turn under its id. It can be found from now on.

@@ -1,17 +1,23 @@
 //! On the way in: a request that names what came before gets it put in front of its own input.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tollgate_dialect::{ApiError, Document, Edit, ErrorKind};
 use tollgate_governance::AccountId;
 
+use super::underway::Place;
 use super::{Found, Kept, Turns};
 
 /// What a request goes on with.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Thread {
     /// The conversation that its answer is added to.
     pub(crate) conversation: Option<String>,
+    /// Its place there, until the answer is added. None: nothing is added, as where tokens are counted.
+    pub(crate) place: Option<Arc<Place>>,
     /// The answer that the client named, where what came before is in the request by now: it reads the name again.
     pub(crate) previous: Option<String>,
     /// Who holds what came before.
@@ -56,14 +62,15 @@ impl Thread {
 }
 
 /// Resolves what a Responses request names. What the gateway keeps is put into the request; what a vendor keeps stays
-/// named.
+/// named. `answers`: what is made of it is added to the conversation that it names.
 ///
 /// # Errors
-/// It is not there, or not this account's.
+/// It is not there, or not this account's, or its conversation is being added to.
 pub(crate) fn resume(
     turns: &Turns,
     account: AccountId,
     document: &mut Document,
+    answers: bool,
     now_ms: u64,
 ) -> Result<Option<Thread>, ApiError> {
     let previous = document.get_string("previous_response_id")?;
@@ -81,7 +88,15 @@ pub(crate) fn resume(
         }
         (Some(id), None) => (id, "previous_response_id"),
         (None, Some(id)) => {
-            let found = match turns.look(&id, account, now_ms) {
+            let mut found = turns.look(&id, account, now_ms);
+            if answers && matches!(found, Found::Own(_)) {
+                // Whose it is comes first: nobody else is to be in its way. Where it stands is read after that: whoever was
+                // in it has moved it.
+                let place = turns.enter(&id).ok_or_else(|| locked(&id))?;
+                thread.place = Some(Arc::new(place));
+                found = turns.look(&id, account, now_ms);
+            }
+            let found = match found {
                 Found::Own(found) => found,
                 Found::Another => return Err(not_found("conversation", &id)),
                 Found::Nothing => return Ok(Some(unseen("conversation", id))),
@@ -132,6 +147,41 @@ pub(crate) fn resume(
         Kept::Conversation { .. } => return Err(not_found(param, &id)),
     }
     Ok(Some(thread))
+}
+
+/// Milliseconds between the looks whether the conversation is free. Where a vendor keeps the answers, one is added when its
+/// stream has ended, and whoever has its last event may ask for the next one before that.
+const WAITS_MS: [u64; 8] = [1, 2, 4, 8, 16, 32, 64, 128];
+
+/// Tries again for a quarter of a second.
+pub(crate) async fn patiently<T>(
+    mut again: impl FnMut() -> Result<T, ApiError>,
+) -> Result<T, ApiError> {
+    let mut resumed = again();
+    for wait in WAITS_MS {
+        if !is_locked(&resumed) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(wait)).await;
+        resumed = again();
+    }
+    resumed
+}
+
+/// Whether a request would go on were it not for another answer that is being added to its conversation.
+pub(crate) fn is_locked<T>(resumed: &Result<T, ApiError>) -> bool {
+    let error = resumed.as_ref().err();
+    error.is_some_and(|error| error.kind == ErrorKind::ConversationLocked)
+}
+
+pub(super) fn locked(id: &str) -> ApiError {
+    ApiError::new(
+        ErrorKind::ConversationLocked,
+        format!(
+            "another response is being added to the conversation '{id}': one at a time; try again when it has ended"
+        ),
+    )
+    .with_param("conversation")
 }
 
 fn unseen(param: &'static str, id: String) -> Thread {

@@ -1,4 +1,4 @@
-//! What can be asked of kept answers and conversations: show, list the input, delete.
+//! What can be asked of kept answers: show, list the input, delete. And how a conversation is begun.
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
@@ -9,6 +9,7 @@ use tollgate_dialect::{ApiError, Document, ErrorKind};
 use tollgate_governance::AccountId;
 use uuid::Uuid;
 
+use super::items::{Part, conversation};
 use super::{Kept, Record, Turns};
 
 /// A request about something kept.
@@ -20,12 +21,12 @@ pub(crate) enum Asked {
     InputItems(String),
     /// `/conversations`.
     Conversations,
-    /// `/conversations/{id}`.
-    Conversation(String),
+    /// `/conversations/{id}` and what is below it.
+    Conversation(String, Part),
 }
 
 /// As many input items as are listed at most, and by default.
-const MOST_ITEMS: usize = 100;
+pub(super) const MOST_ITEMS: usize = 100;
 const USUAL_ITEMS: usize = 20;
 
 /// Items that are listed with a status, which clients need not write: what was said is complete.
@@ -58,7 +59,12 @@ pub(crate) fn serve(
                 return Err(not_found("Response", id));
             };
             match asked {
-                Asked::InputItems(_) => list(id, input, query)?.to_string(),
+                Asked::InputItems(_) => {
+                    let said: Vec<Value> = serde_json::from_str(input).unwrap_or_default();
+                    let said = said.into_iter().enumerate();
+                    let items = said.map(|(number, item)| with_id(item, id, number));
+                    list(items.collect(), query)?.to_string()
+                }
                 _ if delete => {
                     turns.forget(id);
                     json!({ "id": id, "object": "response", "deleted": true }).to_string()
@@ -66,22 +72,9 @@ pub(crate) fn serve(
                 _ => response.clone(),
             }
         }
-        Asked::Conversation(id) => {
-            let found = turns.find(id, account, now_ms);
-            let Some(Kept::Conversation {
-                created, metadata, ..
-            }) = found.as_deref().map(|found| &found.kept)
-            else {
-                return Err(not_found("Conversation", id));
-            };
-            if delete {
-                turns.forget(id);
-                json!({ "id": id, "object": "conversation.deleted", "deleted": true }).to_string()
-            } else {
-                conversation(id, *created, metadata)
-            }
+        Asked::Conversations | Asked::Conversation(..) => {
+            return Err(not_found("Response", ""));
         }
-        Asked::Conversations => return Err(not_found("Conversation", "")),
     };
     Ok((StatusCode::OK, answer.into()))
 }
@@ -148,13 +141,7 @@ pub(crate) fn begin(
     Ok(answer.into())
 }
 
-fn conversation(id: &str, created: u64, metadata: &str) -> String {
-    let metadata: Value = serde_json::from_str(metadata).unwrap_or_else(|_| json!({}));
-    json!({ "id": id, "object": "conversation", "created_at": created, "metadata": metadata })
-        .to_string()
-}
-
-fn not_found(what: &str, id: &str) -> ApiError {
+pub(super) fn not_found(what: &str, id: &str) -> ApiError {
     ApiError::new(
         ErrorKind::AnswerNotFound,
         format!("{what} with id '{id}' not found."),
@@ -162,8 +149,8 @@ fn not_found(what: &str, id: &str) -> ApiError {
     .with_param("id")
 }
 
-/// A page of input items, newest first unless asked otherwise.
-fn list(id: &str, input: &str, query: &str) -> Result<Value, ApiError> {
+/// A page of items, newest first unless asked otherwise.
+pub(super) fn list(mut items: Vec<Value>, query: &str) -> Result<Value, ApiError> {
     let parameter = |name: &str| {
         form_urlencoded::parse(query.as_bytes())
             .find(|(key, _)| key == name)
@@ -184,12 +171,6 @@ fn list(id: &str, input: &str, query: &str) -> Result<Value, ApiError> {
             .filter(|limit| (1..=MOST_ITEMS).contains(limit))
             .ok_or_else(|| refuse("limit"))?,
     };
-    let said: Vec<Value> = serde_json::from_str(input).unwrap_or_default();
-    let mut items: Vec<Value> = said
-        .into_iter()
-        .enumerate()
-        .map(|(number, item)| with_id(item, id, number))
-        .collect();
     match parameter("order").as_deref() {
         None | Some("desc") => items.reverse(),
         Some("asc") => {}
@@ -212,13 +193,13 @@ fn list(id: &str, input: &str, query: &str) -> Result<Value, ApiError> {
     }))
 }
 
-/// An input item as it is listed: clients leave out what a list must have.
-fn with_id(mut item: Value, response: &str, number: usize) -> Value {
+/// An item of a response or conversation as it is listed: clients leave out what a list must have.
+pub(super) fn with_id(mut item: Value, whole: &str, number: usize) -> Value {
     if let Value::Object(members) = &mut item {
         members.entry("type").or_insert_with(|| json!("message"));
         members
             .entry("id")
-            .or_insert_with(|| json!(format!("item_{number}_{response}")));
+            .or_insert_with(|| json!(format!("item_{number}_{whole}")));
         let kind = members["type"].as_str().unwrap_or_default();
         let (message, has_status) = (kind == "message", HAVE_A_STATUS.contains(&kind));
         if has_status {

@@ -107,12 +107,10 @@ fn a_request_gets_what_came_before_in_front_of_its_own_input() {
         let body =
             json!({ "model": "m", "input": own, "previous_response_id": "resp_1", "store": true });
         let mut document = document(&body);
-        let thread = resume(&kept, account(1), &mut document, NOW).unwrap();
-        let named = Thread {
-            previous: Some("resp_1".to_owned()),
-            ..Thread::default()
-        };
-        assert_eq!(thread, Some(named));
+        let thread = resume(&kept, account(1), &mut document, true, NOW).unwrap();
+        let thread = thread.unwrap();
+        assert_eq!(thread.previous.as_deref(), Some("resp_1"));
+        assert!(thread.conversation.is_none() && thread.held == Held::Here);
         let mut whole = vec![
             json!({ "role": "user", "content": "first" }),
             answer["output"][0].clone(),
@@ -123,7 +121,8 @@ fn a_request_gets_what_came_before_in_front_of_its_own_input() {
         assert_eq!(document.get("store"), Some(&b"true"[..]));
     }
     let mut plain = document(&json!({ "model": "m", "input": "x", "previous_response_id": null }));
-    assert_eq!(resume(&kept, account(1), &mut plain, NOW).unwrap(), None);
+    let thread = resume(&kept, account(1), &mut plain, true, NOW).unwrap();
+    assert!(thread.is_none());
 }
 
 #[test]
@@ -148,7 +147,7 @@ fn another_accounts_answer_and_one_that_no_vendor_has_are_equally_not_found() {
         let ask = |id: &str, of: u128, now_ms: u64| {
             let body = json!({ "model": "m", "input": "x", param: id });
             let mut document = document(&body);
-            let outcome = resume(&kept, account(of), &mut document, now_ms);
+            let outcome = resume(&kept, account(of), &mut document, true, now_ms);
             assert!(!document.is_modified(), "a vendor is to see it as it came");
             outcome
         };
@@ -194,7 +193,7 @@ fn what_the_vendor_keeps_stays_named_and_binds_to_its_upstream() {
     kept.keep("resp_1", there);
     let body = json!({ "model": "m", "input": "x", "previous_response_id": "resp_1" });
     let mut document = document(&body);
-    let thread = resume(&kept, account(1), &mut document, NOW)
+    let thread = resume(&kept, account(1), &mut document, true, NOW)
         .unwrap()
         .unwrap();
     assert_eq!(thread.held, Held::At("main".to_owned()));
@@ -219,7 +218,7 @@ fn a_conversation_begins_with_its_items_and_both_names_at_once_are_refused() {
     let id = made["id"].as_str().unwrap().to_owned();
     for named in [json!(id), json!({ "id": id })] {
         let mut document = document(&json!({ "model": "m", "input": "x", "conversation": named }));
-        let thread = resume(&kept, account(1), &mut document, NOW)
+        let thread = resume(&kept, account(1), &mut document, true, NOW)
             .unwrap()
             .unwrap();
         assert_eq!(thread.conversation.as_deref(), Some(&*id));
@@ -228,10 +227,10 @@ fn a_conversation_begins_with_its_items_and_both_names_at_once_are_refused() {
     }
     let both =
         json!({ "model": "m", "input": "x", "conversation": id, "previous_response_id": "y" });
-    let error = resume(&kept, account(1), &mut document(&both), NOW).unwrap_err();
+    let error = resume(&kept, account(1), &mut document(&both), true, NOW).unwrap_err();
     assert_eq!(error.kind, ErrorKind::InvalidRequest);
     let array = json!({ "model": "m", "input": "x", "conversation": [id] });
-    let error = resume(&kept, account(1), &mut document(&array), NOW).unwrap_err();
+    let error = resume(&kept, account(1), &mut document(&array), true, NOW).unwrap_err();
     assert_eq!(error.param.as_deref(), Some("conversation"));
 }
 
@@ -318,4 +317,44 @@ fn input_items_are_listed_in_pages() {
             "{wrong}"
         );
     }
+}
+
+#[test]
+fn in_a_conversation_one_answer_is_added_at_a_time_and_only_its_own_account_is_told_to_wait() {
+    let kept = turns();
+    for (id, of) in [("conv_1", 1), ("conv_2", 2)] {
+        let conversation = Kept::Conversation {
+            created: 1,
+            metadata: "{}".to_owned(),
+            head: None,
+        };
+        let record = Record {
+            account: account(of),
+            kept: conversation,
+            ..here("", "")
+        };
+        kept.keep(id, record);
+    }
+    let ask = |id: &str, of: u128, answers: bool| {
+        let body = json!({ "model": "m", "input": "x", "conversation": id });
+        let mut document = document(&body);
+        resume(&kept, account(of), &mut document, answers, NOW)
+    };
+    let running = ask("conv_1", 1, true).unwrap();
+    let refused = ask("conv_1", 1, true);
+    assert!(is_locked(&refused));
+    let refused = refused.unwrap_err();
+    assert_eq!(refused.param.as_deref(), Some("conversation"));
+    // Counting adds nothing.
+    assert!(ask("conv_1", 1, false).is_ok());
+    // To others it is not there, locked or not, and nobody gets in its way by asking for it.
+    for _ in 0..2 {
+        let error = ask("conv_1", 2, true).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::TurnNotFound);
+        let error = ask("conv_2", 1, true).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::TurnNotFound);
+    }
+    assert!(ask("conv_2", 2, true).is_ok());
+    drop(running);
+    assert!(ask("conv_1", 1, true).is_ok());
 }

@@ -31,8 +31,9 @@ async fn what_is_kept_compacted_and_counted_fits_the_types_of_the_official_sdks(
             .args(["chat-only", "messages-only"]);
         let counts = tokio::task::spawn_blocking(move || judged(command, folder.path()));
         let counts = counts.await.unwrap();
-        let over_a_websocket = events.then_some("events");
-        for kind in kinds.into_iter().chain(over_a_websocket) {
+        let of_python = ["events", "conversation items"];
+        let of_python = of_python.into_iter().filter(|_| events);
+        for kind in kinds.into_iter().chain(of_python) {
             let count = counts[kind].as_u64();
             assert!(count > Some(0), "{program}: no {kind}: {counts}");
         }
