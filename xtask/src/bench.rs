@@ -13,6 +13,7 @@ use anyhow::{Context, Result, bail};
 use crate::tools::{root, say, target_dir, write_whole};
 
 mod api;
+mod dialect;
 mod gateway;
 mod load;
 mod machine;
@@ -30,9 +31,15 @@ cargo xtask bench [--quick] [--write] [--rounds N] [--only NAME,...] [--profile 
   --quick      one round of short windows: a look, not a measurement
   --write      write docs/bench.md and docs/bench.json
   --rounds N   rounds (3)
-  --only       targets: direct, nginx, bare, gateway, provider, policies, strict, bridge, content, scale
+  --only       of: direct, nginx, bare, gateway, provider, policies, strict, content, bridge, and, beside the gateway:
+               dialect (the bridge alone, criterion), scale (governance and store; left out of --quick unless named)
   --profile    what the gateway is built with (dist)
   --no-build   measure what was built before, or the binary that TOLLGATE_BIN names";
+
+/// What is measured over HTTP beside the modes of the gateway.
+const PROXIES: [&str; 3] = ["direct", "nginx", "bare"];
+/// What measures itself, without a gateway.
+const ALONE: [&str; 2] = ["dialect", "scale"];
 
 /// A machine that does more than this beside is no place to measure: a neighbour on the other core doubled our figures and
 /// added a fifth to nginx's.
@@ -74,6 +81,12 @@ impl Options {
                 _ => bail!("`{arg}` is not an option of bench\n\n{USAGE}"),
             }
         }
+        let modes = gateway::Mode::ALL.map(gateway::Mode::name);
+        let all = [modes.as_slice(), &PROXIES, &ALONE].concat();
+        let unknown = |name: &&String| !all.contains(&name.as_str());
+        if let Some(name) = options.only.iter().find(unknown) {
+            bail!("`{name}` is nothing that bench measures\n\n{USAGE}");
+        }
         if options.rounds == 0 {
             options.rounds = if options.quick { 1 } else { 3 };
         }
@@ -111,13 +124,18 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     if machine.cores < 2 {
         bail!("a measurement needs two cores: one for what is measured, one for the rest");
     }
-    programs::install()?;
-    let wants_gateway = [
-        "gateway", "provider", "policies", "strict", "content", "bridge",
-    ]
-    .iter()
-    .any(|name| options.wants(name));
-    let programs = programs::Programs::build(&options.profile, wants_gateway, options.build)?;
+    let wants_gateway = gateway::Mode::ALL
+        .iter()
+        .any(|mode| options.wants(mode.name()));
+    let wants_http = wants_gateway || PROXIES.iter().any(|name| options.wants(name));
+    programs::install(wants_http)?;
+    let programs = wants_http
+        .then(|| programs::Programs::build(&options.profile, wants_gateway, options.build))
+        .transpose()?;
+    let wants_dialect = options.wants("dialect");
+    if wants_dialect {
+        dialect::prepare(&options.profile, options.build)?;
+    }
     let wants_scale = options.wants("scale") && !(options.quick && options.only.is_empty());
     if wants_scale {
         scale::prepare(&options.profile, options.build)?;
@@ -134,12 +152,28 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         }
         say(&format!("{busy}: numbers will be too high"));
     }
+    machine.look_at_programs();
     let folder = target_dir().join("bench");
     let scratch = folder.join(format!("run-{}", std::process::id()));
     fs::create_dir_all(&scratch)?;
-    let outcome = measure(&options, &programs, &scratch, machine);
-    // Data directories and logs of the run; kept when it failed, to be looked at.
-    let mut results = outcome.with_context(|| format!("logs are in {}", scratch.display()))?;
+    let mut results = report::Results {
+        machine,
+        rounds: options.rounds,
+        window_ms: options.window().0.as_millis() as u64,
+        rows: Vec::new(),
+        dialect: None,
+        scale: None,
+    };
+    // The shortest first: what is wrong with it shows before a quarter of an hour is spent.
+    if wants_dialect {
+        let benches = dialect::measure(&options.profile, options.quick, &scratch)?;
+        results.dialect = Some(benches);
+    }
+    if let Some(programs) = &programs {
+        // Data directories and logs of the run; kept when it failed, to be looked at.
+        results.rows = measure(&options, programs, &scratch)
+            .with_context(|| format!("logs are in {}", scratch.display()))?;
+    }
     if wants_scale {
         results.scale = Some(scale::measure(&options.profile)?);
     }
@@ -170,8 +204,7 @@ fn measure(
     options: &Options,
     programs: &programs::Programs,
     scratch: &Path,
-    machine: machine::Machine,
-) -> Result<report::Results> {
+) -> Result<Vec<report::Row>> {
     let upstream = process::Pinned::start(1, &programs.upstream, &[], scratch, "upstream")?;
     let upstream_address = upstream.first_line()?;
     let mut targets = Vec::new();
@@ -195,12 +228,33 @@ fn measure(
             }
         }
     }
-    run::all(
-        options,
-        programs,
-        machine,
-        &upstream_address,
-        targets,
-        scratch,
-    )
+    run::all(options, programs, &upstream_address, targets, scratch)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(args: &[&str]) -> Result<Options> {
+        let args: Vec<_> = args.iter().map(|arg| (*arg).to_owned()).collect();
+        Options::read(&args)
+    }
+
+    #[test]
+    fn only_takes_what_can_be_measured() {
+        let options = read(&["--only", "dialect,bridge"]).expect("known names");
+        assert!(options.wants("dialect") && options.wants("bridge") && !options.wants("scale"));
+        assert!(read(&["--only", "bridges"]).is_err(), "a typing error");
+        for name in gateway::Mode::ALL
+            .map(gateway::Mode::name)
+            .iter()
+            .chain(&PROXIES)
+            .chain(&ALONE)
+        {
+            assert!(
+                read(&["--only", name]).is_ok() && USAGE.contains(name),
+                "{name}"
+            );
+        }
+    }
 }

@@ -8,17 +8,17 @@ use anyhow::{Context, Result, bail};
 use crate::components;
 use crate::tools::{cargo, run, say, target_dir, which};
 
-/// Installs what Debian has and this machine has not.
-pub(crate) fn install() -> Result<()> {
-    let missing: Vec<&str> = [
-        ("nginx", "nginx-light"),
-        ("wrk", "wrk"),
-        ("taskset", "util-linux"),
-    ]
-    .into_iter()
-    .filter(|(program, _)| which(program).is_none())
-    .map(|(_, package)| package)
-    .collect();
+/// Installs what Debian has and this machine has not: what pins, and where something is measured over HTTP, what that needs.
+pub(crate) fn install(http: bool) -> Result<()> {
+    let mut needed = vec![("taskset", "util-linux")];
+    if http {
+        needed.extend([("nginx", "nginx-light"), ("wrk", "wrk")]);
+    }
+    let missing: Vec<&str> = needed
+        .into_iter()
+        .filter(|(program, _)| which(program).is_none())
+        .map(|(_, package)| package)
+        .collect();
     if missing.is_empty() {
         return Ok(());
     }

@@ -14,6 +14,7 @@ pub(crate) struct Results {
     pub(crate) rounds: usize,
     pub(crate) window_ms: u64,
     pub(crate) rows: Vec<Row>,
+    pub(crate) dialect: Option<Vec<super::dialect::Bench>>,
     /// What examples of governance and store measured of themselves.
     pub(crate) scale: Option<serde_json::Value>,
 }
@@ -103,6 +104,12 @@ impl Row {
         &mut self.cells[at]
     }
 
+    /// Whether it was put under a load at all.
+    fn takes(&self, load: Load) -> bool {
+        let name = load.name();
+        self.cells.iter().any(|cell| cell.load == name)
+    }
+
     pub(super) fn median(&self, load: Load) -> Option<&Sample> {
         let name = load.name();
         self.cells
@@ -173,17 +180,54 @@ pub(crate) fn failures(results: &Results) -> Vec<String> {
 /// The tables, in Markdown that is readable as it stands.
 pub(crate) fn table(results: &Results) -> String {
     let mut out = super::targets::table(results);
+    if !results.rows.is_empty() {
+        out.push_str(&loads(results));
+        out.push_str(&memory(results));
+    }
+    if let Some(benches) = &results.dialect {
+        out.push_str(&super::dialect::table(benches));
+    }
+    if let Some(scale) = &results.scale {
+        out.push_str(&super::scale::table(scale));
+    }
+    out
+}
+
+/// A table for each load.
+fn loads(results: &Results) -> String {
+    let mut out = String::new();
     let nginx = results.rows.iter().find(|row| row.name == "nginx");
     for load in Load::ALL {
         let paced = matches!(load, Load::Paced(_));
         let _ = writeln!(out, "\n### {}\n", load.title());
         let mut lines = vec![heading(load, paced)];
         let floor = nginx.and_then(|row| row.median(load));
-        for row in &results.rows {
-            lines.push(line(row, load, floor, paced));
-        }
+        let (taking, others): (Vec<_>, Vec<_>) =
+            results.rows.iter().partition(|row| row.takes(load));
+        lines.extend(taking.into_iter().map(|row| line(row, load, floor, paced)));
         out.push_str(&aligned(&lines));
+        if !others.is_empty() {
+            let names: Vec<_> = others
+                .iter()
+                .map(|row| format!("“{}”", row.label))
+                .collect();
+            let _ = writeln!(
+                out,
+                "\nNot under this load: {}. {UNFIT}",
+                names.join(" and ")
+            );
+        }
     }
+    out
+}
+
+/// Why a load is not everybody's.
+const UNFIT: &str = "\
+Its client watches each of the 24 events that the upstream
+writes; Messages has other events, and text that a policy reads comes in other pieces. What an event costs there is in the bursts.";
+
+fn memory(results: &Results) -> String {
+    let mut out = String::new();
     let _ = writeln!(out, "\n### Memory, and a gateway at rest\n");
     let mut lines = vec![
         [
@@ -213,9 +257,6 @@ pub(crate) fn table(results: &Results) -> String {
         ]);
     }
     out.push_str(&aligned(&lines));
-    if let Some(scale) = &results.scale {
-        out.push_str(&super::scale::table(scale));
-    }
     out
 }
 
@@ -281,12 +322,12 @@ fn line(row: &Row, load: Load, floor: Option<&Sample>, paced: bool) -> Vec<Strin
     line
 }
 
-fn number(value: Option<f64>, digits: usize) -> String {
+pub(super) fn number(value: Option<f64>, digits: usize) -> String {
     value.map_or_else(|| "–".to_owned(), |value| format!("{value:.digits$}"))
 }
 
 /// A Markdown table whose columns stand under each other.
-fn aligned(lines: &[Vec<String>]) -> String {
+pub(super) fn aligned(lines: &[Vec<String>]) -> String {
     let columns = lines.first().map_or(0, Vec::len);
     let cell = |line: &[String], column: usize| line.get(column).cloned().unwrap_or_default();
     let widths: Vec<usize> = (0..columns)
@@ -432,5 +473,46 @@ mod tests {
         cell.note(Err("3 status errors".to_owned()));
         assert_eq!((cell.samples.len(), cell.failed.len()), (1, 1));
         assert_eq!(cell.median.and_then(|median| median.cpu), Some(5.0));
+    }
+
+    #[test]
+    fn a_load_that_does_not_fit_is_told_under_its_table_and_no_row_is_empty() {
+        let row = |label: &str, loads: &[Load]| Row {
+            name: label.to_owned(),
+            label: label.to_owned(),
+            rss_idle_mib: None,
+            rss_loaded_mib: None,
+            idle_cpu_ms_per_s: None,
+            usage: None,
+            cells: loads.iter().map(|load| Cell::new(*load)).collect(),
+        };
+        let machine = Machine::look().expect("a machine");
+        let rows = vec![
+            row("plain", &Load::ALL),
+            row("bridged", &[Load::Json(1), Load::Burst(32)]),
+        ];
+        let results = Results {
+            machine,
+            rounds: 1,
+            window_ms: 1,
+            rows,
+            dialect: None,
+            scale: None,
+        };
+        let tables = loads(&results);
+        let paced = tables.rsplit("### ").next().unwrap_or_default();
+        assert!(
+            paced.contains("| plain ") && !paced.contains("| bridged"),
+            "{paced}"
+        );
+        assert!(
+            paced.contains("Not under this load: “bridged”. "),
+            "{paced}"
+        );
+        let json = tables.split("### ").nth(1).unwrap_or_default();
+        assert!(
+            json.contains("| bridged ") && !json.contains("Not under"),
+            "{json}"
+        );
     }
 }

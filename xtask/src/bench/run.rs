@@ -9,10 +9,9 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::load::{CHAT, Driver, Load, MESSAGES, Sample, To, body};
-use super::machine::Machine;
 use super::process::{self, CpuTime, Pinned};
 use super::programs::Programs;
-use super::report::{Asked, Cell, Results, Row, Usage};
+use super::report::{Asked, Cell, Row, Usage};
 use super::{Options, api};
 use crate::tools::say;
 
@@ -88,7 +87,8 @@ impl Target {
         self
     }
 
-    /// Whether a load fits: the client of paced streams counts the events of Chat Completions.
+    /// Whether a load fits. The client of paced streams waits for the 24 events that the upstream wrote: Messages has others, and
+    /// who reads the text first may cut it anew.
     fn takes(&self, load: Load) -> bool {
         !self.rewritten || !matches!(load, Load::Paced(_))
     }
@@ -176,12 +176,10 @@ impl Target {
 pub(crate) fn all(
     options: &Options,
     programs: &Programs,
-    mut machine: Machine,
     upstream: &str,
     targets: Vec<Target>,
     scratch: &Path,
-) -> Result<Results> {
-    machine.look_at_programs();
+) -> Result<Vec<Row>> {
     let driver = Driver::new(&programs.load, scratch)?;
     let expected = [false, true]
         .map(|stream| api::call(upstream.parse()?, "POST", CHAT, "", &body(CHAT, stream)))
@@ -223,13 +221,7 @@ pub(crate) fn all(
     for ((target, row), asked) in targets.iter().zip(&mut rows).zip(&asked) {
         row.usage = usage(target, *asked)?;
     }
-    Ok(Results {
-        machine,
-        rounds: options.rounds,
-        window_ms: options.window().0.as_millis() as u64,
-        rows,
-        scale: None,
-    })
+    Ok(rows)
 }
 
 /// Memory and CPU time of a target that does nothing.
@@ -245,6 +237,7 @@ fn idle(target: &Target, options: &Options) -> Row {
         let seconds = began.elapsed().as_secs_f64();
         after.since(&before) as f64 / 1e6 / seconds
     });
+    let loads = Load::ALL.into_iter().filter(|load| target.takes(*load));
     Row {
         name: target.name.to_owned(),
         label: target.label.to_owned(),
@@ -252,7 +245,7 @@ fn idle(target: &Target, options: &Options) -> Row {
         rss_loaded_mib: None,
         idle_cpu_ms_per_s: idle,
         usage: None,
-        cells: Load::ALL.iter().map(|load| Cell::new(*load)).collect(),
+        cells: loads.map(Cell::new).collect(),
     }
 }
 
