@@ -26,7 +26,8 @@ pub enum Durability {
     /// engine's own flush only hands pages to the kernel). A power failure costs at most the rows of the last interval.
     #[default]
     PowerLoss,
-    /// A killed process. After a power failure the last seconds may be missing.
+    /// A killed process. After a power failure the last seconds may be missing, never more than what came since the last
+    /// commit of a minute before: the disk is waited for once a minute.
     Process,
 }
 

@@ -7,8 +7,8 @@ use crate::engine::Table;
 /// Why the store cannot do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The files are damaged. The engine may have cut off what it could not read before that was noticed.
-    #[error("the store in {} is damaged: {reason}. Its engine may have cut off what it could not read, and does so at each start: keep a copy of the folder. Restore a backup, or move the folder away to begin anew", path.display())]
+    /// The files are damaged. The reason says whether anything was changed.
+    #[error("the store in {} is damaged: {reason}. Restore a backup in its place, and keep what is there now", path.display())]
     Damaged {
         /// The store's folder.
         path: PathBuf,

@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::crc::crc32;
+
 /// What the mark says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Mark {
@@ -52,10 +54,19 @@ impl Mark {
     }
 }
 
-/// How many commits the store has made, noted beside it after each one.
+/// How far a store has got.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Reached {
+    /// How many commits it has made.
+    pub(crate) commits: u64,
+    /// Where the engine's log ends that has them; 0 where that is not known.
+    pub(crate) log: u64,
+}
+
+/// How far the store has got, noted beside it after each commit.
 ///
 /// Written without a sync: a killed process loses nothing of it. After a power failure it may be older than the store
-/// (harmless) or, where the operator did not ask for power-loss safety, newer; the boot it was written in tells.
+/// (harmless) or newer; so it has apart what the disk had, and the boot it was written in.
 #[derive(Debug)]
 pub(crate) struct Progress {
     file: File,
@@ -63,18 +74,54 @@ pub(crate) struct Progress {
 }
 
 /// What an earlier process noted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Noted {
-    pub(crate) commits: u64,
+    pub(crate) reached: Reached,
+    pub(crate) on_disk: Reached,
     /// Whether the machine has not been started anew since.
     pub(crate) this_boot: bool,
 }
 
-const LENGTH: usize = 32;
+impl Noted {
+    /// What must be there: only a power failure takes what the disk did not have.
+    pub(crate) fn promised(&self) -> Reached {
+        match self.this_boot {
+            true => self.reached,
+            false => self.on_disk,
+        }
+    }
+}
+
+/// What there is of a note.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Note {
+    Is(Noted),
+    /// An empty file: someone says that it is lost, or nothing was noted yet.
+    Empty,
+    Missing,
+    Damaged,
+}
+
+const LENGTH: usize = 64;
+/// Of a note of a version that did not know where the log ends.
+const SHORT: usize = 32;
 
 impl Progress {
-    /// Opens the note in `folder`; an absent or torn one notes nothing.
-    pub(crate) fn open(folder: &Path) -> std::io::Result<(Self, Option<Noted>)> {
+    /// Its file's name.
+    pub(crate) const NAME: &str = PROGRESS;
+
+    /// The note in `folder`. Nothing is changed.
+    pub(crate) fn read(folder: &Path) -> std::io::Result<Note> {
+        match fs::read(folder.join(PROGRESS)) {
+            Ok(bytes) if bytes.is_empty() => Ok(Note::Empty),
+            Ok(bytes) => Ok(parse(&bytes, &boot_id()).map_or(Note::Damaged, Note::Is)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Note::Missing),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Opens the note in `folder`, or makes an empty one.
+    pub(crate) fn open(folder: &Path) -> std::io::Result<Self> {
         let path: PathBuf = folder.join(PROGRESS);
         let file = OpenOptions::new()
             .read(true)
@@ -84,34 +131,61 @@ impl Progress {
             .mode(0o600)
             .open(path)?;
         let boot = boot_id();
-        let mut bytes = [0u8; LENGTH];
-        let noted = match file.read_exact_at(&mut bytes, 0) {
-            Ok(()) => parse(&bytes, &boot),
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => None,
-            Err(error) => return Err(error),
-        };
-        Ok((Self { file, boot }, noted))
+        Ok(Self { file, boot })
     }
 
-    /// Notes that `commits` have been made. One small write.
-    pub(crate) fn note(&self, commits: u64) -> std::io::Result<()> {
+    /// Notes how far the store has got, and how far the disk has it. One small write.
+    pub(crate) fn note(&self, reached: Reached, on_disk: Reached) -> std::io::Result<()> {
         let mut bytes = [0u8; LENGTH];
-        bytes[..8].copy_from_slice(&commits.to_le_bytes());
-        // Its complement: a torn or zeroed note is recognised.
-        bytes[8..16].copy_from_slice(&(!commits).to_le_bytes());
-        bytes[16..].copy_from_slice(&self.boot);
+        bytes[..8].copy_from_slice(&reached.commits.to_le_bytes());
+        // Its complement, which is all the check that older versions made.
+        bytes[8..16].copy_from_slice(&(!reached.commits).to_le_bytes());
+        bytes[16..32].copy_from_slice(&self.boot);
+        bytes[32..40].copy_from_slice(&reached.log.to_le_bytes());
+        bytes[40..48].copy_from_slice(&on_disk.commits.to_le_bytes());
+        bytes[48..56].copy_from_slice(&on_disk.log.to_le_bytes());
+        let sum = crc32(0, &bytes[..56]);
+        bytes[56..60].copy_from_slice(&sum.to_le_bytes());
         self.file.write_all_at(&bytes, 0)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of_another_boot(mut self) -> Self {
+        self.boot[0] ^= 0xff;
+        self
+    }
+
+    /// Waits until the disk has the note: from then on a power failure takes none of it.
+    pub(crate) fn sync(&self) -> std::io::Result<()> {
+        self.file.sync_all()
     }
 }
 
-fn parse(bytes: &[u8; LENGTH], boot: &[u8; 16]) -> Option<Noted> {
-    let (commits, rest) = bytes.split_first_chunk::<8>()?;
-    let (complement, noted_boot) = rest.split_first_chunk::<8>()?;
-    let commits = u64::from_le_bytes(*commits);
-    (commits == !u64::from_le_bytes(*complement)).then_some(Noted {
-        commits,
-        this_boot: noted_boot == boot && *boot != [0; 16],
-    })
+fn parse(bytes: &[u8], boot: &[u8; 16]) -> Option<Noted> {
+    let number = |at: usize| {
+        let bytes = bytes.get(at..)?.first_chunk()?;
+        Some(u64::from_le_bytes(*bytes))
+    };
+    let commits = number(0)?;
+    if commits != !number(8)? {
+        return None;
+    }
+    let mut noted = Noted {
+        reached: Reached { commits, log: 0 },
+        on_disk: Reached::default(),
+        this_boot: bytes.get(16..SHORT)? == boot && *boot != [0; 16],
+    };
+    if bytes.len() == SHORT {
+        return Some(noted);
+    }
+    let sum = u32::from_le_bytes(*bytes.get(56..)?.first_chunk()?);
+    if sum != crc32(0, &bytes[..56]) || bytes.get(60..)? != [0; 4] {
+        return None;
+    }
+    noted.reached.log = number(32)?;
+    noted.on_disk.commits = number(40)?;
+    noted.on_disk.log = number(48)?;
+    Some(noted)
 }
 
 /// Identity of this run of the machine; zeros where the system does not tell.
@@ -126,17 +200,40 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_note_is_read_back_and_a_torn_one_is_ignored() {
+    fn a_note_is_read_back_and_none_that_was_changed_is_believed() {
         let folder = tempfile::tempdir().unwrap();
-        let (progress, noted) = Progress::open(folder.path()).unwrap();
-        assert_eq!(noted, None);
-        progress.note(41).unwrap();
-        progress.note(42).unwrap();
-        let (_, noted) = Progress::open(folder.path()).unwrap();
-        assert_eq!(noted.unwrap().commits, 42);
-        assert!(noted.unwrap().this_boot);
-        progress.file.write_all_at(&[9], 3).unwrap();
-        assert_eq!(Progress::open(folder.path()).unwrap().1, None);
+        let path = folder.path();
+        let read = || Progress::read(path).unwrap();
+        assert_eq!(read(), Note::Missing);
+        let progress = Progress::open(path).unwrap();
+        assert_eq!(read(), Note::Empty);
+        let reached = |commits, log| Reached { commits, log };
+        progress
+            .note(reached(41, 7_000), reached(41, 7_000))
+            .unwrap();
+        progress
+            .note(reached(42, 9_000), reached(40, 6_000))
+            .unwrap();
+        let Note::Is(noted) = read() else {
+            panic!("{:?}", read())
+        };
+        assert_eq!(noted.reached, reached(42, 9_000));
+        assert_eq!(noted.on_disk, reached(40, 6_000));
+        assert!(noted.this_boot);
+        assert_eq!(noted.promised(), noted.reached);
+        let good = fs::read(path.join(PROGRESS)).unwrap();
+        for bit in 0..good.len() * 8 {
+            let mut bad = good.clone();
+            bad[bit / 8] ^= 1 << (bit % 8);
+            fs::write(path.join(PROGRESS), bad).unwrap();
+            assert_eq!(read(), Note::Damaged, "{bit}");
+        }
+        for length in 1..good.len() {
+            // As an older version left it: it tells of commits, and of a power failure all is allowed.
+            let short = length == SHORT;
+            fs::write(path.join(PROGRESS), &good[..length]).unwrap();
+            assert_eq!(matches!(read(), Note::Is(_)), short, "{length}");
+        }
     }
 
     #[test]

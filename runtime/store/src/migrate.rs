@@ -11,6 +11,8 @@ use crate::memory::prefixed;
 
 /// The format this crate writes.
 pub(crate) const FORMAT: u64 = 2;
+/// From this format on there is a note of how far the store has got wherever there is a mark.
+pub(crate) const NOTED_SINCE: u64 = 2;
 /// Names which store this is and its format, in the table `Meta`.
 pub(crate) const IDENTITY: &[u8] = b"store/identity";
 

@@ -1,10 +1,13 @@
 //! The embedded engine: sled 0.34.
 
+mod inspect;
+mod log;
 mod opening;
 mod rollups;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
@@ -15,12 +18,12 @@ use crate::disk::Disk;
 use crate::engine::{Durability, ExportVisit, Order, RollupVisit, Store, Table, Visit, Write};
 use crate::error::StoreError;
 use crate::ledger;
-use crate::mark::{Mark, Progress};
+use crate::mark::{Mark, Note, Noted, Progress, Reached};
 use crate::memory::{check, exported, prefixed};
-use crate::migrate::{FORMAT, IDENTITY, migrate};
+use crate::migrate::{FORMAT, IDENTITY, NOTED_SINCE, migrate};
 use crate::rollups::{STEP, Waiting};
 use crate::space;
-use opening::{classify, newer, open_tree, read_number};
+use opening::{check_files, classify, newer, open_tree, read_number, touched, untouched};
 use rollups::{ROLLUPS, Rollups};
 
 /// Counts the commits, in the table `Meta`.
@@ -28,6 +31,9 @@ const COMMITS: &[u8] = b"store/commits";
 
 /// Added to the engine's own numbers, in the table `Meta`: in a restored store those begin anew.
 const BASE: &[u8] = b"store/sequence-base";
+/// How often the disk is waited for where a power failure may take the last commits: what is missing after one and is older
+/// than that was not taken by it.
+const SYNC_EVERY: Duration = Duration::from_secs(60);
 /// Changes a commit when many are made at once.
 const CHUNK: usize = 4 << 20;
 
@@ -39,6 +45,9 @@ pub struct DiskStore {
     /// For power-loss safety.
     disk: Disk,
     progress: Progress,
+    /// How far the disk has it, and since when.
+    on_disk: Mutex<(Reached, Instant)>,
+    sync_every: Duration,
     /// The lock makes counting and committing one step.
     state: Mutex<State>,
     rollups: Option<Rollups>,
@@ -82,22 +91,25 @@ impl DiskStore {
     /// [`StoreError::Damaged`] rather than beginning empty where there was a store; [`StoreError::Newer`];
     /// [`StoreError::InUse`].
     pub fn open(path: &Path, durability: Durability) -> Result<Self, StoreError> {
-        let damaged = |reason: String| StoreError::Damaged {
-            path: path.to_owned(),
-            reason,
-        };
         std::fs::create_dir_all(path)?;
-        let mark = Mark::read(path).map_err(damaged)?;
-        if let Some(mark) = &mark {
-            if mark.format > FORMAT {
-                return Err(newer(path, mark.format));
+        let mark = Mark::read(path).map_err(|reason| untouched(path, &reason))?;
+        if let Some(mark) = &mark
+            && mark.format > FORMAT
+        {
+            return Err(newer(path, mark.format));
+        }
+        let to_be_noted = mark.as_ref().is_some_and(|mark| mark.format >= NOTED_SINCE);
+        let noted = read_note(path, to_be_noted)?;
+        match path.join("db").exists() {
+            true => check_files(path, noted.map_or(0, |noted| noted.promised().log))?,
+            false if mark.is_some() => {
+                return Err(untouched(path, "its data file `db` is missing"));
             }
-            if !path.join("db").exists() {
-                return Err(damaged("its data file `db` is missing".to_owned()));
-            }
+            false => {}
         }
         let tree = open_tree(path)?;
-        let (progress, noted) = Progress::open(path)?;
+        let damaged = |reason: &str| touched(path, reason);
+        let progress = Progress::open(path)?;
         let disk = Disk::open(path)?;
         let number = |key| read_number(&tree, key).map_err(|error| classify(path, error));
         let (commits, base) = (number(COMMITS)?, number(BASE)?);
@@ -116,6 +128,8 @@ impl DiskStore {
             durability,
             disk,
             progress,
+            on_disk: Mutex::new((noted.unwrap_or_default().on_disk, Instant::now())),
+            sync_every: SYNC_EVERY,
             state: Mutex::new(State {
                 commits,
                 ledger,
@@ -130,7 +144,7 @@ impl DiskStore {
         let identity: Option<Mark> = match store.get(Table::Meta, IDENTITY)? {
             Some(bytes) => Some(
                 serde_json::from_slice(&bytes)
-                    .map_err(|_| damaged("its identity cannot be read".to_owned()))?,
+                    .map_err(|_| damaged("its identity cannot be read"))?,
             ),
             None => None,
         };
@@ -148,30 +162,31 @@ impl DiskStore {
             // Killed between the first commit and the mark.
             (None, Some(identity)) => identity,
             (None, None) if store.tree.is_empty() => store.found()?,
-            (None, None) => return Err(damaged("it has content but no identity".to_owned())),
+            (None, None) => return Err(damaged("it has content but no identity")),
             (Some(_), Some(_)) => {
-                return Err(damaged("its files belong to different stores".to_owned()));
+                return Err(damaged("its files belong to different stores"));
             }
-            (Some(_), None) => return Err(damaged("its content is gone".to_owned())),
+            (Some(_), None) => return Err(damaged("its content is gone")),
         };
         if let Some(noted) = noted
-            && noted.commits > commits
+            && noted.reached.commits > commits
         {
-            let (lost, all) = (noted.commits - commits, noted.commits);
+            let (lost, all) = (noted.reached.commits - commits, noted.reached.commits);
             let lost = format!("the last {lost} of {all} commits are missing");
-            // Only a power failure may take some, and only where the operator did not ask for safety from it.
-            if noted.this_boot || durability == Durability::PowerLoss {
-                return Err(damaged(lost));
+            if noted.promised().commits > commits {
+                return Err(damaged(&lost));
             }
+            // Only a power failure may take some, and only those that the disk did not have.
             tracing::error!(
                 store = %path.display(),
-                "{lost}: a power failure may take the last seconds, as `durable` says `process`. If they are many more, the \
-                 files are damaged: restore a backup"
+                "{lost}: a power failure took them, as `durable` says `process`"
             );
         }
         let identity = migrate(&store.tree, identity)?;
+        store.flush()?;
         if marked.as_ref() != Some(&identity) {
-            store.flush()?;
+            // Where there is a mark there is a note.
+            store.progress.sync()?;
             identity.write(path)?;
         }
         Ok(store)
@@ -256,6 +271,12 @@ impl DiskStore {
             .map_err(|error| self.classify(error))?;
         state.commits = next;
         Ok(())
+    }
+
+    /// The engine's log is in the file up to here.
+    fn log_end(&self) -> u64 {
+        let last = self.tree.context.pagecache.log.stable_offset();
+        u64::try_from(last + 1).unwrap_or(0)
     }
 
     fn check_space(&self, needed: usize) -> Result<(), StoreError> {
@@ -412,10 +433,17 @@ impl Store for DiskStore {
     fn flush(&self) -> Result<(), StoreError> {
         let commits = self.state.lock().commits;
         self.tree.flush().map_err(|error| self.classify(error))?;
-        if self.durability == Durability::PowerLoss {
+        let reached = Reached {
+            commits,
+            log: self.log_end(),
+        };
+        let due = self.on_disk.lock().1.elapsed() >= self.sync_every;
+        if self.durability == Durability::PowerLoss || due {
             self.disk.sync()?;
+            *self.on_disk.lock() = (reached, Instant::now());
         }
-        Ok(self.progress.note(commits)?)
+        let on_disk = self.on_disk.lock().0;
+        Ok(self.progress.note(reached, on_disk)?)
     }
 
     fn export(&self, visit: &mut ExportVisit<'_>) -> Result<(), StoreError> {
@@ -456,6 +484,30 @@ impl Store for DiskStore {
     }
 }
 
+/// What is noted of the store in `path`, where something must be or need not.
+fn read_note(path: &Path, must: bool) -> Result<Option<Noted>, StoreError> {
+    let wrong = match Progress::read(path)? {
+        Note::Is(noted) => return Ok(Some(noted)),
+        // Killed before the mark was written, or of a version that noted nothing.
+        _ if !must => return Ok(None),
+        Note::Empty => {
+            tracing::warn!(
+                store = %path.display(),
+                "`{}` is empty: whether the last commits are there is not known",
+                Progress::NAME
+            );
+            return Ok(None);
+        }
+        Note::Missing => "is missing",
+        Note::Damaged => "cannot be read",
+    };
+    let what = format!(
+        "`{}` {wrong}, which tells whether the last commits are there (put it back, or make it an empty file to say that it is lost)",
+        Progress::NAME
+    );
+    Err(untouched(path, &what))
+}
+
 /// Returns the number of the record after the last.
 fn add_to_ledger<'a>(
     batch: &mut sled::Batch,
@@ -493,5 +545,39 @@ mod tests {
             let waited = syncs() > before;
             assert_eq!(waited, waits, "{durability:?}");
         }
+    }
+
+    #[test]
+    fn what_the_disk_must_have_had_is_missed_after_a_power_failure_also_where_the_last_minute_may_be_lost()
+     {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s");
+        drop(DiskStore::open(&path, Durability::Process).unwrap());
+        let noted = || match Progress::read(&path).unwrap() {
+            Note::Is(noted) => noted,
+            other => panic!("{other:?}"),
+        };
+        let mut store = DiskStore::open(&path, Durability::Process).unwrap();
+        store.put(Table::Accounts, b"a", b"1").unwrap();
+        assert!(noted().on_disk.commits < noted().reached.commits);
+        store.sync_every = Duration::ZERO;
+        store.put(Table::Accounts, b"b", b"2").unwrap();
+        assert_eq!(noted().on_disk, noted().reached);
+        store.sync_every = SYNC_EVERY;
+        store.put(Table::Accounts, b"c", b"3").unwrap();
+        let noted = noted();
+        assert_eq!(noted.on_disk.commits + 1, noted.reached.commits);
+        drop(store);
+        // Another note with the same store: the machine was started anew, and the disk had more than there is.
+        let progress = Progress::open(&path).unwrap().of_another_boot();
+        let more = Reached {
+            commits: noted.reached.commits + 1,
+            log: noted.reached.log + 100,
+        };
+        progress.note(more, noted.on_disk).unwrap();
+        drop(DiskStore::open(&path, Durability::Process).unwrap());
+        progress.note(more, more).unwrap();
+        let refused = DiskStore::open(&path, Durability::Process).map(drop);
+        assert!(matches!(refused, Err(StoreError::Damaged { .. })));
     }
 }

@@ -29,14 +29,16 @@ fn a_cut_store_is_not_served_and_what_is_said_leads_back_to_a_running_gateway() 
         fs::write(store.join("db"), &good[..length]).unwrap();
         let error = place.fails_to_serve();
         assert!(
-            error.contains("the store in data/store is damaged"),
+            error.contains("the store in data/store: it is damaged"),
             "{length} bytes: {error}"
         );
         assert!(
-            error.contains("move data/store away, then `tollgate restore"),
+            error.contains("move that folder away and keep it, then `tollgate restore"),
             "{length} bytes: {error}"
         );
+        assert_eq!(error.matches("data/store").count(), 1, "{error}");
         assert!(!place.data("addresses.json").exists(), "{length} bytes");
+        assert!(fs::read(store.join("db")).unwrap() == good[..length]);
         // A second try finds it damaged, too, and not a smaller one that is whole.
         assert!(place.fails_to_serve().contains("is damaged"));
     }

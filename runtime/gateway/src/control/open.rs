@@ -149,9 +149,8 @@ fn nothing_was_there(data: &DataDir) -> Result<(), StartError> {
     Err(StartError::Store {
         path: data.store(),
         reason: format!(
-            "it is gone, though a gateway has served from {}. {}; or begin anew in another data directory",
-            data.root().display(),
-            restoring(data)
+            "it is gone, though a gateway has served from {}. To restore: `tollgate restore BACKUP-FOLDER`; or begin anew in another data directory",
+            data.root().display()
         ),
     })
 }
@@ -237,15 +236,24 @@ fn store_failed(data: &DataDir, error: StoreError) -> StartError {
     StartError::Store {
         path: data.store(),
         reason: match damaged {
-            true => format!("{error}. {}", restoring(data)),
+            true => match error {
+                // The path is told already, and so is the way back.
+                StoreError::Damaged { reason, .. } => {
+                    format!("it is damaged: {reason}. {RESTORING}")
+                }
+                error => format!("{error}. {RESTORING}"),
+            },
             false => match error {
-                // The path is told already.
                 StoreError::InUse { .. } => "it is in use by another process".to_owned(),
                 error => error.to_string(),
             },
         },
     }
 }
+
+/// Where the store's folder is named already.
+const RESTORING: &str =
+    "To restore: move that folder away and keep it, then `tollgate restore BACKUP-FOLDER`";
 
 fn restoring(data: &DataDir) -> String {
     format!(
