@@ -275,7 +275,7 @@ fn boundaries(depth: usize) -> &'static str {
 
 fn grant(ledger: &mut Ledger, to: AccountId) {
     let operation = Operation::Grant {
-        key: to.to_string(),
+        key: to.to_string().into(),
         from: Source::Treasury { expires_ms: None },
         to,
         amount: 1_000_000_000_000,

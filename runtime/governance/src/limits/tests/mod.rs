@@ -155,7 +155,7 @@ impl Desk {
     fn grant_until(&mut self, path: &Path, amount: i64, expires_ms: Option<u64>) {
         self.grants += 1;
         let operation = Operation::Grant {
-            key: format!("g{}", self.grants),
+            key: format!("g{}", self.grants).into(),
             from: Source::Treasury { expires_ms },
             to: path.account(),
             amount,

@@ -306,7 +306,7 @@ impl Run {
     /// The entry that `Desk::grant` made.
     fn grant_entry(&self, path: &Path, amount: i64) -> Entry {
         let operation = Operation::Grant {
-            key: format!("g{}", self.desk.grants),
+            key: format!("g{}", self.desk.grants).into(),
             from: Source::Treasury { expires_ms: None },
             to: path.account(),
             amount,
