@@ -14,6 +14,7 @@ mod restart;
 mod steps;
 mod strict;
 mod threads;
+mod tokens;
 mod wallet;
 
 use std::sync::atomic::{AtomicU64, Ordering};
