@@ -18,7 +18,7 @@ use self::programs::Programs;
 use crate::tools::{self, say};
 
 /// Crates that have a table.
-const CRATES: [&str; 4] = [
+pub(crate) const CRATES: [&str; 4] = [
     "runtime/governance",
     "runtime/dialect",
     "runtime/store",

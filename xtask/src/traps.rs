@@ -1,5 +1,6 @@
-//! docs/traps.md names a test for each trap: here is seen that each of them exists.
+//! docs/traps.md names a test for each trap: here is seen that each of them exists, and which of them was seen to fail.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -65,6 +66,41 @@ fn every_trap_has_a_report_and_a_test() {
         assert_eq!(cells.len(), 3, "{row}");
         assert!(!cells[1].trim().is_empty(), "no report: {row}");
         assert!(!named(cells[2]).is_empty(), "no test: {row}");
+    }
+}
+
+/// The tests of each table of guards, without the modules that they are in.
+fn guarded() -> BTreeSet<String> {
+    let tables = crate::guards::CRATES.map(|folder| root().join(folder).join("guards.toml"));
+    let texts = tables.map(|table| fs::read_to_string(table).unwrap());
+    let lines = texts.iter().flat_map(|text| text.lines());
+    lines
+        .filter_map(|line| line.strip_prefix("test = \"")?.strip_suffix('"'))
+        .filter_map(|test| test.rsplit("::").next())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// What goes wrong with money, usage and tenants unseen is dear: there a test that exists is not enough.
+#[test]
+fn every_trap_of_limits_usage_and_tenants_has_a_test_that_was_seen_to_fail() {
+    let (page, guarded) = (page(root()), guarded());
+    for section in [
+        "Budgets, quotas, limits",
+        "Lost, doubled or wrong usage",
+        "Keys and tenants",
+    ] {
+        let (_, rest) = page.split_once(&format!("\n## {section}\n")).unwrap();
+        let table = rest.split("\n#").next().unwrap();
+        let rows: Vec<&str> = table.lines().filter(|line| line.contains(".rs:")).collect();
+        assert!(rows.len() >= 5, "{section}: {} rows", rows.len());
+        for row in rows {
+            let mut tests = named(row).into_iter();
+            assert!(
+                tests.any(|(_, name)| guarded.contains(name)),
+                "no guard: {row}"
+            );
+        }
     }
 }
 

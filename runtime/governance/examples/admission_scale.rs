@@ -112,21 +112,22 @@ impl World {
                 directory.apply(&changes);
                 made.push(account.id);
             }
-            for account in &made {
-                let draft = KeyDraft {
-                    account: account.to_string(),
-                    ..KeyDraft::default()
-                };
-                let (new, changes) = directory.create_key(draft, &hasher, NOW, rng).unwrap();
-                directory.apply(&changes);
-                if depth == levels.len() - 1 {
-                    macs.push(new.key.mac);
-                }
-                if depth == PAYER {
+            if depth == PAYER {
+                for account in &made {
                     grant(&mut ledger, *account);
                 }
             }
             above = made;
+        }
+        // As many as accounts, and each with the whole depth above it: some of the last level have two.
+        for place in 0..levels.iter().sum() {
+            let draft = KeyDraft {
+                account: above[place % above.len()].to_string(),
+                ..KeyDraft::default()
+            };
+            let (new, changes) = directory.create_key(draft, &hasher, NOW, rng).unwrap();
+            directory.apply(&changes);
+            macs.push(new.key.mac);
         }
         Self {
             snapshot: directory.snapshot(),
@@ -275,7 +276,7 @@ fn boundaries(depth: usize) -> &'static str {
 
 fn grant(ledger: &mut Ledger, to: AccountId) {
     let operation = Operation::Grant {
-        key: to.to_string(),
+        key: to.to_string().into(),
         from: Source::Treasury { expires_ms: None },
         to,
         amount: 1_000_000_000_000,

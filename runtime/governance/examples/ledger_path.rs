@@ -54,7 +54,7 @@ fn ledger(accounts: u64, lots: u64) {
     for n in 0..accounts {
         for lot in 0..lots {
             let operation = Operation::Grant {
-                key: format!("{n}/{lot}"),
+                key: format!("{n}/{lot}").into(),
                 from: Source::Treasury {
                     expires_ms: (lot > 0).then_some(NOW + lot * 1_000_000_000),
                 },

@@ -54,8 +54,8 @@ pub use error::DirectoryError;
 pub use ids::{AccountId, KeyId, RequestIds, TokenId};
 pub use key::{Key, KeyDraft, KeyState, NewKey, Scope};
 pub use ledger::{
-    Balance, Begun, Book, Cause, Entry, Forgotten, Ledger, LedgerError, Lot, OpenHold, Operation,
-    Pending, Post, Posting, Receipt, Source, Totals, micro_units,
+    Balance, Begun, Book, Cause, Entry, Forgotten, IdempotencyKey, Ledger, LedgerError, Lot,
+    OpenHold, Operation, Pending, Post, Posting, Receipt, Source, Totals, micro_units,
 };
 pub use limits::{
     Admission, Ask, Bound, Counters, Exceeded, Headroom, LimitUse, Rate, Running, Settled, Spent,

@@ -243,7 +243,7 @@ fn a_backup_carries_the_ledgers_books_from_checkpoint_and_records_and_they_go_on
     let mut books = ledger::load(&store).unwrap();
     let grant = |store: &DiskStore, books: &mut Ledger, key: &str| {
         let grant = Operation::Grant {
-            key: key.to_owned(),
+            key: key.into(),
             from: Source::Treasury { expires_ms: None },
             to: wallet,
             amount: 1_000,

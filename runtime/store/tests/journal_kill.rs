@@ -87,7 +87,7 @@ impl Books {
     /// As much as some twenty holds ask for.
     fn grant(&self, key: String) {
         let grant = Operation::Grant {
-            key,
+            key: key.into(),
             from: Source::Treasury { expires_ms: None },
             to: WALLET,
             amount: 600,

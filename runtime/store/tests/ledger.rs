@@ -42,7 +42,7 @@ impl<'a> World<'a> {
     fn grant(&mut self, to: u64, amount: i64) {
         self.number += 1;
         let grant = Operation::Grant {
-            key: format!("grant {}", self.number),
+            key: format!("grant {}", self.number).into(),
             from: Source::Treasury { expires_ms: None },
             to: account(to),
             amount,
@@ -154,7 +154,7 @@ fn a_checkpoint_larger_than_many_pieces_comes_back_and_leaves_no_old_pieces_behi
     for number in 0..30_000 {
         world.number += 1;
         let grant = Operation::Grant {
-            key: format!("grant {number}"),
+            key: format!("grant {number}").into(),
             from: Source::Treasury { expires_ms: None },
             to: account(10 + number),
             amount: 5,

@@ -330,6 +330,58 @@ async fn a_soft_budget_extends_the_hold_of_a_long_stream_and_ends_it_only_where_
     }
 }
 
+/// The vendor was told a cap and money is held for all of it, so nothing is extended: of limits of tokens it counts 4,096 when
+/// it is let in, and more while it comes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_answer_counts_against_limits_of_tokens_while_it_comes() {
+    let world = World::new().await;
+    let endpoint = Endpoint::of("chat-completions");
+    // Room for the beginning of one long answer and for small ones beside it.
+    let boundaries = json!({ "limits": { "daily_limit": 900_000_000, "tpm": 8_000 } });
+    let management = world.management();
+    management
+        .account("root/research", "long", boundaries)
+        .await;
+    let key = management.key("root/research/long").await;
+    world.gateway.keep_secret(&key.secret);
+    let capped = |stream: bool, cap: u64| {
+        let mut body: Value = serde_json::from_slice(&endpoint.body(stream)).unwrap();
+        body["max_completion_tokens"] = json!(cap);
+        Request::post(endpoint.path, body.to_string()).bearer(&key.secret)
+    };
+
+    let (events, end) = long_stream();
+    let (begun, told) = (Gate::default(), Gate::default());
+    let all = events.len();
+    let mut parts = events;
+    parts.insert(1, Part::Wait(begun.clone()));
+    parts.extend([Part::Wait(told.clone()), end]);
+    world.simulator.script(Answer::stream(parts));
+    let mut connection = world.gateway.connect().await;
+    let head = connection.send(&capped(true, 16_000)).await.unwrap();
+    assert_eq!(head.status, 200);
+    let small = capped(false, 20);
+    assert_eq!(world.gateway.send(&small).await.status(), 200);
+
+    begun.open();
+    let mut body = Vec::new();
+    while body.windows(2).filter(|two| two == b"\n\n").count() < all {
+        body.extend(connection.piece().await.unwrap().unwrap());
+    }
+    // 10,000 tokens have come, and it has not ended.
+    let refused = world.gateway.send(&small).await;
+    let error = endpoint.assert_error(&refused, 429, "rate_limit_exceeded");
+    assert!(
+        error["message"]
+            .as_str()
+            .unwrap()
+            .contains("tokens per minute"),
+        "{error}"
+    );
+    told.open();
+    while connection.piece().await.unwrap().is_some() {}
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_price_factor_is_charged_and_written_beside_the_cost() {
     let world = World::new().await;

@@ -69,7 +69,7 @@ pub(crate) enum Grant {
     Add {
         account: String,
         /// In the base currency (12.50)
-        #[arg(value_parser = crate::money::parse, allow_negative_numbers = true)]
+        #[arg(value_parser = crate::money::parse_credit, allow_negative_numbers = true)]
         amount: u64,
         /// New credit, or out of the wallet of the account above [default: the account above; for the root the treasury]
         #[arg(long, value_enum)]
@@ -85,7 +85,7 @@ pub(crate) enum Grant {
     Reclaim {
         account: String,
         /// In the base currency (12.50)
-        #[arg(value_parser = crate::money::parse, allow_negative_numbers = true)]
+        #[arg(value_parser = crate::money::parse_credit, allow_negative_numbers = true)]
         amount: u64,
         /// Where it goes [default: the account above; from the root the treasury]
         #[arg(long, value_enum)]

@@ -212,7 +212,7 @@ pub(super) fn schemas() -> Vec<Named> {
         (
             "NewAccount",
             object(
-                json!({ "name": text("Unique among siblings; no `/`.") }),
+                json!({ "name": text("Unique among siblings; no `/`, and not `.`, `..` or `above`.") }),
                 Value::Object(new),
             ),
         ),

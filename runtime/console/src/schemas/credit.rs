@@ -10,7 +10,7 @@ fn request(account: &str, optional: Value) -> Value {
     object(
         json!({ "account": text(account),
             "amount": money("More than zero."),
-            "idempotency_key": text("Chosen by the caller, 1 to 200 bytes, unique over grants and reclaims. Repeated with the same content the request changes nothing; with other content it is refused.") }),
+            "idempotency_key": text("Chosen by the caller, 1 to 200 bytes, unique over the grants and reclaims of those who manage from the same account. Repeated with the same content the request changes nothing; with other content it is refused.") }),
         optional,
     )
 }

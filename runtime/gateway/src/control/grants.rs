@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use tollgate_governance::{Account, AccountId, Operation, Source, Status as AccountStatus, Totals};
+use tollgate_governance::{
+    Account, AccountId, IdempotencyKey, Operation, Source, Status as AccountStatus, Totals,
+};
 use tollgate_store::ledger;
 
 use super::audit::Act;
-use super::error::{ControlError, Kind};
+use super::error::ControlError;
 use super::management::{Management, blamed};
-use super::money::Posted;
 use super::{Control, State, now_ms};
 
 /// Where credit comes from or goes to.
@@ -30,7 +31,8 @@ pub struct GrantRequest {
     pub account: String,
     /// Micro-units, more than zero.
     pub amount: i64,
-    /// Chosen by the caller, 1 to 200 bytes: repeated with the same content the request changes nothing.
+    /// Chosen by the caller, 1 to 200 bytes: repeated with the same content the request changes nothing. Whoever sees the tree from
+    /// another account has other keys.
     pub idempotency_key: String,
     /// The account above if absent; the treasury for the root.
     #[serde(default)]
@@ -158,7 +160,7 @@ impl Management<'_> {
             Some(parent) => Source::Wallet(parent),
         };
         let operation = Operation::Grant {
-            key: request.idempotency_key.clone(),
+            key: self.key(&state, &request.idempotency_key),
             from,
             to: account.id,
             amount: request.amount,
@@ -176,7 +178,7 @@ impl Management<'_> {
             Some(expires_ms) => act.with("expires_ms", expires_ms),
             None => act,
         };
-        let posted = self.post(operation, &mut state, act)?;
+        let posted = self.control.post(operation, Some((&mut *state, act)))?;
         Ok(Moved {
             amount: posted.receipt.amount,
             idempotency_key: request.idempotency_key.clone(),
@@ -194,14 +196,14 @@ impl Management<'_> {
         let account = &self.payable(&state, &request.account)?;
         let to = self.counterpart(account, request.to, "to")?;
         let operation = Operation::Reclaim {
-            key: request.idempotency_key.clone(),
+            key: self.key(&state, &request.idempotency_key),
             from: account.id,
             to,
             amount: request.amount,
         };
         let act = self.moves("grant.reclaim", &state, account, request.amount, "to", to);
         let act = act.with("idempotency_key", &request.idempotency_key);
-        let posted = self.post(operation, &mut state, act)?;
+        let posted = self.control.post(operation, Some((&mut *state, act)))?;
         Ok(Moved {
             amount: posted.receipt.amount,
             idempotency_key: request.idempotency_key.clone(),
@@ -220,23 +222,14 @@ impl Management<'_> {
         Ok(self.wallet_view(&state, account))
     }
 
-    /// What was done under a key that somebody else chose is not told to who sees a part of the tree.
-    fn post(
-        &self,
-        operation: Operation,
-        state: &mut State,
-        act: Act,
-    ) -> Result<Posted, ControlError> {
-        let posted = self.control.post(operation, Some((state, act)));
-        posted.map_err(|error| match error.field.as_deref() {
-            Some("idempotency_key") if error.kind == Kind::Conflict && self.top().is_some() => {
-                ControlError {
-                    message: "the idempotency key was used before with other content".to_owned(),
-                    ..error
-                }
-            }
-            _ => error,
-        })
+    /// Departments may choose the same key: each account that the tree is seen from has keys of its own, those of the operator
+    /// are the root's.
+    fn key(&self, state: &State, text: &str) -> IdempotencyKey {
+        let root = || state.directory.root().map(|root| root.id);
+        IdempotencyKey {
+            scope: self.top().or_else(root),
+            text: text.to_owned(),
+        }
     }
 
     fn wallet_view(&self, state: &State, account: &Account) -> WalletView {

@@ -80,7 +80,9 @@ impl From<LedgerError> for ControlError {
         };
         let message = error.to_string();
         match error {
-            LedgerError::Amount(_) | LedgerError::Overflow => Self::invalid("amount", message),
+            LedgerError::Amount(_) | LedgerError::Overflow | LedgerError::TooMuch { .. } => {
+                Self::invalid("amount", message)
+            }
             LedgerError::Expired { .. } => Self::invalid("expires_ms", message),
             LedgerError::Key => Self::invalid("idempotency_key", message),
             LedgerError::Insufficient { .. } => blamed("amount", Self::conflict(message)),

@@ -73,6 +73,9 @@ pub(crate) enum Progress {
 /// How often the progress of a stream is noted: what a killed process under-charges is at most what was streamed since.
 const CHECKPOINT: Duration = Duration::from_secs(1);
 
+/// An answer that outgrows what counted of it counts so much more at once, tokens: counting takes the lock that all requests take.
+const COUNTED_AHEAD: u64 = 1_024;
+
 /// What a request comes to.
 pub(super) struct Amounts {
     pub(super) admitted_ms: u64,
@@ -148,6 +151,10 @@ impl Open {
             return Progress::GoOn;
         };
         let streamed = self.streamed.div_ceil(4);
+        // Limits of tokens count what is longer than expected while it comes, whatever money is held for it.
+        if streamed > admission.counted_output() {
+            admission.grow(streamed.saturating_add(COUNTED_AHEAD));
+        }
         // Three quarters: a stream that comes fast must not outrun its hold while it is looked at. A capped one cannot.
         if self.capped || streamed * 4 < admission.output() * 3 {
             return Progress::GoOn;

@@ -5,6 +5,7 @@ use ipnet::IpNet;
 use super::{Account, Limits, Status};
 use crate::attachment::validate_slug;
 use crate::error::DirectoryError;
+use crate::usage::ABOVE;
 
 /// More would be no list that a person keeps.
 const MOST_ENTRIES: usize = 1_000;
@@ -169,6 +170,13 @@ fn validate_name(name: &str) -> Result<(), DirectoryError> {
     if name.contains('/') {
         return wrong("may not contain `/`, which separates the names of a path");
     }
+    // Whatever carries a path in a URL takes such a step away: `root/a/..` would be asked about as `root`.
+    if matches!(name, "." | "..") {
+        return wrong("may not be `.` or `..`, which are steps of a path");
+    }
+    if name == ABOVE {
+        return wrong("may not be `above`, which stands for accounts that a reader does not see");
+    }
     if uuid::Uuid::try_parse(name).is_ok() {
         return wrong("may not look like an id");
     }
@@ -207,13 +215,19 @@ mod tests {
             " a",
             "a ",
             "a/b",
+            "/",
+            ".",
+            "..",
+            "above",
             "a\nb",
             "018f0000-0000-7000-8000-000000000000",
         ] {
             let error = validate_name(name).unwrap_err();
             assert_eq!(error.field(), Some("name"), "{name:?}");
         }
-        assert!(validate_name("Büro 7").is_ok());
+        for name in ["Büro 7", "...", ".a", "v1.2", "Above"] {
+            assert!(validate_name(name).is_ok(), "{name:?}");
+        }
     }
 
     #[test]

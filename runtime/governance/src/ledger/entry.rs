@@ -13,8 +13,11 @@ use super::operation::{Operation, Post, Source};
 use crate::codec::{Reader, put_number, put_text};
 use crate::ids::AccountId;
 
-/// The version this crate writes. No release wrote version 1, whose entries had numbers and holds.
+/// The version of most entries. No release wrote version 1, whose entries had numbers and holds.
 const VERSION: u8 = 2;
+/// The version of those whose idempotency key has a scope, which stands before the cause. A Tollgate that knows no scopes
+/// would take two keys for one: it refuses these.
+const SCOPED_VERSION: u8 = 3;
 
 /// What was done, for good.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,8 +43,17 @@ impl Entry {
     /// Appends the entry's bytes to `out`.
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.reserve(128);
-        out.push(VERSION);
+        let scope = match &self.cause {
+            Cause::Operation(Operation::Grant { key, .. } | Operation::Reclaim { key, .. }) => {
+                key.scope
+            }
+            Cause::Operation(_) | Cause::Post(_) => None,
+        };
+        out.push(scope.map_or(VERSION, |_| SCOPED_VERSION));
         put_number(out, self.at_ms);
+        if let Some(scope) = scope {
+            out.extend_from_slice(scope.as_bytes());
+        }
         match &self.cause {
             Cause::Post(post) => post.encode(out),
             Cause::Operation(operation) => operation.encode(out),
@@ -60,18 +72,29 @@ impl Entry {
     pub fn decode(bytes: &[u8]) -> Result<Self, LedgerError> {
         let mut reader = Reader::new(bytes);
         match reader.byte() {
-            Some(VERSION) => Self::read(&mut reader).ok_or(LedgerError::Damaged),
-            Some(newer) if newer > VERSION => Err(LedgerError::Newer(newer)),
+            Some(version @ (VERSION | SCOPED_VERSION)) => {
+                Self::read(version, &mut reader).ok_or(LedgerError::Damaged)
+            }
+            Some(newer) if newer > SCOPED_VERSION => Err(LedgerError::Newer(newer)),
             _ => Err(LedgerError::Damaged),
         }
     }
 
-    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+    fn read(version: u8, reader: &mut Reader<'_>) -> Option<Self> {
         let at_ms = reader.number()?;
-        let cause = match reader.byte()? {
+        let scope = match version {
+            SCOPED_VERSION => Some(read_account(reader)?),
+            _ => None,
+        };
+        let mut cause = match reader.byte()? {
             POST => Cause::Post(Post::read(reader)?),
             kind => Cause::Operation(Operation::read(kind, reader)?),
         };
+        if let Cause::Operation(Operation::Grant { key, .. } | Operation::Reclaim { key, .. }) =
+            &mut cause
+        {
+            key.scope = scope;
+        }
         let mut last = None;
         // A tag and an amount at least.
         let postings = (0..reader.count(2)?)
@@ -111,7 +134,7 @@ impl Post {
 }
 
 impl Operation {
-    /// What must be the same when an idempotency key comes again: what was asked. That the credit goes between an account
+    /// What must be the same when an idempotency key comes again: what was asked, whoever asked. That the credit goes between an account
     /// and the one above it is asked; which one that is was found, and is another after the account has moved.
     pub(super) fn content(&self) -> Vec<u8> {
         let above = AccountId::default();
@@ -148,7 +171,7 @@ impl Operation {
                 amount,
             } => {
                 out.push(GRANT);
-                put_text(out, key, LONGEST_KEY);
+                put_text(out, &key.text, LONGEST_KEY);
                 match from {
                     Source::Wallet(parent) => put_optional(out, Some(parent)),
                     Source::Treasury { expires_ms } => {
@@ -166,7 +189,7 @@ impl Operation {
                 amount,
             } => {
                 out.push(RECLAIM);
-                put_text(out, key, LONGEST_KEY);
+                put_text(out, &key.text, LONGEST_KEY);
                 out.extend_from_slice(from.as_bytes());
                 put_optional(out, to.as_ref());
                 put_signed(out, *amount);
@@ -186,7 +209,7 @@ impl Operation {
     fn read(kind: u8, reader: &mut Reader<'_>) -> Option<Self> {
         Some(match kind {
             GRANT => Self::Grant {
-                key: reader.text()?.into_owned(),
+                key: reader.text()?.into_owned().into(),
                 from: match read_optional(reader)? {
                     Some(parent) => Source::Wallet(parent),
                     None => Source::Treasury {
@@ -197,7 +220,7 @@ impl Operation {
                 amount: read_signed(reader)?,
             },
             RECLAIM => Self::Reclaim {
-                key: reader.text()?.into_owned(),
+                key: reader.text()?.into_owned().into(),
                 from: read_account(reader)?,
                 to: read_optional(reader)?,
                 amount: read_signed(reader)?,

@@ -11,9 +11,20 @@ pub enum LedgerError {
     /// A grant or reclaim must move something; nothing else may be negative.
     #[error("an amount of {}: it must be more than zero", units(.0))]
     Amount(i64),
-    /// More than 2^63 - 1 micro-units would exist, or be charged at once.
+    /// More than 2^63 - 1 micro-units would be held or charged at once.
     #[error("the amount is too large")]
     Overflow,
+    /// More than 2^63 - 1 micro-units of credit would exist.
+    #[error(
+        "{} asked for, and no more than {} can be issued: all credit together is at most {}",
+        units(.asked), units(.left), units(&i64::MAX)
+    )]
+    TooMuch {
+        /// Micro-units.
+        asked: i64,
+        /// Micro-units.
+        left: i64,
+    },
     /// The wallet has less. Show `available` to those who may see the wallet, and to nobody else.
     #[error("{} asked for, {} available", units(.asked), units(.available))]
     Insufficient {
@@ -23,7 +34,7 @@ pub enum LedgerError {
         asked: i64,
     },
     /// Credit that has expired already cannot be granted.
-    #[error("the credit would have expired at {expires_ms} (Unix milliseconds)")]
+    #[error("credit that expires at {} would be of no use: that is past", moment(.expires_ms))]
     Expired {
         /// The expiry asked for.
         expires_ms: u64,
@@ -76,6 +87,16 @@ fn units(micros: &i64) -> String {
     show_money((*micros).into())
 }
 
+/// As people say moments on the command line.
+fn moment(at_ms: &u64) -> String {
+    let at = i64::try_from(*at_ms).ok();
+    let at = at.and_then(|at_ms| jiff::Timestamp::from_millisecond(at_ms).ok());
+    at.map_or_else(
+        || format!("{at_ms} (Unix milliseconds)"),
+        |at| at.to_string(),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,7 +108,26 @@ mod tests {
             asked: 20_000_000,
         };
         assert_eq!(short.to_string(), "20.00 asked for, 2.50 available");
+        let much = LedgerError::TooMuch {
+            asked: i64::MAX,
+            left: i64::MAX - 5_000_000,
+        };
+        assert_eq!(
+            much.to_string(),
+            "9223372036854.775807 asked for, and no more than 9223372036849.775807 can be issued: all credit together is at \
+             most 9223372036854.775807"
+        );
         let none = LedgerError::Amount(-1).to_string();
         assert_eq!(none, "an amount of -0.000001: it must be more than zero");
+    }
+
+    #[test]
+    fn a_moment_that_is_past_is_said_as_people_write_it() {
+        let past = |expires_ms| LedgerError::Expired { expires_ms }.to_string();
+        assert_eq!(
+            past(1_760_000_000_000),
+            "credit that expires at 2025-10-09T08:53:20Z would be of no use: that is past"
+        );
+        assert!(past(u64::MAX).contains("18446744073709551615 (Unix milliseconds)"));
     }
 }

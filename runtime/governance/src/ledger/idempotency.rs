@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::error::LedgerError;
 use super::generation::{Generation, time_of};
-use super::operation::Receipt;
+use super::operation::{IdempotencyKey, Receipt};
 use crate::ids::AccountId;
 
 pub(super) const LONGEST_KEY: usize = 200;
@@ -96,6 +96,24 @@ pub(super) fn mark(bytes: &[u8]) -> Mark {
     mark
 }
 
+/// No text has this byte, so no key of the one set has the mark of one that has a scope.
+const SCOPED: u8 = 0xFF;
+
+impl IdempotencyKey {
+    pub(super) fn mark(&self) -> Mark {
+        let text = self.text.as_bytes();
+        match &self.scope {
+            None => mark(text),
+            Some(scope) => mark(&[&[SCOPED], &scope.as_bytes()[..], text].concat()),
+        }
+    }
+
+    /// What the versions that knew no scope remember the same words by.
+    fn mark_without_scope(&self) -> Mark {
+        mark(self.text.as_bytes())
+    }
+}
+
 /// Keys of grants and reclaims, with a mark of their content. Kept for ever, some 100 bytes each.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Keys {
@@ -108,23 +126,30 @@ impl Keys {
     /// What was done under the key, if it was: with content that any of these marks is of.
     pub(super) fn check(
         &self,
-        key: &str,
+        key: &IdempotencyKey,
         contents: [Mark; 2],
     ) -> Result<Option<Receipt>, LedgerError> {
-        if key.is_empty() || key.len() > LONGEST_KEY {
+        if key.text.is_empty() || key.text.len() > LONGEST_KEY {
             return Err(LedgerError::Key);
         }
-        let by_key = mark(key.as_bytes());
+        let by_key = key.mark();
         match self.done.get(&by_key) {
             None if self.under_way.contains(&by_key) => {
                 Err(LedgerError::UnderWay(format!("idempotency key `{key}`")))
             }
-            None => Ok(None),
+            None => Ok(self.before_scopes(key, contents)),
             Some((before, receipt)) if contents.contains(before) => Ok(Some(*receipt)),
             Some((_, _)) => Err(LedgerError::Conflict {
-                key: key.to_owned(),
+                key: key.text.clone(),
                 was: "another grant or reclaim",
             }),
         }
+    }
+
+    /// What was done under the same words before keys had a scope. Nobody can tell any more who asked for it: if it was the
+    /// same it is not done again, and if it was something else it may have been anybody's and is not told.
+    fn before_scopes(&self, key: &IdempotencyKey, contents: [Mark; 2]) -> Option<Receipt> {
+        let (content, receipt) = self.done.get(&key.mark_without_scope())?;
+        contents.contains(content).then_some(*receipt)
     }
 }

@@ -4,7 +4,7 @@ use super::books::{Book, Lot, Posting};
 use super::entry::{Cause, Entry};
 use super::error::LedgerError;
 use super::idempotency::mark;
-use super::operation::{Begun, Operation, Pending, Receipt, Source};
+use super::operation::{Begun, IdempotencyKey, Operation, Pending, Receipt, Source};
 use super::replay::receipt_of;
 use super::{Closed, Ledger, Wallet, positive};
 use crate::ids::AccountId;
@@ -107,7 +107,7 @@ impl Ledger {
             return;
         };
         if let Some(key) = key(operation) {
-            self.keys.under_way.insert(mark(key.as_bytes()));
+            self.keys.under_way.insert(key.mark());
         }
         self.issuing += issued(operation);
         for account in touched(operation) {
@@ -124,7 +124,7 @@ impl Ledger {
             return;
         };
         if let Some(key) = key(operation) {
-            self.keys.under_way.remove(&mark(key.as_bytes()));
+            self.keys.under_way.remove(&key.mark());
         }
         self.issuing -= issued(operation);
         for account in touched(operation) {
@@ -145,7 +145,7 @@ impl Ledger {
         if let Some(key) = key(operation) {
             let content = mark(&operation.content());
             let done = (content, receipt);
-            self.keys.done.insert(mark(key.as_bytes()), done);
+            self.keys.done.insert(key.mark(), done);
         }
         if let Operation::Sweep { wallet, to } = operation {
             self.wallets.of(*wallet, |wallet| {
@@ -194,8 +194,12 @@ impl Ledger {
         // All credit together fits one number, so every wallet does.
         let totals = &self.totals;
         let there = totals.wallets + totals.held + totals.moving + self.issuing;
-        if there + i128::from(amount) > i128::from(i64::MAX) {
-            return Err(LedgerError::Overflow);
+        let left = i128::from(i64::MAX) - there;
+        if i128::from(amount) > left {
+            return Err(LedgerError::TooMuch {
+                asked: amount,
+                left: i64::try_from(left).unwrap_or(0),
+            });
         }
         self.last_lot += 1;
         let lot = Lot {
@@ -303,7 +307,7 @@ fn destination(to: Option<AccountId>, lot: Lot, amount: i64) -> Posting {
     }
 }
 
-fn key(operation: &Operation) -> Option<&str> {
+fn key(operation: &Operation) -> Option<&IdempotencyKey> {
     match operation {
         Operation::Grant { key, .. } | Operation::Reclaim { key, .. } => Some(key),
         Operation::Expire { .. } | Operation::Sweep { .. } => None,

@@ -57,7 +57,9 @@ pub use books::{Book, Lot, Posting, Totals};
 pub use entry::{Cause, Entry};
 pub use error::LedgerError;
 pub use generation::Forgotten;
-pub use operation::{Begun, Operation, Pending, Post, Receipt, Source, micro_units};
+pub use operation::{
+    Begun, IdempotencyKey, Operation, Pending, Post, Receipt, Source, micro_units,
+};
 
 use idempotency::{Keys, Settled};
 use lots::Lots;

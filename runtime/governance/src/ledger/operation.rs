@@ -1,9 +1,53 @@
 //! What can be asked of the ledger, and what it answers.
 
+use std::fmt;
+
 use uuid::Uuid;
 
 use super::entry::Entry;
 use crate::ids::AccountId;
+
+/// What whoever asks names an operation by, so that asking again does nothing a second time.
+///
+/// Two who manage apart may choose the same words: each account from which the tree is managed has keys of its own, and nobody
+/// learns of another's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// From which account the asker sees the tree; none in records of versions that had one set of keys for all.
+    pub scope: Option<AccountId>,
+    /// Chosen by the asker, 1 to 200 bytes.
+    pub text: String,
+}
+
+impl IdempotencyKey {
+    /// A key of somebody who sees the tree from this account.
+    #[must_use]
+    pub fn of(scope: AccountId, text: String) -> Self {
+        Self {
+            scope: Some(scope),
+            text,
+        }
+    }
+}
+
+impl From<String> for IdempotencyKey {
+    /// A key of the one set.
+    fn from(text: String) -> Self {
+        Self { scope: None, text }
+    }
+}
+
+impl From<&str> for IdempotencyKey {
+    fn from(text: &str) -> Self {
+        text.to_owned().into()
+    }
+}
+
+impl fmt::Display for IdempotencyKey {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.text)
+    }
+}
 
 /// An operation of management. Amounts are micro-units of the base currency.
 ///
@@ -13,8 +57,8 @@ use crate::ids::AccountId;
 pub enum Operation {
     /// Credit for an account, newly issued or out of its parent's wallet.
     Grant {
-        /// Chosen by the caller, unique over all grants and reclaims, 1 to 200 bytes.
-        key: String,
+        /// Unique over the grants and reclaims of its scope.
+        key: IdempotencyKey,
         /// Where the credit comes from.
         from: Source,
         /// Whose wallet gets it.
@@ -25,7 +69,7 @@ pub enum Operation {
     /// Takes credit back: at most what is available.
     Reclaim {
         /// As of a grant.
-        key: String,
+        key: IdempotencyKey,
         /// Whose wallet.
         from: AccountId,
         /// The parent's wallet; none is the treasury, where lots end.

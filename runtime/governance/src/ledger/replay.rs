@@ -3,7 +3,6 @@
 use super::books::{Book, Lot, Posting};
 use super::entry::{Cause, Entry};
 use super::error::LedgerError;
-use super::idempotency::mark;
 use super::operation::{Operation, Post, Receipt, Source};
 use super::post::needed;
 use super::{Closed, Ledger};
@@ -57,7 +56,7 @@ impl Ledger {
                 return Err("a request that is open");
             }
             Cause::Operation(Operation::Grant { key, .. } | Operation::Reclaim { key, .. })
-                if self.keys.done.contains_key(&mark(key.as_bytes())) =>
+                if self.keys.done.contains_key(&key.mark()) =>
             {
                 return Err("an idempotency key used twice");
             }

@@ -103,8 +103,7 @@ impl Admission {
         now_ms: u64,
     ) -> Result<(), Exceeded> {
         let more = hold_micro.saturating_sub(self.counted.hold);
-        let whole = self.input.saturating_add(output);
-        let tokens = whole.saturating_sub(self.counted.tokens);
+        let tokens = self.beyond(output);
         let mut guard = self.counters.state.lock();
         let state = &mut *guard;
         let now = state.now(now_ms);
@@ -148,6 +147,32 @@ impl Admission {
         self.counted.tokens = self.counted.tokens.saturating_add(tokens);
         self.output = self.output.max(output);
         Ok(())
+    }
+
+    /// Output that counts against limits of tokens, tokens: what was expected, or what the answer has grown to since.
+    #[must_use]
+    pub fn counted_output(&self) -> u64 {
+        self.counted.tokens.saturating_sub(self.input)
+    }
+
+    /// Counts so much output against limits of tokens where it is more than counts already, so that whoever asks next waits for
+    /// an answer that has grown beyond what was expected. Refuses nothing, and holds no money.
+    pub fn grow(&mut self, output: u64) {
+        let tokens = self.beyond(output);
+        if tokens == 0 {
+            return;
+        }
+        let mut state = self.counters.state.lock();
+        for slot in &self.slots {
+            state.tally(*slot).extend(&self.counted, 0, tokens);
+        }
+        self.counted.tokens = self.counted.tokens.saturating_add(tokens);
+    }
+
+    /// Tokens of so much output that do not count yet.
+    fn beyond(&self, output: u64) -> u64 {
+        let whole = self.input.saturating_add(output);
+        whole.saturating_sub(self.counted.tokens)
     }
 
     /// What is held on each node. Micro-units.

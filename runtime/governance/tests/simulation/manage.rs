@@ -167,7 +167,7 @@ impl World {
             _ => Source::Treasury { expires_ms: None },
         };
         let operation = Operation::Grant {
-            key: format!("k{}", self.rng.next()),
+            key: format!("k{}", self.rng.next()).into(),
             from,
             to,
             amount: self.rng.between(1, 4_000_000) as i64,
@@ -178,7 +178,7 @@ impl World {
     fn reclaim(&mut self, from: AccountId) {
         let parent = self.directory.get(from).and_then(|account| account.parent);
         let operation = Operation::Reclaim {
-            key: format!("k{}", self.rng.next()),
+            key: format!("k{}", self.rng.next()).into(),
             from,
             to: parent.filter(|_| self.rng.one_in(2)),
             amount: self.rng.between(1, 200_000) as i64,

@@ -36,6 +36,67 @@ fn of(control: &Control, label: &str) -> TokenView {
 }
 
 #[test]
+fn two_departments_and_the_operator_may_choose_the_same_idempotency_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let (control, head) = divided(folder.path());
+    account(&control, "root/other", "team");
+    let other = token(&control, "root/other", Role::Manage);
+    let grant = |account: &str, amount: i64, key: &str| GrantRequest {
+        account: account.to_owned(),
+        amount,
+        idempotency_key: key.to_owned(),
+        from: None,
+        expires_ms: None,
+    };
+    control
+        .operator()
+        .grant(&grant("root", 900, "root"))
+        .unwrap();
+    for department in ["root/dept", "root/other"] {
+        let granted = control
+            .operator()
+            .grant(&grant(department, 100, department));
+        assert!(!granted.unwrap().repeated);
+    }
+    let repeated = |control: &Control, token: &str, request: &GrantRequest| {
+        let manager = control.manager(token).unwrap();
+        control
+            .management(&manager)
+            .grant(request)
+            .unwrap()
+            .repeated
+    };
+    let (mine, theirs) = (
+        grant("dept/team", 10, "march"),
+        grant("other/team", 20, "march"),
+    );
+    assert!(!repeated(&control, &head, &mine));
+    assert!(!repeated(&control, &other, &theirs));
+    // The very same operation, asked for from the root.
+    let same = control
+        .operator()
+        .grant(&grant("root/dept/team", 10, "march"));
+    assert!(!same.unwrap().repeated);
+    let available =
+        |control: &Control, account| control.operator().wallet(account).unwrap().available;
+    assert_eq!(available(&control, "root/dept/team"), 20);
+    assert_eq!(available(&control, "root/other/team"), 20);
+    end(control);
+
+    let control = open(folder.path());
+    assert!(repeated(&control, &head, &mine) && repeated(&control, &other, &theirs));
+    assert_eq!(available(&control, "root/dept/team"), 20);
+    let manager = control.manager(&head).unwrap();
+    let refused = control
+        .management(&manager)
+        .grant(&grant("dept/team", 11, "march"));
+    assert_eq!(
+        refused.unwrap_err().field.as_deref(),
+        Some("idempotency_key")
+    );
+}
+
+#[test]
 fn tokens_survive_a_restart_and_a_restored_backup_and_revoked_ones_stay_so() {
     let folder = tempfile::tempdir().unwrap();
     let (control, head) = divided(folder.path());

@@ -87,7 +87,7 @@ fn execute(ledger: &mut Ledger, act: Act, now_ms: u64) -> Result<Outcome, Ledger
 
 fn issue(key: &str, to: AccountId, amount: i64, expires_ms: Option<u64>) -> Act {
     Act::Manage(Operation::Grant {
-        key: key.to_owned(),
+        key: key.into(),
         from: Source::Treasury { expires_ms },
         to,
         amount,
@@ -96,7 +96,7 @@ fn issue(key: &str, to: AccountId, amount: i64, expires_ms: Option<u64>) -> Act 
 
 fn grant(key: &str, from: AccountId, to: AccountId, amount: i64) -> Act {
     Act::Manage(Operation::Grant {
-        key: key.to_owned(),
+        key: key.into(),
         from: Source::Wallet(from),
         to,
         amount,
@@ -105,7 +105,7 @@ fn grant(key: &str, from: AccountId, to: AccountId, amount: i64) -> Act {
 
 fn reclaim(key: &str, from: AccountId, to: Option<AccountId>, amount: i64) -> Act {
     Act::Manage(Operation::Reclaim {
-        key: key.to_owned(),
+        key: key.into(),
         from,
         to,
         amount,

@@ -133,6 +133,57 @@ fn a_grant_repeated_under_its_key_is_made_once_and_another_under_it_is_refused()
     }
 }
 
+/// The same act, asked for by somebody who sees the tree from this account.
+fn of(scope: u64, act: Act) -> Act {
+    let Act::Manage(mut operation) = act else {
+        panic!("no operation");
+    };
+    if let Operation::Grant { key, .. } | Operation::Reclaim { key, .. } = &mut operation {
+        key.scope = Some(account(scope));
+    }
+    Act::Manage(operation)
+}
+
+#[test]
+fn two_who_manage_apart_may_choose_the_same_key_and_neither_learns_of_the_other() {
+    let mut ledger = funded();
+    let first = of(5, grant("march", account(1), account(2), 100));
+    let receipt = run(&mut ledger, first.clone());
+    // Other content, and the same: both are made, as nobody of this scope has used the key.
+    run(
+        &mut ledger,
+        of(6, grant("march", account(1), account(3), 50)),
+    );
+    run(
+        &mut ledger,
+        of(7, grant("march", account(1), account(2), 100)),
+    );
+    assert_eq!((available(&ledger, 2), available(&ledger, 3)), (200, 50));
+    // Within a scope a key is what it always was.
+    assert_eq!(run(&mut ledger, first.clone()), receipt);
+    let error = refused(&mut ledger, of(6, reclaim("march", account(3), None, 50)));
+    assert!(matches!(error, LedgerError::Conflict { .. }), "{error}");
+    let restored = restored(&as_stored(&ledger));
+    let again = execute(&mut restored.clone(), first, NOW).unwrap();
+    assert_eq!(again.entry, None);
+}
+
+#[test]
+fn a_key_of_before_scopes_is_known_to_whoever_repeats_its_grant_and_keeps_nobody_from_another() {
+    let mut ledger = funded();
+    let receipt = run(&mut ledger, grant("march", account(1), account(2), 100));
+    // Sent again after the update: whoever it was, it is made once.
+    let again = of(5, grant("march", account(1), account(2), 100));
+    assert_eq!(run(&mut ledger, again), receipt);
+    assert_eq!(available(&ledger, 2), 100);
+    // The key may have been somebody else's: of that nothing is told.
+    run(
+        &mut ledger,
+        of(5, grant("march", account(1), account(2), 7)),
+    );
+    assert_eq!(available(&ledger, 2), 107);
+}
+
 #[test]
 fn a_grant_repeated_after_its_account_has_moved_is_the_same_grant() {
     let mut ledger = funded();
@@ -325,7 +376,8 @@ fn negative_and_overflowing_amounts_are_refused() {
         assert_eq!(refused(&mut ledger, operation), LedgerError::Amount(0));
     }
     let error = refused(&mut ledger, issue("k", to, i64::MAX, None));
-    assert_eq!(error, LedgerError::Overflow);
+    let (asked, left) = (i64::MAX, i64::MAX - 1_000);
+    assert_eq!(error, LedgerError::TooMuch { asked, left });
     run(&mut ledger, issue("k", to, i64::MAX - 1_000, None));
     run(&mut ledger, grant("l", to, account(1), i64::MAX - 1_000));
     assert_eq!(available(&ledger, 1), i64::MAX);

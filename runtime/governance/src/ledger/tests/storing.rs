@@ -92,7 +92,8 @@ fn two_grants_that_are_stored_at_once_cannot_overflow_together() {
     let half = i64::MAX / 2;
     let first = pending(ledger.begin(operation(issue("a", account(2), half, None)), NOW));
     let error = refused(&mut ledger, issue("b", account(3), half, None));
-    assert_eq!(error, LedgerError::Overflow);
+    let (asked, left) = (half, i64::MAX - 1_000 - half);
+    assert_eq!(error, LedgerError::TooMuch { asked, left });
     ledger.abort(first);
     run(&mut ledger, issue("b", account(3), half, None));
 }

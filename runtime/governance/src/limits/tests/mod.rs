@@ -14,6 +14,7 @@ mod restart;
 mod steps;
 mod strict;
 mod threads;
+mod tokens;
 mod wallet;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -155,7 +156,7 @@ impl Desk {
     fn grant_until(&mut self, path: &Path, amount: i64, expires_ms: Option<u64>) {
         self.grants += 1;
         let operation = Operation::Grant {
-            key: format!("g{}", self.grants),
+            key: format!("g{}", self.grants).into(),
             from: Source::Treasury { expires_ms },
             to: path.account(),
             amount,

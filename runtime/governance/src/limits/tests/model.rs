@@ -4,14 +4,11 @@ use super::*;
 use crate::account::Limits;
 use crate::pattern::matches;
 
-/// root - (a, b) - (a1, a2, b1, b2); each leaf with the nodes of its path.
-pub(super) const LEAVES: [[usize; 3]; 4] = [[0, 1, 3], [0, 1, 4], [0, 2, 5], [0, 2, 6]];
-pub(super) const NODES: usize = 7;
-
 /// An admitted request.
 #[derive(Clone, Debug)]
 pub(super) struct Row {
-    pub(super) leaf: usize,
+    /// Its nodes when it was admitted, root first: a move afterwards changes nothing of it.
+    pub(super) path: Vec<usize>,
     pub(super) model: &'static str,
     pub(super) admitted_ms: u64,
     day: u64,
@@ -26,6 +23,17 @@ pub(super) struct Row {
     pub(super) wallet: Option<usize>,
 }
 
+/// A node of the tree. The first is the root.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Place {
+    pub(super) parent: Option<usize>,
+    pub(super) prepaid: Option<bool>,
+    /// In millionths.
+    pub(super) factor: Option<u64>,
+    pub(super) suspended: bool,
+    pub(super) available: i64,
+}
+
 /// The limits of a node, or those of a pattern of it.
 #[derive(Clone, Debug)]
 pub(super) struct Set {
@@ -36,9 +44,8 @@ pub(super) struct Set {
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Plain {
+    pub(super) places: Vec<Place>,
     pub(super) sets: Vec<Set>,
-    pub(super) prepaid: [Option<bool>; NODES],
-    pub(super) available: [i64; NODES],
     pub(super) rows: Vec<Row>,
     pub(super) uncovered: i64,
 }
@@ -80,8 +87,32 @@ impl Set {
 }
 
 impl Plain {
+    /// The nodes from the root to this one.
+    pub(super) fn path(&self, node: usize) -> Vec<usize> {
+        let mut path: Vec<usize> =
+            std::iter::successors(Some(node), |node| self.places[*node].parent).collect();
+        path.reverse();
+        path
+    }
+
+    pub(super) fn is_enabled(&self, node: usize) -> bool {
+        self.path(node)
+            .iter()
+            .all(|node| !self.places[*node].suspended)
+    }
+
+    /// The nearest one's, but never less than one above; in millionths.
+    pub(super) fn factor(&self, node: usize) -> u64 {
+        let set = self
+            .path(node)
+            .into_iter()
+            .filter_map(|node| self.places[node].factor);
+        set.fold(None, |above, own| Some(own.max(above.unwrap_or(0))))
+            .unwrap_or(1_000_000)
+    }
+
     fn rows_of<'a>(&'a self, set: &'a Set) -> impl Iterator<Item = &'a Row> {
-        let of_node = |row: &&Row| LEAVES[row.leaf].contains(&set.node);
+        let of_node = |row: &&Row| row.path.contains(&set.node);
         let rows = self.rows.iter().filter(of_node);
         rows.filter(|row| set.is_about(row.model))
     }
@@ -154,21 +185,20 @@ impl Plain {
         panic!("what is used leaves");
     }
 
-    pub(super) fn payer(&self, leaf: usize) -> Option<usize> {
-        let nearest = LEAVES[leaf].iter().rev();
-        let (node, prepaid) = nearest
-            .filter_map(|node| Some((*node, self.prepaid[*node]?)))
-            .next()?;
+    pub(super) fn payer(&self, node: usize) -> Option<usize> {
+        let path = self.path(node);
+        let mut nearest = path.iter().rev();
+        let (node, prepaid) =
+            nearest.find_map(|node| Some((*node, self.places[*node].prepaid?)))?;
         prepaid.then_some(node)
     }
 
-    pub(super) fn judge(&self, leaf: usize, call: &Call, now: &Now) -> Verdict {
-        let sets: Vec<&Set> = self
-            .sets
-            .iter()
-            .filter(|set| LEAVES[leaf].contains(&set.node) && set.is_about(call.model))
-            .collect();
-        let price = |output: u64| call.base + call.each * output;
+    pub(super) fn judge(&self, node: usize, call: &Call, now: &Now) -> Verdict {
+        let path = self.path(node);
+        let of_path = |set: &&Set| path.contains(&set.node) && set.is_about(call.model);
+        let sets: Vec<&Set> = self.sets.iter().filter(of_path).collect();
+        let factor = self.factor(node);
+        let price = |output: u64| (call.base + call.each * output) * factor / 1_000_000;
         let mut afford = u64::MAX;
         let mut waits: Vec<Option<u64>> = Vec::new();
         let mut doubtful = false;
@@ -197,9 +227,9 @@ impl Plain {
                 doubtful |= high > low && high + needs > limit;
             }
         }
-        let payer = self.payer(leaf);
+        let payer = self.payer(node);
         if let Some(payer) = payer {
-            afford = afford.min(u64::try_from(self.available[payer]).unwrap());
+            afford = afford.min(u64::try_from(self.places[payer].available).unwrap());
         }
         let lowest = call.least.min(call.output);
         // All that is wanted, or else what half of what is left is enough for.
@@ -218,7 +248,7 @@ impl Plain {
                 let open = self.rows.iter().filter(|row| row.open);
                 let open = open.filter(|row| row.wallet == Some(payer));
                 let under_way: u64 = open.map(|row| row.money).sum();
-                let free = u64::try_from(self.available[payer]).unwrap();
+                let free = u64::try_from(self.places[payer].available).unwrap();
                 empty = hold > free + under_way;
                 held = hold > free && !empty;
             }
@@ -259,14 +289,14 @@ impl Plain {
         }
     }
 
-    pub(super) fn admit(&mut self, leaf: usize, call: &Call, hold: u64, now: &Now) {
-        let wallet = self.payer(leaf);
+    pub(super) fn admit(&mut self, node: usize, call: &Call, hold: u64, now: &Now) {
+        let wallet = self.payer(node);
         if let Some(wallet) = wallet {
-            self.available[wallet] -= i64::try_from(hold).unwrap();
+            self.places[wallet].available -= i64::try_from(hold).unwrap();
         }
         let tokens = call.input + call.expected;
         self.rows.push(Row {
-            leaf,
+            path: self.path(node),
             model: call.model,
             admitted_ms: now.ms,
             day: now.day.start_ms,
@@ -303,7 +333,7 @@ impl Plain {
     pub(super) fn may_extend(&self, row: usize, hold: u64, now: &Now) -> bool {
         let row = &self.rows[row];
         let more = hold.saturating_sub(row.money);
-        let of_path = |set: &&Set| LEAVES[row.leaf].contains(&set.node) && set.is_about(row.model);
+        let of_path = |set: &&Set| row.path.contains(&set.node) && set.is_about(row.model);
         let limits = self.sets.iter().filter(of_path).all(|set| {
             [LimitKind::DailyLimit, LimitKind::MonthlyLimit]
                 .into_iter()
@@ -314,7 +344,7 @@ impl Plain {
         });
         let wallet = row
             .wallet
-            .is_none_or(|wallet| i64::try_from(more).unwrap() <= self.available[wallet]);
+            .is_none_or(|wallet| i64::try_from(more).unwrap() <= self.places[wallet].available);
         limits && wallet
     }
 
@@ -325,7 +355,7 @@ impl Plain {
         row.tokens = row.tokens.max(tokens);
         row.most_tokens = row.most_tokens.max(row.tokens);
         if let Some(wallet) = row.wallet {
-            self.available[wallet] -= i64::try_from(more).unwrap();
+            self.places[wallet].available -= i64::try_from(more).unwrap();
         }
     }
 
@@ -336,9 +366,9 @@ impl Plain {
             i64::try_from(charged).unwrap(),
         );
         if let Some(wallet) = row.wallet {
-            let after = self.available[wallet] + hold - cost;
+            let after = self.places[wallet].available + hold - cost;
             self.uncovered += (-after).max(0);
-            self.available[wallet] = after.max(0);
+            self.places[wallet].available = after.max(0);
         }
         row.most_tokens = row.most_tokens.max(tokens);
         (row.tokens, row.money, row.open) = (tokens, charged, false);

@@ -1,27 +1,29 @@
-//! Under any interleaving the counters equal the plain model, no limit is overshot, and the ledger balances.
+//! In any tree and under any interleaving the counters equal the plain model, no limit is overshot, and the ledger balances.
 
 use proptest::prelude::*;
 use serde_json::{Map, json};
 
-use super::model::{LEAVES, NODES, Plain, Set, grain};
-use super::steps::{Step, prepaid, sets, step};
+use super::model::{Place, Plain, Set, grain};
+use super::steps::{Branch, Step, step, tree};
 use super::*;
-use crate::account::Limits;
 use crate::ledger::Entry;
 use crate::price::Tokens;
 use crate::usage::UsageRow;
 
-const NAMES: [&str; NODES] = [
-    "root", "root/a", "root/b", "root/a/1", "root/a/2", "root/b/1", "root/b/2",
-];
+/// An admission with what it was admitted on.
+struct Open {
+    row: usize,
+    path: Arc<Path>,
+    admission: Admission,
+}
 
 /// The counters under test beside the model.
 struct Run {
     desk: Desk,
-    paths: Vec<Arc<Path>>,
+    /// The accounts of the model's nodes.
+    ids: Vec<AccountId>,
     plain: Plain,
-    /// Open admissions with their rows.
-    open: Vec<(usize, Admission)>,
+    open: Vec<Open>,
     stored: Vec<Entry>,
     now: u64,
     /// Nothing costs more than was held for it: the output cap is sent along.
@@ -29,25 +31,30 @@ struct Run {
 }
 
 impl Run {
-    fn new(
-        sets: Vec<(Limits, Option<Limits>)>,
-        prepaid: [Option<bool>; NODES],
-        strict: bool,
-    ) -> Self {
+    fn new(tree: Vec<Branch>, strict: bool) -> Self {
         let mut desk = Desk::new();
-        let mut plain = Plain {
-            prepaid,
-            ..Plain::default()
-        };
-        for (node, (own, of_models)) in sets.into_iter().enumerate() {
+        let mut plain = Plain::default();
+        let mut ids = Vec::new();
+        for (node, branch) in tree.into_iter().enumerate() {
+            let parent = branch.parent(node);
             let billing = |prepaid| if prepaid { "prepaid" } else { "postpaid" };
-            let mut text = json!({"limits": own, "billing": prepaid[node].map(billing)});
+            let mut text = json!({
+                "limits": branch.limits,
+                "billing": branch.prepaid.map(billing),
+                "price_factor": branch.factor,
+            });
+            plain.places.push(Place {
+                parent,
+                prepaid: branch.prepaid,
+                factor: branch.factor,
+                ..Place::default()
+            });
             plain.sets.push(Set {
                 node,
                 pattern: None,
-                limits: own,
+                limits: branch.limits,
             });
-            if let Some(limits) = of_models.filter(|limits| !limits.is_empty()) {
+            if let Some(limits) = branch.of_models.filter(|limits| !limits.is_empty()) {
                 text["model_limits"] = json!(Map::from_iter([("m*".to_owned(), json!(limits))]));
                 plain.sets.push(Set {
                     node,
@@ -55,24 +62,32 @@ impl Run {
                     limits,
                 });
             }
-            match NAMES[node].rsplit_once('/') {
-                None => desk.bench.patch("root", &text.to_string()).unwrap(),
-                Some((parent, name)) => {
-                    desk.account(parent, name, &text.to_string());
+            let (bench, text) = (&mut desk.bench, text.to_string());
+            ids.push(match parent {
+                None => {
+                    bench.patch("root", &text).unwrap();
+                    bench.directory.root().unwrap().id
                 }
-            }
+                Some(parent) => {
+                    let parent: &AccountId = &ids[parent];
+                    let made = bench.account_with(&parent.to_string(), &format!("n{node}"), &text);
+                    made.unwrap()
+                }
+            });
         }
-        let leaves = LEAVES.iter().map(|path| NAMES[path[2]]);
-        let paths = leaves.map(|name| desk.bench.path(name)).collect();
         Self {
             desk,
-            paths,
+            ids,
             plain,
             open: Vec::new(),
             stored: Vec::new(),
             now: T0,
             strict,
         }
+    }
+
+    fn path(&self, node: usize) -> Arc<Path> {
+        self.desk.bench.path(&self.ids[node].to_string())
     }
 
     fn clock(&self) -> Now {
@@ -84,14 +99,24 @@ impl Run {
     }
 
     fn step(&mut self, step: Step) {
+        let there = self.ids.len();
         match step {
             Step::Wait { ms } => self.now += ms,
-            Step::Admit { leaf, call } => self.admit(leaf, &call),
+            Step::Admit { node, call } => self.admit(node % there, &call),
             Step::Grant { node, amount } => {
-                let path = self.desk.bench.path(NAMES[node]);
+                let path = self.path(node % there);
                 self.desk.grant(&path, amount);
                 self.stored.push(self.grant_entry(&path, amount));
-                self.plain.available[node] += amount;
+                self.plain.places[node % there].available += amount;
+            }
+            Step::Move { node, to } => self.move_to(node % there, to % there),
+            Step::Suspend { node, suspended } => {
+                let node = node % there;
+                let status = if suspended { "suspended" } else { "active" };
+                let patch = json!({ "status": status }).to_string();
+                let id = self.ids[node].to_string();
+                self.desk.bench.patch(&id, &patch).unwrap();
+                self.plain.places[node].suspended = suspended;
             }
             Step::Restart => self.restart(),
             _ if self.open.is_empty() => {}
@@ -100,15 +125,15 @@ impl Run {
                 tokens,
                 share,
             } => {
-                let (row, admission) = self.open.swap_remove(which % self.open.len());
-                let most = admission.hold() * if self.strict { 1 } else { 2 };
+                let open = self.open.swap_remove(which % self.open.len());
+                let most = open.admission.hold() * if self.strict { 1 } else { 2 };
                 let charged = most * share / 100;
-                self.settle(row, admission, tokens, charged);
+                self.settle(open, tokens, charged);
             }
             Step::Drop { which } => {
-                let (row, admission) = self.open.swap_remove(which % self.open.len());
-                drop(admission);
-                self.plain.settle(row, 0, 0);
+                let open = self.open.swap_remove(which % self.open.len());
+                drop(open.admission);
+                self.plain.settle(open.row, 0, 0);
             }
             Step::Extend {
                 which,
@@ -118,22 +143,53 @@ impl Run {
         }
     }
 
-    fn admit(&mut self, leaf: usize, call: &Call) {
+    /// A move takes the wallet and the counters of the account along, and adds nothing to those of its new ancestors.
+    fn move_to(&mut self, node: usize, to: usize) {
+        let patch = json!({ "parent": self.ids[to] }).to_string();
+        let moved = self.desk.bench.patch(&self.ids[node].to_string(), &patch);
+        let may = node > 0 && !self.plain.path(to).contains(&node);
+        assert_eq!(moved.is_ok(), may, "{node} to {to}: {moved:?}");
+        if may {
+            self.plain.places[node].parent = Some(to);
+        }
+    }
+
+    fn admit(&mut self, node: usize, call: &Call) {
+        let path = self.path(node);
+        assert_eq!(path.is_enabled(), self.plain.is_enabled(node));
+        if !path.is_enabled() {
+            // It gets no further than its key.
+            return;
+        }
         let now = self.clock();
-        let verdict = self.plain.judge(leaf, call, &now);
-        let path = &self.paths[leaf];
-        let before = self.desk.counters.uses(path, self.now);
-        match self.desk.admit(path, *call, self.now) {
+        let verdict = self.plain.judge(node, call, &now);
+        let factor = path.price_factor().millionths();
+        let price = |output| (call.base + call.each * output) * factor / 1_000_000;
+        let ask = Ask {
+            request: request(self.now),
+            model: call.model,
+            input: call.input,
+            expected: call.expected,
+            output: call.output,
+            least_output: call.least,
+            price: &price,
+        };
+        let before = self.desk.counters.uses(&path, self.now);
+        match self.desk.counters.admit(&path, &ask, self.now) {
             Ok(admission) => {
                 assert_eq!(verdict.refused, None, "{call:?}");
                 let got = (admission.output(), admission.hold());
                 assert_eq!(got, (verdict.output, verdict.hold), "{call:?}");
-                self.plain.admit(leaf, call, verdict.hold, &now);
-                self.open.push((self.plain.rows.len() - 1, admission));
-                self.assert_fits(leaf, call);
+                self.plain.admit(node, call, verdict.hold, &now);
+                self.assert_fits(&path, call);
+                self.open.push(Open {
+                    row: self.plain.rows.len() - 1,
+                    path,
+                    admission,
+                });
             }
             Err(refused) => {
-                assert_eq!(self.desk.counters.uses(path, self.now), before);
+                assert_eq!(self.desk.counters.uses(&path, self.now), before);
                 self.assert_refused(&verdict, &refused);
             }
         }
@@ -164,8 +220,8 @@ impl Run {
     }
 
     /// Requests, places and money fit every limit of the path; tokens do, or the request is alone in the window.
-    fn assert_fits(&self, leaf: usize, call: &Call) {
-        for used in self.desk.counters.uses(&self.paths[leaf], self.now) {
+    fn assert_fits(&self, path: &Path, call: &Call) {
+        for used in self.desk.counters.uses(path, self.now) {
             let pattern = used.pattern.as_deref();
             if pattern.is_some_and(|pattern| !crate::pattern::matches(pattern, call.model)) {
                 continue;
@@ -186,9 +242,12 @@ impl Run {
     fn extend(&mut self, which: usize, output: u64, more: u64) {
         let index = which % self.open.len();
         let now = self.clock();
-        let (row, admission) = &mut self.open[index];
+        let Open {
+            row,
+            path,
+            admission,
+        } = &mut self.open[index];
         let hold = (admission.hold() + more).saturating_sub(5);
-        let path = &self.paths[self.plain.rows[*row].leaf];
         let model = self.plain.rows[*row].model;
         let input = admission.input;
         let outcome = admission.extend(path, model, output, hold, self.now);
@@ -199,7 +258,8 @@ impl Run {
         assert_eq!(admission.hold(), self.plain.rows[*row].money);
     }
 
-    fn settle(&mut self, row: usize, admission: Admission, tokens: u64, charged: u64) {
+    fn settle(&mut self, open: Open, tokens: u64, charged: u64) {
+        let Open { row, admission, .. } = open;
         let foreseen = admission.preview(charged, self.now);
         let settled = admission.settle(tokens, charged, self.now);
         assert_eq!(
@@ -215,9 +275,9 @@ impl Run {
 
     /// Everything that runs is settled at its hold, then the counters are built anew from rows and entries alone.
     fn restart(&mut self) {
-        for (row, admission) in std::mem::take(&mut self.open) {
-            let hold = admission.hold();
-            self.settle(row, admission, 11, hold);
+        for open in std::mem::take(&mut self.open) {
+            let hold = open.admission.hold();
+            self.settle(open, 11, hold);
         }
         let mut ledger = Ledger::default();
         for entry in &self.stored {
@@ -228,7 +288,7 @@ impl Run {
         directory.keep_windows(&self.desk.counters);
         for row in &self.plain.rows {
             let row = UsageRow {
-                path: self.paths[row.leaf].ids().into(),
+                path: row.path.iter().map(|node| self.ids[*node]).collect(),
                 admitted_ms: row.admitted_ms,
                 charged: row.money,
                 counted: true,
@@ -246,7 +306,7 @@ impl Run {
     /// The entry that `Desk::grant` made.
     fn grant_entry(&self, path: &Path, amount: i64) -> Entry {
         let operation = Operation::Grant {
-            key: format!("g{}", self.desk.grants),
+            key: format!("g{}", self.desk.grants).into(),
             from: Source::Treasury { expires_ms: None },
             to: path.account(),
             amount,
@@ -272,13 +332,12 @@ impl Run {
 
     fn check(&self) {
         let now = self.clock();
-        for (leaf, path) in self.paths.iter().enumerate() {
-            for used in self.desk.counters.uses(path, self.now) {
-                let of_it = |set: &&Set| {
-                    path.ids()[..].iter().position(|id| *id == used.account)
-                        == LEAVES[leaf].iter().position(|node| *node == set.node)
-                        && set.pattern == used.pattern.as_deref()
-                };
+        for (node, id) in self.ids.iter().enumerate() {
+            let path = self.path(node);
+            let uses = self.desk.counters.uses(&path, self.now);
+            // Those above are looked at when it is their turn.
+            for used in uses.iter().filter(|used| used.account == *id) {
+                let of_it = |set: &&Set| set.node == node && set.pattern == used.pattern.as_deref();
                 let set = self.plain.sets.iter().find(of_it).unwrap();
                 let (low, high) = self.plain.used(set, used.kind, &now);
                 assert!(
@@ -286,31 +345,26 @@ impl Run {
                     "{low}..={high}, {used:?}"
                 );
             }
-            let own = |open: bool| {
-                let node = LEAVES[leaf][2];
-                let rows = self
-                    .plain
-                    .rows
-                    .iter()
-                    .filter(move |row| LEAVES[row.leaf][2] == node);
+            let below = |open: bool| {
+                let rows = self.plain.rows.iter();
+                let rows = rows.filter(|row| row.open == open && row.path.contains(&node));
                 let today = rows.filter(|row| Zone::utc().day_of(row.admitted_ms) == now.day);
-                today
-                    .filter(move |row| row.open == open)
-                    .map(|row| row.money)
-                    .sum::<u64>()
+                today.map(|row| row.money).sum::<u64>()
             };
-            assert_eq!(self.desk.money(path, self.now), (own(false), own(true)));
-        }
-        for (node, name) in NAMES.iter().enumerate() {
-            let held = self
-                .plain
-                .rows
-                .iter()
-                .filter(|row| row.open && row.wallet == Some(node));
+            assert_eq!(
+                self.desk.money(&path, self.now),
+                (below(false), below(true))
+            );
+            let rows = self.plain.rows.iter();
+            let held = rows.filter(|row| row.open && row.wallet == Some(node));
             let held = i64::try_from(held.map(|row| row.money).sum::<u64>()).unwrap();
-            let wallet = self.desk.wallet(&self.desk.bench.path(name), self.now);
-            assert_eq!(wallet, (self.plain.available[node], held), "{name}");
-            assert!(self.plain.available[node] >= 0);
+            let available = self.plain.places[node].available;
+            assert_eq!(
+                self.desk.wallet(&path, self.now),
+                (available, held),
+                "{node}"
+            );
+            assert!(available >= 0);
         }
         self.desk.assert_balanced();
         let charged = self
@@ -323,24 +377,15 @@ impl Run {
             assert_eq!(ledger.totals().consumed, i128::from(charged));
             assert_eq!(ledger.totals().uncovered, i128::from(self.plain.uncovered));
             assert!(!self.strict || ledger.totals().uncovered == 0);
-            assert_eq!(
-                ledger.open_holds().count(),
-                self.open
-                    .iter()
-                    .filter(|(_, open)| open.wallet.is_some())
-                    .count()
-            );
+            let open = self.open.iter();
+            let paid = open.filter(|open| open.admission.wallet.is_some());
+            assert_eq!(ledger.open_holds().count(), paid.count());
         });
     }
 }
 
-fn run(
-    sets: Vec<(Limits, Option<Limits>)>,
-    prepaid: [Option<bool>; NODES],
-    strict: bool,
-    steps: Vec<Step>,
-) {
-    let mut run = Run::new(sets, prepaid, strict);
+fn run(tree: Vec<Branch>, strict: bool, steps: Vec<Step>) {
+    let mut run = Run::new(tree, strict);
     for step in steps {
         run.step(step);
         run.check();
@@ -355,16 +400,16 @@ proptest! {
     /// Output caps are sent: nothing costs more than its hold, and no limit of money is ever overshot.
     #[test]
     fn in_strict_mode_counters_equal_the_rows_and_nothing_is_overshot(
-        sets in sets(), prepaid in prepaid(), steps in prop::collection::vec(step(), 1..200),
+        tree in tree(), steps in prop::collection::vec(step(), 1..200),
     ) {
-        run(sets, prepaid, true, steps);
+        run(tree, true, steps);
     }
 
     /// Answers cost up to twice their hold: all of it is charged, and only what runs can overshoot.
     #[test]
     fn in_soft_mode_counters_equal_the_rows_and_every_cost_is_charged(
-        sets in sets(), prepaid in prepaid(), steps in prop::collection::vec(step(), 1..200),
+        tree in tree(), steps in prop::collection::vec(step(), 1..200),
     ) {
-        run(sets, prepaid, false, steps);
+        run(tree, false, steps);
     }
 }
