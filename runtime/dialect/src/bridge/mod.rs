@@ -16,6 +16,7 @@ mod efforts;
 mod found;
 mod hidden;
 pub mod loss;
+mod made;
 pub mod opaque;
 mod request;
 mod stamp;

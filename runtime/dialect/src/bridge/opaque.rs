@@ -3,6 +3,9 @@
 //! Vendors sign or encrypt their reasoning and want it back unchanged, and refuse what another vendor made. So a
 //! foreign client is given `tg1.<family>.<kind>.<payload in base64url>`, wherever its dialect has room for an opaque
 //! string, and what comes back is opened for the family that made it and stripped for every other.
+//!
+//! Sealed means packed: the string is not encrypted here, and says in base64 what its vendor gave. What the vendor encrypted
+//! or signed is as safe as the vendor made it.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -1,23 +1,26 @@
 //! Takes out of a request what was made on another bridge: a client that changed its model sends it along, and no vendor
-//! but its maker can read it. That is reasoning which was sealed, and searches of foreign vendors.
+//! but its maker can read it. That is reasoning which was sealed, searches of foreign vendors, and ids of items that were made
+//! here: a vendor that keeps its own items may look for them and say that there is no such item.
 
 use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::found;
+use super::{found, made};
 use crate::json::walk::Raw;
 use crate::{Document, Edit, Invalid, Operation};
+use bytes::Bytes;
 
 /// What every sealed string begins with, as it stands in JSON text.
 const SEALED: &[u8] = br#""tg1."#;
 
-/// Whether something in a request may be sealed, or found by a foreign search: a look at its bytes.
+/// Whether something in a request may be sealed, found by a foreign search, or named by us: a look at its bytes.
 pub fn has_sealed(document: &Document, operation: Operation) -> bool {
-    member(operation)
-        .and_then(|member| document.get(member))
-        .is_some_and(is_suspect)
+    let content = member(operation).and_then(|member| document.get(member));
+    let named =
+        |content: &[u8]| operation.reads_as() == Operation::Responses && made::stands_in(content);
+    content.is_some_and(|content| is_suspect(content) || named(content))
 }
 
 /// Whether what marks our own stands in these bytes: at the beginning of a string, or inside an id.
@@ -61,10 +64,7 @@ pub fn strip_sealed(document: &mut Document, operation: Operation) -> Result<(),
         .into_iter()
         .filter_map(|item| {
             let (left, lost) = match operation.reads_as() {
-                Operation::Responses => {
-                    let sealed = is_sealed(item);
-                    ((!sealed).then_some(Cow::Borrowed(item)), sealed)
-                }
+                Operation::Responses => (unnamed(item), false),
                 _ => stripped(item),
             };
             touched |= !matches!(left, Some(Cow::Borrowed(_)));
@@ -144,6 +144,36 @@ enum Block<'a> {
     Sealed,
     /// A search of a foreign vendor, or what it found.
     Searched,
+}
+
+/// An item without what is not for its vendor, none if that is all of it.
+fn unnamed(item: &RawValue) -> Option<Cow<'_, RawValue>> {
+    if is_sealed(item) {
+        return None;
+    }
+    let raw = Raw::new(item.get().as_bytes());
+    let text = |member: &str| raw.get(member).and_then(Raw::inner);
+    if !text("id").is_some_and(made::is_ours) {
+        return Some(Cow::Borrowed(item));
+    }
+    match text("type") {
+        // It asks for the item that is named, and there is none.
+        Some(b"item_reference") => return Some(Cow::Borrowed(item)),
+        // What is not sealed nobody can check, and without its id the vendor of a search knows no such item.
+        Some(b"reasoning") if text("encrypted_content").is_none() => return None,
+        Some(b"web_search_call") => return None,
+        _ => {}
+    }
+    Some(without_id(item).map_or(Cow::Borrowed(item), Cow::Owned))
+}
+
+/// The item as it was written, but for its id.
+fn without_id(item: &RawValue) -> Option<Box<RawValue>> {
+    let mut document = Document::parse(Bytes::copy_from_slice(item.get().as_bytes())).ok()?;
+    let pointer = "/id".to_owned();
+    document.apply(&Edit::Remove { pointer }).ok()?;
+    let left = String::from_utf8(document.to_bytes().to_vec()).ok()?;
+    RawValue::from_string(left).ok()
 }
 
 /// A message without what is not for its vendor, none if nothing is left of it; and whether it lost reasoning.
@@ -335,6 +365,54 @@ mod tests {
                 r#"[{"type":"tool_use","id":"t","name":"f","input":{"b":1,"a":2e0}}], "alpha":"\u00e9" }]}"#,
             )
         );
+    }
+
+    #[test]
+    fn ids_that_were_made_here_do_not_reach_a_vendor_that_keeps_items_of_its_own() {
+        let ours = |kind: &str| format!("{kind}_0192f3a4-5b6c-7d8e-9f00-112233445566_3");
+        let left = |items: &str| {
+            let body = format!(r#"{{"model":"m", "input":[{items}]}}"#);
+            let mut document = Document::parse(body.into()).unwrap();
+            strip_sealed(&mut document, Operation::Responses).unwrap();
+            String::from_utf8(document.to_bytes().to_vec()).unwrap()
+        };
+        let item = |kind: &str, id: &str| {
+            format!(r#"{{"type":"{kind}", "id":"{id}","zeta":1.0,"call_id":"c","alpha":"\u00e9"}}"#)
+        };
+        for (kind, prefix) in [
+            ("message", "msg"),
+            ("function_call", "fc"),
+            ("custom_tool_call", "ctc"),
+            ("tool_search_call", "tsc"),
+        ] {
+            let got = left(&item(kind, &ours(prefix)));
+            assert!(!got.contains("0192f3a4"), "{got}");
+            assert!(
+                got.contains(&format!("\"type\":\"{kind}\""))
+                    && got.contains(r#""zeta":1.0,"call_id":"c","alpha":"\u00e9"}"#),
+                "{got}"
+            );
+            // A vendor's own, and one of the client's, stay as they were written.
+            for id in ["msg_68c1f2a0b7b48190a1d4f0a9c2f3e4d5", "mine"] {
+                let native = item(kind, id);
+                assert_eq!(
+                    left(&native),
+                    format!(r#"{{"model":"m", "input":[{native}]}}"#)
+                );
+            }
+        }
+        // Reasoning that nobody can check, and a search of another vendor, go whole.
+        for (kind, prefix) in [("reasoning", "rs"), ("web_search_call", "ws")] {
+            assert!(left(&item(kind, &ours(prefix))).ends_with(r#""input":[]}"#));
+            let native = item(kind, "rs_68c1f2a0b7b48190");
+            assert!(left(&native).contains(&native));
+        }
+        // One that is asked for is not there, and the vendor says so.
+        let asked = item("item_reference", &ours("msg"));
+        assert!(left(&asked).contains(&asked));
+        // What somebody says of such an id is no id.
+        let said = format!(r#"{{"role":"user","content":"\"id\": {}"}}"#, ours("msg"));
+        assert!(left(&said).contains(&said));
     }
 
     /// Nobody here knows who made a signature that is not sealed: taken out, it would be missing where it is wanted.

@@ -1,7 +1,7 @@
 //! The table tells the truth about requests: for every row and each of its targets a case sends the field.
 
 use serde_json::{Value, json};
-use tollgate_dialect::bridge::loss::{Row, request_rows};
+use tollgate_dialect::bridge::loss::{Row, request_rows, vendor_rows};
 use tollgate_dialect::bridge::{Abilities, Context, Target};
 use tollgate_dialect::{ApiError, Dialect, ErrorKind};
 
@@ -14,6 +14,10 @@ fn cases(from: Dialect) -> Vec<Case> {
         Dialect::AnthropicMessages => include_str!("../cases/requests/messages.json"),
         _ => include_str!("../cases/requests/chat.json"),
     })
+}
+
+fn vendors() -> Vec<Case> {
+    read(include_str!("../cases/requests/vendors.json"))
 }
 
 fn smallest(from: Dialect) -> Value {
@@ -40,7 +44,11 @@ fn target(case: &Case, to: Dialect) -> Target<'static> {
 fn every_row_of_requests_has_cases_for_what_it_says_and_every_case_a_row() {
     let wrong: Vec<_> = DIALECTS
         .into_iter()
-        .flat_map(|from| cover(from, request_rows(from), &cases(from)))
+        .flat_map(|from| {
+            let mut wrong = cover(from, request_rows(from), &cases(from));
+            wrong.extend(cover(from, vendor_rows(), &vendors()));
+            wrong
+        })
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
@@ -49,7 +57,7 @@ fn every_row_of_requests_has_cases_for_what_it_says_and_every_case_a_row() {
 fn what_the_table_says_of_a_field_of_a_request_becomes_of_it() {
     let (mut seen, mut failed) = (0, 0);
     for from in DIALECTS {
-        for case in cases(from) {
+        for case in cases(from).into_iter().chain(vendors()) {
             for to in others(from) {
                 if let Some(outcome) = case.outcome(to) {
                     seen += 1;
@@ -86,7 +94,8 @@ fn check(case: &Case, outcome: &Outcome, from: Dialect, to: Dialect) {
     };
     let without = made(&bare);
     let with = made(&sent);
-    let row = request_rows(from).iter().find(|row| row.field == case.row);
+    let mut rows = request_rows(from).iter().chain(vendor_rows());
+    let row = rows.find(|row| row.field == case.row);
     match outcome {
         Outcome::Word(_) => {
             let with = with.unwrap_or_else(|error| panic!("{title} is refused: {}", error.message));

@@ -77,6 +77,10 @@ fn sorted(steps: Vec<Step>) -> Vec<Step> {
             out.push(step);
         }
     }
+    // What the assistant says last means more in Messages than elsewhere.
+    if matches!(out.last(), Some(Step::Assistant(_))) {
+        out.push(Step::User(vec!["On".into()], None));
+    }
     out
 }
 

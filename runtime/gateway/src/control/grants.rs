@@ -160,7 +160,7 @@ impl Management<'_> {
             Some(parent) => Source::Wallet(parent),
         };
         let operation = Operation::Grant {
-            key: self.key(&state, &request.idempotency_key),
+            key: self.idempotency_key(&state, &request.idempotency_key),
             from,
             to: account.id,
             amount: request.amount,
@@ -196,7 +196,7 @@ impl Management<'_> {
         let account = &self.payable(&state, &request.account)?;
         let to = self.counterpart(account, request.to, "to")?;
         let operation = Operation::Reclaim {
-            key: self.key(&state, &request.idempotency_key),
+            key: self.idempotency_key(&state, &request.idempotency_key),
             from: account.id,
             to,
             amount: request.amount,
@@ -224,7 +224,7 @@ impl Management<'_> {
 
     /// Departments may choose the same key: each account that the tree is seen from has keys of its own, those of the operator
     /// are the root's.
-    fn key(&self, state: &State, text: &str) -> IdempotencyKey {
+    fn idempotency_key(&self, state: &State, text: &str) -> IdempotencyKey {
         let root = || state.directory.root().map(|root| root.id);
         IdempotencyKey {
             scope: self.top().or_else(root),

@@ -9,6 +9,15 @@ pub(super) const PREFACE: &str = "
 Whole answers and streams alike; of a stream each event is bridged as it comes. What no table lists is not passed on: fields
 of answers that only one vendor knows are no part of another dialect.
 
+A vendor that tells no usage leaves none to tell: in Chat Completions there is no `usage` then, in Responses it is `null`, and
+in Messages, which demands one, its counts are 0. What is charged is the gateway's own estimate.
+
+A stream that fails ends in the dialect's own way: in Chat Completions with an `error` and without `[DONE]`, in Messages with an
+`error` event, in Responses with two events, `error` and `response.failed` behind it: some clients know only the one, some only
+the other, and nothing follows the second.
+
+Half a surrogate pair, which is no character, becomes U+FFFD; halves that a vendor cut into two events are put together.
+
 A response object repeats what the client of Responses asked for (`instructions`, `tools`, `temperature` and so on) as it was
 written, in each event that has one. It is kept for as long as the answer lasts, so it may be 256 KiB in all: a member with
 which it would be more is not repeated, and stands there as in a response to a request that did not have it.
@@ -38,7 +47,7 @@ const TIER_TOLD: Fate = Converted(
 );
 const NO_PLACE: Fate = Dropped("the dialect has no place for it");
 const SEALED: Fate =
-    Converted("sealed as one string that goes back to the same vendor family only");
+    Converted("packed into one string that goes back to the same vendor family only");
 const CHAT_SEAL: Fate =
     Dropped("the dialect has no place for it; the text of the reasoning is kept");
 const SUMMARY: Fate = Converted("`reasoning_content`; several texts are joined by an empty line");
@@ -298,13 +307,13 @@ pub(super) const MESSAGES: &[Row] = &[
         "content[].thinking.signature",
         CHAT_SEAL,
         Converted(
-            "`encrypted_content`, sealed as one string that goes back to the same vendor family only, for a client that asks for it, and for any whose response is stored, for what is stored is what a later turn sends back; else left out",
+            "`encrypted_content`, packed into one string that goes back to the same vendor family only, for a client that asks for it, and for any whose response is stored, for what is stored is what a later turn sends back; else left out",
         ),
     ),
     row(
         "content[].redacted_thinking",
         CHAT_SEAL,
-        Converted("a `reasoning` item without text, its data sealed as the signature is"),
+        Converted("a `reasoning` item without text, its data packed as the signature is"),
     ),
     row("content[].tool_use.id", CALL_ID, CALL_ID),
     both(

@@ -7,6 +7,7 @@ mod requests;
 
 use std::fmt::Write;
 
+use self::requests::VENDORS;
 use crate::{ApiError, Dialect, ErrorKind};
 
 /// What becomes of a field.
@@ -33,6 +34,20 @@ pub struct Row {
     pub fates: [Fate; 2],
 }
 
+impl Row {
+    /// The members at the top of a body that it is about; none where it is about something else.
+    pub fn members(&self) -> impl Iterator<Item = &'static str> {
+        let plain = |letter: u8| letter.is_ascii_lowercase() || letter == b'_';
+        let names = self.field.split(", ");
+        let all = names.clone().all(|name| name.bytes().all(plain));
+        names.filter(move |_| all)
+    }
+
+    fn is_about(&self, field: &str) -> bool {
+        self.field == field || self.members().any(|name| name == field)
+    }
+}
+
 /// The other two of the three dialects, in their fixed order.
 pub const fn others(from: Dialect) -> [Dialect; 2] {
     match from {
@@ -54,6 +69,11 @@ pub const fn request_rows(from: Dialect) -> &'static [Row] {
     }
 }
 
+/// The rows of words that certain vendors take in requests of whichever dialect. Both fates of each are one.
+pub const fn vendor_rows() -> &'static [Row] {
+    VENDORS
+}
+
 /// The rows of a dialect's answers, whole and streamed.
 pub const fn answer_rows(from: Dialect) -> &'static [Row] {
     match from {
@@ -70,7 +90,8 @@ pub(crate) fn request_fate(
     to: Dialect,
     field: &str,
 ) -> Option<(Fate, &'static Row)> {
-    let row = request_rows(from).iter().find(|row| row.field == field)?;
+    let mut rows = request_rows(from).iter().chain(VENDORS);
+    let row = rows.find(|row| row.is_about(field))?;
     let index = others(from).iter().position(|other| *other == to)?;
     Some((row.fates[index], row))
 }
@@ -131,6 +152,7 @@ pub fn markdown() -> String {
     for from in BRIDGED {
         table(&mut page, "Requests in", from, request_rows(from));
     }
+    vendors_table(&mut page);
     page.push_str(answers::PREFACE);
     for from in BRIDGED {
         table(&mut page, "Answers in", from, answer_rows(from));
@@ -156,6 +178,14 @@ fn table(page: &mut String, what: &str, from: Dialect, rows: &[Row]) {
             let _ = write!(page, " | {}", said(fate));
         }
         page.push_str(" |\n");
+    }
+}
+
+fn vendors_table(page: &mut String) {
+    page.push_str(requests::VENDORS_PREFACE);
+    page.push_str("\n| field | what becomes of it |\n|---|---|\n");
+    for Row { field, fates, .. } in VENDORS {
+        let _ = writeln!(page, "| `{field}` | {} |", said(fates[0]));
     }
 }
 

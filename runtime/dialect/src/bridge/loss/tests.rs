@@ -48,11 +48,11 @@ fn a_refusal_names_the_field_and_says_why() {
     let error = refusal(
         Dialect::AnthropicMessages,
         Dialect::OpenaiChat,
-        "top_k",
-        "top_k".to_owned(),
+        "mcp_servers",
+        "mcp_servers".to_owned(),
     );
     assert_eq!(error.kind, ErrorKind::Unsupported);
-    assert_eq!(error.param.as_deref(), Some("top_k"));
+    assert_eq!(error.param.as_deref(), Some("mcp_servers"));
     assert!(
         error.message.contains("Chat Completions"),
         "{}",

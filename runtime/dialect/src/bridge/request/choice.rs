@@ -1,7 +1,32 @@
 //! A choice among tools that the vendor takes: where it refuses one that forces a call, what comes closest to it.
 
+use super::members::invalid;
 use super::model::{Choice, Conversation, Tool, ToolRef};
+use crate::ApiError;
 use crate::bridge::Abilities;
+
+/// Refuses a choice that demands what is not on offer, as the vendors do themselves: left out, the client would get an
+/// answer in words where it counts on a call.
+pub(super) fn check(said: &Conversation<'_>) -> Result<(), ApiError> {
+    let offered = |tool: &ToolRef<'_>| said.tools.iter().any(|known| is(known, tool));
+    let message = match &said.choice {
+        Choice::Required if said.tools.is_empty() => {
+            "`tool_choice` demands a call of a tool, and there is none in `tools`.".to_owned()
+        }
+        Choice::Named(tool) if !offered(tool) => format!(
+            "`tool_choice` demands the tool `{}`, which is not among `tools`.",
+            &*tool.name
+        ),
+        Choice::Allowed {
+            required: true,
+            tools,
+        } if !tools.iter().any(offered) => {
+            "`tool_choice` allows only tools that are not among `tools`.".to_owned()
+        }
+        _ => return Ok(()),
+    };
+    Err(invalid(message).with_param("tool_choice"))
+}
 
 /// Makes it one. A choice of certain tools that cannot be said leaves these tools alone on offer.
 pub(super) fn fit(said: &mut Conversation<'_>, abilities: Abilities) {

@@ -69,12 +69,18 @@ fn locate<'a, T: Deserialize<'a>>(text: &'a str, error: &serde_json::Error) -> A
     }
 }
 
+/// What is said of a value with more levels than serde reads, which counts from the value that is read.
+const DEEPEST: &str = "objects and arrays are nested deeper than 127";
+
 /// What serde says, without the line and column of a body that its sender never saw as lines.
 fn plain(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    match text.rsplit_once(" at line ") {
-        Some((said, _)) => said.to_owned(),
-        None => text,
+    let said = text
+        .rsplit_once(" at line ")
+        .map_or(&*text, |(said, _)| said);
+    match said {
+        "recursion limit exceeded" => DEEPEST.to_owned(),
+        said => said.to_owned(),
     }
 }
 

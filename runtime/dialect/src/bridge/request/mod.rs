@@ -3,11 +3,13 @@
 mod chat;
 mod checks;
 mod choice;
+mod extensions;
 mod json;
 mod members;
 mod messages;
 mod model;
 mod names;
+mod prefill;
 mod responses;
 mod shared;
 mod text;
@@ -118,7 +120,9 @@ pub fn request(from: Dialect, body: &[u8], to: &Target<'_>) -> Result<Bridged, A
     };
     checks::check(&said, from)?;
     turns::number_ids(&mut said.items);
+    prefill::ask(&mut said, to.dialect);
     way.fit_searches(&mut said, to)?;
+    choice::check(&said)?;
     choice::fit(&mut said, to.abilities);
     let written = match to.dialect {
         Dialect::OpenaiChat => chat::write(&said, to, way, body.len())?,

@@ -20,6 +20,8 @@ pub(crate) struct Conversation<'a> {
     pub(crate) include_usage: bool,
     /// What was said, in its order. Instructions come first.
     pub(crate) items: Vec<Item<'a>>,
+    /// Whether what the assistant says last is the beginning of the answer.
+    pub(crate) continues: bool,
     pub(crate) tools: Vec<Tool<'a>>,
     pub(crate) choice: Choice<'a>,
     pub(crate) parallel: Option<bool>,

@@ -1,5 +1,7 @@
 //! How an answer ends: failures, reasons to stop, usage, the last word.
 
+use tollgate_dialect::Dialect;
+
 use crate::damage::{chunk, event, failed, message, told};
 use crate::grammar::{self, End};
 use crate::support::*;
@@ -128,4 +130,55 @@ fn a_last_snapshot_that_leaves_items_out_repeats_nothing() {
         );
         assert_eq!(told(client, RESPONSES, &said(call, "")).calls.len(), 1);
     }
+}
+
+fn run(client: Dialect, vendor: Dialect, sent: &str) -> String {
+    text(&stream(&context(client, vendor), sent.as_bytes())).to_owned()
+}
+
+/// As the page says: none in Chat Completions, null in Responses, zeros in Messages, which demands some.
+#[test]
+fn a_vendor_that_tells_no_usage_leaves_none_to_tell() {
+    let chat = chunk(r#"{"content":"a"}"#)
+        + &event(r#"{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#)
+        + "data: [DONE]\n\n";
+    let messages = event(r#"{"type":"message_start","message":{"id":"m"}}"#)
+        + &event(
+            r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":"a"}}"#,
+        )
+        + &event(r#"{"type":"content_block_stop","index":0}"#)
+        + &event(r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"}}"#)
+        + &event(r#"{"type":"message_stop"}"#);
+    let told = run(RESPONSES, CHAT, &chat);
+    assert!(
+        told.contains("event: response.completed") && told.contains("\"usage\":null"),
+        "{told}"
+    );
+    let told = run(MESSAGES, CHAT, &chat);
+    assert!(
+        told.contains("message_stop") && told.contains("\"output_tokens\":0"),
+        "{told}"
+    );
+    let told = run(CHAT, MESSAGES, &messages);
+    assert!(
+        told.contains("[DONE]") && !told.contains("prompt_tokens"),
+        "{told}"
+    );
+}
+
+/// Some clients know only the one event, some only the other; nothing comes behind them.
+#[test]
+fn a_failed_responses_stream_ends_in_an_error_and_a_failed_response() {
+    let sent = chunk(r#"{"content":"a"}"#)
+        + &event(r#"{"error":{"message":"gone","type":"server_error"}}"#)
+        + &chunk(r#"{"content":"b"}"#)
+        + "data: [DONE]\n\n";
+    let told = run(RESPONSES, CHAT, &sent);
+    let names: Vec<_> = told
+        .lines()
+        .filter_map(|line| line.strip_prefix("event: "))
+        .collect();
+    assert!(names.ends_with(&["error", "response.failed"]), "{names:?}");
+    assert_eq!(names.iter().filter(|name| **name == "error").count(), 1);
+    assert!(!run(MESSAGES, CHAT, &sent).contains("message_stop"));
 }

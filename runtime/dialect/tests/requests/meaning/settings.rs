@@ -22,7 +22,7 @@ pub(crate) const NAMES: [(&str, [Option<&str>; 3]); 20] = [
     ),
     ("temperature", [Some("temperature"); 3]),
     ("top_p", [Some("top_p"); 3]),
-    ("top_k", [Some("top_k"), None, Some("top_k")]),
+    ("top_k", [Some("top_k"); 3]),
     ("stop", [Some("stop"), None, Some("stop_sequences")]),
     (
         "effort",

@@ -5,6 +5,9 @@ use base64::Engine;
 use super::super::meaning::{Body, Entry, Meaning, Part, Who};
 use super::{CHAT, MESSAGES, RESPONSES, Way, told};
 
+/// What the model is told then.
+const GO_ON: &str = "Go on exactly where your last message ends, as if it were the beginning of this answer. Repeat nothing of it.";
+
 impl Way {
     /// Most vendors of Chat do not know the word `original`.
     pub(super) fn detail_in_chat(self, meaning: &mut Meaning) {
@@ -162,6 +165,24 @@ impl Way {
         {
             text.truncate(text.trim_end().len());
         }
+    }
+
+    /// What the assistant says last is the beginning of its answer in Messages, and elsewhere it is told to go on.
+    pub(super) fn goes_on(self, meaning: &mut Meaning) {
+        if !matches!(meaning.said.last(), Some(Entry::Said(Who::Assistant, _))) {
+            return;
+        }
+        let elsewhere = if self.from == MESSAGES {
+            self.over
+        } else {
+            self.from
+        };
+        told(
+            MESSAGES,
+            elsewhere,
+            "messages[], the assistant's as the last",
+        );
+        meaning.said.push(Entry::Said(Who::User, Part::text(GO_ON)));
     }
 }
 

@@ -82,6 +82,7 @@ impl Way {
         if self.touches(MESSAGES) {
             self.begins_with_the_user(&mut meaning);
             self.ends_in_no_white_space(&mut meaning);
+            self.goes_on(&mut meaning);
         }
         Ok(meaning)
     }

@@ -232,7 +232,7 @@ impl Way {
     /// Responses has a word for how hard to think, and none for thinking at all.
     pub(super) fn thinking_of_chat(self, meaning: &mut Meaning) {
         if meaning.settings.remove("thinks").is_some() {
-            let field = "thinking, enable_thinking, thinking_budget, reasoning";
+            let field = "thinking, reasoning";
             told(self.from, self.over, field);
         }
     }

@@ -369,3 +369,127 @@ fn an_image_in_its_own_size_is_asked_for_by_a_word_that_the_vendor_knows() {
     let made = value(CHAT, &body, &able(RESPONSES));
     assert_eq!(made["input"][0]["content"][0]["detail"], "original");
 }
+
+/// A client that begins the answer itself puts its beginning before what comes: a whole object behind `{` is no JSON.
+#[test]
+fn an_answer_that_the_client_begins_is_gone_on_with() {
+    let asked = |messages: Value| json!({"model": "asked", "max_tokens": 99, "messages": messages});
+    let go = json!({"role": "user", "content": "As JSON"});
+    let begun =
+        asked(json!([go, {"role": "assistant", "content": [{"type": "text", "text": "{"}]}]));
+    for to in [CHAT, RESPONSES] {
+        let made = value(MESSAGES, &begun, &bare(to)).to_string();
+        assert!(
+            made.contains("Go on exactly where your last message ends"),
+            "{made}"
+        );
+    }
+    // Whoever calls, says nothing, or has been answered begins nothing.
+    for messages in [
+        json!([go]),
+        json!([go, {"role": "assistant", "content": "Yes"}, go]),
+        json!([go, {"role": "assistant", "content": [{"type": "text", "text": " "}]}]),
+        json!([go, {"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "f", "input": {}}]},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "a", "content": "1"}]}]),
+    ] {
+        for to in [CHAT, RESPONSES] {
+            let made = value(MESSAGES, &asked(messages.clone()), &bare(to)).to_string();
+            assert!(!made.contains("Go on exactly"), "{made}");
+        }
+    }
+    // In Chat and Responses such a message is none of these, unless the client says so.
+    let chat = json!({"model": "asked", "messages": [go, {"role": "assistant", "content": "Yes"}]});
+    let made = value(CHAT, &chat, &bare(RESPONSES)).to_string();
+    assert!(!made.contains("Go on exactly"), "{made}");
+}
+
+/// What the page says of members that no table lists, at the top and within: dropped, whichever the direction.
+#[test]
+fn a_member_that_no_table_lists_is_dropped_wherever_it_stands() {
+    let bodies = [
+        (
+            CHAT,
+            json!({"model": "asked", "quokka": {"a": 1}, "messages": [
+            {"role": "user", "quokka": 1, "content": [{"type": "text", "text": "Go", "quokka": 1}]}],
+            "tools": [{"type": "function", "quokka": 1, "function": {"name": "f", "quokka": 1}}]}),
+        ),
+        (
+            RESPONSES,
+            json!({"model": "asked", "quokka": {"a": 1}, "input": [
+            {"role": "user", "quokka": 1, "content": [{"type": "input_text", "text": "Go", "quokka": 1}]}],
+            "tools": [{"type": "function", "quokka": 1, "name": "f"}]}),
+        ),
+        (
+            MESSAGES,
+            json!({"model": "asked", "max_tokens": 9, "quokka": {"a": 1}, "messages": [
+            {"role": "user", "quokka": 1, "content": [{"type": "text", "text": "Go", "quokka": 1}]}],
+            "tools": [{"name": "f", "quokka": 1, "input_schema": {"type": "object"}}]}),
+        ),
+    ];
+    for (from, body) in bodies {
+        let plain: Value = serde_json::from_str(
+            &body
+                .to_string()
+                .replace("\"quokka\":{\"a\":1},", "")
+                .replace("\"quokka\":1,", "")
+                .replace(",\"quokka\":1", ""),
+        )
+        .unwrap();
+        assert!(!plain.to_string().contains("quokka"));
+        for to in others(from) {
+            assert_eq!(
+                value(from, &body, &able(to)),
+                value(from, &plain, &able(to))
+            );
+        }
+    }
+}
+
+/// A schema can stand in an answer's form only once, and is one.
+#[test]
+fn a_second_form_of_the_answer_is_a_fault_of_the_request() {
+    let with = |more: Value| {
+        let mut body = json!({"model": "asked", "messages": [{"role": "user", "content": "Go"}]});
+        body.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        body.to_string()
+    };
+    for (more, param) in [
+        (
+            json!({"guided_json": {"type": "object"}, "response_format": {"type": "json_object"}}),
+            "guided_json",
+        ),
+        (
+            json!({"guided_json": {"type": "object"}, "structured_outputs": {"json": {"type": "object"}}}),
+            "structured_outputs.json",
+        ),
+        (
+            json!({"guided_json": "{\"type\":\"object\"}"}),
+            "guided_json",
+        ),
+    ] {
+        for to in [RESPONSES, MESSAGES] {
+            let error = bridged(CHAT, &with(more.clone()), &able(to)).unwrap_err();
+            assert_eq!(error.kind, ErrorKind::InvalidRequest);
+            assert_eq!(error.param.as_deref(), Some(param));
+        }
+    }
+}
+
+#[test]
+fn what_is_nested_too_deep_hears_how_deep_it_may_be() {
+    let tools = format!(
+        "{}[]{}",
+        r#"[{"type":"namespace","name":"n","tools":"#.repeat(80),
+        "}]".repeat(80)
+    );
+    let body = format!(r#"{{"model":"asked","input":"Go","tools":{tools}}}"#);
+    for to in [CHAT, MESSAGES] {
+        let error = bridged(RESPONSES, &body, &able(to)).unwrap_err();
+        assert!(
+            error.message.contains("nested deeper than 127"),
+            "{error:?}"
+        );
+    }
+}

@@ -595,3 +595,76 @@ fn no_likely_tokens_are_asked_for_where_none_are_wanted() {
         "{made}"
     );
 }
+
+/// Vendors of all three answer it with a 400. Left out, the client gets words where it counts on a call.
+#[test]
+fn a_choice_that_demands_a_tool_which_is_not_on_offer_is_refused_by_name() {
+    let chat = |choice: Value| json!({"model": "asked", "messages": [{"role": "user", "content": "Go"}], "tool_choice": choice});
+    let responses = |choice: Value| json!({"model": "asked", "input": "Go", "tool_choice": choice});
+    let messages = |choice: Value| json!({"model": "asked", "max_tokens": 9, "messages": [{"role": "user", "content": "Go"}], "tool_choice": choice});
+    let named = json!({"type": "function", "function": {"name": "now"}});
+    let allowed = json!([{"type": "function", "name": "now"}]);
+    let bodies = [
+        (
+            CHAT,
+            chat(json!("required")),
+            json!({"type": "function", "function": {"name": "now"}}),
+        ),
+        (
+            CHAT,
+            chat(named.clone()),
+            json!({"type": "function", "function": {"name": "now"}}),
+        ),
+        (
+            CHAT,
+            chat(
+                json!({"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [named]}}),
+            ),
+            json!({"type": "function", "function": {"name": "now"}}),
+        ),
+        (
+            RESPONSES,
+            responses(json!("required")),
+            json!({"type": "function", "name": "now"}),
+        ),
+        (
+            RESPONSES,
+            responses(json!({"type": "function", "name": "now"})),
+            json!({"type": "function", "name": "now"}),
+        ),
+        (
+            RESPONSES,
+            responses(json!({"type": "allowed_tools", "mode": "required", "tools": allowed})),
+            json!({"type": "function", "name": "now"}),
+        ),
+        (
+            MESSAGES,
+            messages(json!({"type": "any"})),
+            json!({"name": "now", "input_schema": {"type": "object"}}),
+        ),
+        (
+            MESSAGES,
+            messages(json!({"type": "tool", "name": "now"})),
+            json!({"name": "now", "input_schema": {"type": "object"}}),
+        ),
+    ];
+    for (from, mut body, tool) in bodies {
+        for to in others(from) {
+            for target in [able(to), bare(to)] {
+                let error = bridged(from, &body.to_string(), &target).unwrap_err();
+                assert_eq!(error.kind, ErrorKind::InvalidRequest, "{error:?}");
+                assert_eq!(error.param.as_deref(), Some("tool_choice"), "{error:?}");
+                // With the tool it is no fault.
+                body["tools"] = json!([tool]);
+                let made = value(from, &body, &target);
+                assert!(!made["tool_choice"].is_null(), "{made}");
+                body["tools"] = json!([]);
+            }
+        }
+    }
+    // What demands nothing says nothing where there are no tools.
+    for choice in ["auto", "none"] {
+        let body = chat(json!(choice));
+        assert!(value(CHAT, &body, &able(MESSAGES))["tool_choice"].is_null());
+    }
+}

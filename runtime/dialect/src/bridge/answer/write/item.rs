@@ -1,6 +1,6 @@
 //! The items of a response.
 
-use super::{Exchange, put};
+use super::put;
 use crate::bridge::answer::escaped::{Escaped, number, string};
 use crate::bridge::answer::event::{Annotation, Origin};
 use crate::json::scan::is_value;
@@ -172,15 +172,6 @@ pub(super) fn arguments(out: &mut Vec<u8>, text: &str, escaped: &[u8]) {
     } else {
         put(out, &[b"{\"arguments\":\"", escaped, b"\"}"]);
     }
-}
-
-/// An item's id, escaped.
-pub(super) fn item_id(exchange: Exchange<'_>, prefix: &str, index: u64) -> Vec<u8> {
-    let mut id = Vec::new();
-    crate::json::text::escape(&mut id, &exchange.stamp.id(prefix));
-    id.push(b'_');
-    number(&mut id, index);
-    id
 }
 
 pub(super) fn write_annotation(out: &mut Vec<u8>, annotation: &Annotation<'_>) {

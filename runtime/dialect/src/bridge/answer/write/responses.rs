@@ -3,11 +3,12 @@
 //! The dialect repeats every text when it is whole, and the whole output at the end: so the answer is held once, as
 //! the items it is made of. How much of it may be held is for the caller to say.
 
-use super::item::{Item, Role, item_id, write_annotation};
+use super::item::{Item, Role, write_annotation};
 use super::response::{self, Status};
 use super::{Exchange, put};
 use crate::bridge::answer::escaped::{Escaped, number, string};
 use crate::bridge::answer::event::{Annotation, Event, Kind, Piece, Search, Stop, Tool};
+use crate::bridge::made::item_id;
 use crate::render::response_errors;
 use crate::{ApiError, Usage};
 
@@ -149,7 +150,7 @@ impl Responses {
                 Tool::Search => (Role::Search, "tsc_"),
             },
         };
-        let id = item_id(exchange, prefix, index);
+        let id = item_id(exchange.stamp, prefix, index);
         let mut place = b"\"item_id\":".to_vec();
         string(&mut place, Escaped::trusted(&id));
         place.extend_from_slice(b",\"output_index\":");
@@ -365,7 +366,7 @@ impl Responses {
     fn search(&mut self, exchange: Exchange<'_>, search: &Search<'_>, out: &mut Vec<u8>) {
         let index = self.output.len() as u64;
         self.output.push(Vec::new());
-        let id = item_id(exchange, "ws_", index);
+        let id = item_id(exchange.stamp, "ws_", index);
         let begin = [
             &b"{\"id\":\""[..],
             &id,

@@ -1,11 +1,11 @@
 //! What becomes of requests in Chat Completions.
 
 use super::{
-    ARGUMENTS, AS_FUNCTION, AT_ITS_VENDOR, BETTER_CACHED, CALL_ID, EFFORT_AND_SUMMARY,
-    EFFORT_SHOWN, FORCED, HOW_MUCH_IS_READ, JSON_TOLD, NAMES, NO_FORMAT, NO_STOP, NO_STORE,
-    NOT_MODERATED, NOT_SAMPLED, ONLY_AS_FUNCTION, OUTPUT_CAP, OWN_TIER, SCHEMA, SERVER_TOOL,
-    STRICT, TEMPERATURE, TIERS, TOOLS_FROM_HISTORY, USER_TO_MESSAGES, USER_TO_RESPONSES, WEB, both,
-    row, unless,
+    ARGUMENTS, AS_FUNCTION, AT_ITS_VENDOR, BETTER_CACHED, CALL_ID, DEFAULT_CAP, EFFORT_AND_SUMMARY,
+    EFFORT_SHOWN, FORCED, GO_ON, HOW_MUCH_IS_READ, JSON_TOLD, NAMES, NO_BIAS, NO_FORMAT, NO_STOP,
+    NO_STORE, NOT_MODERATED, NOT_TUNED, ONLY_AS_FUNCTION, OUTPUT_CAP, OWN_TIER, SCHEMA,
+    SERVER_TOOL, STRICT, TEMPERATURE, TIERS, TOOLS_FROM_HISTORY, TOP_K, USER_TO_MESSAGES,
+    USER_TO_RESPONSES, WEB, both, row, unless,
 };
 use crate::bridge::loss::Fate::{Converted, Dropped, Kept, Refused};
 use crate::bridge::loss::Row;
@@ -25,8 +25,18 @@ pub(in crate::bridge::loss) const CHAT: &[Row] = &[
         "messages[].role = user, assistant",
         Converted("kept; the texts of an assistant's message become one"),
         Converted(
-            "neighbours of one role become one message; blank texts are left out; a conversation that does not begin with the user begins with a user message `…`; white space after what the assistant said last is left out",
+            "neighbours of one role become one message; blank texts are left out; a conversation that does not begin with the user begins with a user message `…`; white space after what the assistant said last is left out, and that is the beginning of the answer there, which a model that takes none answers with an error",
         ),
+    ),
+    row(
+        "messages[].prefix, partial",
+        Converted(GO_ON),
+        Dropped("what the assistant says last is the beginning of the answer there"),
+    ),
+    row(
+        "continue_final_message",
+        Converted(GO_ON),
+        Dropped("what the assistant says last is the beginning of the answer there"),
     ),
     row(
         "messages[].role = tool",
@@ -128,7 +138,7 @@ pub(in crate::bridge::loss) const CHAT: &[Row] = &[
         Converted("`cache_control`"),
     ),
     both("audio", Refused("the dialect has no audio answers")),
-    both("frequency_penalty", Refused(NOT_SAMPLED)),
+    both("frequency_penalty", Dropped(NOT_TUNED)),
     both(
         "function_call",
         Refused("functions are the old form of tools; use `tool_choice`"),
@@ -137,7 +147,7 @@ pub(in crate::bridge::loss) const CHAT: &[Row] = &[
         "functions",
         Refused("functions are the old form of tools; use `tools`"),
     ),
-    both("logit_bias", Refused(NOT_SAMPLED)),
+    both("logit_bias", Refused(NO_BIAS)),
     row(
         "logprobs",
         Converted("`include: [\"message.output_text.logprobs\"]`"),
@@ -150,6 +160,11 @@ pub(in crate::bridge::loss) const CHAT: &[Row] = &[
     ),
     both("max_completion_tokens", Converted(OUTPUT_CAP)),
     both("max_tokens", Converted(OUTPUT_CAP)),
+    row(
+        "max_completion_tokens, max_tokens (neither)",
+        Kept,
+        Converted(DEFAULT_CAP),
+    ),
     row(
         "metadata",
         Kept,
@@ -180,7 +195,7 @@ pub(in crate::bridge::loss) const CHAT: &[Row] = &[
         Converted("`tool_choice.disable_parallel_tool_use`"),
     ),
     both("prediction", Dropped("it only makes the answer faster")),
-    both("presence_penalty", Refused(NOT_SAMPLED)),
+    both("presence_penalty", Dropped(NOT_TUNED)),
     row(
         "prompt_cache_key",
         Converted(
@@ -249,18 +264,12 @@ pub(in crate::bridge::loss) const CHAT: &[Row] = &[
         ),
     ),
     both(
-        "thinking, enable_thinking, thinking_budget, reasoning",
+        "thinking, reasoning",
         Converted(
             "words of certain vendors: off is an effort of `none`, a budget is a budget (where the model is told an effort, the one that it stands for), on is thinking as hard as the model does by itself, with `reasoning_effort` as hard as that says; what has another form is dropped",
         ),
     ),
-    row(
-        "top_k",
-        Dropped("a word of certain vendors, and the dialect has no such parameter"),
-        Converted(
-            "kept; left out while the model thinks, and where it takes no sampling parameters",
-        ),
-    ),
+    row("top_k", Dropped(NOT_TUNED), Converted(TOP_K)),
     row(
         "tool_choice",
         Kept,

@@ -1,9 +1,9 @@
 //! What becomes of requests in Messages.
 
 use super::{
-    AT_ITS_VENDOR, BY_PROGRAMS, CALL_ID, FORCED_ONE, KNOWN_BY_TYPE, NAMES, NO_FORMAT, NO_REASONING,
-    NO_STOP, NOT_SAMPLED, OUTPUT_CAP, REASONING_TO_CHAT, REASONING_TO_RESPONSES, SERVER_TOOL, WEB,
-    both, row, unless,
+    AT_ITS_VENDOR, BY_PROGRAMS, CALL_ID, FORCED_ONE, GO_ON, KNOWN_BY_TYPE, NAMES, NO_FORMAT,
+    NO_REASONING, NO_STOP, NOT_TUNED, OUTPUT_CAP, REASONING_TO_CHAT, REASONING_TO_RESPONSES,
+    SERVER_TOOL, WEB, both, row, unless,
 };
 use crate::bridge::loss::Fate::{Converted, Dropped, Kept, Refused};
 use crate::bridge::loss::Row;
@@ -13,9 +13,11 @@ pub(in crate::bridge::loss) const MESSAGES: &[Row] = &[
     both("max_tokens", Converted(OUTPUT_CAP)),
     row(
         "system",
-        Converted("the first message, as `system` or, where the vendor knows it, `developer`"),
         Converted(
-            "`instructions`, its blocks joined by an empty line; a `developer` message where nothing follows it, and where it carries marks that the vendor takes",
+            "the first message, as `system` or, where the vendor knows it, `developer`; an empty text is left out",
+        ),
+        Converted(
+            "`instructions`, its blocks joined by an empty line; an empty text is left out; a `developer` message where nothing follows it, and where it carries marks that the vendor takes",
         ),
     ),
     both(
@@ -29,6 +31,7 @@ pub(in crate::bridge::loss) const MESSAGES: &[Row] = &[
         Kept,
         Converted("kept; the texts of an assistant's message become one"),
     ),
+    both("messages[], the assistant's as the last", Converted(GO_ON)),
     row(
         "messages[].role = system",
         Converted("a message of the same role in its place, after the results of tools under way"),
@@ -222,6 +225,12 @@ pub(in crate::bridge::loss) const MESSAGES: &[Row] = &[
         Dropped("it only tells the model how much work is meant"),
     ),
     both(
+        "reasoning",
+        Converted(
+            "a word of certain vendors: an effort and a budget as `thinking` and `output_config` say them, which go before it",
+        ),
+    ),
+    both(
         "service_tier",
         Converted("`standard_only` becomes `default`"),
     ),
@@ -235,7 +244,7 @@ pub(in crate::bridge::loss) const MESSAGES: &[Row] = &[
         "temperature",
         Converted("kept; left out where the model takes no sampling parameters"),
     ),
-    both("top_k", Refused(NOT_SAMPLED)),
+    both("top_k", Dropped(NOT_TUNED)),
     both(
         "top_p",
         Converted("kept; left out where the model takes no sampling parameters"),
@@ -257,7 +266,7 @@ pub(in crate::bridge::loss) const MESSAGES: &[Row] = &[
     row(
         "thinking.display",
         Dropped(
-            "the vendor shows its reasoning or does not; `omitted` is kept towards the client, who then gets it sealed, as `redacted_thinking` (without its text where a policy looks at answers)",
+            "the vendor shows its reasoning or does not; `omitted` is kept towards the client, who then gets it packed, as `redacted_thinking` (without its text where a policy looks at answers)",
         ),
         Converted("a summary is asked for, unless `omitted`"),
     ),
@@ -320,7 +329,7 @@ pub(in crate::bridge::loss) const MESSAGES: &[Row] = &[
         "tools[].web_search",
         Converted(WEB),
         Converted(
-            "as the vendor's own search where it has one, and what it found is asked for; else refused",
+            "as the vendor's own search where it has one, and what it found is asked for; else refused: leave the search out, or ask for a model whose vendor searches",
         ),
     ),
     row(

@@ -3,10 +3,12 @@
 mod chat;
 mod messages;
 mod responses;
+mod vendors;
 
 pub(super) use chat::CHAT;
 pub(super) use messages::MESSAGES;
 pub(super) use responses::RESPONSES;
+pub(super) use vendors::VENDORS;
 
 use super::{Fate, Row};
 
@@ -18,14 +20,25 @@ of it. It is generated from the table in `runtime/dialect/src/bridge/loss/`. Wha
 reads, the code drops or refuses as the table says, and every refusal has its reason from there; all else the table tells as
 the code does it. Every row is held against the code by cases (`runtime/dialect/tests/cases/`), each of which sends the field
 and looks for what became of it, of answers whole and streamed. Requests whose two dialects are the same do not come here:
-they go through byte for byte, but for what an earlier answer over the bridge left in them and only its maker can read
-(sealed reasoning, searches of foreign vendors).
+they go through byte for byte, but for what an earlier answer over the bridge left in them and no vendor but its maker knows
+(packed reasoning, searches of foreign vendors, ids that the gateway gave to items: a vendor of Responses that keeps items of
+its own would look for them). A packed string (`tg1.…`) names its maker and holds what that vendor gave in base64: it is not
+encrypted by the gateway, and what the vendor encrypted or signed stays as the vendor made it.
 
 *Kept*: it says the same over there. *Converted*: it is said another way. *Dropped*: it is left out, for the reason given.
-*Refused*: the request gets a 400 that names the field. A field that no table lists is dropped: what it means to another
-dialect is not known. Content (messages, content parts, items, blocks, tools) of a kind that no table lists is refused. So
-is what the client's own dialect does not allow either: a refusal of anybody but the assistant, images and files of the
-assistant, an output cap of 0, an empty `messages` or `input` without instructions.
+*Refused*: the request gets a 400 that names the field, but for values that say nothing (`null`, `false`, `0`, an empty string,
+list or object). What binds an answer, says where it ends or what it is made of is refused where the dialect cannot say it;
+what only tunes how words are picked is dropped there. Content (messages, content parts, items, blocks, tools) of a kind that
+no table lists is refused. So is what the client's own dialect does not allow either: a refusal of anybody but the assistant,
+images and files of the assistant, an output cap of 0, an empty `messages` or `input` without instructions, a `tool_choice`
+that demands a tool where none is offered, or one that is not among `tools`.
+
+A member that no table lists is dropped, at the top of a body and within what it holds, and nobody is told. Clients send new
+ones with every version, nearly all of them hints to their own vendor, and would stop working for the sake of a hint; what
+is known to mean more has its row. Within a dialect such members reach the vendor as they were written.
+
+A surrogate without its other half, which is no character (clients that shorten a text by JavaScript's count leave such),
+becomes U+FFFD.
 
 ## How hard to think
 
@@ -52,6 +65,13 @@ vendor's own compaction takes no output cap; where one holds (a strict budget, a
 a vendor that has them as they are; to one that has only the other, bridged as the tables say, without what is only about
 the answer. Where neither is had, where the vendor's dialect cannot say the request, or where it has no such path after all,
 the gateway estimates and says so: `x-tollgate-estimated: input_tokens`. Counting is free of charge.
+";
+
+pub(in crate::bridge::loss) const VENDORS_PREFACE: &str = "
+## Words of certain vendors
+
+No dialect has them, but servers and vendors of one take them in its requests. They mean the same in every direction, from and
+to all three dialects; the tables above hold where a dialect has a word of the same name.
 ";
 
 pub(super) const fn row(field: &'static str, first: Fate, second: Fate) -> Row {
@@ -83,7 +103,14 @@ pub(super) const fn unless(
 pub(super) const AT_ITS_VENDOR: &str =
     "the file lies at one vendor under an id that no other knows";
 pub(super) const NO_STORE: &str = "the vendor keeps no conversation; the gateway resolves it before the bridge where it keeps state";
-pub(super) const NOT_SAMPLED: &str = "the dialect has no such parameter";
+pub(super) const NOT_TUNED: &str =
+    "it only tunes how words are picked, and the dialect has no such parameter";
+pub(super) const NO_BIAS: &str =
+    "the dialect cannot forbid words or demand them, and without it the answer may be another";
+pub(super) const TOP_K: &str =
+    "kept; left out while the model thinks, and where it takes no sampling parameters";
+pub(super) const DEFAULT_CAP: &str = "a cap all the same, for the dialect demands one: the usual one by the manifest, else the model's maximum, else 8,192";
+pub(super) const GO_ON: &str = "kept, and a user message behind it tells the model to go on where it ends and to repeat nothing; a model may begin anew all the same";
 pub(super) const NOT_MODERATED: &str = "hardly a vendor moderates, and one that does not leaves out unheard what it does not know: the answer would be unmoderated";
 pub(super) const NO_FORMAT: &str = "the dialect knows no such format";
 pub(super) const PREWARMED: &str =
@@ -111,8 +138,8 @@ pub(super) const NO_REASONING: &str = "kept where the model reasons, as the near
 pub(super) const REASONING_TO_CHAT: &str = "its text as `reasoning_content`, kept where this vendor family wrote it, unsigned, and where the vendor takes unsigned reasoning; else dropped, as is all that is opaque. A vendor that wants reasoning with each call gets a blank where there is none";
 pub(super) const REASONING_TO_MESSAGES: &str = "what its own vendor family made goes back as it was: text signed or unsigned as `thinking`, kept, and what was never readable as `redacted_thinking`; of any other family it is dropped, and so is what led to nothing, as its answer was cut off";
 pub(super) const REASONING_TO_RESPONSES: &str = "what its own vendor family made goes back as it was, a `reasoning` item with its `encrypted_content` or its text; of any other family it is dropped, and so is what led to nothing, as its answer was cut off";
-pub(super) const WEB: &str = "as the vendor's own search where it has one; else refused";
-pub(super) const WEB_UNASKED: &str = "as the vendor's own search where it has one; else dropped, as clients offer it unasked: the model is not offered a search (refused if `tool_choice` demands it)";
+pub(super) const WEB: &str = "as the vendor's own search where it has one; else refused: leave the search out, or ask for a model whose vendor searches";
+pub(super) const WEB_UNASKED: &str = "as the vendor's own search where it has one; else dropped, as clients offer it unasked: the model is not offered a search (refused if `tool_choice` demands it: then leave the choice out, or ask for a model whose vendor searches)";
 pub(super) const EFFORT_AND_SUMMARY: &str = "kept where the model reasons, as the nearest effort that it knows, and a summary asked for where the vendor refuses it to nobody; else dropped: it does not think";
 pub(super) const OWN_TIER: &str =
     "kept if the dialects know it; else dropped: it is one vendor's own word";

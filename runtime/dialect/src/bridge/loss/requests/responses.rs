@@ -1,11 +1,11 @@
 //! What becomes of requests in Responses.
 
 use super::{
-    ARGUMENTS, AS_FUNCTION, AT_ITS_VENDOR, BY_PROGRAMS, CALL_ID, EFFORT, FORCED, HOW_MUCH_IS_READ,
-    JSON_TOLD, KNOWN_BY_TYPE, NAMES, NO_FORMAT, NO_REASONING, NO_STORE, NOT_MODERATED,
-    ONLY_AS_FUNCTION, OUTPUT_CAP, OWN_TIER, PREWARMED, REASONING_TO_CHAT, REASONING_TO_MESSAGES,
-    SCHEMA, SERVER_TOOL, STRICT, TEMPERATURE, TIERS, TOOLS_FROM_HISTORY, USER_TO_CHAT,
-    USER_TO_MESSAGES, WEB_UNASKED, both, row, unless,
+    ARGUMENTS, AS_FUNCTION, AT_ITS_VENDOR, BY_PROGRAMS, CALL_ID, DEFAULT_CAP, EFFORT, FORCED,
+    HOW_MUCH_IS_READ, JSON_TOLD, KNOWN_BY_TYPE, NAMES, NO_FORMAT, NO_REASONING, NO_STORE,
+    NOT_MODERATED, NOT_TUNED, ONLY_AS_FUNCTION, OUTPUT_CAP, OWN_TIER, PREWARMED, REASONING_TO_CHAT,
+    REASONING_TO_MESSAGES, SCHEMA, SERVER_TOOL, STRICT, TEMPERATURE, TIERS, TOOLS_FROM_HISTORY,
+    TOP_K, USER_TO_CHAT, USER_TO_MESSAGES, WEB_UNASKED, both, row, unless,
 };
 use crate::bridge::loss::Fate::{Converted, Dropped, Kept, Refused};
 use crate::bridge::loss::Row;
@@ -28,7 +28,7 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
         "input[].message (user, assistant)",
         Converted("neighbouring texts of the assistant and its calls become one message"),
         Converted(
-            "neighbours of one role become one message; blank texts are left out; a conversation that does not begin with the user begins with a user message `…`; white space after what the assistant said last is left out",
+            "neighbours of one role become one message; blank texts are left out; a conversation that does not begin with the user begins with a user message `…`; white space after what the assistant said last is left out, and that is the beginning of the answer there, which a model that takes none answers with an error",
         ),
     ),
     both(
@@ -209,6 +209,7 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
         Dropped("it asks for details of tools that are not there"),
     ),
     both("max_output_tokens", Converted(OUTPUT_CAP)),
+    row("max_output_tokens (none)", Kept, Converted(DEFAULT_CAP)),
     row(
         "max_tool_calls",
         Dropped("it counts calls of tools that the vendor itself runs, and it runs none"),
@@ -300,6 +301,13 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
         Converted("kept; left out where the model takes no sampling parameters"),
         Converted(
             "left out at 1, which leaves nothing out, while the model thinks, where the model takes no sampling parameters, and beside a temperature where it takes only one of the two",
+        ),
+    ),
+    row("top_k", Dropped(NOT_TUNED), Converted(TOP_K)),
+    both(
+        "thinking",
+        Converted(
+            "a word of certain vendors: off is an effort of `none`, a budget that of a budget, on is thinking as hard as the model does by itself, with `reasoning.effort` as hard as that says",
         ),
     ),
     row("text.format = json_object", Kept, Converted(JSON_TOLD)),

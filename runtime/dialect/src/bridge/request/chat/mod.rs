@@ -1,6 +1,5 @@
 //! Chat Completions.
 
-mod extensions;
 mod messages;
 mod read;
 mod tools;

@@ -2,12 +2,14 @@
 
 use serde::Deserialize;
 
-use super::extensions::{read_thinking, read_top_k};
 use super::messages::read_message;
 use super::tools::{read_choice, read_format, read_search, read_tool};
-use super::wire::WireBody;
+use super::wire::{WireBody, WireMessage};
 use crate::ApiError;
 use crate::bridge::request::Way;
+use crate::bridge::request::extensions::{
+    read_format as read_more_format, read_thinking, read_top_k,
+};
 use crate::bridge::request::members::{self, Members, missing, parse};
 use crate::bridge::request::model::{Conversation, Effort, Thinking, Tool};
 use crate::bridge::request::shared::{not_content, positive, read_effort};
@@ -22,11 +24,10 @@ pub(crate) fn read<'a>(body: &'a str, way: Way) -> Result<Conversation<'a>, ApiE
         ..Conversation::default()
     };
     let messages = members.large.messages.take();
-    for (index, message) in messages
-        .ok_or_else(|| missing("messages"))?
-        .into_iter()
-        .enumerate()
-    {
+    let messages = messages.ok_or_else(|| missing("messages"))?;
+    let begun = messages.last().is_some_and(WireMessage::is_begun);
+    said.continues = begun || members.take("continue_final_message")?.unwrap_or(false);
+    for (index, message) in messages.into_iter().enumerate() {
         read_message(message, index, way, &mut said.items)?;
     }
     for (index, tool) in members
@@ -57,6 +58,7 @@ pub(crate) fn read<'a>(body: &'a str, way: Way) -> Result<Conversation<'a>, ApiE
     if let Some(format) = members.raw("response_format") {
         said.format = read_format(format, way)?;
     }
+    read_more_format(&mut members, &mut said.format, way)?;
     read_settings(&mut members, &mut said, way)?;
     members.finish(way.from, way.to)?;
     Ok(said)

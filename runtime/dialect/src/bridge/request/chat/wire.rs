@@ -44,6 +44,21 @@ pub(super) struct WireMessage<'a> {
     pub(super) function_call: Option<Raw<'a>>,
     #[serde(borrow)]
     pub(super) audio: Option<Raw<'a>>,
+    /// Words of certain vendors: the assistant's message is the beginning of the answer.
+    #[serde(borrow)]
+    prefix: Option<Raw<'a>>,
+    #[serde(borrow)]
+    partial: Option<Raw<'a>>,
+}
+
+impl WireMessage<'_> {
+    /// Whether it is said to be the beginning of the answer.
+    pub(super) fn is_begun(&self) -> bool {
+        [self.prefix, self.partial]
+            .into_iter()
+            .flatten()
+            .any(|word| word.get() == "true")
+    }
 }
 
 #[derive(Deserialize)]

@@ -8,6 +8,7 @@ use super::wire::WireBody;
 use crate::ApiError;
 use crate::bridge::request::Way;
 use crate::bridge::request::chat::WireMark;
+use crate::bridge::request::extensions;
 use crate::bridge::request::members::{self, Members, missing, parse};
 use crate::bridge::request::model::{
     Body, Choice, Conversation, Effort, Format, Item, Message, Part, Place, Role, Thinking, Tool,
@@ -40,6 +41,7 @@ pub(crate) fn read<'a>(body: &'a str, way: Way) -> Result<Conversation<'a>, ApiE
     {
         said.format = read_format(format, "output_format", way)?;
     }
+    extensions::read_format(&mut members, &mut said.format, way)?;
     let system = std::mem::take(&mut members.large.system);
     said.items.extend(read_system(system, way)?);
     for (index, tool) in members
@@ -54,6 +56,10 @@ pub(crate) fn read<'a>(body: &'a str, way: Way) -> Result<Conversation<'a>, ApiE
     }
     let messages = members.large.messages.take();
     let messages = messages.ok_or_else(|| missing("messages"))?;
+    // What the assistant says last is the beginning of its answer here.
+    said.continues = messages
+        .last()
+        .is_some_and(|last| &*last.role == "assistant");
     let last_user = messages
         .iter()
         .rposition(|message| &*message.role == "user");
@@ -101,6 +107,8 @@ fn read_system<'a>(
     match system {
         Content::None => {}
         Content::Other => return Err(not_content("system")),
+        // A client that has none says so this way; other vendors would be told nothing in a message.
+        Content::Text(text) if text.is_empty() => {}
         Content::Text(text) => parts.push(Part::text(Place::System(0), text)),
         Content::Parts(blocks) => {
             for (index, block) in blocks.into_iter().enumerate() {
@@ -139,6 +147,7 @@ fn read_settings<'a>(
 ) -> Result<(), ApiError> {
     let settings = &mut said.settings;
     settings.max_output = positive(Some(members.required("max_tokens")?), "max_tokens")?;
+    extensions::read_thinking(members, &mut settings.thinking);
     settings.temperature = members.number("temperature")?;
     settings.top_p = members.number("top_p")?;
     settings.stop = members.take("stop_sequences")?.unwrap_or_default();

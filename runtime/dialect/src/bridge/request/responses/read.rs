@@ -8,6 +8,7 @@ use super::wire::{WireBody, WireTool};
 use crate::ApiError;
 use crate::bridge::Echo;
 use crate::bridge::request::Way;
+use crate::bridge::request::extensions;
 use crate::bridge::request::members::{self, Members, missing, parse};
 use crate::bridge::request::model::{Conversation, Item, Message, Part, Place, Role, Tool};
 use crate::bridge::request::shared::{not_content, positive};
@@ -77,6 +78,7 @@ pub(crate) fn read<'a>(body: &'a str, way: Way) -> Result<Conversation<'a>, ApiE
         }
         said.settings.verbosity = text.verbosity;
     }
+    extensions::read_format(&mut members, &mut said.format, way)?;
     read_settings(&mut members, &mut said, way)?;
     members.finish(way.from, way.to)?;
     Ok(said)
@@ -110,6 +112,8 @@ fn read_settings<'a>(
     };
     settings.store = members.take("store")?;
     settings.max_tool_calls = members.take("max_tool_calls")?;
+    settings.top_k = extensions::read_top_k(members);
+    extensions::read_thinking(members, &mut settings.thinking);
     let include: Vec<Str<'a>> = members.take("include")?.unwrap_or_default();
     for wanted in &include {
         match &**wanted {
