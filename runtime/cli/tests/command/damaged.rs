@@ -87,7 +87,7 @@ fn a_flipped_byte_is_not_served_and_the_way_back_is_told_or_nothing_is_missing()
         fs::remove_dir_all(&store).unwrap();
     }
     assert!(
-        refused > 0 && harmless > 1,
+        refused > 0 && harmless > 0,
         "{refused} refused, {harmless} not"
     );
     // The way back that was told.
