@@ -210,6 +210,35 @@ fn a_surrogate_pair_cut_in_two_deltas_is_one_character() {
     }
 }
 
+/// Found by fuzzing: the lost half was told when the block ended, behind what seals it.
+#[test]
+fn a_thought_that_ends_in_half_a_character_is_whole_before_its_seal() {
+    let item = r#"{"id":"rs_1","type":"reasoning","summary":[{"type":"summary_text","text":"SAID\ud834"}],"encrypted_content":"gAAA"}"#;
+    for said in ["", "a"] {
+        let item = item.replace("SAID", said);
+        let sent = event(&format!(
+            r#"{{"type":"response.output_item.done","output_index":0,"item":{item}}}"#
+        )) + &event(r#"{"type":"response.completed","response":{"output":[]}}"#);
+        let told = told(MESSAGES, RESPONSES, &sent);
+        assert_eq!(told.reasoning, format!("{said}\u{fffd}"));
+        assert_eq!(told.opaque.len(), 1);
+    }
+    let thought =
+        |delta: &str| format!(r#"{{"type":"content_block_delta","index":0,"delta":{delta}}}"#);
+    let sent = message(
+        &[
+            r#"{"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":"","signature":""}}"#,
+            &thought(r#"{"type":"thinking_delta","thinking":"a\ud834"}"#),
+            &thought(r#"{"type":"signature_delta","signature":"sig"}"#),
+            r#"{"type":"content_block_stop","index":0}"#,
+        ],
+        "end_turn",
+    );
+    let told = told(RESPONSES, MESSAGES, &sent);
+    assert_eq!(told.reasoning, "a\u{fffd}");
+    assert_eq!(told.opaque.len(), 1);
+}
+
 #[test]
 fn values_nested_too_deep_end_the_stream_with_a_failure() {
     let deep = format!("{{\"choices\":{}{}}}", "[".repeat(200), "]".repeat(200));

@@ -202,6 +202,9 @@ impl Middle {
             Role::Waiting => &mut wait,
             _ => sink,
         };
+        if matches!(piece, Piece::Paragraph | Piece::Opaque(..)) {
+            open.lose_half(context, sink);
+        }
         match piece {
             Piece::Text(text, logprobs) => {
                 open.told = true;
@@ -252,19 +255,16 @@ impl Middle {
         if matches!(open.role, Role::Dropped) {
             return;
         }
-        let waits = matches!(open.role, Role::Waiting);
-        if let Some(lost) = open.mender.finish() {
-            match &mut open.role {
-                Role::Reasoning { hidden, .. } if !context.readable_reasoning => {
-                    hidden.push_str(&lost.text());
+        if matches!(open.role, Role::Waiting) {
+            let structured = &mut self.structured;
+            open.lose_half(context, &mut |event: Event<'_>| {
+                if let Event::Piece { part, piece } = event {
+                    structured.push(part, &piece);
                 }
-                Role::Waiting => self.structured.push(part, &Piece::Text(lost, b"")),
-                _ => tell(part, Piece::Text(lost, b""), sink),
-            }
-        }
-        if waits {
+            });
             return self.structured.close(part);
         }
+        open.lose_half(context, sink);
         match open.role {
             Role::Plain | Role::Waiting | Role::Dropped => {}
             // Who wrote it must be known when it comes back; and what, where the client got nothing that it could read.
@@ -289,6 +289,22 @@ impl Middle {
             }
         }
         sink.event(Event::Close { part });
+    }
+}
+
+impl Open {
+    /// The text ends here or goes on with something else: the other half of a character will not come any more. What is
+    /// thought is whole before its seal, as no client takes text behind one (found by fuzzing).
+    fn lose_half(&mut self, context: &Context, sink: &mut dyn Sink) {
+        let Some(lost) = self.mender.finish() else {
+            return;
+        };
+        match &mut self.role {
+            Role::Reasoning { hidden, .. } if !context.readable_reasoning => {
+                hidden.push_str(&lost.text());
+            }
+            _ => tell(self.part, Piece::Text(lost, b""), sink),
+        }
     }
 }
 
