@@ -143,6 +143,8 @@ fn files(findings: &mut Findings, data: &DataDir) {
     let master = master_key_source(data).map_err(|error| error.to_string());
     match master {
         Ok(Some(source)) => findings.add(Mark::Fine, "master key", source),
+        // The store's opening tells that it is gone.
+        Ok(None) if data.store().exists() => {}
         Ok(None) => findings.add(
             Mark::Note,
             "master key",
@@ -287,6 +289,14 @@ fn running(data: &DataDir, unasked: Option<&str>) -> String {
 }
 
 fn loaded(findings: &mut Findings, components: &Value) {
+    let none = |list: &Value| list.as_array().is_none_or(Vec::is_empty);
+    if none(&components["loaded"]) && none(&components["failed"]) {
+        findings.add(
+            Mark::Note,
+            "components",
+            "none: no vendor can be served. Put provider components (`*.wasm`) into the components folder",
+        );
+    }
     for component in components["loaded"].as_array().into_iter().flatten() {
         let name = component["id"].as_str().unwrap_or("?");
         let kind = component["kind"].as_str().unwrap_or("component");

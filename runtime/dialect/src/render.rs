@@ -66,11 +66,11 @@ const fn row(kind: ErrorKind) -> Row {
             messages: (429, "rate_limit_error"),
             permanent: true,
         },
-        ErrorKind::LargerThanLimit => all(
-            (413, INVALID, "request_too_large"),
-            (413, "request_too_large"),
-            true,
-        ),
+        // Of 413 Claude Code says that images and attachments are too many, and Codex tries six times: of 400 both show
+        // what is wrong, once.
+        ErrorKind::LargerThanLimit => {
+            all((400, INVALID, "request_too_large"), (400, INVALID), true)
+        }
         ErrorKind::WalletEmpty => all(
             (429, "insufficient_quota", "insufficient_quota"),
             (402, "billing_error"),

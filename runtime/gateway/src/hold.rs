@@ -285,7 +285,7 @@ fn message(exceeded: &Exceeded) -> String {
             );
         }
         Bound::Wallet => {
-            return "The prepaid credit is used up; ask whoever runs this gateway for more."
+            return "What is left of the prepaid credit is not enough for this request; ask whoever runs this gateway for more."
                 .to_owned();
         }
         Bound::Limit(kind) => kind,

@@ -239,9 +239,14 @@ impl Settlement {
         self.settle(outcome)
     }
 
-    fn settle(&mut self, outcome: Outcome) -> Option<Running> {
+    fn settle(&mut self, mut outcome: Outcome) -> Option<Running> {
         let place = self.open.take()?;
         let mut open = self.worker.underway.leave(place)?;
+        if is_absurd(&outcome.usage) {
+            let told = tokens(&outcome.usage);
+            tracing::error!(request = %open.id, ?told, "no request has so many tokens: the estimate is charged");
+            outcome.usage = open.estimate(open.streamed);
+        }
         let tokens = tokens(&outcome.usage);
         let charge = charge(&open.price, &tokens, open.factor);
         let now_ms = self.worker.now_ms();
@@ -359,6 +364,14 @@ pub(crate) fn exhausted() -> Refusal {
         reason: "budget-exhausted".to_owned(),
         ..Refusal::from(error)
     }
+}
+
+/// No vendor has a window of so many tokens, nor a hundredth of it: with a figure like that, charged, one broken answer would
+/// empty every wallet and spoil the sums of a year.
+const ABSURD: u64 = 100_000_000;
+
+fn is_absurd(usage: &Usage) -> bool {
+    tokens(usage).total() > ABSURD
 }
 
 fn observe(open: &Open, outcome: &Outcome, charged: u64, total: Duration) {

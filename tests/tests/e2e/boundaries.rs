@@ -437,6 +437,12 @@ async fn names_that_mean_nothing_are_refused_where_they_are_set() {
         (json!({ "endpoints": ["mesages"] }), "endpoints"),
         (json!({ "endpoints": ["messages", "*"] }), "endpoints"),
         (json!({ "providers": ["opanai"] }), "providers"),
+        // A model is judged by its own name: another spelling would allow or deny nothing.
+        (json!({ "models": [format!("openai/{GPT}")] }), "models"),
+        (
+            json!({ "denied_models": [format!("openai/{GPT}")] }),
+            "denied_models",
+        ),
         // Requests are counted as the model that serves them.
         (json!({ "model_limits": { "fast": limit } }), "model_limits"),
         (
@@ -453,7 +459,7 @@ async fn names_that_mean_nothing_are_refused_where_they_are_set() {
             (400, &json!(field)),
             "{what}"
         );
-        if field == "model_limits" {
+        if ["model_limits", "denied_models"].contains(&field) {
             continue;
         }
         let key = json!({ "account": ALICE, "scope": boundary });
@@ -508,6 +514,31 @@ async fn a_limit_that_counts_nothing_any_more_is_told_where_limits_are_shown_and
     assert_eq!(notes().await, json!([]));
     let nothing = json!({ "model_map": null, "model_limits": null });
     management.change("root/research", nothing).await;
+
+    // What a pattern matches is counted under the names that a map makes of it.
+    let map =
+        json!({ "model_map": { "gpt-*": CLAUDE }, "model_limits": { "gpt-*": { "rpm": 9 } } });
+    management.change(ALICE, map).await;
+    let why = idle(ALICE).await;
+    assert!(why.as_str().unwrap().contains("by a model map"), "{why}");
+    assert_eq!(notes().await.as_array().unwrap().len(), 1);
+    let nothing = json!({ "model_map": null, "model_limits": null });
+    management.change(ALICE, nothing).await;
+    // A map to a model that there is not, an allowed one, and one of a key.
+    let lists = json!({ "model_map": { "fast": "gtp" }, "models": ["cloude-*", "fast"] });
+    management.change(ALICE, lists).await;
+    let key = json!({ "account": ALICE, "scope": { "models": ["gtp-*", GPT] } });
+    let (_, key) = management.call("POST", "/api/keys", Some(&key)).await;
+    let told = notes().await.to_string();
+    for said in ["cloude-*", "leads nowhere", "its scope has `gtp-*`"] {
+        assert!(told.contains(said), "{said}: {told}");
+    }
+    assert_eq!(notes().await.as_array().unwrap().len(), 3, "{told}");
+    let revoke = format!("/api/keys/{}", key["id"].as_str().unwrap());
+    management.call("DELETE", &revoke, None).await;
+    let nothing = json!({ "model_map": null, "models": null });
+    management.change(ALICE, nothing).await;
+    assert_eq!(notes().await, json!([]));
 
     for models in ["gpt-simulatde", "gtp-*"] {
         management.change(ALICE, limit(models)).await;

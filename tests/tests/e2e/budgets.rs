@@ -101,7 +101,7 @@ async fn a_large_cap_on_a_small_budget_is_lowered_to_half_of_what_is_left_rather
     // Less than the thinking needs would be refused by the vendor: then it is refused here.
     body["thinking"] = json!({ "type": "enabled", "budget_tokens": 30_000 });
     let reply = world.post(endpoint.path, body.to_string()).await;
-    endpoint.assert_error(&reply, 413, "request_too_large");
+    endpoint.assert_error(&reply, 400, "invalid_request_error");
     // What the whole budget would have been enough for is refused until the day ends.
     for _ in 0..4 {
         assert_eq!(world.ask(endpoint, false).await.status(), 200);

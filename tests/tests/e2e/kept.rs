@@ -448,6 +448,14 @@ async fn items_of_a_conversation_are_listed_added_and_taken_away_by_its_own_acco
     let expected = [said[1].clone(), said[2].clone(), added];
     assert_eq!(ids(&left), ids(&expected), "they keep their ids");
 
+    // What comes after that gets an id that nothing else has.
+    let more = json!({ "items": [{ "role": "user", "content": "at last" }] });
+    let added = world.post(&path, more.to_string()).await.json()["data"][0].clone();
+    let all = listed("").await;
+    let with_its_id = all.iter().filter(|item| item["id"] == added["id"]);
+    assert_eq!(with_its_id.count(), 1, "{all:?}");
+    let last = format!("{path}/{}", added["id"].as_str().unwrap());
+    assert_eq!(call(&world, &own, "GET", &last).await.json(), added);
     // The next answer knows what was added, and nothing of what was taken away.
     id_of(&ask(&world, turn("what now?")).await, false);
     let sent = world.simulator.last().text();
@@ -465,14 +473,30 @@ async fn items_of_a_conversation_are_listed_added_and_taken_away_by_its_own_acco
         assert_eq!(refused.status(), 404, "{}", refused.text());
     }
     let too_many = json!({ "items": vec![json!({ "role": "user", "content": "x" }); 101] });
-    for (body, said) in [
+    for (body, named) in [
         (too_many.to_string(), "items"),
         ("[]".to_owned(), "object"),
         ("{}".to_owned(), "items"),
+        (json!({ "items": [5] }).to_string(), "items[0]"),
+        (json!({ "items": [{}] }).to_string(), "items[0]"),
+        (json!({ "items": [said[2]] }).to_string(), "items[0]"),
     ] {
         let refused = world.post(&path, body).await;
         assert_eq!(refused.status(), 400, "{}", refused.text());
-        assert!(refused.text().contains(said), "{}", refused.text());
+        assert!(refused.text().contains(named), "{}", refused.text());
+    }
+    let whole = format!("/v1/conversations/{id}");
+    let refused = world.post(&whole, "{}").await;
+    assert_eq!(
+        (refused.status(), &refused.json()["error"]["param"]),
+        (400, &json!("metadata"))
+    );
+    for items in [json!([5]), json!(["text"]), json!([{}])] {
+        let refused = world
+            .post("/v1/conversations", json!({ "items": items }).to_string())
+            .await;
+        assert_eq!(refused.status(), 400, "{}", refused.text());
+        assert!(refused.text().contains("items[0]"), "{}", refused.text());
     }
 }
 
@@ -517,6 +541,16 @@ async fn a_conversation_does_not_move_to_an_answer_that_broke_off() {
         world.simulator.last().json()["previous_response_id"],
         first.as_str()
     );
+    // The same of whole answers: one that failed, and one without a name that nobody could go on from.
+    let failed = json!({ "id": "resp_failed", "object": "response", "status": "failed", "output": [],
+        "error": { "code": "server_error", "message": "no luck" } });
+    let nameless = json!({ "object": "response", "status": "completed", "output": [] });
+    for answer in [failed, nameless] {
+        world
+            .simulator
+            .script(Answer::json(200, answer.to_string()));
+        ask(&world, turn("badly answered", false)).await;
+    }
     id_of(&ask(&world, turn("once more", false)).await, false);
     assert_eq!(
         world.simulator.last().json()["previous_response_id"],

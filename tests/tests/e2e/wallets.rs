@@ -294,3 +294,34 @@ async fn a_fee_is_a_share_of_each_charge_and_a_killed_process_takes_the_same() {
     let left = credit - i64::try_from(charged).unwrap();
     assert_eq!(wallet(management, "root/research").await, (left, 0));
 }
+
+/// A figure that no vendor can mean, charged, would empty every wallet and spoil the sums of a year.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_vendor_says_of_usage_that_nobody_can_have_is_not_charged() {
+    let world = World::new().await;
+    let management = world.management();
+    management
+        .change("root/research", json!({ "billing": "prepaid" }))
+        .await;
+    grant(management, "root/research", 10_000_000, "first").await;
+    let endpoint = Endpoint::of("chat-completions");
+    let mut left = 10_000_000;
+    for tokens in [9_000_000_000_000_000_000_u64, 100_000_001] {
+        let usage =
+            json!({ "prompt_tokens": tokens, "completion_tokens": 5, "total_tokens": tokens });
+        let message = json!({ "role": "assistant", "content": "hello" });
+        let answer = json!({ "id": "c", "object": "chat.completion", "created": 1, "model": "m", "usage": usage,
+            "choices": [{ "index": 0, "message": message, "finish_reason": "stop" }] });
+        world
+            .simulator
+            .script(Answer::json(200, answer.to_string()));
+        let reply = world.ask(endpoint, false).await;
+        assert_eq!(reply.status(), 200, "{}", reply.text());
+        let id = reply.header("x-request-id").unwrap();
+        let row = management.row_of(id).await;
+        assert_eq!(row.0["estimated"], true, "{}", row.0);
+        assert!((1..10_000).contains(&row.charged()), "{}", row.0);
+        left -= i64::try_from(row.charged()).unwrap();
+        assert_eq!(wallet(management, "root/research").await, (left, 0));
+    }
+}

@@ -167,7 +167,11 @@ pub(super) fn account_lines(account: &Value) -> String {
         let available = format!("{} available", money::show(available.into()));
         line("wallet", available, text(&effective["wallet"], "source"));
     }
-    table(&["", "", "DECIDED BY"], &lines, &[])
+    let mut shown = table(&["", "", "DECIDED BY"], &lines, &[]);
+    for note in account["notes"].as_array().into_iter().flatten() {
+        shown.push_str(&format!("note: {}\n", note.as_str().unwrap_or_default()));
+    }
+    shown
 }
 
 #[cfg(test)]

@@ -36,11 +36,12 @@ pub(super) fn run(api: &Api, command: &Limit) -> anyhow::Result<(Value, Show)> {
             pattern,
             all: false,
         } => {
-            let gone: Map<_, _> = kinds
-                .iter()
-                .filter_map(|kind| kind.to_possible_value())
-                .map(|kind| (kind.get_name().replace('-', "_"), Value::Null))
+            let names = kinds.iter().filter_map(|kind| kind.to_possible_value());
+            let names: Vec<_> = names
+                .map(|kind| kind.get_name().replace('-', "_"))
                 .collect();
+            is_set(&api.get(&of(account))?, pattern.as_deref(), &names)?;
+            let gone: Map<_, _> = names.into_iter().map(|name| (name, Value::Null)).collect();
             let gone = match gone.is_empty() {
                 true => Value::Null,
                 false => Value::Object(gone),
@@ -49,6 +50,22 @@ pub(super) fn run(api: &Api, command: &Limit) -> anyhow::Result<(Value, Show)> {
         }
     };
     Ok((api.send("PATCH", &of(account), Some(&body))?, limits_table))
+}
+
+/// Fails where a limit that is to go is not set: a typing error would look like a limit that is gone.
+fn is_set(shown: &Value, pattern: Option<&str>, names: &[String]) -> anyhow::Result<()> {
+    let path = text(shown, "path");
+    let (set, which) = match pattern {
+        None => (&shown["limits"], String::new()),
+        Some(pattern) => match shown["model_limits"].get(pattern) {
+            Some(set) => (set, format!(" for {pattern}")),
+            None => bail!("{path} sets no limit for {pattern}"),
+        },
+    };
+    match names.iter().find(|name| set.get(name.as_str()).is_none()) {
+        Some(name) => bail!("{path} sets no {name}{which}"),
+        None => Ok(()),
+    }
 }
 
 fn of(account: &str) -> String {

@@ -19,20 +19,21 @@ pub(super) fn show(page: &Value) -> String {
     } else {
         table(
             &[
-                "WHEN", "ACCOUNT", "MODEL", "UPSTREAM", "STATUS", "INPUT", "CACHED", "OUTPUT",
-                "CHARGED", "MS", "WHY",
+                "WHEN", "ACCOUNT", "MODEL", "UPSTREAM", "STATUS", "INPUT", "CACHED", "WRITTEN",
+                "OUTPUT", "CHARGED", "MS", "WHY",
             ],
             &rows,
-            &[5, 6, 7, 8, 9],
+            &[5, 6, 7, 8, 9, 10],
         )
     };
     let totals = &page["totals"];
     let tokens = &totals["usage"];
     out.push_str(&format!(
-        "\n{} requests, {} input tokens ({} cached), {} output tokens, {} {}\n",
+        "\n{} requests, {} input tokens and {} from a cache, {} written to one, {} output tokens, {} {}\n",
         text(totals, "requests"),
         text(tokens, "input"),
         text(tokens, "cache_read"),
+        written(tokens),
         text(tokens, "output"),
         money::show(i128::from(totals["charged"].as_u64().unwrap_or(0))),
         text(page, "currency"),
@@ -45,16 +46,32 @@ fn row(row: &Value) -> Vec<String> {
     vec![
         moment(&row["admitted_ms"]),
         text(row, "account"),
-        text(row, "requested_model"),
+        model(row),
         text(row, "upstream"),
         text(row, "status"),
         text(tokens, "input"),
         text(tokens, "cache_read"),
+        written(tokens),
         text(tokens, "output"),
         money::show(i128::from(row["charged"].as_u64().unwrap_or(0))),
         text(row, "total_ms"),
         why(row),
     ]
+}
+
+/// As it was asked for, and what a model map made of it: usage is counted, and looked for, under that.
+fn model(row: &Value) -> String {
+    let (asked, served) = (text(row, "requested_model"), text(row, "mapped_model"));
+    match served.is_empty() || served == asked {
+        true => asked,
+        false => format!("{asked} -> {served}"),
+    }
+}
+
+/// Tokens written to a cache, for however long.
+fn written(tokens: &Value) -> String {
+    let both = ["cache_write_5m", "cache_write_1h"].map(|name| tokens[name].as_u64().unwrap_or(0));
+    both.iter().sum::<u64>().to_string()
 }
 
 /// The limit that refused it, else how it failed: a stream that broke off has the status of a good one.

@@ -132,6 +132,20 @@ fn limits_are_set_shown_and_taken_away_for_all_models_and_for_some() {
             .contains("model_limits:")
     );
     assert!(place.fails(&["limit", "unset", "root"]).contains("Usage"));
+    for (wrong, said) in [
+        (&["limit", "unset", "root", "rph"][..], "sets no rph"),
+        (
+            &["limit", "unset", "root", "--for", "x*"],
+            "no limit for x*",
+        ),
+        (
+            &["limit", "unset", "root", "rpm", "--for", "m*"],
+            "sets no rpm for m*",
+        ),
+    ] {
+        let told = place.fails(wrong);
+        assert!(told.contains(said), "{told}");
+    }
     place.fine(&["limit", "unset", "root", "rpm"]);
     place.fine(&["limit", "unset", "root", "--for", "m*"]);
     let limits = place.json(&["limit", "show", "root"]);

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Named, allowed, balance, choice, count, flag, list_of, moment, money, nullable, object,
-    reference, tags, text,
+    reference, tags, text, texts,
 };
 
 /// Each kind of limit with what it counts.
@@ -190,7 +190,14 @@ pub(super) fn schemas() -> Vec<Named> {
                     "idle": text("Why it counts no request now; absent: it does.") }),
             ),
         ),
-        ("Account", object(account, optional.clone())),
+        (
+            "Account",
+            object(account, {
+                let mut optional = optional.clone();
+                optional["notes"] = texts();
+                optional
+            }),
+        ),
         ("AccountLine", object(line, optional)),
         (
             "AccountList",

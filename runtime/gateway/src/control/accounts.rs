@@ -191,6 +191,7 @@ impl Management<'_> {
             ControlError::internal("the account hangs on nothing; see `tollgate doctor`")
         })?;
         Ok(AccountView {
+            notes: state.idle_of(&self.control.snapshot(), account, &path),
             account: self.record(account),
             path: self.named(state, account.id),
             effective: self.effective(state, &path),
@@ -257,6 +258,28 @@ impl Management<'_> {
             }
         };
         let present = present.map(Arc::as_ref);
-        known::limited_models(&self.control.snapshot(), patch, present, mapped)
+        let snapshot = self.control.snapshot();
+        for (field, given, present) in [
+            (
+                "models",
+                patch.models.as_ref().and_then(Option::as_deref),
+                present.and_then(|account| account.models.as_deref()),
+            ),
+            (
+                "denied_models",
+                patch.denied_models.as_ref().and_then(Option::as_deref),
+                present.map(|account| account.denied_models.as_slice()),
+            ),
+        ] {
+            let lists = Lists {
+                field,
+                given,
+                present,
+            };
+            known::listed_models(&snapshot, &lists, |name| {
+                mapped(name).is_some() || state.asks_for(name)
+            })?;
+        }
+        known::limited_models(&snapshot, patch, present, mapped)
     }
 }

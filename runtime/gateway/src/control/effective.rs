@@ -8,8 +8,9 @@ use tollgate_governance::{
     ABOVE, Account, AccountId, Billing, BudgetMode, Factor, LimitUse, OnExhaust, Path, Status,
 };
 
+use super::idle::Idle;
 use super::management::{Along, Management};
-use super::{Control, State, idle, now_ms, open};
+use super::{Control, State, now_ms, open};
 
 /// What takes effect on an account. A `source` is the path of the account that decides, or `above` where the reader does not
 /// see that one: rules from there are told, figures are not.
@@ -231,10 +232,14 @@ impl Management<'_> {
 
     fn limits_of(&self, state: &State, along: &Along<'_>, path: &Path, now: u64) -> Vec<LimitOf> {
         let snapshot = self.control.snapshot();
+        let idle = Idle {
+            snapshot: &snapshot,
+            is_asked_for: &|name| state.asks_for(name),
+            is_served_for_another: &|model| state.serves_for_another(model),
+        };
         let idle = |one: &LimitUse| {
             let setter = state.directory.path(one.account)?;
-            let for_another = |model: &str| state.serves_for_another(model);
-            idle::limit(&snapshot, &setter, one.pattern.as_deref()?, for_another)
+            idle.limit(&setter, one.pattern.as_deref()?)
         };
         let uses = self.control.counters.uses(path, now);
         let place = |one: &LimitUse| {

@@ -1,12 +1,12 @@
-//! Names that mean nothing now: a limit for models of which none is served, and a denied model that there is not. Both may
-//! come to mean something, so they are kept; but nobody may believe that they do.
+//! Names that mean nothing now: limits for models of which none is served, lists with models that there are not, maps to
+//! them. They may come to mean something, so they are kept; but nobody may believe that they do.
 //!
 //! What is refused where it is set is in `known`; this is about what became so later, by a model map or an upstream, and
 //! about typing errors, which no check can tell from a model that is yet to come.
 
 use std::collections::HashSet;
 
-use tollgate_governance::{Path, pattern_matches};
+use tollgate_governance::{Account, Path, pattern_matches};
 
 use super::views::ProblemView;
 use super::{Control, State};
@@ -15,25 +15,94 @@ use crate::snapshot::Snapshot;
 /// Notes of one answer; a tree in which more is wrong is told how much more.
 const NOTES: usize = 20;
 
-/// Why a limit for these models counts no request now; none if it counts. `path` ends at the account that set it.
-pub(super) fn limit(
-    snapshot: &Snapshot,
-    path: &Path,
-    pattern: &str,
-    is_served_for_another: impl Fn(&str) -> bool,
-) -> Option<String> {
-    if pattern.contains('*') {
-        return (!serves(snapshot, pattern)).then(|| no_model(pattern));
+/// Tells what means nothing: of what is served, and of what the tree's model maps make of it.
+pub(super) struct Idle<'a> {
+    pub(super) snapshot: &'a Snapshot,
+    /// Whether some account's map has a name as one that is asked for.
+    pub(super) is_asked_for: &'a dyn Fn(&str) -> bool,
+    /// Whether some account's map serves a model for another name.
+    pub(super) is_served_for_another: &'a dyn Fn(&str) -> bool,
+}
+
+impl Idle<'_> {
+    /// Why a limit for these models counts no request now; none if it counts. `path` ends at the account that set it.
+    pub(super) fn limit(&self, path: &Path, pattern: &str) -> Option<String> {
+        // What is asked for under a name that a map has is counted under the name that it is served as.
+        let mapped = |id: &str| {
+            let served = path.mapped(id).filter(|served| *served != id)?;
+            (!(self.is_served_for_another)(id)).then(|| served.to_owned())
+        };
+        if !pattern.contains('*') {
+            if let Some(why) = self.other_spelling(pattern) {
+                return Some(why);
+            }
+            return match self.snapshot.knows(pattern) {
+                false => Some(no_model(pattern)),
+                true => mapped(pattern)
+                    .map(|served| format!("`{pattern}` is served and counted as `{served}`")),
+            };
+        }
+        if self.snapshot.takes_any() {
+            return None;
+        }
+        let models = self.snapshot.models();
+        let mut matching = models.filter(|id| pattern_matches(pattern, id)).peekable();
+        if matching.peek().is_none() {
+            return Some(no_model(pattern));
+        }
+        matching.all(|id| mapped(id).is_some()).then(|| {
+            format!(
+                "what `{pattern}` matches is served and counted as other models, by a model map"
+            )
+        })
     }
-    if let Some(name) = snapshot.limited_as(pattern) {
-        return Some(format!("`{pattern}` is counted as `{name}`"));
+
+    /// Why an entry of a list of models means nothing now. Whatever a client may write counts: what a map knows, too.
+    fn listed(&self, name: &str) -> Option<String> {
+        if name.contains('*') {
+            let names = || self.snapshot.names();
+            let matches =
+                self.snapshot.takes_any() || names().any(|one| pattern_matches(name, one));
+            return (!matches).then(|| no_model(name));
+        }
+        if (self.is_asked_for)(name) {
+            return None;
+        }
+        let unknown = || (!self.snapshot.knows(name)).then(|| no_model(name));
+        self.other_spelling(name).or_else(unknown)
     }
-    if !snapshot.knows(pattern) {
-        return Some(no_model(pattern));
+
+    fn other_spelling(&self, name: &str) -> Option<String> {
+        let own = self.snapshot.limited_as(name)?;
+        Some(format!("`{name}` is counted as `{own}`"))
     }
-    let mapped = path.mapped(pattern).filter(|served| *served != pattern)?;
-    (!is_served_for_another(pattern))
-        .then(|| format!("`{pattern}` is served and counted as `{mapped}`"))
+
+    /// Everything of an account that means nothing now.
+    pub(super) fn of(&self, account: &Account, path: &Path) -> Vec<String> {
+        let mut notes = Vec::new();
+        for pattern in account.model_limits.keys() {
+            if let Some(why) = self.limit(path, pattern) {
+                notes.push(format!("its limit for `{pattern}` limits nothing: {why}"));
+            }
+        }
+        for name in &account.denied_models {
+            if let Some(why) = self.listed(name) {
+                notes.push(format!("that it denies `{name}` denies nothing: {why}"));
+            }
+        }
+        for name in account.models.iter().flatten() {
+            if let Some(why) = self.listed(name) {
+                notes.push(format!("that it allows `{name}` allows nothing: {why}"));
+            }
+        }
+        for (asked, served) in &account.model_map {
+            if !self.snapshot.knows(served) {
+                let why = no_model(served);
+                notes.push(format!("its map of `{asked}` leads nowhere: {why}"));
+            }
+        }
+        notes
+    }
 }
 
 fn no_model(pattern: &str) -> String {
@@ -43,9 +112,11 @@ fn no_model(pattern: &str) -> String {
     }
 }
 
-/// Whether a model of this pattern is served under its own name.
-fn serves(snapshot: &Snapshot, pattern: &str) -> bool {
-    snapshot.takes_any() || snapshot.models().any(|id| pattern_matches(pattern, id))
+fn names_models(account: &Account) -> bool {
+    !account.model_limits.is_empty()
+        || !account.denied_models.is_empty()
+        || account.models.is_some()
+        || !account.model_map.is_empty()
 }
 
 impl State {
@@ -54,47 +125,60 @@ impl State {
         let mut accounts = self.directory.accounts();
         accounts.any(|account| account.model_map.values().any(|served| served == model))
     }
+
+    pub(super) fn asks_for(&self, name: &str) -> bool {
+        let mut accounts = self.directory.accounts();
+        accounts.any(|account| account.model_map.contains_key(name))
+    }
+
+    /// What of one account means nothing. Others are looked at only where that is in doubt.
+    pub(super) fn idle_of(
+        &self,
+        snapshot: &Snapshot,
+        account: &Account,
+        path: &Path,
+    ) -> Vec<String> {
+        let idle = Idle {
+            snapshot,
+            is_asked_for: &|name| self.asks_for(name),
+            is_served_for_another: &|model| self.serves_for_another(model),
+        };
+        idle.of(account, path)
+    }
 }
 
 impl Control {
-    /// Every limit and every denied model of the tree that means nothing now.
+    /// Everything in the tree that means nothing now.
     pub(super) fn idle(&self, state: &State) -> Vec<ProblemView> {
         let snapshot = self.snapshot();
-        // Gathered once: an organisation has as many accounts with limits as it likes.
-        let maps = || {
-            state
-                .directory
-                .accounts()
-                .flat_map(|account| &account.model_map)
-        };
+        // Gathered once: an organisation has as many accounts with lists as it likes.
+        let accounts = || state.directory.accounts();
+        let maps = || accounts().flat_map(|account| &account.model_map);
         let asked_for: HashSet<&str> = maps().map(|(asked, _)| asked.as_str()).collect();
         let served: HashSet<&str> = maps().map(|(_, served)| served.as_str()).collect();
-        // Whatever name a client may write: an alias, too, and what a map makes another of.
-        let means = |name: &String| match name.contains('*') {
-            true => snapshot.takes_any() || snapshot.names().any(|one| pattern_matches(name, one)),
-            false => snapshot.knows(name) || asked_for.contains(name.as_str()),
+        let idle = Idle {
+            snapshot: &snapshot,
+            is_asked_for: &|name| asked_for.contains(name),
+            is_served_for_another: &|model| served.contains(model),
         };
         let mut notes = Vec::new();
-        for account in state.directory.accounts() {
-            if account.model_limits.is_empty() && account.denied_models.is_empty() {
-                continue;
+        for account in accounts().filter(|account| names_models(account)) {
+            if let Some(path) = state.directory.path(account.id) {
+                notes.extend(idle.of(account, &path).into_iter().map(|why| ProblemView {
+                    what: format!("account {}", path.names()),
+                    why,
+                }));
             }
-            let Some(path) = state.directory.path(account.id) else {
-                continue;
-            };
-            let limits = account.model_limits.keys();
-            let limits = limits.filter_map(|pattern| {
-                let why = limit(&snapshot, &path, pattern, |name| served.contains(name))?;
-                Some(format!("its limit for `{pattern}` limits nothing: {why}"))
-            });
-            let denied = account.denied_models.iter().filter(|name| !means(name));
-            let denied =
-                denied.map(|name| format!("it denies what is not there: {}", no_model(name)));
-            notes.extend(limits.chain(denied).map(|why| ProblemView {
-                what: format!("account {}", path.names()),
-                why,
+        }
+        for key in state.directory.working_keys() {
+            let listed = key.scope.models.iter().flatten();
+            let idle = listed.filter_map(|name| Some((name, idle.listed(name)?)));
+            notes.extend(idle.map(|(name, why)| ProblemView {
+                what: format!("key {}", key.prefix),
+                why: format!("that its scope has `{name}` allows nothing: {why}"),
             }));
         }
+        notes.sort_by(|one, other| one.what.cmp(&other.what));
         let more = notes.len().saturating_sub(NOTES);
         if more > 0 {
             notes.truncate(NOTES);

@@ -30,6 +30,15 @@ impl Management<'_> {
                 present: None,
             },
         )?;
+        known::listed_models(
+            &self.control.snapshot(),
+            &Lists {
+                field: "scope.models",
+                given: new.scope.models.as_deref(),
+                present: None,
+            },
+            |name| state.asks_for(name),
+        )?;
         let account = self.seen(&state, &new.account);
         let account = account.map_err(|error| blamed("account", error))?;
         let new = KeyDraft {

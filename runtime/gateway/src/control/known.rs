@@ -36,6 +36,21 @@ pub(super) fn endpoints(lists: &Lists<'_>) -> Result<(), ControlError> {
     })
 }
 
+/// Refuses another spelling of a model in a list: a model is judged by its own name, so such an entry would allow or deny
+/// nothing. Where a model map knows the spelling, it is a name of its own.
+pub(super) fn listed_models(
+    snapshot: &Snapshot,
+    lists: &Lists<'_>,
+    is_mapped: impl Fn(&str) -> bool,
+) -> Result<(), ControlError> {
+    let is_own = |name: &str| snapshot.limited_as(name).is_none() || is_mapped(name);
+    lists.unknown(is_own).map_or(Ok(()), |name| {
+        let own = snapshot.limited_as(name).unwrap_or_default();
+        let message = format!("`{name}` is judged as `{own}`: write that");
+        Err(ControlError::invalid(lists.field, message))
+    })
+}
+
 /// Refuses limits under another spelling of a model, or under a name that the account's model maps make another of: requests are counted under its own name, so they would not limit
 /// anything, and nobody would notice. A name that nothing is served under may still come to be one; so may what a pattern
 /// is about.

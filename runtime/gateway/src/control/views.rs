@@ -18,6 +18,9 @@ pub struct AccountView {
     pub path: String,
     /// What the whole path says together.
     pub effective: Effective,
+    /// What of the account itself means nothing now.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// An account in a list.

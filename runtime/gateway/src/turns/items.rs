@@ -9,7 +9,6 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use tollgate_dialect::{ApiError, Document, ErrorKind};
 use tollgate_governance::AccountId;
-use uuid::Uuid;
 
 use super::resume::locked;
 use super::serve::{MOST_ITEMS, list, not_found, with_id};
@@ -52,6 +51,7 @@ pub(crate) enum Part {
 
 #[derive(Deserialize)]
 struct Changed {
+    #[serde(deserialize_with = "Option::deserialize")]
     metadata: Option<Map<String, Value>>,
 }
 
@@ -88,11 +88,11 @@ impl Desk<'_> {
                 json!({ "id": id, "object": "conversation.deleted", "deleted": true }).to_string()
             }
             (Part::Whole, &Method::POST) => {
-                let changed: Changed = read(body)?;
+                let changed: Changed = read(body, "metadata")?;
                 let metadata = Value::from(changed.metadata.unwrap_or_default()).to_string();
                 let answer = conversation(id, stand.created, &metadata);
                 (self.may_keep)(metadata.len())?;
-                self.write(id, Stand { metadata, ..stand });
+                self.write(id, Stand { metadata, ..stand })?;
                 answer
             }
             (Part::Whole, _) => conversation(id, stand.created, &stand.metadata),
@@ -132,10 +132,7 @@ impl Desk<'_> {
 
     /// All items, oldest first, each with an id.
     fn items(&self, id: &str, stand: &Stand) -> Result<Vec<Value>, ApiError> {
-        let said = self.said(id, stand)?.into_iter().enumerate();
-        Ok(said
-            .map(|(number, item)| with_id(item, id, number))
-            .collect())
+        Ok(numbered(id, self.said(id, stand)?))
     }
 
     /// All items as they were written.
@@ -171,19 +168,16 @@ impl Desk<'_> {
     }
 
     fn add(&self, id: &str, stand: Stand, body: &[u8]) -> Result<String, ApiError> {
-        let added: Added<'_> = read(body)?;
+        let added: Added<'_> = read(body, "items")?;
         if added.items.len() > MOST_ITEMS {
             let message = format!("at most {MOST_ITEMS} items can be added at once");
             return Err(ApiError::new(ErrorKind::InvalidRequest, message).with_param("items"));
         }
         let mut said = self.said(id, &stand)?;
         let before = said.len();
-        for item in added.items {
-            said.push(serde_json::from_str(item.get()).map_err(|error| unreadable(&error))?);
-        }
-        let told = said[before..].iter().cloned().enumerate();
-        let told = told.map(|(number, item)| with_id(item, id, before + number));
-        let told = list(told.collect(), AS_WRITTEN)?.to_string();
+        said.extend(checked(&added.items, &said)?);
+        let told = numbered(id, said.clone()).split_off(before);
+        let told = list(told, AS_WRITTEN)?.to_string();
         self.move_to(id, stand, said)?;
         Ok(told)
     }
@@ -220,26 +214,24 @@ impl Desk<'_> {
             ));
         }
         (self.may_keep)(turn.size())?;
-        self.forget_items(id, &stand);
-        let head = format!("{id}_{}", Uuid::now_v7().simple());
-        self.turns.keep(&head, turn);
+        // Under the same name each time: what was there is written over, and nothing of it is left behind.
+        let head = items_of(id);
+        if !self.turns.keep(&head, turn) {
+            return Err(busy());
+        }
         let head = Some(head);
-        self.write(id, Stand { head, ..stand });
-        Ok(())
+        self.write(id, Stand { head, ..stand })
     }
 
     /// A turn of items alone is nobody else's: no client knows its name.
     fn forget_items(&self, id: &str, stand: &Stand) {
-        let own = |head: &str| {
-            head.strip_prefix(id)
-                .is_some_and(|rest| rest.starts_with('_'))
-        };
-        if let Some(head) = stand.head.as_deref().filter(|head| own(head)) {
-            self.turns.forget(head);
+        let own = items_of(id);
+        if stand.head.as_ref() == Some(&own) {
+            self.turns.forget(&own);
         }
     }
 
-    fn write(&self, id: &str, stand: Stand) {
+    fn write(&self, id: &str, stand: Stand) -> Result<(), ApiError> {
         let kept = Kept::Conversation {
             created: stand.created,
             metadata: stand.metadata,
@@ -251,8 +243,60 @@ impl Desk<'_> {
             tokens: stand.tokens,
             kept,
         };
-        self.turns.keep(id, record);
+        match self.turns.keep(id, record) {
+            true => Ok(()),
+            false => Err(busy()),
+        }
     }
+}
+
+/// Under which name the items of a conversation are kept that stand behind no answer.
+pub(super) fn items_of(conversation: &str) -> String {
+    format!("{conversation}_items")
+}
+
+pub(super) fn busy() -> ApiError {
+    let message = "turns come faster than they can be written; try again in 1 s";
+    ApiError::new(ErrorKind::Overloaded, message).with_retry_after_ms(1_000)
+}
+
+/// Items as they are listed. Who has no id is known by his place, counted behind all that have one of that kind: those were
+/// written down when others were taken away, and are to stay what they are.
+fn numbered(conversation: &str, items: Vec<Value>) -> Vec<Value> {
+    let number = |item: &Value| {
+        let number = item["id"].as_str()?.strip_prefix("item_")?;
+        let (number, whose) = number.split_once('_')?;
+        (whose == conversation).then(|| number.parse::<usize>().ok())?
+    };
+    let behind = items.iter().filter_map(number).max();
+    let first = behind.map_or(0, |last| last.saturating_add(1));
+    let items = items.into_iter().enumerate();
+    items
+        .map(|(place, item)| with_id(item, conversation, first.saturating_add(place)))
+        .collect()
+}
+
+/// Items that a client adds to those that are there: a conversation that has something else in it no vendor would go on with.
+pub(super) fn checked(added: &[&RawValue], there: &[Value]) -> Result<Vec<Value>, ApiError> {
+    let wrong = |place: usize, what: &str| {
+        let message = format!("`items[{place}]` {what}");
+        ApiError::new(ErrorKind::InvalidRequest, message).with_param(format!("items[{place}]"))
+    };
+    let mut items: Vec<Value> = Vec::with_capacity(added.len());
+    for (place, item) in added.iter().enumerate() {
+        let item: Value = serde_json::from_str(item.get())
+            .map_err(|error| wrong(place, &format!("cannot be read: {error}")))?;
+        if !item["type"].is_string() && !item["role"].is_string() {
+            return Err(wrong(place, "is no item: it has neither a type nor a role"));
+        }
+        let id = item["id"].as_str();
+        let mut others = there.iter().chain(&items);
+        if id.is_some() && others.any(|other| other["id"].as_str() == id) {
+            return Err(wrong(place, "has the id of another item"));
+        }
+        items.push(item);
+    }
+    Ok(items)
 }
 
 /// A conversation as it is shown.
@@ -262,15 +306,12 @@ pub(super) fn conversation(id: &str, created: u64, metadata: &str) -> String {
         .to_string()
 }
 
-fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, ApiError> {
+/// A body of which one member matters.
+fn read<'a, T: Deserialize<'a>>(body: &'a [u8], member: &str) -> Result<T, ApiError> {
     // By itself serde takes a struct from an array, too.
     Document::parse(bytes::Bytes::copy_from_slice(body))?;
-    serde_json::from_slice(body).map_err(|error| unreadable(&error))
-}
-
-fn unreadable(error: &serde_json::Error) -> ApiError {
-    ApiError::new(
-        ErrorKind::InvalidRequest,
-        format!("the body is not what is asked for here: {error}"),
-    )
+    serde_json::from_slice(body).map_err(|error| {
+        let message = format!("`{member}` is missing or not what the vendors' API says: {error}");
+        ApiError::new(ErrorKind::InvalidRequest, message).with_param(member)
+    })
 }

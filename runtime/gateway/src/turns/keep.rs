@@ -37,10 +37,14 @@ enum Place {
 /// Where a conversation stands after an answer that is not kept: no vendor names one so.
 const UNKEPT: &str = "unkept";
 
+/// Of other answers a vendor may keep nothing: no conversation moves to one.
+const ENDED_WELL: [&str; 2] = ["completed", "incomplete"];
+
 /// What is read of a response object.
 #[derive(Deserialize)]
 struct Head {
     id: Option<String>,
+    status: Option<String>,
     usage: Option<Counted>,
 }
 
@@ -106,7 +110,14 @@ impl Keeper {
             return;
         };
         let tokens = head.usage.and_then(|usage| usage.total_tokens);
-        let id = head.id.unwrap_or_default();
+        // Without a name nobody can go on from it, and the conversation stays where it was.
+        let Some(id) = head.id.filter(|id| !id.is_empty()) else {
+            return;
+        };
+        let ended_well = |status: &str| ENDED_WELL.contains(&status);
+        if head.status.is_some_and(|status| !ended_well(&status)) {
+            self.conversation = None;
+        }
         let response = || String::from_utf8_lossy(body).into_owned();
         self.keep(&id, tokens.unwrap_or(0), response);
     }

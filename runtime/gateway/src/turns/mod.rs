@@ -141,12 +141,10 @@ impl Turns {
         self.underway.enter(conversation)
     }
 
-    /// Keeps a turn under its id. It can be found from now on.
-    pub(crate) fn keep(&self, id: &str, record: Record) {
-        if id.is_empty() || id.len() > LONGEST_ID {
-            return;
-        }
-        self.change(id, Some(Arc::new(record)));
+    /// Keeps a turn under its id. It can be found from now on. False: there is no room for it.
+    pub(crate) fn keep(&self, id: &str, record: Record) -> bool {
+        let is_name = !id.is_empty() && id.len() <= LONGEST_ID;
+        is_name && self.change(id, Some(Arc::new(record)))
     }
 
     /// Forgets a turn.
@@ -154,26 +152,27 @@ impl Turns {
         self.change(id, None);
     }
 
-    fn change(&self, id: &str, record: Option<Arc<Record>>) {
+    fn change(&self, id: &str, record: Option<Arc<Record>>) -> bool {
         let mut state = self.shared.state.lock();
         let size = record.as_deref().map_or(0, Record::size);
-        // Whose an answer is that a vendor keeps must not be forgotten, and takes no room.
-        let owner = matches!(
+        // Whose an answer is that a vendor keeps, and where a conversation stands, must not be forgotten, and takes no room.
+        let small = matches!(
             record.as_deref(),
             Some(Record {
-                kept: Kept::There { .. },
+                kept: Kept::There { .. } | Kept::Conversation { .. },
                 ..
             })
         );
-        if !owner && state.bytes.saturating_add(size) > MOST_WAITING {
+        if !small && state.bytes.saturating_add(size) > MOST_WAITING {
             tracing::warn!("turns come faster than they can be written; one is not kept");
-            return;
+            return false;
         }
         let before = state.changes.insert(id.into(), record);
         let freed = before.flatten().as_deref().map_or(0, Record::size);
         state.bytes = state.bytes.saturating_sub(freed).saturating_add(size);
         drop(state);
         self.shared.wake.notify_one();
+        true
     }
 
     /// Removes what has expired. Says how many that were.

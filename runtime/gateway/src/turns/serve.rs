@@ -9,7 +9,7 @@ use tollgate_dialect::{ApiError, Document, ErrorKind};
 use tollgate_governance::AccountId;
 use uuid::Uuid;
 
-use super::items::{Part, conversation};
+use super::items::{Part, busy, checked, conversation, items_of};
 use super::{Kept, Record, Turns};
 
 /// A request about something kept.
@@ -124,10 +124,12 @@ pub(crate) fn begin(
     let head = match new.items.filter(|items| !items.is_empty()) {
         None => None,
         Some(items) => {
-            let head = format!("conv_{simple}_items");
-            let input = serde_json::to_string(&items).unwrap_or_default();
+            let head = items_of(&name);
+            let input = Value::from(checked(&items, &[])?).to_string();
             let response = r#"{"output":[]}"#.to_owned();
-            turns.keep(&head, record(Kept::Here { input, response }));
+            if !turns.keep(&head, record(Kept::Here { input, response })) {
+                return Err(busy());
+            }
             Some(head)
         }
     };

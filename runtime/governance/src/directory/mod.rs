@@ -187,6 +187,12 @@ impl Directory {
         keys
     }
 
+    /// Keys that are not revoked, in no order.
+    pub fn working_keys(&self) -> impl Iterator<Item = &Arc<Key>> {
+        let keys = self.keys.values().map(|known| &known.key);
+        keys.filter(|key| key.revoked_ms.is_none())
+    }
+
     /// The key of this id.
     #[must_use]
     pub fn key(&self, id: KeyId) -> Option<&Arc<Key>> {
