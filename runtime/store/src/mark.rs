@@ -102,9 +102,16 @@ pub(crate) enum Note {
     Damaged,
 }
 
-const LENGTH: usize = 64;
-/// Of a note of a version that did not know where the log ends.
+/// A note has two parts. The first is all that the first versions wrote and read: the number of commits, its complement
+/// and the boot. The second repeats that, adds the rest and has a checksum of itself: where such a version went on with
+/// the store and wrote the first part, the second is of before.
+const LENGTH: usize = SHORT + SECOND;
 const SHORT: usize = 32;
+const SECOND: usize = 52;
+/// What is summed up of the second part.
+const SUMMED: usize = SECOND - 4;
+/// Of a note of a version that had one checksum for both parts, which stayed where an older version wrote the first.
+const JOINED: usize = 64;
 
 impl Progress {
     /// Its file's name.
@@ -137,15 +144,17 @@ impl Progress {
     /// Notes how far the store has got, and how far the disk has it. One small write.
     pub(crate) fn note(&self, reached: Reached, on_disk: Reached) -> std::io::Result<()> {
         let mut bytes = [0u8; LENGTH];
-        bytes[..8].copy_from_slice(&reached.commits.to_le_bytes());
-        // Its complement, which is all the check that older versions made.
-        bytes[8..16].copy_from_slice(&(!reached.commits).to_le_bytes());
-        bytes[16..32].copy_from_slice(&self.boot);
-        bytes[32..40].copy_from_slice(&reached.log.to_le_bytes());
-        bytes[40..48].copy_from_slice(&on_disk.commits.to_le_bytes());
-        bytes[48..56].copy_from_slice(&on_disk.log.to_le_bytes());
-        let sum = crc32(0, &bytes[..56]);
-        bytes[56..60].copy_from_slice(&sum.to_le_bytes());
+        let (first, second) = bytes.split_at_mut(SHORT);
+        first[..8].copy_from_slice(&reached.commits.to_le_bytes());
+        first[8..16].copy_from_slice(&(!reached.commits).to_le_bytes());
+        first[16..].copy_from_slice(&self.boot);
+        second[..8].copy_from_slice(&reached.commits.to_le_bytes());
+        second[8..24].copy_from_slice(&self.boot);
+        second[24..32].copy_from_slice(&reached.log.to_le_bytes());
+        second[32..40].copy_from_slice(&on_disk.commits.to_le_bytes());
+        second[40..SUMMED].copy_from_slice(&on_disk.log.to_le_bytes());
+        let sum = crc32(0, &second[..SUMMED]);
+        second[SUMMED..].copy_from_slice(&sum.to_le_bytes());
         self.file.write_all_at(&bytes, 0)
     }
 
@@ -162,30 +171,46 @@ impl Progress {
 }
 
 fn parse(bytes: &[u8], boot: &[u8; 16]) -> Option<Noted> {
-    let number = |at: usize| {
-        let bytes = bytes.get(at..)?.first_chunk()?;
-        Some(u64::from_le_bytes(*bytes))
-    };
-    let commits = number(0)?;
-    if commits != !number(8)? {
+    let (first, second) = bytes.split_first_chunk::<SHORT>()?;
+    let commits = number(first, 0)?;
+    if commits != !number(first, 8)? {
         return None;
     }
-    let mut noted = Noted {
+    let is_this = |noted: &[u8]| noted == boot && *boot != [0; 16];
+    let short = Noted {
         reached: Reached { commits, log: 0 },
         on_disk: Reached::default(),
-        this_boot: bytes.get(16..SHORT)? == boot && *boot != [0; 16],
+        this_boot: is_this(&first[16..]),
     };
-    if bytes.len() == SHORT {
-        return Some(noted);
+    match bytes.len() {
+        SHORT => return Some(short),
+        JOINED if sum_at(bytes, 56)? == crc32(0, &bytes[..56]) => return Some(short),
+        LENGTH if sum_at(second, SUMMED)? == crc32(0, &second[..SUMMED]) => {}
+        _ => return None,
     }
-    let sum = u32::from_le_bytes(*bytes.get(56..)?.first_chunk()?);
-    if sum != crc32(0, &bytes[..56]) || bytes.get(60..)? != [0; 4] {
-        return None;
+    // Commits of a version that knew of the first part alone.
+    if number(second, 0)? != commits {
+        return Some(short);
     }
-    noted.reached.log = number(32)?;
-    noted.on_disk.commits = number(40)?;
-    noted.on_disk.log = number(48)?;
-    Some(noted)
+    Some(Noted {
+        reached: Reached {
+            commits,
+            log: number(second, 24)?,
+        },
+        on_disk: Reached {
+            commits: number(second, 32)?,
+            log: number(second, 40)?,
+        },
+        this_boot: is_this(&second[8..24]),
+    })
+}
+
+fn number(bytes: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
+}
+
+fn sum_at(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
 /// Identity of this run of the machine; zeros where the system does not tell.
@@ -226,7 +251,12 @@ mod tests {
             let mut bad = good.clone();
             bad[bit / 8] ^= 1 << (bit % 8);
             fs::write(path.join(PROGRESS), bad).unwrap();
-            assert_eq!(read(), Note::Damaged, "{bit}");
+            // The second part has the boot, too.
+            let read_all_the_same = (16..SHORT).contains(&(bit / 8));
+            match read_all_the_same {
+                true => assert_eq!(read(), Note::Is(noted), "{bit}"),
+                false => assert_eq!(read(), Note::Damaged, "{bit}"),
+            }
         }
         for length in 1..good.len() {
             // As an older version left it: it tells of commits, and of a power failure all is allowed.
@@ -234,6 +264,63 @@ mod tests {
             fs::write(path.join(PROGRESS), &good[..length]).unwrap();
             assert_eq!(matches!(read(), Note::Is(_)), short, "{length}");
         }
+    }
+
+    /// What the first versions wrote.
+    fn first_part(commits: u64, boot: [u8; 16]) -> Vec<u8> {
+        let (number, complement) = (commits.to_le_bytes(), (!commits).to_le_bytes());
+        [&number[..], &complement, &boot].concat()
+    }
+
+    #[test]
+    fn a_note_of_an_older_version_over_a_newer_one_tells_of_its_commits() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        let reached = |commits, log| Reached { commits, log };
+        let progress = Progress::open(path).unwrap();
+        progress
+            .note(reached(42, 9_000), reached(42, 9_000))
+            .unwrap();
+        let overwrite = |commits, boot| {
+            let part = first_part(commits, boot);
+            progress.file.write_all_at(&part, 0).unwrap();
+            match Progress::read(path).unwrap() {
+                Note::Is(noted) => noted,
+                other => panic!("{other:?}"),
+            }
+        };
+        // It made none.
+        let noted = overwrite(42, boot_id());
+        assert_eq!(noted.promised(), reached(42, 9_000));
+        let noted = overwrite(43, boot_id());
+        assert_eq!(noted.promised(), reached(43, 0));
+        // The machine was started anew after that.
+        let noted = overwrite(44, [7; 16]);
+        assert_eq!(noted.reached, reached(44, 0));
+        assert_eq!(noted.promised(), Reached::default());
+        // The next version that knows of both parts.
+        progress
+            .note(reached(45, 9_900), reached(42, 9_000))
+            .unwrap();
+        let noted = overwrite(45, boot_id());
+        assert_eq!(noted.promised(), reached(45, 9_900));
+    }
+
+    #[test]
+    fn a_note_with_one_checksum_for_all_is_read_where_it_is_right() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut bytes = first_part(42, boot_id());
+        bytes.resize(56, 9);
+        bytes.extend(crc32(0, &bytes).to_le_bytes());
+        bytes.resize(JOINED, 0);
+        fs::write(folder.path().join(PROGRESS), &bytes).unwrap();
+        let Note::Is(noted) = Progress::read(folder.path()).unwrap() else {
+            panic!("it is whole")
+        };
+        assert_eq!(noted.promised().commits, 42);
+        bytes[40] ^= 1;
+        fs::write(folder.path().join(PROGRESS), &bytes).unwrap();
+        assert_eq!(Progress::read(folder.path()).unwrap(), Note::Damaged);
     }
 
     #[test]

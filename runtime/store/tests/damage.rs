@@ -270,6 +270,46 @@ fn a_refused_start_changes_no_byte_of_the_folder() {
 }
 
 #[test]
+fn a_flipped_bit_of_how_the_engine_lays_out_its_files_is_refused_by_the_name_of_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    fill(folder.path());
+    let conf = folder.path().join("conf");
+    let good = fs::read(&conf).unwrap();
+    for bit in 0..good.len() * 8 {
+        let mut bad = good.clone();
+        bad[bit / 8] ^= 1 << (bit % 8);
+        fs::write(&conf, &bad).unwrap();
+        let refused = DiskStore::open(folder.path(), Durability::Process).map(drop);
+        let said = refused.unwrap_err().to_string();
+        assert!(
+            said.contains("`conf` cannot be read. Nothing was changed"),
+            "{bit}: {said}"
+        );
+        assert!(said.contains("Restore a backup"), "{bit}: {said}");
+        assert_eq!(fs::read(&conf).unwrap(), bad);
+    }
+    fs::write(&conf, good).unwrap();
+    assert!(intact(folder.path()).unwrap());
+}
+
+#[test]
+fn a_store_that_an_older_version_went_on_with_opens() {
+    let folder = tempfile::tempdir().unwrap();
+    fill(folder.path());
+    let note = folder.path().join("tollgate-progress");
+    let newer = fs::read(&note).unwrap();
+    let store = DiskStore::open(folder.path(), Durability::Process).unwrap();
+    store.put(Table::Accounts, &[0], &[0; 300]).unwrap();
+    drop(store);
+    // It wrote the first part of the note, as all versions do, and left the second.
+    let mut bytes = fs::read(&note).unwrap();
+    assert_ne!(bytes[32..], newer[32..]);
+    bytes[32..].copy_from_slice(&newer[32..]);
+    fs::write(&note, bytes).unwrap();
+    assert!(intact(folder.path()).unwrap());
+}
+
+#[test]
 fn a_start_that_was_killed_while_it_noted_the_pages_is_followed_by_one_that_opens() {
     let folder = tempfile::tempdir().unwrap();
     fill(folder.path());
@@ -364,11 +404,11 @@ fn a_cut_emptied_or_missing_data_file_is_refused_with_a_remedy() {
 fn after_a_reboot(path: &Path) {
     let note = path.join("tollgate-progress");
     let mut bytes = fs::read(&note).unwrap();
-    for byte in &mut bytes[16..32] {
+    for byte in &mut bytes[40..56] {
         *byte ^= 0xff;
     }
-    let sum = crc32fast::hash(&bytes[..56]);
-    bytes[56..60].copy_from_slice(&sum.to_le_bytes());
+    let sum = crc32fast::hash(&bytes[32..80]);
+    bytes[80..].copy_from_slice(&sum.to_le_bytes());
     fs::write(note, bytes).unwrap();
 }
 

@@ -37,6 +37,7 @@ fn found<T>(what: impl Into<String>) -> Result<T, Harm> {
 
 /// Reads the files of the engine in `path`. The log must be whole up to `known`.
 pub(super) fn inspect(path: &Path, db: &File, known: u64) -> Result<(), Harm> {
+    read_conf(path)?;
     let snapshot = match snapshot_file(path)? {
         None => Snapshot::default(),
         Some(file) => match log::snapshot(&fs::read(&file)?) {
@@ -54,7 +55,13 @@ pub(super) fn inspect(path: &Path, db: &File, known: u64) -> Result<(), Harm> {
     };
     log.find_segments()?;
     let (began, mut pages) = (snapshot.end, snapshot.pages);
-    let end = log.follow(began, &mut pages)?;
+    // Where the last segment was full the engine goes on with the next one, and writes nothing of it before the first
+    // commit.
+    let unwritten = match snapshot.is_begun {
+        true => 0,
+        false => began.next_multiple_of(SLOT as u64),
+    };
+    let end = log.follow(began, &mut pages)?.unwrap_or(unwritten);
     if end < known.max(began) {
         let missing = known.max(began) - end;
         return found(format!("the last {missing} bytes of its log are missing"));
@@ -149,21 +156,25 @@ impl Log<'_> {
         }
     }
 
-    /// Reads what the engine reads when it is opened, and does to the pages what it does. Returns where the log ends.
-    fn follow(&mut self, began: u64, pages: &mut Pages) -> Result<u64, Harm> {
-        let mut end = 0;
+    /// Reads what the engine reads when it is opened, and does to the pages what it does. Returns where the log ends, if
+    /// there is a segment of it.
+    fn follow(&mut self, began: u64, pages: &mut Pages) -> Result<Option<u64>, Harm> {
+        let mut end = None;
         let segments: Vec<_> = self.segments.range(self.from..).collect();
         let segments: Vec<_> = segments.into_iter().map(|(a, b)| (*a, *b)).collect();
         for (start, offset) in segments {
             self.read_slot(offset)?;
             let number = start / SLOT as u64;
             let mut at = HEAD;
-            end = loop {
+            end = Some(loop {
                 if !log::fits(at) {
                     break start + SLOT as u64;
                 }
                 let Some(message) = log::message(&self.slot, at, &(number..number + 1)) else {
                     let torn = start + at as u64;
+                    if self.is_taken_back(start, at) {
+                        break start + SLOT as u64;
+                    }
                     if torn < self.known && !self.is_used_again(at) {
                         let place = offset + at as u64;
                         return found(format!(
@@ -199,7 +210,7 @@ impl Log<'_> {
                     break start + SLOT as u64;
                 }
                 at += message.length;
-            };
+            });
         }
         Ok(end)
     }
@@ -209,6 +220,15 @@ impl Log<'_> {
     fn is_used_again(&self, at: usize) -> bool {
         self.any_message(at, self.known.div_ceil(SLOT as u64))
             .is_some()
+    }
+
+    /// Whether a start zeroed the rest of the last segment from `at` on, which had been closed with nothing behind it: the
+    /// engine goes on there. Killed before it noted the new end, it leaves the old one known.
+    fn is_taken_back(&self, start: u64, at: usize) -> bool {
+        self.known == start + SLOT as u64
+            && self.segments.range(self.known..).next().is_none()
+            && self.slot.len() == SLOT
+            && self.slot[at..].iter().all(|byte| *byte == 0)
     }
 
     /// The segment of the first message behind `at` that is of segment `from` or a later one.
@@ -258,6 +278,20 @@ impl Log<'_> {
         }
         self.slot.truncate(read);
         Ok(())
+    }
+}
+
+/// How the engine lays out its files, then a checksum that it does not insist on.
+fn read_conf(path: &Path) -> Result<(), Harm> {
+    let bytes = match fs::read(path.join("conf")) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        read => read?,
+    };
+    match bytes.split_last_chunk::<4>() {
+        // The engine takes so little for nothing, and writes it anew.
+        _ if bytes.len() <= 8 => Ok(()),
+        Some((rest, sum)) if u32::from_le_bytes(*sum) == crc32(0, rest) => Ok(()),
+        _ => found("`conf` cannot be read"),
     }
 }
 

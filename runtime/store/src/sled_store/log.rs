@@ -109,6 +109,8 @@ pub(super) type Pages = HashMap<u64, Vec<Place>>;
 pub(super) struct Snapshot {
     /// How far it had read the log.
     pub(super) end: u64,
+    /// Whether the segment that goes on there was begun.
+    pub(super) is_begun: bool,
     pub(super) pages: Pages,
 }
 
@@ -122,8 +124,8 @@ pub(super) fn snapshot(file: &[u8]) -> Option<Snapshot> {
     }
     let rest = &mut rest;
     let end = signed(rest)?.saturating_sub(1);
-    // The slot that is written to.
-    number(rest)?;
+    // The slot that is written to, plus one.
+    let is_begun = number(rest)? > 0;
     let mut pages = Pages::new();
     let mut page = 0;
     while let Some((&messages, after)) = rest.split_first() {
@@ -143,7 +145,11 @@ pub(super) fn snapshot(file: &[u8]) -> Option<Snapshot> {
         }
         page += 1;
     }
-    Some(Snapshot { end, pages })
+    Some(Snapshot {
+        end,
+        is_begun,
+        pages,
+    })
 }
 
 fn pointer(bytes: &mut &[u8]) -> Option<(u64, Option<u64>)> {
