@@ -278,6 +278,7 @@ fn message(exceeded: &Exceeded) -> String {
             let what = match exceeded.bound {
                 Bound::Wallet => "of the prepaid credit",
                 Bound::Limit(LimitKind::DailyLimit) => "of the daily budget",
+                Bound::Limit(LimitKind::Tpd) => "of the tokens of a day",
                 _ => "of the monthly budget",
             };
             return format!(

@@ -101,24 +101,55 @@ impl SlidingLog {
         });
     }
 
-    /// Replaces what an admission counted by what it really was. One that has left the window changes nothing.
-    ///
-    /// No time is asked for: a request that is lost knows none but that of its admission, and taken for a clock that was
-    /// set back it would let all that came after it leave too early.
-    pub(crate) fn correct(&mut self, admitted_ms: u64, counted: u64, real: u64) {
-        if admitted_ms.saturating_add(self.length_ms) <= self.seen_ms {
+    /// Records what was counted at a time of the past, in whatever order.
+    pub(crate) fn insert(&mut self, at_ms: u64, amount: u64, now_ms: u64) {
+        let now_ms = self.advance(now_ms);
+        if at_ms.saturating_add(self.length_ms) <= now_ms {
             return;
         }
-        let place = self.place_of(admitted_ms);
+        let after = self
+            .entries
+            .partition_point(|entry| entry.first_ms <= at_ms);
+        let grain = self.length_ms / GRAINS;
+        self.total = self.total.saturating_add(amount);
+        if let Some(entry) = after.checked_sub(1).and_then(|at| self.entries.get_mut(at))
+            && at_ms - entry.first_ms < grain
+        {
+            entry.spread = entry.spread.max((at_ms - entry.first_ms) as u32);
+            entry.amount = entry.amount.saturating_add(amount);
+            return;
+        }
+        if let Some(entry) = self.entries.get_mut(after)
+            && entry.last_ms() - at_ms < grain
+        {
+            entry.spread = (entry.last_ms() - at_ms) as u32;
+            entry.first_ms = at_ms;
+            entry.amount = entry.amount.saturating_add(amount);
+            return;
+        }
+        let entry = Entry {
+            first_ms: at_ms,
+            spread: 0,
+            amount,
+        };
+        self.entries.insert(after, entry);
+    }
+
+    /// Takes away of what was counted at a time. What has left the window is gone by itself.
+    ///
+    /// The time of now is not asked for: a request that is lost knows none but that of its admission, and taken for a clock
+    /// that was set back it would let all that came after it leave too early.
+    pub(crate) fn take(&mut self, at_ms: u64, amount: u64) {
+        if at_ms.saturating_add(self.length_ms) <= self.seen_ms {
+            return;
+        }
+        let place = self.place_of(at_ms);
         let Some(entry) = place.and_then(|place| self.entries.get_mut(place)) else {
             return;
         };
-        let before = entry.amount;
-        entry.amount = before.saturating_sub(counted).saturating_add(real);
-        self.total = self
-            .total
-            .saturating_sub(before)
-            .saturating_add(entry.amount);
+        let taken = entry.amount.min(amount);
+        entry.amount -= taken;
+        self.total = self.total.saturating_sub(taken);
     }
 
     /// Where an admission of that time was counted. None if it has left, or was moved because the clock was set back: it
@@ -250,20 +281,42 @@ mod tests {
     }
 
     #[test]
-    fn what_an_admission_really_was_replaces_what_it_counted() {
+    fn what_was_counted_too_much_is_taken_away_where_it_was_counted() {
         let mut log = SlidingLog::new(MINUTE_MS);
         log.push(1_000, 500);
         log.push(2_000, 300);
-        log.correct(1_000, 500, 20);
+        log.take(1_000, 480);
         assert_eq!(log.total(3_000), 320);
-        log.correct(2_000, 300, 900);
-        assert_eq!(log.total(3_000), 920);
+        // Never more than there is.
+        log.take(1_000, 50);
+        assert_eq!(log.total(3_000), 300);
         // It has left the window: what it was does not matter any more.
-        assert_eq!(log.total(61_500), 900);
-        log.correct(1_000, 20, 1_000_000);
-        assert_eq!(log.total(61_500), 900);
-        log.correct(0, 1, 5);
-        assert_eq!(log.total(200_000), 0);
+        assert_eq!(log.total(61_500), 300);
+        log.take(1_000, 20);
+        assert_eq!(log.total(61_500), 300);
+        log.take(2_000, 100);
+        assert_eq!(log.total(61_500), 200);
+        assert_eq!(log.total(62_000), 0);
+    }
+
+    #[test]
+    fn what_is_told_late_counts_at_its_time_in_whatever_order() {
+        let mut log = SlidingLog::new(MINUTE_MS);
+        let now = 100_000;
+        for at in [90_000, 50_000, 70_000, 70_020, 40_000, 89_980, 100_000] {
+            log.insert(at, 1, now);
+        }
+        // One had left; each other leaves in time, or a grain late.
+        assert_eq!(log.total(now), 6);
+        assert_eq!(log.total(50_000 + MINUTE_MS), 5);
+        assert_eq!(log.total(70_020 + MINUTE_MS), 3);
+        assert_eq!(log.total(89_980 + MINUTE_MS), 3);
+        assert_eq!(log.total(90_000 + MINUTE_MS), 1);
+        assert_eq!(log.total(now + MINUTE_MS), 0);
+        for at in 0..500_000u64 {
+            log.insert(1_059_999 - at * 7 % 60_000, 1, 1_060_000 - 1);
+        }
+        assert!(log.entries() <= 2_401, "{}", log.entries());
     }
 
     #[test]
@@ -271,10 +324,10 @@ mod tests {
         let mut log = SlidingLog::new(MINUTE_MS);
         log.push(0, 5);
         log.push(50_000, 7);
-        log.correct(0, 5, 1);
+        log.take(0, 4);
         assert_eq!(log.total(59_999), 8);
         assert_eq!(log.total(60_000), 7);
-        log.correct(0, 5, 0);
+        log.take(0, 5);
         assert_eq!(log.total(60_000), 7);
         log.push(100_000, 1);
         assert_eq!(log.total(109_999), 8);
@@ -288,7 +341,7 @@ mod tests {
         log.push(10_000, 7);
         // Read its clock before the other, counted after it.
         log.push(9_990, 50);
-        log.correct(9_990, 50, 1);
+        log.take(9_990, 49);
         assert_eq!(log.total(59_999), 108);
         assert_eq!(log.total(60_000), 8);
     }
@@ -302,7 +355,7 @@ mod tests {
         assert_eq!(log.total(560_000 - 1), 61);
         assert_eq!(log.total(560_000), 3);
         // It is settled now; what is in the window is of others.
-        log.correct(1_000_000, 50, 0);
+        log.take(1_000_000, 50);
         assert_eq!(log.total(560_000), 3);
     }
 

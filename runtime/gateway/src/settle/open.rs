@@ -146,14 +146,14 @@ impl Open {
     }
 
     /// Holds for more output before what is held for is used up, a slice at a time.
-    pub(super) fn extend(&mut self, now_ms: impl FnOnce() -> u64) -> Progress {
+    pub(super) fn extend(&mut self, now_ms: impl Fn() -> u64) -> Progress {
         let Some(admission) = &mut self.admission else {
             return Progress::GoOn;
         };
         let streamed = self.streamed.div_ceil(4);
         // Limits of tokens count what is longer than expected while it comes, whatever money is held for it.
         if streamed > admission.counted_output() {
-            admission.grow(streamed.saturating_add(COUNTED_AHEAD));
+            admission.grow(streamed.saturating_add(COUNTED_AHEAD), now_ms());
         }
         // Three quarters: a stream that comes fast must not outrun its hold while it is looked at. A capped one cannot.
         if self.capped || streamed * 4 < admission.output() * 3 {

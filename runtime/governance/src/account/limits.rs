@@ -61,6 +61,11 @@ impl LimitKind {
         matches!(self, Self::Rpm | Self::Rph | Self::Tpm | Self::Tph)
     }
 
+    /// Whether it counts tokens.
+    pub(crate) const fn counts_tokens(self) -> bool {
+        matches!(self, Self::Tpm | Self::Tph | Self::Tpd)
+    }
+
     /// Whether it is money: micro-units of the base currency.
     #[must_use]
     pub const fn is_money(self) -> bool {

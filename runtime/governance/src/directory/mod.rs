@@ -24,7 +24,7 @@ use crate::credential::CredentialRecord;
 use crate::error::DirectoryError;
 use crate::ids::{AccountId, KeyId, TokenId};
 use crate::key::Key;
-use crate::limits::Counters;
+use crate::limits::{Counters, Past};
 use crate::node;
 use crate::path::Path;
 use crate::record::Change;
@@ -239,7 +239,7 @@ impl Directory {
         self.credentials.get(name)
     }
 
-    /// Counts again a request of before a restart. Rows must come in order of admission; those of other days are
+    /// Counts again a request of before a restart, in whatever order; those of other days and months are
     /// ignored, as are requests that a limit refused. Nodes that were deleted since are skipped, their ancestors not.
     pub fn seed(&self, counters: &Counters, row: &UsageRow<'_>, now_ms: u64) {
         if let Some(known) = self.keys.get(&row.key) {
@@ -255,8 +255,15 @@ impl Directory {
             self.index.node(place)
         });
         let slots = nodes.flat_map(|node| node.sets(row.limited_model()).map(|set| set.slot));
-        let tokens = row.tokens.total();
-        counters.seed(slots, row.admitted_ms, tokens, row.charged, now_ms);
+        let input = row.tokens.total_input();
+        let past = Past {
+            admitted_ms: row.admitted_ms,
+            ended_ms: row.ended_ms,
+            input,
+            output: row.tokens.total().saturating_sub(input),
+            charged: row.charged,
+        };
+        counters.seed(slots, &past, now_ms);
     }
 
     /// Sees to it that the counters keep every window that is limited: once before rows are counted again.

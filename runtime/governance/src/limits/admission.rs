@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
 use uuid::Uuid;
 
-use super::tally::Counted;
+use super::tally::{Counted, Part};
 use super::{Bound, Counters, Exceeded, Headroom, Slots, Wait, Worst};
 use crate::ids::AccountId;
 use crate::ledger::{Entry, Post, micro_units};
@@ -24,6 +25,8 @@ pub struct Admission {
     /// Estimated input, tokens.
     pub(super) input: u64,
     pub(super) counted: Counted,
+    /// When its tokens were counted: at its admission, and what its answer grew by when it came.
+    pub(super) parts: SmallVec<[Part; 2]>,
     pub(super) output: u64,
     pub(super) headroom: Headroom,
     pub(super) open: bool,
@@ -141,10 +144,12 @@ impl Admission {
             return Err(exceeded);
         }
         for slot in &self.slots {
-            state.tally(*slot).extend(&self.counted, more, tokens);
+            let tally = state.tally(*slot);
+            tally.extend(&self.counted, more, tokens, now.ms);
         }
+        drop(guard);
         self.counted.hold = self.counted.hold.saturating_add(more);
-        self.counted.tokens = self.counted.tokens.saturating_add(tokens);
+        self.grown(tokens, now.ms);
         self.output = self.output.max(output);
         Ok(())
     }
@@ -156,17 +161,28 @@ impl Admission {
     }
 
     /// Counts so much output against limits of tokens where it is more than counts already, so that whoever asks next waits for
-    /// an answer that has grown beyond what was expected. Refuses nothing, and holds no money.
-    pub fn grow(&mut self, output: u64) {
+    /// an answer that has grown beyond what was expected. It counts at the time of now: an answer that takes longer than a
+    /// window is in it with what came of late. Refuses nothing, and holds no money.
+    pub fn grow(&mut self, output: u64, now_ms: u64) {
         let tokens = self.beyond(output);
         if tokens == 0 {
             return;
         }
         let mut state = self.counters.state.lock();
+        let now = state.now(now_ms);
         for slot in &self.slots {
-            state.tally(*slot).extend(&self.counted, 0, tokens);
+            let tally = state.tally(*slot);
+            tally.extend(&self.counted, 0, tokens, now.ms);
         }
+        drop(state);
+        self.grown(tokens, now.ms);
+    }
+
+    fn grown(&mut self, tokens: u64, at_ms: u64) {
         self.counted.tokens = self.counted.tokens.saturating_add(tokens);
+        if tokens > 0 {
+            self.parts.push(Part { at_ms, tokens });
+        }
     }
 
     /// Tokens of so much output that do not count yet.
@@ -207,9 +223,15 @@ impl Admission {
         }
         let mut guard = self.counters.state.lock();
         let state = &mut *guard;
+        // A lost request knows no time but its admission's, and counts nothing new: its clock is not looked at.
+        let at_ms = match tokens > self.counted.tokens {
+            true => state.now(now_ms).ms,
+            false => now_ms,
+        };
+        let real = Part { at_ms, tokens };
         for slot in &self.slots {
             let tally = state.tally(*slot);
-            tally.settle(&self.counted, tokens, charged);
+            tally.settle(&self.counted, &self.parts, real, charged);
             if !goes_on {
                 tally.leave();
             }

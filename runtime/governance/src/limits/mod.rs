@@ -16,10 +16,11 @@ use crate::ids::AccountId;
 use crate::ledger::{Balance, Ledger, LedgerError, micro_units};
 use crate::node::LimitSet;
 use crate::path::Path;
-use tally::{Counted, NEXT_PLACE_MS, Now, Tallies, Tally};
+use tally::{Counted, NEXT_PLACE_MS, Now, Part, Tallies, Tally};
 
 pub use admission::{Admission, Running, Settled};
 pub use exceeded::{Bound, Exceeded};
+pub(crate) use tally::Past;
 
 /// A request that wants to be admitted.
 pub struct Ask<'a> {
@@ -308,7 +309,7 @@ impl Counters {
                             node.id(),
                             Some(set),
                             Bound::Limit(*kind),
-                            wait.map_or(Wait::Never, Wait::After),
+                            wait,
                             now_ms,
                         );
                     }
@@ -349,6 +350,10 @@ impl Counters {
             request: ask.request,
             wallet,
             input: ask.input,
+            parts: SmallVec::from_slice(&[Part {
+                at_ms: now_ms,
+                tokens: counted.tokens,
+            }]),
             counted,
             output,
             headroom,
@@ -373,10 +378,10 @@ impl Counters {
         let now = state.now(now_ms);
         state.tallies.read(leaf.base.slot, &now, |tally| Spent {
             settled: tally.day.settled,
-            held: u64::try_from(tally.day.held).unwrap_or(u64::MAX),
+            held: u64::try_from(tally.day.held()).unwrap_or(u64::MAX),
             settled_month: tally.month.settled,
             requests: tally.day.requests,
-            tokens: tally.day.tokens,
+            tokens: tally.day.tokens.all(),
             running: tally.running,
         })
     }
@@ -418,19 +423,12 @@ impl Counters {
         }
     }
 
-    /// Counts again a request of before a restart, on these slots. Rows must come in order of admission.
-    pub(crate) fn seed(
-        &self,
-        slots: impl Iterator<Item = u32>,
-        admitted_ms: u64,
-        tokens: u64,
-        charged: u64,
-        now_ms: u64,
-    ) {
+    /// Counts again a request of before a restart, on these slots.
+    pub(crate) fn seed(&self, slots: impl Iterator<Item = u32>, past: &Past, now_ms: u64) {
         let mut state = self.state.lock();
         let now = state.now(now_ms);
         for slot in slots {
-            state.tally(slot).seed(admitted_ms, tokens, charged, &now);
+            state.tally(slot).seed(past, &now);
         }
     }
 }

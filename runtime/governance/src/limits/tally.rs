@@ -4,6 +4,8 @@ use crate::account::LimitKind;
 use crate::calendar::Day;
 use crate::window::{HOUR_MS, MINUTE_MS, Room, SlidingLog};
 
+use super::Wait;
+
 /// The counters of one account, or of one pattern of models of it. Calendar sums and running requests are kept whether
 /// they are limited or not: a limit set at noon knows what the morning spent.
 ///
@@ -11,14 +13,20 @@ use crate::window::{HOUR_MS, MINUTE_MS, Room, SlidingLog};
 #[derive(Debug, Default)]
 #[repr(align(64))]
 pub(super) struct Tally {
-    pub(super) day: Sums,
-    pub(super) month: Sums,
+    pub(super) day: Sums<Tokens>,
+    pub(super) month: Sums<()>,
     pub(super) running: u32,
     /// Sliding windows; only those that have been limited. Boxed without spare room: with it a tally would need a third
     /// line of the cache.
     rates: Box<[(LimitKind, SlidingLog)]>,
     /// The day and the month before this one, should the clock have been wrong and be set back.
-    before: Option<Box<[Sums; 2]>>,
+    before: Option<Box<Before>>,
+}
+
+#[derive(Debug, Default)]
+struct Before {
+    day: Sums<Tokens>,
+    month: Sums<()>,
 }
 
 const _: () = assert!(size_of::<Tally>() <= 128);
@@ -86,16 +94,48 @@ impl Tallies {
 
 /// Sums of one calendar day or month.
 #[derive(Debug, Default)]
-pub(super) struct Sums {
+pub(super) struct Sums<T> {
     /// Which one: its first moment.
     start_ms: u64,
     pub(super) requests: u64,
-    /// Estimates for running requests included.
-    pub(super) tokens: u64,
     /// Charged for finished requests, micro-units.
     pub(super) settled: u64,
-    /// Held for running ones. Wide, so that no sum of holds can overflow and be released wrongly.
-    pub(super) held: u128,
+    /// Held for running ones.
+    held: Wide,
+    /// Only days have a limit of them.
+    pub(super) tokens: T,
+}
+
+/// So wide that no sum of holds can overflow and be released wrongly. Packed: aligned to 16 a tally would need a third line
+/// of the cache.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(packed(8))]
+struct Wide(u128);
+
+/// Tokens of one calendar day.
+#[derive(Debug, Default)]
+pub(super) struct Tokens {
+    /// Of finished requests.
+    settled: u64,
+    /// Counted of running ones.
+    held: u64,
+}
+
+impl Tokens {
+    /// All that counts. Saturates.
+    pub(super) fn all(&self) -> u64 {
+        self.settled.saturating_add(self.held)
+    }
+
+    /// The wait until so many more fit under a limit; none if they do. What running requests hold may come back.
+    fn wait(&self, more: u64, limit: u64, now: &Now) -> Option<Wait> {
+        if more <= limit.saturating_sub(self.all()) {
+            return None;
+        }
+        let unspent = limit.saturating_sub(self.settled);
+        let until_midnight = || now.until_reset(LimitKind::Tpd);
+        Some(Wait::of(more, unspent, limit, until_midnight))
+    }
 }
 
 /// The day and month that count now.
@@ -124,8 +164,47 @@ pub(super) struct Counted {
     /// First moments of its day and month.
     pub(super) day: u64,
     pub(super) month: u64,
+    /// All of its parts together.
     pub(super) tokens: u64,
     pub(super) hold: u64,
+}
+
+/// Tokens of a request that were counted at one time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part {
+    pub(super) at_ms: u64,
+    pub(super) tokens: u64,
+}
+
+/// A request of before a restart.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Past {
+    pub(crate) admitted_ms: u64,
+    pub(crate) ended_ms: u64,
+    /// Tokens, cached or not.
+    pub(crate) input: u64,
+    /// Tokens.
+    pub(crate) output: u64,
+    pub(crate) charged: u64,
+}
+
+/// Money of one day or month.
+#[derive(Clone, Copy, Debug)]
+struct Money {
+    start_ms: u64,
+    settled: u64,
+    /// Settled and held. Saturates.
+    committed: u64,
+}
+
+impl Before {
+    fn day(&self) -> Money {
+        self.day.money()
+    }
+
+    fn month(&self) -> Money {
+        self.month.money()
+    }
 }
 
 /// Money that a limit leaves in one day or month.
@@ -142,74 +221,113 @@ pub(super) struct Left {
 /// knows when some gets free.
 pub(super) const NEXT_PLACE_MS: u64 = 1_000;
 
-impl Sums {
+impl<T: Default> Sums<T> {
+    fn starting(start_ms: u64) -> Self {
+        Self {
+            start_ms,
+            ..Self::default()
+        }
+    }
+
     fn is_empty(&self) -> bool {
-        (self.requests, self.settled, self.held) == (0, 0, 0)
+        (self.requests, self.settled, self.held.0) == (0, 0, 0)
     }
 
-    /// Money spent and held. Saturates.
-    pub(super) fn committed(&self) -> u64 {
-        let sum = self.held + u128::from(self.settled);
-        u64::try_from(sum).unwrap_or(u64::MAX)
+    /// Held for running requests, micro-units.
+    pub(super) fn held(&self) -> u128 {
+        self.held.0
     }
 
-    fn settle(&mut self, counted: &Counted, tokens: u64, charged: u64) {
-        self.held = self.held.saturating_sub(u128::from(counted.hold));
+    fn admit(&mut self, counted: &Counted) {
+        self.requests = self.requests.saturating_add(1);
+        self.hold(counted.hold);
+    }
+
+    fn hold(&mut self, more: u64) {
+        self.held.0 += u128::from(more);
+    }
+
+    fn charge(&mut self, charged: u64) {
         self.settled = self.settled.saturating_add(charged);
-        self.tokens = self
-            .tokens
-            .saturating_sub(counted.tokens)
-            .saturating_add(tokens);
+    }
+
+    /// Counts a request of before a restart.
+    fn count(&mut self, charged: u64) {
+        self.requests = self.requests.saturating_add(1);
+        self.charge(charged);
+    }
+
+    fn money(&self) -> Money {
+        let committed = self.held.0 + u128::from(self.settled);
+        Money {
+            start_ms: self.start_ms,
+            settled: self.settled,
+            committed: u64::try_from(committed).unwrap_or(u64::MAX),
+        }
+    }
+
+    fn settle(&mut self, counted: &Counted, charged: u64) {
+        self.held.0 = self.held.0.saturating_sub(u128::from(counted.hold));
+        self.charge(charged);
+    }
+
+    /// What there was before, should it be of `start_ms`.
+    fn turn(
+        &mut self,
+        start_ms: u64,
+        before: &mut Option<Box<Before>>,
+        place: impl Fn(&mut Before) -> &mut Self,
+    ) {
+        if self.start_ms == start_ms {
+            return;
+        }
+        let left = std::mem::replace(self, Self::starting(start_ms));
+        if let Some(before) = before.as_deref_mut().map(&place)
+            && before.start_ms == start_ms
+        {
+            // The clock was ahead by days and has been set back: what was spent then is spent.
+            *self = std::mem::replace(before, left);
+        } else if !left.is_empty() {
+            *place(before.get_or_insert_default()) = left;
+        }
+    }
+
+    /// Those of `start_ms` of these two, if one is.
+    fn of<'a>(
+        now: &'a mut Self,
+        before: Option<&'a mut Self>,
+        start_ms: u64,
+    ) -> Option<&'a mut Self> {
+        let mut both = [Some(now), before].into_iter().flatten();
+        both.find(move |sums| sums.start_ms == start_ms)
     }
 }
 
 impl Tally {
     pub(super) fn roll(&mut self, now: &Now) {
-        let Self {
-            day, month, before, ..
-        } = self;
-        for (place, (sums, span)) in [(day, now.day), (month, now.month)].into_iter().enumerate() {
-            if sums.start_ms == span.start_ms {
-                continue;
-            }
-            let left = std::mem::replace(
-                sums,
-                Sums {
-                    start_ms: span.start_ms,
-                    ..Sums::default()
-                },
-            );
-            if let Some(before) = before
-                && before[place].start_ms == span.start_ms
-            {
-                // The clock was ahead by days and has been set back: what was spent then is spent.
-                *sums = std::mem::replace(&mut before[place], left);
-            } else if !left.is_empty() {
-                before.get_or_insert_default()[place] = left;
-            }
-        }
+        let before = &mut self.before;
+        self.day
+            .turn(now.day.start_ms, before, |before| &mut before.day);
+        self.month
+            .turn(now.month.start_ms, before, |before| &mut before.month);
     }
 
     /// The day and the month of a request, as far as they are kept: it belongs to those of its admission.
-    fn of<'a>(&'a mut self, counted: &Counted) -> impl Iterator<Item = &'a mut Sums> {
-        let [day_before, month_before] = match self.before.as_deref_mut() {
-            Some([day, month]) => [Some(day), Some(month)],
-            None => [None, None],
+    fn of(&mut self, counted: &Counted) -> (Option<&mut Sums<Tokens>>, Option<&mut Sums<()>>) {
+        let (day_before, month_before) = match self.before.as_deref_mut() {
+            Some(Before { day, month }) => (Some(day), Some(month)),
+            None => (None, None),
         };
-        let of = |now: &'a mut Sums, before: Option<&'a mut Sums>, start_ms| {
-            let mut both = [Some(now), before].into_iter().flatten();
-            both.find(move |sums| sums.start_ms == start_ms)
-        };
-        let day = of(&mut self.day, day_before, counted.day);
-        let month = of(&mut self.month, month_before, counted.month);
-        day.into_iter().chain(month)
+        (
+            Sums::of(&mut self.day, day_before, counted.day),
+            Sums::of(&mut self.month, month_before, counted.month),
+        )
     }
 
-    /// The wait for a request of so many tokens under a limit that is not money; none if there is room, `Some(None)` if
-    /// there never will be.
+    /// The wait for a request of so many tokens under a limit that is not money; none if there is room.
     ///
     /// A request waits in vain only if its input alone is too large: what it may answer is an estimate, and an empty
-    /// window is room enough for it.
+    /// window is room enough for it. One that asks for no tokens (those are counted for it) has nothing to wait for.
     pub(super) fn wait(
         &mut self,
         kind: LimitKind,
@@ -217,13 +335,18 @@ impl Tally {
         input: u64,
         output: u64,
         now: &Now,
-    ) -> Option<Option<u64>> {
-        let tokens = input.saturating_add(output).min(limit.max(input));
+    ) -> Option<Wait> {
+        let asked = input.saturating_add(output);
+        if asked == 0 && kind.counts_tokens() {
+            return None;
+        }
+        // Under a limit of 0 it is one token too many, and not nothing.
+        let tokens = asked.min(limit.max(input).max(1));
         let room = match kind {
             LimitKind::Rpm | LimitKind::Rph => self.log(kind).room(now.ms, 1, limit),
             LimitKind::Tpm | LimitKind::Tph => self.log(kind).room(now.ms, tokens, limit),
             LimitKind::Rpd => until_midnight(self.day.requests, 1, limit, now),
-            LimitKind::Tpd => until_midnight(self.day.tokens, tokens, limit, now),
+            LimitKind::Tpd => return self.day.tokens.wait(tokens, limit, now),
             LimitKind::Concurrency => match u64::from(self.running) < limit {
                 true => Room::Yes,
                 false if limit == 0 => Room::Never,
@@ -233,32 +356,31 @@ impl Tally {
         };
         match room {
             Room::Yes => None,
-            Room::After(wait) => Some(Some(wait)),
-            Room::Never => Some(None),
+            Room::After(wait) => Some(Wait::After(wait)),
+            Room::Never => Some(Wait::Never),
         }
     }
 
     /// Money that a limit still leaves.
     pub(super) fn left(&self, kind: LimitKind, limit: u64) -> u64 {
-        limit.saturating_sub(self.sums(kind).committed())
+        limit.saturating_sub(self.money(kind).committed)
     }
 
     /// Money that a limit would leave if all that run were free.
     pub(super) fn unspent(&self, kind: LimitKind, limit: u64) -> u64 {
-        limit.saturating_sub(self.sums(kind).settled)
+        limit.saturating_sub(self.money(kind).settled)
     }
 
     /// What a limit leaves to a request that was admitted before, in the day or month of its admission.
     pub(super) fn left_to(&self, counted: &Counted, kind: LimitKind, limit: u64) -> Left {
-        let (start_ms, place) = match kind {
-            LimitKind::MonthlyLimit => (counted.month, 1),
-            _ => (counted.day, 0),
+        let (start_ms, before) = match kind {
+            LimitKind::MonthlyLimit => (counted.month, self.before.as_deref().map(Before::month)),
+            _ => (counted.day, self.before.as_deref().map(Before::day)),
         };
-        let now = self.sums(kind);
-        let before = self.before.as_deref().and_then(|both| both.get(place));
+        let now = self.money(kind);
         let mut both = std::iter::once(now).chain(before);
         let (committed, settled) = match both.find(|sums| sums.start_ms == start_ms) {
-            Some(sums) => (sums.committed(), sums.settled),
+            Some(sums) => (sums.committed, sums.settled),
             // Two windows ago: of that one the request knows its own hold, and nothing else is known.
             None => (counted.hold, 0),
         };
@@ -269,40 +391,61 @@ impl Tally {
         }
     }
 
-    fn sums(&self, kind: LimitKind) -> &Sums {
+    fn money(&self, kind: LimitKind) -> Money {
         match kind {
-            LimitKind::MonthlyLimit => &self.month,
-            _ => &self.day,
+            LimitKind::MonthlyLimit => self.month.money(),
+            _ => self.day.money(),
         }
     }
 
     /// Counts an admitted request.
     pub(super) fn admit(&mut self, counted: &Counted) {
         self.running = self.running.saturating_add(1);
-        for sums in [&mut self.day, &mut self.month] {
-            sums.requests = sums.requests.saturating_add(1);
-            sums.tokens = sums.tokens.saturating_add(counted.tokens);
-            sums.held += u128::from(counted.hold);
-        }
+        self.day.admit(counted);
+        self.month.admit(counted);
+        let tokens = &mut self.day.tokens;
+        tokens.held = tokens.held.saturating_add(counted.tokens);
         self.push(counted.admitted_ms, counted.tokens);
     }
 
-    /// Holds more for a running request.
-    pub(super) fn extend(&mut self, counted: &Counted, hold: u64, tokens: u64) {
-        for sums in self.of(counted) {
-            sums.held += u128::from(hold);
-            sums.tokens = sums.tokens.saturating_add(tokens);
+    /// Holds more for a running request. Its tokens come now, however long ago it was admitted.
+    pub(super) fn extend(&mut self, counted: &Counted, hold: u64, tokens: u64, now_ms: u64) {
+        let (day, month) = self.of(counted);
+        if let Some(day) = day {
+            day.hold(hold);
+            day.tokens.held = day.tokens.held.saturating_add(tokens);
         }
-        let after = counted.tokens.saturating_add(tokens);
-        self.correct(counted.admitted_ms, counted.tokens, after);
+        if let Some(month) = month {
+            month.hold(hold);
+        }
+        self.push_tokens(now_ms, tokens);
     }
 
-    /// Replaces what was counted at admission by what it was.
-    pub(super) fn settle(&mut self, counted: &Counted, tokens: u64, charged: u64) {
-        for sums in self.of(counted) {
-            sums.settle(counted, tokens, charged);
+    /// Replaces what was counted of a request by what it was. More than that counts now; less is taken away where it was
+    /// counted first, so that what came of late still counts: taken there, an answer that was longer than a window would
+    /// leave the window empty.
+    pub(super) fn settle(&mut self, counted: &Counted, parts: &[Part], real: Part, charged: u64) {
+        let (day, month) = self.of(counted);
+        if let Some(day) = day {
+            day.settle(counted, charged);
+            day.tokens.held = day.tokens.held.saturating_sub(counted.tokens);
+            day.tokens.settled = day.tokens.settled.saturating_add(real.tokens);
         }
-        self.correct(counted.admitted_ms, counted.tokens, tokens);
+        if let Some(month) = month {
+            month.settle(counted, charged);
+        }
+        self.push_tokens(real.at_ms, real.tokens.saturating_sub(counted.tokens));
+        let mut surplus = counted.tokens.saturating_sub(real.tokens);
+        for part in parts {
+            if surplus == 0 {
+                break;
+            }
+            let taken = part.tokens.min(surplus);
+            surplus -= taken;
+            for log in self.token_windows() {
+                log.take(part.at_ms, taken);
+            }
+        }
     }
 
     /// A request does not run any more.
@@ -310,17 +453,36 @@ impl Tally {
         self.running = self.running.saturating_sub(1);
     }
 
-    /// Counts a request of before a restart.
-    pub(super) fn seed(&mut self, admitted_ms: u64, tokens: u64, charged: u64, now: &Now) {
+    /// Counts a request of before a restart. When its answer came is not known but for its end: there all of it counts, so
+    /// that it leaves no window too early.
+    pub(super) fn seed(&mut self, past: &Past, now: &Now) {
         self.roll(now);
-        for (sums, span) in [(&mut self.day, now.day), (&mut self.month, now.month)] {
-            if admitted_ms >= span.start_ms {
-                sums.requests = sums.requests.saturating_add(1);
-                sums.tokens = sums.tokens.saturating_add(tokens);
-                sums.settled = sums.settled.saturating_add(charged);
+        let Past {
+            admitted_ms,
+            ended_ms,
+            input,
+            output,
+            charged,
+        } = *past;
+        if admitted_ms >= now.day.start_ms {
+            self.day.count(charged);
+            let tokens = &mut self.day.tokens;
+            tokens.settled = tokens.settled.saturating_add(input).saturating_add(output);
+        }
+        if admitted_ms >= now.month.start_ms {
+            self.month.count(charged);
+        }
+        let admitted_ms = admitted_ms.min(now.ms);
+        let ended_ms = ended_ms.clamp(admitted_ms, now.ms);
+        for (kind, log) in &mut self.rates {
+            match kind.counts_tokens() {
+                true => {
+                    log.insert(admitted_ms, input, now.ms);
+                    log.insert(ended_ms, output, now.ms);
+                }
+                false => log.insert(admitted_ms, 1, now.ms),
             }
         }
-        self.push(admitted_ms.min(now.ms), tokens);
     }
 
     /// What counts against a limit now.
@@ -330,10 +492,10 @@ impl Tally {
                 self.log(kind).total(now_ms)
             }
             LimitKind::Rpd => self.day.requests,
-            LimitKind::Tpd => self.day.tokens,
+            LimitKind::Tpd => self.day.tokens.all(),
             LimitKind::Concurrency => u64::from(self.running),
-            LimitKind::DailyLimit => self.day.committed(),
-            LimitKind::MonthlyLimit => self.month.committed(),
+            LimitKind::DailyLimit => self.day.money().committed,
+            LimitKind::MonthlyLimit => self.month.money().committed,
         }
     }
 
@@ -379,20 +541,21 @@ impl Tally {
 
     fn push(&mut self, at_ms: u64, tokens: u64) {
         for (kind, log) in &mut self.rates {
-            let counts_tokens = matches!(kind, LimitKind::Tpm | LimitKind::Tph);
-            log.push(at_ms, if counts_tokens { tokens } else { 1 });
+            log.push(at_ms, if kind.counts_tokens() { tokens } else { 1 });
         }
     }
 
-    fn correct(&mut self, admitted_ms: u64, counted: u64, real: u64) {
-        if counted == real {
-            return;
+    /// Tokens that come after the admission.
+    fn push_tokens(&mut self, now_ms: u64, tokens: u64) {
+        if tokens > 0 {
+            self.token_windows()
+                .for_each(|log| log.push(now_ms, tokens));
         }
-        for (kind, log) in &mut self.rates {
-            if matches!(kind, LimitKind::Tpm | LimitKind::Tph) {
-                log.correct(admitted_ms, counted, real);
-            }
-        }
+    }
+
+    fn token_windows(&mut self) -> impl Iterator<Item = &mut SlidingLog> {
+        let windows = self.rates.iter_mut();
+        windows.filter_map(|(kind, log)| kind.counts_tokens().then_some(log))
     }
 }
 

@@ -22,7 +22,7 @@ fn three_fit(desk: &Desk, path: &Path, kind: LimitKind, model: &'static str) -> 
     let mut open: Vec<_> = [0, 10_000, 20_000]
         .map(|after| desk.admit(path, call, T0 + after).unwrap())
         .into();
-    if kind.is_money() {
+    if kind.is_money() || kind == LimitKind::Tpd {
         // What is only held comes back at any moment: the wait of spent money is exact.
         open.drain(..)
             .for_each(|admission| _ = admission.settle(1, 1, T0 + 20_000));

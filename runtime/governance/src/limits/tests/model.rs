@@ -13,9 +13,10 @@ pub(super) struct Row {
     pub(super) admitted_ms: u64,
     day: u64,
     month: u64,
-    pub(super) tokens: u64,
-    /// The most that it ever counted: an entry of a window that has just left it may still have that.
-    most_tokens: u64,
+    pub(super) ended_ms: u64,
+    /// Its tokens with when they were counted, and how many they were then: an entry of a window that has just left it may
+    /// still have those.
+    parts: Vec<(u64, u64, u64)>,
     /// Held, or charged.
     pub(super) money: u64,
     pub(super) open: bool,
@@ -80,6 +81,24 @@ fn length(kind: LimitKind) -> Option<u64> {
     }
 }
 
+impl Row {
+    pub(super) fn tokens(&self) -> u64 {
+        self.parts.iter().map(|(_, tokens, _)| tokens).sum()
+    }
+
+    fn count(&mut self, at_ms: u64, tokens: u64) {
+        self.parts.push((at_ms, tokens, tokens));
+    }
+
+    /// When how much of it counts in a window, and how much of that at most.
+    fn counts(&self, kind: LimitKind) -> Vec<(u64, u64, u64)> {
+        match kind {
+            LimitKind::Rpm | LimitKind::Rph => vec![(self.admitted_ms, 1, 1)],
+            _ => self.parts.clone(),
+        }
+    }
+}
+
 impl Set {
     fn is_about(&self, model: &str) -> bool {
         self.pattern.is_none_or(|pattern| matches(pattern, model))
@@ -120,22 +139,18 @@ impl Plain {
     /// What counts against a limit of a set, at least and at most.
     pub(super) fn used(&self, set: &Set, kind: LimitKind, now: &Now) -> (u64, u64) {
         let amount = |row: &Row| match kind {
-            LimitKind::Tpm | LimitKind::Tph | LimitKind::Tpd => row.tokens,
+            LimitKind::Tpd => row.tokens(),
             LimitKind::DailyLimit | LimitKind::MonthlyLimit => row.money,
             _ => 1,
         };
         let rows = self.rows_of(set);
         if let Some(length) = length(kind) {
             let (mut low, mut high) = (0, 0);
-            for row in rows {
-                if row.admitted_ms + length > now.ms {
-                    low += amount(row);
-                } else if row.admitted_ms + length + grain(kind) > now.ms {
-                    high += if amount(row) == 1 {
-                        1
-                    } else {
-                        row.most_tokens.max(1)
-                    };
+            for (at_ms, counts, most) in rows.flat_map(|row| row.counts(kind)) {
+                if at_ms + length > now.ms {
+                    low += counts;
+                } else if at_ms + length + grain(kind) > now.ms {
+                    high += most;
                 }
             }
             return (low, low + high);
@@ -147,6 +162,13 @@ impl Plain {
         };
         let sum = rows.filter(counts).map(amount).sum();
         (sum, sum)
+    }
+
+    /// Tokens of today that no running request may give back.
+    fn tokens_spent(&self, set: &Set, now: &Now) -> u64 {
+        let rows = self.rows_of(set).filter(|row| !row.open);
+        let rows = rows.filter(|row| row.day == now.day.start_ms);
+        rows.map(Row::tokens).sum()
     }
 
     /// Money that has been charged.
@@ -168,17 +190,19 @@ impl Plain {
         let Some(length) = length(kind) else {
             return Some(match kind {
                 LimitKind::Concurrency => 1_000,
+                LimitKind::Tpd if self.tokens_spent(set, now) + amount <= limit => 1_000,
                 kind => now.until_reset(kind),
             });
         };
-        let requests = matches!(kind, LimitKind::Rpm | LimitKind::Rph);
         let mut left = used + amount - limit;
-        let mut rows: Vec<&Row> = self.rows_of(set).collect();
-        rows.sort_by_key(|row| row.admitted_ms);
-        for row in rows.iter().filter(|row| row.admitted_ms + length > now.ms) {
-            let counts = if requests { 1 } else { row.tokens };
+        let mut counted: Vec<_> = self.rows_of(set).flat_map(|row| row.counts(kind)).collect();
+        counted.sort();
+        for (at_ms, counts, _) in counted {
+            if at_ms + length <= now.ms {
+                continue;
+            }
             if counts >= left {
-                return Some(row.admitted_ms + length - now.ms);
+                return Some(at_ms + length - now.ms);
             }
             left -= counts;
         }
@@ -219,6 +243,9 @@ impl Plain {
                     }
                     _ => (1, 1),
                 };
+                if kind.counts_tokens() && call.input + call.expected == 0 {
+                    continue;
+                }
                 if least > limit {
                     waits.push(None);
                 } else if let Some(wait) = self.wait(set, kind, limit, needs, now) {
@@ -301,8 +328,8 @@ impl Plain {
             admitted_ms: now.ms,
             day: now.day.start_ms,
             month: now.month.start_ms,
-            tokens,
-            most_tokens: tokens,
+            ended_ms: 0,
+            parts: vec![(now.ms, tokens, tokens)],
             money: hold,
             open: true,
             wallet,
@@ -348,18 +375,17 @@ impl Plain {
         limits && wallet
     }
 
-    pub(super) fn extend(&mut self, row: usize, hold: u64, tokens: u64) {
+    pub(super) fn extend(&mut self, row: usize, hold: u64, tokens: u64, now_ms: u64) {
         let row = &mut self.rows[row];
         let more = hold.saturating_sub(row.money);
         row.money += more;
-        row.tokens = row.tokens.max(tokens);
-        row.most_tokens = row.most_tokens.max(row.tokens);
+        row.count(now_ms, tokens.saturating_sub(row.tokens()));
         if let Some(wallet) = row.wallet {
             self.places[wallet].available -= i64::try_from(more).unwrap();
         }
     }
 
-    pub(super) fn settle(&mut self, row: usize, tokens: u64, charged: u64) {
+    pub(super) fn settle(&mut self, row: usize, tokens: u64, charged: u64, now_ms: u64) {
         let row = &mut self.rows[row];
         let (hold, cost) = (
             i64::try_from(row.money).unwrap(),
@@ -370,7 +396,23 @@ impl Plain {
             self.uncovered += (-after).max(0);
             self.places[wallet].available = after.max(0);
         }
-        row.most_tokens = row.most_tokens.max(tokens);
-        (row.tokens, row.money, row.open) = (tokens, charged, false);
+        let counted = row.tokens();
+        row.count(now_ms, tokens.saturating_sub(counted));
+        // What was too much goes where it was counted first.
+        let mut surplus = counted.saturating_sub(tokens);
+        for (_, counts, _) in &mut row.parts {
+            let taken = surplus.min(*counts);
+            *counts -= taken;
+            surplus -= taken;
+        }
+        (row.ended_ms, row.money, row.open) = (now_ms, charged, false);
+    }
+
+    /// After a restart all of an answer counts when it had ended.
+    pub(super) fn restart(&mut self) {
+        for row in &mut self.rows {
+            let tokens = row.tokens();
+            row.parts = vec![(row.ended_ms, tokens, tokens)];
+        }
     }
 }

@@ -86,14 +86,22 @@ fn only_input_larger_than_the_whole_limit_is_refused_for_ever() {
 }
 
 #[test]
-fn a_settlement_after_the_window_has_gone_changes_nothing_of_the_next() {
+fn a_settlement_after_the_window_has_gone_counts_what_is_new_now_and_takes_nothing_of_the_next() {
     let (desk, path) = Desk::with(r#"{"limits":{"tpm":1000}}"#);
     let long = desk.admit(&path, tokens(900, 0), T0).unwrap();
     let next = desk.admit(&path, tokens(500, 0), T0 + MINUTE).unwrap();
-    long.settle(1_000_000, 0, T0 + MINUTE + 1);
-    assert_eq!(desk.counters.uses(&path, T0 + MINUTE + 1)[0].used, 500);
+    let used = |now| desk.counters.uses(&path, now)[0].used;
+    long.settle(3_000, 0, T0 + MINUTE + 1);
+    assert_eq!(used(T0 + MINUTE + 1), 500 + 2_100);
     next.settle(400, 0, T0 + MINUTE + 2);
-    assert_eq!(desk.counters.uses(&path, T0 + MINUTE + 2)[0].used, 400);
+    assert_eq!(used(T0 + MINUTE + 2), 400 + 2_100);
+    // Less than was counted, when that has left.
+    let now = T0 + 5 * MINUTE;
+    let long = desk.admit(&path, tokens(900, 0), now).unwrap();
+    let next = desk.admit(&path, tokens(500, 0), now + MINUTE).unwrap();
+    long.settle(10, 0, now + MINUTE + 1);
+    assert_eq!(used(now + MINUTE + 1), 500);
+    drop(next);
 }
 
 #[test]
