@@ -328,7 +328,7 @@ pub(super) const MESSAGES: &[Row] = &[
     both(
         "content[].tool_use.input",
         Converted(
-            "`arguments`: the object as text, as the vendor wrote it; streamed. In Responses a call that an output cap cut is `incomplete`: one that is no whole object yet is done when something follows it or the answer ends",
+            "`arguments`: the object as text, as the vendor wrote it; streamed. In Responses a call that an output cap cut is told as incomplete: one that is no whole object yet is done when something follows it or the answer ends",
         ),
     ),
     row(
