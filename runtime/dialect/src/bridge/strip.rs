@@ -369,7 +369,8 @@ mod tests {
 
     #[test]
     fn ids_that_were_made_here_do_not_reach_a_vendor_that_keeps_items_of_its_own() {
-        let ours = |kind: &str| format!("{kind}_0192f3a4-5b6c-7d8e-9f00-112233445566_3");
+        const REAL: &str = "01a22a7e37217df285d8c285881470f0";
+        let ours = |kind: &str| format!("{kind}_{REAL}_3");
         let left = |items: &str| {
             let body = format!(r#"{{"model":"m", "input":[{items}]}}"#);
             let mut document = Document::parse(body.into()).unwrap();
@@ -385,13 +386,20 @@ mod tests {
             ("custom_tool_call", "ctc"),
             ("tool_search_call", "tsc"),
         ] {
-            let got = left(&item(kind, &ours(prefix)));
-            assert!(!got.contains("0192f3a4"), "{got}");
-            assert!(
-                got.contains(&format!("\"type\":\"{kind}\""))
-                    && got.contains(r#""zeta":1.0,"call_id":"c","alpha":"\u00e9"}"#),
-                "{got}"
-            );
+            for id in [
+                ours(prefix),
+                format!("item_0_resp_{REAL}"),
+                format!("item_7_conv_{REAL}"),
+                format!("item_{REAL}"),
+            ] {
+                let got = left(&item(kind, &id));
+                assert!(!got.contains(REAL), "{got}");
+                assert!(
+                    got.contains(&format!("\"type\":\"{kind}\""))
+                        && got.contains(r#""zeta":1.0,"call_id":"c","alpha":"\u00e9"}"#),
+                    "{got}"
+                );
+            }
             // A vendor's own, and one of the client's, stay as they were written.
             for id in ["msg_68c1f2a0b7b48190a1d4f0a9c2f3e4d5", "mine"] {
                 let native = item(kind, id);

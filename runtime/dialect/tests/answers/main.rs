@@ -4,6 +4,7 @@
 mod bodies;
 #[path = "../cases/mod.rs"]
 mod cases;
+mod cut_calls;
 mod cuts;
 mod damage;
 mod fates;
@@ -11,6 +12,7 @@ mod golden;
 mod grammar;
 mod grammar_responses;
 mod last_words;
+mod many_calls;
 mod next_turn;
 mod plain;
 mod reasoning;

@@ -1,6 +1,8 @@
 //! Between reader and writer: what the request changed on its way there is changed back, and what vendors leave
 //! undone is done.
 
+use std::collections::HashSet;
+
 use super::escaped::{Escaped, escaped, line};
 use super::event::{Annotation, Call, Event, Kind, Origin, Piece, Search, Sink, Stop, Tool};
 use super::mend::{Mender, mended};
@@ -17,7 +19,8 @@ pub(crate) struct Middle {
     /// Of use only where the client's schema is followed by a tool.
     structured: Structured,
     /// Ids given to calls: a vendor may use one twice, a client may not see that.
-    ids: Vec<Vec<u8>>,
+    ids: HashSet<Vec<u8>>,
+    ids_held: usize,
     calls: u64,
 }
 
@@ -78,7 +81,7 @@ impl Middle {
             Role::Reasoning { hidden, .. } => hidden.len(),
             _ => 0,
         };
-        self.open.iter().map(held).sum::<usize>() + self.structured.held()
+        self.open.iter().map(held).sum::<usize>() + self.structured.held() + self.ids_held
     }
 
     fn release(&mut self, sink: &mut dyn Sink) {
@@ -183,7 +186,8 @@ impl Middle {
         while self.ids.contains(&id) {
             id.extend_from_slice(format!("_{}", self.calls).as_bytes());
         }
-        self.ids.push(id.clone());
+        self.ids_held += id.len();
+        self.ids.insert(id.clone());
         id
     }
 
@@ -251,7 +255,7 @@ impl Middle {
         let Some(at) = self.open.iter().rposition(|open| open.part == part) else {
             return;
         };
-        let mut open = self.open.remove(at);
+        let mut open = self.open.swap_remove(at);
         if matches!(open.role, Role::Dropped) {
             return;
         }

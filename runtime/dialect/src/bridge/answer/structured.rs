@@ -11,6 +11,8 @@ use super::event::{Annotation, Event, Kind, Origin, Piece, Sink};
 pub(super) struct Structured {
     state: State,
     waiting: Vec<Waiting>,
+    /// Bytes in those.
+    held: usize,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +50,7 @@ impl Structured {
     /// The tool is called; whether this call is the answer. A second one answers nothing.
     pub(super) fn answers(&mut self) -> bool {
         self.waiting.clear();
+        self.held = 0;
         std::mem::replace(&mut self.state, State::Answered) != State::Answered
     }
 
@@ -69,8 +72,16 @@ impl Structured {
             return;
         };
         match piece {
-            Piece::Text(more, _) => text.text.extend_from_slice(more.bytes()),
-            Piece::Annotation(annotation) => text.sources.push(Source::of(annotation)),
+            Piece::Text(more, _) => {
+                self.held += more.bytes().len();
+                text.text.extend_from_slice(more.bytes());
+            }
+            Piece::Annotation(annotation) => {
+                let source = Source::of(annotation);
+                let words = source.words.iter().map(Vec::len).sum::<usize>();
+                self.held += size_of::<Source>() + words;
+                text.sources.push(source);
+            }
             Piece::Paragraph | Piece::Opaque(..) | Piece::Seal(_) => {}
         }
     }
@@ -86,6 +97,7 @@ impl Structured {
         if self.state == State::Open {
             self.state = State::Told;
         }
+        self.held = 0;
         for text in self.waiting.drain(..) {
             let part = text.part;
             let kind = Kind::Text;
@@ -105,17 +117,8 @@ impl Structured {
     }
 
     /// Bytes of the answer that are held.
-    pub(super) fn held(&self) -> usize {
-        let sources = |text: &Waiting| -> usize {
-            let sources = text.sources.iter();
-            sources
-                .map(|source| {
-                    size_of::<Source>() + source.words.iter().map(Vec::len).sum::<usize>()
-                })
-                .sum()
-        };
-        let texts = self.waiting.iter();
-        texts.map(|text| text.text.len() + sources(text)).sum()
+    pub(super) const fn held(&self) -> usize {
+        self.held
     }
 }
 

@@ -16,6 +16,9 @@ A stream that fails ends in the dialect's own way: in Chat Completions with an `
 `error` event, in Responses with two events, `error` and `response.failed` behind it: some clients know only the one, some only
 the other, and nothing follows the second.
 
+An answer may have 4,096 calls, or as many texts, thoughts and other items. One with more fails as one that is larger than the
+gateway can hold.
+
 Half a surrogate pair, which is no character, becomes U+FFFD; halves that a vendor cut into two events are put together.
 
 A response object repeats what the client of Responses asked for (`instructions`, `tools`, `temperature` and so on) as it was
@@ -324,7 +327,9 @@ pub(super) const MESSAGES: &[Row] = &[
     ),
     both(
         "content[].tool_use.input",
-        Converted("`arguments`: the object as text, as the vendor wrote it; streamed"),
+        Converted(
+            "`arguments`: the object as text, as the vendor wrote it; streamed. In Responses a call that an output cap cut is told as incomplete: one that is no whole object yet is done when something follows it or the answer ends",
+        ),
     ),
     row(
         "content[].server_tool_use, web_search_tool_result",

@@ -19,6 +19,7 @@ pub(super) fn check(said: &Conversation<'_>) -> Result<(), ApiError> {
         ),
         Choice::Allowed {
             required: true,
+            web: false,
             tools,
         } if !tools.iter().any(offered) => {
             "`tool_choice` allows only tools that are not among `tools`.".to_owned()
@@ -41,8 +42,15 @@ pub(super) fn fit(said: &mut Conversation<'_>, abilities: Abilities) {
             }
             true
         }
-        Choice::Allowed { required, tools } => {
-            let any = |known: &Tool<'_>| tools.iter().any(|tool| is(known, tool));
+        Choice::Allowed {
+            required,
+            web,
+            tools,
+        } => {
+            let any = |known: &Tool<'_>| match known {
+                Tool::Web(_) => *web,
+                known => tools.iter().any(|tool| is(known, tool)),
+            };
             if !narrow(&mut said.tools, any) {
                 return;
             }

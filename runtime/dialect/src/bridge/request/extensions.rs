@@ -43,14 +43,20 @@ pub(super) fn read_thinking<L>(members: &mut Members<'_, L>, thinking: &mut Thin
     let template: Template = loosely(members.raw("chat_template_kwargs"));
     let enabled: Option<bool> = loosely(members.raw("enable_thinking"));
     let budget: Option<u64> = loosely(members.raw("thinking_budget"));
+    let disabled: Option<bool> = loosely(members.raw("disable_reasoning"));
+    let included: Option<bool> = loosely(members.raw("include_reasoning"));
 
     let kind = match &*switched.kind {
         "enabled" | "adaptive" => Some(true),
         "disabled" => Some(false),
         _ => None,
     };
+    // Not disabled is what it is by itself.
+    let off = disabled.filter(|disabled| *disabled).map(|_| false);
+    let hidden = routed.exclude == Some(true) || included == Some(false);
     let said = [
         kind,
+        off,
         enabled,
         routed.enabled,
         template.enable_thinking,
@@ -58,7 +64,8 @@ pub(super) fn read_thinking<L>(members: &mut Members<'_, L>, thinking: &mut Thin
     ];
     let effort = routed.effort.as_deref().and_then(Effort::from_name);
     let budget = switched.budget_tokens.or(budget).or(routed.max_tokens);
-    if said == [None; 5] && effort.is_none() && budget.is_none() && routed.exclude.is_none() {
+    let silent = routed.exclude.is_none() && included.is_none();
+    if said == [None; 6] && effort.is_none() && budget.is_none() && silent {
         return;
     }
     let effort = thinking.effort.or(effort);
@@ -73,8 +80,8 @@ pub(super) fn read_thinking<L>(members: &mut Members<'_, L>, thinking: &mut Thin
     thinking.effort = effort;
     thinking.budget = budget.or(thinking.budget);
     thinking.wanted |= said.contains(&Some(true)) || effort.is_some() || budget.is_some();
-    if thinking.wanted {
-        thinking.readable = Some(routed.exclude != Some(true));
+    if thinking.wanted || hidden {
+        thinking.readable = Some(!hidden);
     }
 }
 

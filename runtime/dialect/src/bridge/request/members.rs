@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::plain::plain;
 use super::text::{Raw, Str};
 use crate::bridge::loss::{self, Fate};
 use crate::{ApiError, Dialect, ErrorKind};
@@ -66,21 +67,6 @@ fn locate<'a, T: Deserialize<'a>>(text: &'a str, error: &serde_json::Error) -> A
         invalid(format!("The request is not valid: {}.", plain(error)))
     } else {
         invalid(format!("`{path}` is not valid: {}.", plain(error))).with_param(path)
-    }
-}
-
-/// What is said of a value with more levels than serde reads, which counts from the value that is read.
-const DEEPEST: &str = "objects and arrays are nested deeper than 127";
-
-/// What serde says, without the line and column of a body that its sender never saw as lines.
-fn plain(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    let said = text
-        .rsplit_once(" at line ")
-        .map_or(&*text, |(said, _)| said);
-    match said {
-        "recursion limit exceeded" => DEEPEST.to_owned(),
-        said => said.to_owned(),
     }
 }
 

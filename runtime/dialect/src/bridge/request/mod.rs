@@ -9,6 +9,7 @@ mod members;
 mod messages;
 mod model;
 mod names;
+mod plain;
 mod prefill;
 mod responses;
 mod shared;
@@ -81,12 +82,17 @@ impl Way {
             _ => None,
         });
         let searches = |tool: &Tool<'_>| matches!(tool, Tool::Web(_)) && made(tool);
+        let unasked = self.from == Dialect::OpenaiResponses;
         let demanded = match said.choice {
             Choice::Web => !said.tools.iter().any(searches),
             Choice::Required => left_out.is_some() && !said.tools.iter().any(made),
+            Choice::Allowed {
+                required: true,
+                web: true,
+                ref tools,
+            } => unasked && tools.is_empty() && !said.tools.iter().any(searches),
             _ => false,
         };
-        let unasked = self.from == Dialect::OpenaiResponses;
         if demanded || (left_out.is_some() && !unasked) {
             let field = match left_out {
                 _ if self.from == Dialect::OpenaiChat => "web_search_options",
@@ -99,6 +105,16 @@ impl Way {
             return Err(self.refuse(field, param.unwrap_or_else(|| "tool_choice".to_owned())));
         }
         said.tools.retain(made);
+        let searched = said.tools.iter().any(|tool| matches!(tool, Tool::Web(_)));
+        if let Choice::Allowed { web, tools, .. } = &mut said.choice
+            && *web
+            && !searched
+        {
+            *web = false;
+            if unasked && tools.is_empty() {
+                said.choice = Choice::None;
+            }
+        }
         Ok(())
     }
 }

@@ -264,9 +264,10 @@ pub(crate) enum Choice<'a> {
     /// The vendor's own search of the web.
     Web,
     Named(ToolRef<'a>),
-    /// Only these; `required`: one of them must be.
+    /// Only these, and the vendor's own search if `web`; `required`: one of them must be.
     Allowed {
         required: bool,
+        web: bool,
         tools: Vec<ToolRef<'a>>,
     },
 }

@@ -178,12 +178,11 @@ fn images_and_files_of_the_assistant_are_refused() {
     ] {
         let said =
             json!([{"role": "user", "content": "Go"}, {"role": "assistant", "content": [part]}]);
-        let mut body = json!({"model": "m", "max_tokens": 9});
-        body[if from == RESPONSES {
-            "input"
+        let body = if from == RESPONSES {
+            json!({"model": "m", "input": said})
         } else {
-            "messages"
-        }] = said;
+            json!({"model": "m", "max_tokens": 9, "messages": said})
+        };
         for to in others(from) {
             let refused = bridged(from, &body.to_string(), &able(to)).unwrap_err();
             assert_eq!(refused.kind, ErrorKind::InvalidRequest);

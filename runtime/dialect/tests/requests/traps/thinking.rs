@@ -47,6 +47,44 @@ fn a_turn_whose_thinking_was_lost_does_not_go_on_thinking_with_a_budget() {
     assert_eq!(made["thinking"]["type"], "adaptive");
 }
 
+/// With a budget the vendor refuses what the assistant said last as the beginning of the answer.
+#[test]
+fn an_answer_that_the_client_began_is_gone_on_with_without_a_budget_for_thinking() {
+    let begun = |last: &[Value]| {
+        let mut messages = vec![
+            json!({"role": "user", "content": "Go"}),
+            json!({"role": "assistant", "content": "Sure: {"}),
+        ];
+        messages.extend(last.iter().cloned());
+        let body = json!({"model": "asked", "reasoning_effort": "high", "messages": messages});
+        let made = value(CHAT, &body, &with(&["reasoning"], MESSAGES));
+        let last = made["messages"].as_array().unwrap().last().unwrap().clone();
+        (
+            last["role"] == "assistant",
+            made["thinking"]["type"] == "enabled",
+        )
+    };
+    assert_eq!(begun(&[]), (true, false));
+    // A blank text is not sent, and what is sent last is the assistant's all the same.
+    assert_eq!(
+        begun(&[json!({"role": "user", "content": " "})]),
+        (true, false)
+    );
+    assert_eq!(
+        begun(&[json!({"role": "user", "content": "More"})]),
+        (false, true)
+    );
+    assert_eq!(
+        begun(&[json!({"role": "system", "content": "Be brief."})]),
+        (false, true)
+    );
+    let body = json!({"model": "asked", "max_output_tokens": 9_000, "reasoning": {"effort": "low"},
+        "input": [{"role": "user", "content": "Go"}, {"role": "assistant", "content": "{"}]});
+    let made = value(RESPONSES, &body, &with(&["reasoning"], MESSAGES));
+    assert_eq!(made["messages"][1]["role"], "assistant");
+    assert_eq!(made["thinking"], Value::Null);
+}
+
 #[test]
 fn signatures_go_back_to_the_family_that_made_them_and_to_no_other() {
     let sealed = opaque::seal(FAMILY, OpaqueKind::Signature, "SIG==");

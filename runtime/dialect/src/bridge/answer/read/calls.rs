@@ -67,13 +67,16 @@ impl Calls {
         common: &mut Common,
         sink: &mut dyn Sink,
     ) -> bool {
+        if common.is_full() {
+            return false;
+        }
         let known = self.find(told);
         if known.is_none() && told.is_nothing() {
             return false;
         }
         let at = known.unwrap_or_else(|| {
             self.slots.iter_mut().for_each(Slot::settle);
-            common.kept += super::PLACE;
+            common.place();
             self.slots.push(Slot::new(told.index));
             self.slots.len() - 1
         });

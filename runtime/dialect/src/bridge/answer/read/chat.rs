@@ -271,7 +271,7 @@ impl Chat {
         common: &mut Common,
         sink: &mut dyn Sink,
     ) {
-        if text.is_empty() {
+        if text.is_empty() || common.is_full() {
             return;
         }
         let part = self.prose(prose, common, sink);
@@ -305,7 +305,8 @@ impl Chat {
     }
 
     fn annotation(&mut self, annotation: Raw<'_>, common: &mut Common, sink: &mut dyn Sink) {
-        let Some(page) = annotation.get("url_citation") else {
+        let page = annotation.get("url_citation");
+        let Some(page) = page.filter(|_| !common.is_full()) else {
             return;
         };
         let count = |name: &str| page.get(name).and_then(Raw::count).unwrap_or(0);

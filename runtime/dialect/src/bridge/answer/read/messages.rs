@@ -1,6 +1,7 @@
 //! Reads Messages: a stream's blocks, or those of a whole answer, which begin with all they have to say.
 
 use super::Common;
+use super::arguments::Arguments;
 use super::cited::{Source, Text};
 use crate::bridge::answer::escaped::{Escaped, escaped};
 use crate::bridge::answer::event::{Call, Event, Kind, Piece, Search, Sink, Stop, Tool, word};
@@ -15,6 +16,9 @@ pub(super) struct Messages {
     id: Option<Vec<u8>>,
     started: bool,
     blocks: Vec<Block>,
+    /// Calls whose blocks ended before their arguments were whole, and nothing has followed: a cap on the output may have
+    /// cut them, which the vendor says only behind them.
+    unsure: Vec<Asked>,
     /// The text under way: vendors cut a text into blocks where its sources change, and the pieces are one text.
     text: Option<Text>,
     /// Whether anything but the beginning was told.
@@ -53,14 +57,19 @@ enum BlockKind {
         signature: String,
         redacted: bool,
     },
-    Call {
-        part: u32,
-        told: bool,
-        /// The input that the block began with, escaped: it counts where no pieces come.
-        input: Vec<u8>,
-    },
+    Call(Asked),
     Search,
     Other,
+}
+
+/// A tool call.
+#[derive(Debug)]
+struct Asked {
+    part: u32,
+    told: bool,
+    /// The input that the block began with, escaped: it counts where no pieces come.
+    input: Vec<u8>,
+    arguments: Arguments,
 }
 
 impl Messages {
@@ -144,8 +153,14 @@ impl Messages {
             self.write(text, common, sink);
         }
         for (index, block) in content.items().enumerate() {
+            if common.is_full() {
+                break;
+            }
+            if index > 0 {
+                self.end_block(Some(index as u64 - 1), sink);
+            }
+            // The last one ends behind the stop reason: a vendor that cut it has made its input an object again.
             self.begin(Some(index as u64), block, common, sink);
-            self.end_block(Some(index as u64), sink);
         }
         self.reasons(answer);
         self.end(common, sink);
@@ -194,10 +209,12 @@ impl Messages {
             return common.fail(failure::nameless(), sink);
         }
         sink.event(Event::Stop(stop));
+        self.end_unsure(sink);
         while let Some(block) = self.blocks.first() {
             let index = block.index;
             self.end_block(Some(index), sink);
         }
+        self.end_unsure(sink);
         self.end_text(sink);
         for query in std::mem::take(&mut self.searches) {
             search(&query, &[], sink);
@@ -228,9 +245,11 @@ impl Messages {
     ) {
         // A block that was not ended before another takes its place is whole.
         self.end_block(index.or(Some(u64::MAX)), sink);
+        self.end_unsure(sink);
         self.told = true;
         // A block that begins with what it has to say is kept until it ends.
-        common.kept += super::PLACE + block.bytes.len();
+        common.place();
+        common.kept += block.bytes.len();
         let kind = block.get("type").and_then(Raw::inner).unwrap_or_default();
         if kind != b"text" {
             self.end_text(sink);
@@ -276,13 +295,14 @@ impl Messages {
                     input.shape() != Shape::Null
                         && (input.shape() != Shape::Object || input.members().next().is_some())
                 });
-                BlockKind::Call {
+                BlockKind::Call(Asked {
                     part: common.open(Kind::Call(call), sink),
                     told: false,
                     input: input.map_or_else(Vec::new, |input| {
                         escaped(&String::from_utf8_lossy(input.bytes))
                     }),
-                }
+                    arguments: Arguments::default(),
+                })
             }
             b"server_tool_use"
                 if block
@@ -380,27 +400,35 @@ impl Messages {
                     signature.push_str(&text.text());
                 }
             }
-            b"input_json_delta" if !text.is_empty() => self.input(index, text, sink),
+            b"input_json_delta" if !text.is_empty() => self.input(index, text, common, sink),
             _ => {}
         }
     }
 
-    fn input(&mut self, index: Option<u64>, text: Escaped<'_>, sink: &mut dyn Sink) {
+    fn input(
+        &mut self,
+        index: Option<u64>,
+        text: Escaped<'_>,
+        common: &mut Common,
+        sink: &mut dyn Sink,
+    ) {
         // Arguments of a call that never began have no tool to go to.
         let Some(at) = self.find(index) else {
             self.nameless = true;
             return;
         };
         match &mut self.blocks[at].kind {
-            BlockKind::Call { part, told, .. } => {
-                *told = true;
-                let (part, piece) = (*part, Piece::Text(text, b""));
+            BlockKind::Call(asked) => {
+                asked.told = true;
+                asked.arguments.push(text);
+                let (part, piece) = (asked.part, Piece::Text(text, b""));
                 sink.event(Event::Piece { part, piece });
             }
             BlockKind::Search => {
                 if let Some(query) = self.searches.last_mut()
                     && query.input.len() + text.bytes().len() < LONGEST_QUERY
                 {
+                    common.kept += text.bytes().len();
                     query.input.extend_from_slice(text.bytes());
                 }
             }
@@ -429,6 +457,8 @@ impl Messages {
             return at;
         }
         self.end_block(index, sink);
+        self.end_unsure(sink);
+        common.place();
         let kind = if reasoning {
             self.end_text(sink);
             BlockKind::Reasoning {
@@ -475,6 +505,13 @@ impl Messages {
         }
     }
 
+    /// Something follows, or why the answer stops has been told: what these calls have is all there is of them.
+    fn end_unsure(&mut self, sink: &mut dyn Sink) {
+        for Asked { part, .. } in self.unsure.drain(..) {
+            sink.event(Event::Close { part });
+        }
+    }
+
     fn end_block(&mut self, index: Option<u64>, sink: &mut dyn Sink) {
         let Some(at) = self.find(index) else {
             return;
@@ -501,12 +538,20 @@ impl Messages {
                 }
                 sink.event(Event::Close { part });
             }
-            BlockKind::Call { part, told, input } => {
-                if !told && !input.is_empty() {
-                    let piece = Piece::Text(Escaped::trusted(&input), b"");
+            BlockKind::Call(mut asked) => {
+                let part = asked.part;
+                let input = std::mem::take(&mut asked.input);
+                if !asked.told && !input.is_empty() {
+                    let input = Escaped::trusted(&input);
+                    asked.arguments.push(input);
+                    let piece = Piece::Text(input, b"");
                     sink.event(Event::Piece { part, piece });
                 }
-                sink.event(Event::Close { part });
+                if asked.arguments.is_whole() {
+                    sink.event(Event::Close { part });
+                } else {
+                    self.unsure.push(asked);
+                }
             }
             BlockKind::Search | BlockKind::Other => {}
         }

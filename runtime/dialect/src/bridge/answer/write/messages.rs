@@ -103,15 +103,28 @@ impl Messages {
         let Some(held) = self.waiting.iter_mut().find(|held| held.part == part) else {
             return;
         };
-        let before = held.bytes();
-        match piece {
-            Piece::Text(text, _) => held.text.extend_from_slice(text.bytes()),
-            Piece::Paragraph => held.text.extend_from_slice(Escaped::PARAGRAPH.bytes()),
-            Piece::Annotation(annotation) => held.citations.extend(citation(&annotation)),
-            Piece::Seal(seal) => held.seal = Some(seal.to_owned()),
-            Piece::Opaque(..) => {}
-        }
-        self.held += held.bytes() - before;
+        // Counted as it comes: to count all of the part's again for each piece was quadratic in its citations.
+        self.held += match piece {
+            Piece::Text(text, _) => {
+                held.text.extend_from_slice(text.bytes());
+                text.bytes().len()
+            }
+            Piece::Paragraph => {
+                held.text.extend_from_slice(Escaped::PARAGRAPH.bytes());
+                Escaped::PARAGRAPH.bytes().len()
+            }
+            Piece::Annotation(annotation) => {
+                let citation = citation(&annotation);
+                let bytes = citation.as_ref().map_or(0, Vec::len);
+                held.citations.extend(citation);
+                bytes
+            }
+            Piece::Seal(seal) => {
+                held.seal = Some(seal.to_owned());
+                seal.len()
+            }
+            Piece::Opaque(..) => 0,
+        };
     }
 
     fn release(&mut self, exchange: Exchange<'_>, held: &Held, out: &mut Vec<u8>) {

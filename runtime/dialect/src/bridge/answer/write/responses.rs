@@ -59,7 +59,7 @@ impl Responses {
             }
             Event::Close { part } => {
                 if let Some(at) = self.open.iter().rposition(|item| item.part == part) {
-                    let item = self.open.remove(at);
+                    let item = self.open.swap_remove(at);
                     self.close(exchange, item, out);
                 }
             }

@@ -1,7 +1,8 @@
 //! What becomes of requests in Chat Completions.
 
 use super::{
-    ARGUMENTS, AS_FUNCTION, AT_ITS_VENDOR, BETTER_CACHED, CALL_ID, DEFAULT_CAP, EFFORT_AND_SUMMARY,
+    A_CAP_OF_ITS_OWN, A_FORMAT_OF_ITS_OWN, A_PLACE_OF_ITS_OWN, A_STOP_OF_ITS_OWN, ARGUMENTS,
+    AS_FUNCTION, AT_ITS_VENDOR, BETTER_CACHED, CALL_ID, DEFAULT_CAP, EFFORT_AND_SUMMARY,
     EFFORT_SHOWN, FORCED, GO_ON, HOW_MUCH_IS_READ, JSON_TOLD, NAMES, NO_BIAS, NO_FORMAT, NO_STOP,
     NO_STORE, NOT_MODERATED, NOT_TUNED, ONLY_AS_FUNCTION, OUTPUT_CAP, OWN_TIER, SCHEMA,
     SERVER_TOOL, STRICT, TEMPERATURE, TIERS, TOOLS_FROM_HISTORY, TOP_K, USER_TO_MESSAGES,
@@ -319,5 +320,14 @@ pub(in crate::bridge::loss) const CHAT: &[Row] = &[
     both(
         "web_search_options.user_location",
         Converted("`user_location`, its members kept without `approximate` around them"),
+    ),
+    both("stop_sequences", Refused(A_STOP_OF_ITS_OWN)),
+    both("max_output_tokens", Refused(A_CAP_OF_ITS_OWN)),
+    both("system, instructions, input", Refused(A_PLACE_OF_ITS_OWN)),
+    unless(
+        &["{\"format\":{\"type\":\"text\"}}"],
+        "text",
+        Refused(A_FORMAT_OF_ITS_OWN),
+        Refused(A_FORMAT_OF_ITS_OWN),
     ),
 ];

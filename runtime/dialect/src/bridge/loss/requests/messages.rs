@@ -1,9 +1,10 @@
 //! What becomes of requests in Messages.
 
 use super::{
-    AT_ITS_VENDOR, BY_PROGRAMS, CALL_ID, FORCED_ONE, GO_ON, KNOWN_BY_TYPE, NAMES, NO_FORMAT,
-    NO_REASONING, NO_STOP, NOT_TUNED, OUTPUT_CAP, REASONING_TO_CHAT, REASONING_TO_RESPONSES,
-    SERVER_TOOL, WEB, both, row, unless,
+    A_CAP_OF_ITS_OWN, A_FORMAT_OF_ITS_OWN, A_PLACE_OF_ITS_OWN, A_STOP_OF_ITS_OWN, AT_ITS_VENDOR,
+    BY_PROGRAMS, CALL_ID, FORCED_ONE, GO_ON, KNOWN_BY_TYPE, NAMES, NO_BIAS_HERE, NO_FORMAT,
+    NO_REASONING, NO_STOP, NOT_OF_MESSAGES, NOT_TUNED, OLD_TOOLS, ONE_ANSWER, OUTPUT_CAP,
+    REASONING_TO_CHAT, REASONING_TO_RESPONSES, SERVER_TOOL, WEB, both, row, unless,
 };
 use crate::bridge::loss::Fate::{Converted, Dropped, Kept, Refused};
 use crate::bridge::loss::Row;
@@ -347,4 +348,20 @@ pub(in crate::bridge::loss) const MESSAGES: &[Row] = &[
         Refused(KNOWN_BY_TYPE),
     ),
     both("tools[] of another type", Refused(SERVER_TOOL)),
+    both("stop", Refused(A_STOP_OF_ITS_OWN)),
+    both(
+        "max_output_tokens, max_completion_tokens",
+        Refused(A_CAP_OF_ITS_OWN),
+    ),
+    both("instructions, input", Refused(A_PLACE_OF_ITS_OWN)),
+    unless(
+        &["{\"type\":\"text\"}"],
+        "response_format",
+        Refused(A_FORMAT_OF_ITS_OWN),
+        Refused(A_FORMAT_OF_ITS_OWN),
+    ),
+    unless(&["1"], "n", Refused(ONE_ANSWER), Refused(ONE_ANSWER)),
+    both("logprobs, top_logprobs", Refused(NOT_OF_MESSAGES)),
+    both("logit_bias", Refused(NO_BIAS_HERE)),
+    both("functions", Refused(OLD_TOOLS)),
 ];

@@ -107,6 +107,18 @@ pub(super) const NOT_TUNED: &str =
     "it only tunes how words are picked, and the dialect has no such parameter";
 pub(super) const NO_BIAS: &str =
     "the dialect cannot forbid words or demand them, and without it the answer may be another";
+pub(super) const A_FORMAT_OF_ITS_OWN: &str = "another dialect's word for the form of the answer, and the client's own has one too: `response_format` in Chat Completions, `text.format` in Responses, `output_config.format` in Messages";
+pub(super) const A_CAP_OF_ITS_OWN: &str = "another dialect's word for the output cap, and the client's own has one too: `max_completion_tokens` in Chat Completions, `max_output_tokens` in Responses, `max_tokens` in Messages";
+pub(super) const A_PLACE_OF_ITS_OWN: &str = "another dialect's word for what the model is told, and the client's own has one too: `messages` in Chat Completions, `instructions` and `input` in Responses, `system` and `messages` in Messages";
+pub(super) const A_STOP_OF_ITS_OWN: &str = "another dialect's word for what the answer stops at: `stop` in Chat Completions, `stop_sequences` in Messages, and Responses has none";
+pub(super) const NOT_OF_MESSAGES: &str =
+    "it is no field of Messages, which has no token probabilities";
+pub(super) const NO_BIAS_HERE: &str =
+    "it is a field of Chat Completions alone, and without it the answer may be another";
+pub(super) const ONE_ANSWER: &str =
+    "it is a field of Chat Completions alone, and the client's own dialect gives one answer";
+pub(super) const OLD_TOOLS: &str =
+    "functions are the old form of tools in Chat Completions; use `tools`";
 pub(super) const TOP_K: &str =
     "kept; left out while the model thinks, and where it takes no sampling parameters";
 pub(super) const DEFAULT_CAP: &str = "a cap all the same, for the dialect demands one: the usual one by the manifest, else the model's maximum, else 8,192";

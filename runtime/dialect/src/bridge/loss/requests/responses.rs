@@ -1,11 +1,13 @@
 //! What becomes of requests in Responses.
 
 use super::{
-    ARGUMENTS, AS_FUNCTION, AT_ITS_VENDOR, BY_PROGRAMS, CALL_ID, DEFAULT_CAP, EFFORT, FORCED,
-    HOW_MUCH_IS_READ, JSON_TOLD, KNOWN_BY_TYPE, NAMES, NO_FORMAT, NO_REASONING, NO_STORE,
-    NOT_MODERATED, NOT_TUNED, ONLY_AS_FUNCTION, OUTPUT_CAP, OWN_TIER, PREWARMED, REASONING_TO_CHAT,
-    REASONING_TO_MESSAGES, SCHEMA, SERVER_TOOL, STRICT, TEMPERATURE, TIERS, TOOLS_FROM_HISTORY,
-    TOP_K, USER_TO_CHAT, USER_TO_MESSAGES, WEB_UNASKED, both, row, unless,
+    A_CAP_OF_ITS_OWN, A_FORMAT_OF_ITS_OWN, A_PLACE_OF_ITS_OWN, A_STOP_OF_ITS_OWN, ARGUMENTS,
+    AS_FUNCTION, AT_ITS_VENDOR, BY_PROGRAMS, CALL_ID, DEFAULT_CAP, EFFORT, FORCED,
+    HOW_MUCH_IS_READ, JSON_TOLD, KNOWN_BY_TYPE, NAMES, NO_BIAS_HERE, NO_FORMAT, NO_REASONING,
+    NO_STORE, NOT_MODERATED, NOT_TUNED, OLD_TOOLS, ONE_ANSWER, ONLY_AS_FUNCTION, OUTPUT_CAP,
+    OWN_TIER, PREWARMED, REASONING_TO_CHAT, REASONING_TO_MESSAGES, SCHEMA, SERVER_TOOL, STRICT,
+    TEMPERATURE, TIERS, TOOLS_FROM_HISTORY, TOP_K, USER_TO_CHAT, USER_TO_MESSAGES, WEB_UNASKED,
+    both, row, unless,
 };
 use crate::bridge::loss::Fate::{Converted, Dropped, Kept, Refused};
 use crate::bridge::loss::Row;
@@ -336,6 +338,13 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
         ),
         Converted("the search by its name (refused without a search that is sent)"),
     ),
+    row(
+        "tool_choice.tools[].web_search",
+        Converted(
+            "the search is asked for by its options, and not where the list lacks it. Where nothing else is listed no tool may be called (`none`); beside tools it makes `required` into `auto`, for the search may be what is called",
+        ),
+        Converted("the search stays among the tools, and does not where the list lacks it"),
+    ),
     both("tool_choice of another built-in tool", Refused(SERVER_TOOL)),
     row(
         "tools[].function",
@@ -433,4 +442,19 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
         "user",
         Converted("as `safety_identifier`, which goes before it"),
     ),
+    both("stop, stop_sequences", Refused(A_STOP_OF_ITS_OWN)),
+    both(
+        "max_tokens, max_completion_tokens",
+        Refused(A_CAP_OF_ITS_OWN),
+    ),
+    both("system", Refused(A_PLACE_OF_ITS_OWN)),
+    unless(
+        &["{\"type\":\"text\"}"],
+        "response_format",
+        Refused(A_FORMAT_OF_ITS_OWN),
+        Refused(A_FORMAT_OF_ITS_OWN),
+    ),
+    unless(&["1"], "n", Refused(ONE_ANSWER), Refused(ONE_ANSWER)),
+    both("logit_bias", Refused(NO_BIAS_HERE)),
+    both("functions", Refused(OLD_TOOLS)),
 ];

@@ -1,6 +1,6 @@
 //! What becomes of words that no dialect has and certain vendors take: the same in every direction.
 
-use super::{NOT_TUNED, both};
+use super::{NO_BIAS, NOT_TUNED, both};
 use crate::bridge::loss::Fate::{Converted, Dropped, Refused};
 use crate::bridge::loss::Row;
 
@@ -37,7 +37,15 @@ pub(in crate::bridge::loss) const VENDORS: &[Row] = &[
         Refused(WHERE_IT_ENDS),
     ),
     both(
-        "min_p, top_a, typical_p, repetition_penalty, repeat_penalty, length_penalty, early_stopping, use_beam_search, best_of, random_seed",
+        "bad_words, allowed_token_ids, logits_processors",
+        Refused(NO_BIAS),
+    ),
+    both(
+        "truncate_prompt_tokens",
+        Refused("the dialect cannot cut the prompt, and the answer would be to another"),
+    ),
+    both(
+        "min_p, top_a, typical_p, repetition_penalty, repeat_penalty, length_penalty, early_stopping, do_sample, use_beam_search, best_of, random_seed",
         Dropped(NOT_TUNED),
     ),
     both(
@@ -63,11 +71,19 @@ pub(in crate::bridge::loss) const VENDORS: &[Row] = &[
         ),
     ),
     both(
+        "disable_reasoning",
+        Converted("`true` switches thinking off; `false` is what it is by itself"),
+    ),
+    both(
+        "include_reasoning",
+        Converted("`false` holds back what the model thinks; `true` is what it is by itself"),
+    ),
+    both(
         "preserve_thinking, clear_thinking",
         Dropped("which reasoning of the history goes back is said below"),
     ),
     both(
-        "enable_search, search_parameters, plugins",
+        "enable_search, search_parameters, search_domain_filter, plugins",
         Refused("another vendor does not know it; ask for a web search as the dialect does"),
     ),
     both(

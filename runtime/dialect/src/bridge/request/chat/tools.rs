@@ -115,6 +115,8 @@ pub(super) fn read_choice<'a>(raw: Raw<'a>) -> Result<Choice<'a>, ApiError> {
         let tools: Option<Vec<_>> = allowed.tools.into_iter().map(named).collect();
         return Ok(Choice::Allowed {
             required: &*allowed.mode == "required",
+            // The search is no tool here, and the choice is not about it.
+            web: true,
             tools: tools.ok_or_else(|| missing("tool_choice.allowed_tools.tools[].function"))?,
         });
     }

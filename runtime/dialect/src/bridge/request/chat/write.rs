@@ -172,7 +172,8 @@ fn write_tools(
             json.bool_member("parallel_tool_calls", parallel);
         }
     }
-    if let Some(search) = web {
+    let lacks_it = matches!(said.choice, Choice::Allowed { web: false, .. });
+    if let Some(search) = web.filter(|_| !lacks_it) {
         write_search(search, json);
     }
 }
@@ -265,12 +266,22 @@ fn write_choice(choice: &Choice<'_>, to: &Target<'_>, names: &Names<'_>, json: &
             json.key("tool_choice");
             named(tool, json);
         }
-        Choice::Allowed { required, tools } => {
+        // Of the search alone: it is no tool here, and no other may be called.
+        Choice::Allowed {
+            web: true, tools, ..
+        } if tools.is_empty() => json.text_member("tool_choice", "none"),
+        Choice::Allowed {
+            required,
+            web,
+            tools,
+        } => {
+            // The search may be what is called.
+            let required = *required && !web;
             json.key("tool_choice");
             json.open_typed("allowed_tools");
             json.key("allowed_tools");
             json.open();
-            json.text_member("mode", if *required { "required" } else { "auto" });
+            json.text_member("mode", if required { "required" } else { "auto" });
             json.key("tools");
             json.open_list();
             for tool in tools {

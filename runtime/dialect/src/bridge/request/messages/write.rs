@@ -174,8 +174,12 @@ fn write_thinking(plan: Plan, schema: Option<&str>, json: &mut Json) {
 }
 
 /// With a budget for thinking, the assistant's turn that calls tools and is not over yet must begin with its thinking. A
-/// client that could not carry it, or carries another vendor's, cannot go on thinking in this turn.
+/// client that could not carry it, or carries another vendor's, cannot go on thinking in this turn. Nor may one that the
+/// client began itself: with a budget the vendor refuses a last message of the assistant's.
 fn history_allows_thinking(items: &[Item<'_>], family: &str) -> bool {
+    if is_begun(items) {
+        return false;
+    }
     let begins = items
         .iter()
         .rposition(|item| match item {
@@ -200,6 +204,16 @@ fn history_allows_thinking(items: &[Item<'_>], family: &str) -> bool {
         .find(|item| !matches!(item, Item::Message(message) if message.role != Role::Assistant))
         .is_some_and(|item| matches!(item, Item::Reasoning(reasoning) if keeps(reasoning, family)));
     !calls || first_thinks
+}
+
+/// Whether the assistant's text is the last that is sent: blank texts and what instructions follow are not after it.
+fn is_begun(items: &[Item<'_>]) -> bool {
+    let says = |item: &&Item<'_>| match item {
+        Item::Message(message) => message.parts.iter().any(|part| says_something(&part.body)),
+        Item::Reasoning(_) => false,
+        Item::Call(_) | Item::Result(_) => true,
+    };
+    matches!(items.iter().rfind(says), Some(Item::Message(message)) if message.role == Role::Assistant)
 }
 
 fn marks_itself(said: &Conversation<'_>) -> bool {

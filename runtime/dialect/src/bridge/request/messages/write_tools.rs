@@ -78,13 +78,14 @@ impl<'s, 'a> Asked<'s, 'a> {
 
     /// Whether the choice leaves this tool among those offered.
     fn allows(&self, tool: &Tool<'_>) -> bool {
-        let Choice::Allowed { tools, .. } = self.choice else {
+        let Choice::Allowed { tools, web, .. } = self.choice else {
             return true;
         };
         let (namespace, name) = match tool {
             Tool::Function(tool) => (&tool.namespace, &tool.name),
             Tool::Custom(tool) => (&tool.namespace, &tool.name),
-            Tool::Web(_) | Tool::Search { .. } => return false,
+            Tool::Web(_) => return *web,
+            Tool::Search { .. } => return false,
         };
         tools
             .iter()

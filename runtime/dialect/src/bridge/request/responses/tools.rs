@@ -168,11 +168,15 @@ pub(super) fn read_choice<'a>(raw: Raw<'a>, way: Way) -> Result<Choice<'a>, ApiE
     if &*wire.kind != "allowed_tools" {
         return named(wire, way).map(Choice::Named);
     }
+    let (searches, tools): (Vec<_>, Vec<_>) = wire
+        .tools
+        .unwrap_or_default()
+        .into_iter()
+        .partition(|tool| tool.kind.starts_with("web_search"));
     Ok(Choice::Allowed {
         required: wire.mode.as_deref() == Some("required"),
-        tools: wire
-            .tools
-            .unwrap_or_default()
+        web: !searches.is_empty(),
+        tools: tools
             .into_iter()
             .map(|tool| named(tool, way))
             .collect::<Result<_, _>>()?,

@@ -297,7 +297,11 @@ fn write_choice(choice: &Choice<'_>, to: &Target<'_>, names: &Names<'_>, json: &
             json.key("tool_choice");
             named(tool, json);
         }
-        Choice::Allowed { required, tools } => {
+        Choice::Allowed {
+            required,
+            web,
+            tools,
+        } => {
             json.key("tool_choice");
             json.open_typed("allowed_tools");
             json.text_member("mode", if *required { "required" } else { "auto" });
@@ -305,6 +309,10 @@ fn write_choice(choice: &Choice<'_>, to: &Target<'_>, names: &Names<'_>, json: &
             json.open_list();
             for tool in tools {
                 named(tool, json);
+            }
+            if *web {
+                json.open_typed("web_search");
+                json.close();
             }
             json.close_list();
             json.close();

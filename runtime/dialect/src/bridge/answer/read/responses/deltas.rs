@@ -4,9 +4,9 @@ use super::item::called;
 use super::{Place, Responses};
 use crate::bridge::answer::escaped::Escaped;
 use crate::bridge::answer::event::{Event, Kind, Piece, Sink, word};
+use crate::bridge::answer::read::Common;
 use crate::bridge::answer::read::items::{Content, Item, Shape, read_annotation};
 use crate::bridge::answer::read::said::Said;
-use crate::bridge::answer::read::{Common, PLACE};
 use crate::json::walk::Raw;
 
 impl Responses {
@@ -18,12 +18,13 @@ impl Responses {
         sink: &mut dyn Sink,
     ) {
         let id = word(item, "id");
-        common.kept += PLACE + id.bytes().len();
         let place = Place { id, ..place };
         // Told twice is told once.
         if self.find_exactly(place).is_some() {
             return;
         }
+        common.place();
+        common.kept += id.bytes().len();
         self.items.push(Item {
             index: place.item,
             id: id.bytes().to_vec(),
@@ -80,7 +81,7 @@ impl Responses {
         common: &mut Common,
         sink: &mut dyn Sink,
     ) -> Option<&mut Content> {
-        let item = self.begin(place, || Shape::Message(Vec::new()));
+        let item = self.begin(place, common, || Shape::Message(Vec::new()));
         let Shape::Message(contents) = &mut item.shape else {
             return None;
         };
@@ -142,7 +143,7 @@ impl Responses {
         common: &mut Common,
         sink: &mut dyn Sink,
     ) {
-        let item = self.begin(place, Shape::reasoning);
+        let item = self.begin(place, common, Shape::reasoning);
         let Shape::Reasoning { part, thought } = &mut item.shape else {
             return;
         };

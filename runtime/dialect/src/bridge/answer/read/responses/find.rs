@@ -2,6 +2,7 @@
 
 use super::{Place, Responses};
 use crate::bridge::answer::escaped::Escaped;
+use crate::bridge::answer::read::Common;
 use crate::bridge::answer::read::items::{Item, Shape};
 
 impl Responses {
@@ -70,8 +71,15 @@ impl Responses {
     }
 
     /// The item of this place, begun if it is not yet.
-    pub(super) fn begin(&mut self, place: Place<'_>, shape: impl FnOnce() -> Shape) -> &mut Item {
+    pub(super) fn begin(
+        &mut self,
+        place: Place<'_>,
+        common: &mut Common,
+        shape: impl FnOnce() -> Shape,
+    ) -> &mut Item {
         let at = self.find(place).unwrap_or_else(|| {
+            common.place();
+            common.kept += place.id.bytes().len();
             self.items.push(Item {
                 index: place.item,
                 id: place.id.bytes().to_vec(),

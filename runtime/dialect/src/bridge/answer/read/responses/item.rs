@@ -24,7 +24,7 @@ impl Responses {
             place.id
         };
         let place = Place { id, ..place };
-        let known = self.begin(place, || Shape::of(item));
+        let known = self.begin(place, common, || Shape::of(item));
         if known.done {
             return;
         }
@@ -58,6 +58,9 @@ impl Responses {
     ) {
         let contents = item.get("content").into_iter().flat_map(Raw::items);
         for (index, content) in contents.enumerate() {
+            if common.is_full() {
+                break;
+            }
             let place = Place {
                 content: index as u64,
                 ..place
@@ -87,7 +90,7 @@ impl Responses {
         sink: &mut dyn Sink,
     ) {
         let arguments = word(item, if custom { "input" } else { "arguments" });
-        let known = self.begin(place, Shape::call);
+        let known = self.begin(place, common, Shape::call);
         let Shape::Call { part, said, early } = &mut known.shape else {
             return;
         };
@@ -133,7 +136,7 @@ impl Responses {
         common: &mut Common,
         sink: &mut dyn Sink,
     ) {
-        let known = self.begin(place, Shape::reasoning);
+        let known = self.begin(place, common, Shape::reasoning);
         let from = match &known.shape {
             Shape::Reasoning { thought, .. } if thought.told => Some(thought.index),
             _ => None,
@@ -163,7 +166,7 @@ impl Responses {
             }
         }
         let encrypted = word(item, "encrypted_content");
-        let known = self.begin(place, Shape::reasoning);
+        let known = self.begin(place, common, Shape::reasoning);
         if let Shape::Reasoning { part, .. } = &mut known.shape
             && !encrypted.is_empty()
         {

@@ -4,7 +4,7 @@ use super::{Place, Responses};
 use crate::bridge::answer::escaped::Escaped;
 use crate::bridge::answer::event::{Event, Sink, Stop, word};
 use crate::bridge::answer::failure;
-use crate::bridge::answer::read::Common;
+use crate::bridge::answer::read::{Common, MOST_PLACES};
 use crate::json::walk::Raw;
 
 impl Responses {
@@ -37,6 +37,9 @@ impl Responses {
             .flat_map(Raw::items)
             .enumerate()
         {
+            if index >= MOST_PLACES {
+                return common.fail(failure::too_large(), sink);
+            }
             let place = Place {
                 item: Some(index as u64),
                 id: if whole {
