@@ -319,7 +319,7 @@ async fn what_a_vendor_says_of_usage_that_nobody_can_have_is_not_charged() {
         assert_eq!(reply.status(), 200, "{}", reply.text());
         let id = reply.header("x-request-id").unwrap();
         let row = management.row_of(id).await;
-        assert_eq!(row.0["estimated"], true, "{}", row.0);
+        assert_eq!(row.0["usage"]["estimated"], true, "{}", row.0);
         assert!((1..10_000).contains(&row.charged()), "{}", row.0);
         left -= i64::try_from(row.charged()).unwrap();
         assert_eq!(wallet(management, "root/research").await, (left, 0));

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-const KINDS: [ErrorKind; 23] = [
+const KINDS: [ErrorKind; 25] = [
     ErrorKind::RateLimited,
     ErrorKind::QuotaExceeded,
     ErrorKind::LargerThanLimit,
@@ -19,6 +19,8 @@ const KINDS: [ErrorKind; 23] = [
     ErrorKind::Unsupported,
     ErrorKind::BodyTooLarge,
     ErrorKind::RequestTimeout,
+    ErrorKind::TurnNotFound,
+    ErrorKind::ConversationLocked,
     ErrorKind::AnswerNotFound,
     ErrorKind::NotFound,
     ErrorKind::MethodNotAllowed,

@@ -82,7 +82,7 @@ impl Common {
     }
 
     /// Whether the answer has more in it than is held: it fails, and what else is in it need not be read.
-    const fn is_full(&self) -> bool {
+    fn is_full(&self) -> bool {
         self.places > MOST_PLACES
     }
 
