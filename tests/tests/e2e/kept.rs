@@ -500,6 +500,36 @@ async fn items_of_a_conversation_are_listed_added_and_taken_away_by_its_own_acco
     }
 }
 
+/// A vendor that keeps items of its own looks for those that are named, and finds none that was made here.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_conversation_that_moves_to_a_vendor_of_responses_takes_no_ids_along_that_were_made_here()
+{
+    let world = foreign().await;
+    let made = world.post("/v1/conversations", "{}").await;
+    let conversation = made.json()["id"].as_str().unwrap().to_owned();
+    let turn = |model: &str, input: &str| json!({ "model": model, "input": input, "conversation": conversation });
+    let first = ask(&world, turn("messages-only", "first")).await.json();
+    let id = first["output"][0]["id"].as_str().unwrap().to_owned();
+    let items = format!("/v1/conversations/{conversation}/items");
+    let own = world.key.secret.clone();
+    let listed = call(&world, &own, "GET", &format!("{items}?order=asc"))
+        .await
+        .json();
+    // What is taken away leaves the others with the ids that they were listed under.
+    let gone = format!("{items}/{}", listed["data"][0]["id"].as_str().unwrap());
+    assert_eq!(call(&world, &own, "DELETE", &gone).await.status(), 200);
+    let added = json!({ "items": [{ "role": "user", "content": "between" }] });
+    assert_eq!(world.post(&items, added.to_string()).await.status(), 200);
+    id_of(&ask(&world, turn("responses-only", "second")).await, false);
+    let sent = world.simulator.last();
+    let input = sent.json()["input"].as_array().unwrap().clone();
+    assert_eq!(input.len(), 3, "{input:?}");
+    for item in &input {
+        assert!(item.get("id").is_none(), "{item}");
+    }
+    assert!(!sent.text().contains(&id), "{}", sent.text());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_conversation_that_grew_too_long_ends_rather_than_to_go_on_from_an_older_answer() {
     let setup = Setup::new(&["openai", "anthropic"]).set("responses", "max_kept_bytes", "4000");

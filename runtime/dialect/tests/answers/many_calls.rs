@@ -135,9 +135,12 @@ fn very_many_calls_at_once_are_too_many() {
     }
 }
 
+/// A vendor, and an event of that number that says nothing.
+type Silent = (Dialect, fn(usize) -> String);
+
 #[test]
 fn items_and_blocks_that_say_nothing_are_counted_too() {
-    let nothing: [(Dialect, fn(usize) -> String); 3] = [
+    let nothing: [Silent; 3] = [
         (RESPONSES, |at| {
             event(&format!(
                 r#"{{"type":"response.output_item.done","output_index":{at},"item":{{"id":"x{at}","type":"weather_call"}}}}"#

@@ -109,7 +109,7 @@ pub(super) struct Sums<T> {
 /// So wide that no sum of holds can overflow and be released wrongly. Packed: aligned to 16 a tally would need a third line
 /// of the cache.
 #[derive(Clone, Copy, Debug, Default)]
-#[repr(packed(8))]
+#[repr(Rust, packed(8))]
 struct Wide(u128);
 
 /// Tokens of one calendar day.
