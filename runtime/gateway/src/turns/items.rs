@@ -74,7 +74,8 @@ impl Desk<'_> {
         query: &str,
         body: &[u8],
     ) -> Result<(StatusCode, String), ApiError> {
-        // Before it is read where the conversation stands: whoever is in it moves that.
+        // Whose it is comes first: nobody else is to be in its way. Where it stands is read once the place is taken, as
+        // whoever was in it has moved that.
         self.stand(id)?;
         let _place = match *method == Method::GET {
             true => None,
@@ -84,7 +85,9 @@ impl Desk<'_> {
         let answer = match (part, method) {
             (Part::Whole, &Method::DELETE) => {
                 self.turns.forget(id);
-                self.forget_items(id, &stand);
+                // Also where an answer has come after them, which has them as well: they were put in by themselves, and no
+                // client knows another name under which they could be deleted.
+                self.turns.forget(&items_of(id));
                 json!({ "id": id, "object": "conversation.deleted", "deleted": true }).to_string()
             }
             (Part::Whole, &Method::POST) => {
@@ -221,14 +224,6 @@ impl Desk<'_> {
         }
         let head = Some(head);
         self.write(id, Stand { head, ..stand })
-    }
-
-    /// A turn of items alone is nobody else's: no client knows its name.
-    fn forget_items(&self, id: &str, stand: &Stand) {
-        let own = items_of(id);
-        if stand.head.as_ref() == Some(&own) {
-            self.turns.forget(&own);
-        }
     }
 
     fn write(&self, id: &str, stand: Stand) -> Result<(), ApiError> {
