@@ -2,7 +2,8 @@
 //!
 //! A turn is what a request needs of governance: find the key, build its path of eight accounts, admit on all of them and
 //! on a wallet, settle. `all`: every key as likely as every other, so that with a million of them hardly anything is in a
-//! cache. `active`: 1,000 of them, spread over the whole tree, are in use. `hot`: 64 threads at a time have one key and so all
+//! cache. `active`: 1,000 of them, spread over the whole tree, are in use. `branch`: the keys of one branch of 1,000 accounts
+//! are, and all others rest: what a million accounts cost that are only there. `hot`: 64 threads at a time have one key and so all
 //! the counters of one path (another gateway's rows locked each other out there). `memory_ns` says what a look at memory costs
 //! where nothing is in a cache, on this machine now: a turn over all keys has some 20 of them. The clock of it goes a
 //! millisecond in 20 turns; settled calls are let go of by that clock as the gateway does, every 300 s, so that all of a run
@@ -36,7 +37,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
     let json = std::env::args().any(|arg| arg == "--json");
-    let rows: Vec<Value> = [SMALL, LARGE].iter().map(measure).collect();
+    let rows = [measure(&SMALL, 1), measure(&LARGE, LARGE[4])];
     if json {
         println!("{}", json!({ "admission_scale": rows }));
         return;
@@ -46,7 +47,8 @@ fn main() {
     }
 }
 
-fn measure(levels: &[usize; 8]) -> Value {
+/// `branches`: every so many-th account of the last level is in one branch, of some 1,000 accounts in all.
+fn measure(levels: &[usize; 8], branches: usize) -> Value {
     let mut rng = Rng(7);
     let idle = resident_mib();
     let start = Instant::now();
@@ -57,8 +59,9 @@ fn measure(levels: &[usize; 8]) -> Value {
     let built = resident_mib() - idle - own;
     let change = world.time_of_a_change();
 
-    let active = world.measured(&mut rng, ACTIVE);
-    let all = world.measured(&mut rng, world.macs.len());
+    let branch = world.measured(&mut rng, levels[7] / branches, branches);
+    let active = world.measured(&mut rng, ACTIVE, (world.macs.len() / ACTIVE).max(1));
+    let all = world.measured(&mut rng, world.macs.len(), 1);
     let hot = world.hot();
     json!({
         "accounts": levels.iter().sum::<usize>(),
@@ -68,6 +71,7 @@ fn measure(levels: &[usize; 8]) -> Value {
         "mib_built": round(built),
         "mib_after_traffic": round(resident_mib() - idle - own),
         "change_us": round(change / 1_000.0),
+        "branch": branch,
         "active": active,
         "all": all,
         "hot": hot,
@@ -141,9 +145,8 @@ impl World {
         }
     }
 
-    /// Turns with `count` of the keys.
-    fn measured(&mut self, rng: &mut Rng, count: usize) -> Value {
-        let step = (self.macs.len() / count).max(1);
+    /// Turns with `count` of the keys: every `step`-th.
+    fn measured(&mut self, rng: &mut Rng, count: usize, step: usize) -> Value {
         let mut times = [Vec::new(), Vec::new(), Vec::new()];
         for turn in 0..WARM_UP + TURNS {
             let place = rng.next() as usize % count * step;
