@@ -8,14 +8,13 @@ use serde_json::{Value, json};
 use tollgate_dialect::Dialect;
 use tollgate_dialect::bridge::{Abilities, Target, request};
 
-/// The size of the conversation that is measured.
+/// The least size of the conversation that is measured, in whichever dialect.
 const SIZE: usize = 200 * 1024;
 
 criterion_group!(benches, requests);
 criterion_main!(benches);
 
 fn requests(criterion: &mut Criterion) {
-    let responses = conversation().to_string();
     let mut group = criterion.benchmark_group("bridge a request of 200 KB");
     let target = |dialect| Target {
         dialect,
@@ -26,17 +25,22 @@ fn requests(criterion: &mut Criterion) {
         abilities: Abilities::from_names(["reasoning", "adaptive-thinking"]),
     };
     // The same conversation in each dialect, made by the bridge itself.
-    let bodies = [
-        (Dialect::OpenaiResponses, responses.clone().into_bytes()),
-        (
-            Dialect::OpenaiChat,
-            bridged(&responses, &target(Dialect::OpenaiChat)),
-        ),
-        (
-            Dialect::AnthropicMessages,
-            bridged(&responses, &target(Dialect::AnthropicMessages)),
-        ),
-    ];
+    let in_each = |rounds| {
+        let responses = conversation(rounds).to_string();
+        let [chat, messages] = [Dialect::OpenaiChat, Dialect::AnthropicMessages]
+            .map(|dialect| (dialect, bridged(&responses, &target(dialect))));
+        [
+            (Dialect::OpenaiResponses, responses.into_bytes()),
+            chat,
+            messages,
+        ]
+    };
+    let bodies = (1..1_000)
+        .map(in_each)
+        .find(|bodies| bodies.iter().all(|(_, body)| body.len() >= SIZE));
+    let Some(bodies) = bodies else {
+        panic!("the conversation is never as long");
+    };
     for (from, body) in &bodies {
         for (to, _) in &bodies {
             if from == to {
@@ -59,15 +63,13 @@ fn bridged(body: &str, to: &Target<'_>) -> Vec<u8> {
 }
 
 /// A coding agent's conversation: instructions, tools, then rounds of calls and results with source text in them.
-fn conversation() -> Value {
+fn conversation(rounds: usize) -> Value {
     let source = "    fn next(&mut self) -> Option<&'a str> {\n        self.lines.next().map(|line| line.trim_end_matches(\"\\r\"))\n    }\n\n".repeat(24);
     let mut items = vec![
         json!({"type": "message", "role": "developer", "content": [{"type": "input_text", "text": source}]}),
         json!({"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Rename it, please."}]}),
     ];
-    let mut number = 0;
-    while Value::Array(items.clone()).to_string().len() < SIZE - 24 * 1024 {
-        number += 1;
+    for number in 1..=rounds {
         let id = format!("call_{number:08}");
         items.push(json!({"type": "reasoning", "id": format!("rs_{number}"), "summary": [{"type": "summary_text", "text": "**Looking** for it"}], "encrypted_content": "gAAAAA".repeat(40)}));
         items.push(json!({"type": "function_call", "call_id": id, "name": "exec_command", "arguments": "{\"cmd\": \"sed -n 1,80p src/lib.rs\"}"}));

@@ -84,7 +84,7 @@ pub struct Server {
     pub body_timeout_ms: u64,
     /// How long a client may take nothing of what is ready for it before its connection is closed.
     pub write_timeout_ms: u64,
-    /// A vendor may be silent so long before the client of a bridged stream is sent a sign of life. Vendors of
+    /// A vendor may be silent so long before the client of a stream is sent a sign of life. Vendors of
     /// Messages ping every few seconds; clients and proxies between give up after a minute. Milliseconds, at least 100.
     pub keep_alive_ms: u64,
     /// How long open requests may go on after a stop signal. Milliseconds.

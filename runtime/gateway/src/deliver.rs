@@ -85,10 +85,8 @@ pub(crate) fn deliver(
             let silence = Duration::from_millis(worker.config().server.keep_alive_ms);
             let mut relay = Relay {
                 operation: request.operation,
-                bridge: answer
-                    .bridge
-                    .and_then(|back| back.stream(route))
-                    .map(|bridge| (bridge, Silence::over(silence))),
+                bridge: answer.bridge.and_then(|back| back.stream(route)),
+                silence: Silence::over(silence),
                 request_id: id.to_owned(),
                 source: Some(source),
                 translator: answer.translator,

@@ -28,7 +28,8 @@ use crate::turns::Keeper;
 pub(crate) struct Relay {
     pub(crate) operation: Operation,
     /// Where the vendor speaks another dialect than the client.
-    pub(crate) bridge: Option<(StreamBridge, Silence)>,
+    pub(crate) bridge: Option<StreamBridge>,
+    pub(crate) silence: Silence,
     pub(crate) request_id: String,
     /// `None` once it has ended.
     pub(crate) source: Option<Coalesce<UpstreamBody>>,
@@ -78,13 +79,8 @@ impl Relay {
                 return Poll::Ready(None);
             };
             let polled = Pin::new(source).poll_frame(context);
-            if polled.is_pending()
-                && let Some((bridge, silence)) = &mut self.bridge
-                && silence.poll(context).is_ready()
-            {
-                let mut sign = Vec::new();
-                bridge.ping(&mut sign);
-                self.ready.push_back(sign.into());
+            if polled.is_pending() && self.silence.poll(context).is_ready() {
+                self.ready.extend(self.sign_of_life());
                 continue;
             }
             match ready!(polled) {
@@ -107,6 +103,16 @@ impl Relay {
                 None => self.finish(),
             }
         }
+    }
+
+    /// What tells the client that somebody is there: nothing in the midst of an event, where a vendor's own stream may be
+    /// silent, too, and nothing after the last.
+    fn sign_of_life(&self) -> Option<Bytes> {
+        let is_between =
+            |tap: &StreamTap| !tap.is_ended() && (self.bridge.is_some() || !tap.is_mid_event());
+        let sign = bridge::sign_of_life(self.operation.dialect());
+        self.tap.as_ref().filter(|tap| is_between(tap))?;
+        Some(Bytes::from_static(sign))
     }
 
     /// Takes bytes of the vendor's.
@@ -142,19 +148,19 @@ impl Relay {
         let mut given_up = false;
         let chunk = match &mut self.bridge {
             None => chunk,
-            Some((bridge, silence)) => {
+            Some(bridge) => {
                 let mut bridged = Vec::with_capacity(chunk.len() + 256);
                 bridge.push(&chunk, &mut bridged);
-                // A vendor's own signs of life have no form over there, and its client waits for one all the same.
-                if !bridged.is_empty() {
-                    silence.heard();
-                }
                 // It told its client of a failure that is not the vendor's last word.
                 given_up =
                     bridge.is_ended() && self.tap.as_ref().is_some_and(|tap| !tap.is_ended());
                 Bytes::from(bridged)
             }
         };
+        // A vendor's own signs of life have no form beyond the bridge, and its client waits for one all the same.
+        if !chunk.is_empty() {
+            self.silence.heard();
+        }
         match (&mut self.hide_usage, &mut self.rewriter) {
             _ if chunk.is_empty() => {}
             (None, None) => self.ready.push_back(chunk),
@@ -213,7 +219,7 @@ impl Relay {
                 Err(error) => return self.untranslatable(error),
             }
         }
-        if let Some((bridge, _)) = &mut self.bridge {
+        if let Some(bridge) = &mut self.bridge {
             let mut rest = Vec::new();
             bridge.finish(&bridge::Upstream::Closed, &mut rest);
             match &self.rewriter {
@@ -313,7 +319,7 @@ impl Relay {
         let summary = tap.finish();
         self.note_owner(position.response_id.as_deref(), &summary);
         match &mut self.bridge {
-            Some((bridge, _)) => {
+            Some(bridge) => {
                 let mut events = Vec::new();
                 bridge.finish(&bridge::Upstream::Failed(refusal.error), &mut events);
                 if !events.is_empty() {

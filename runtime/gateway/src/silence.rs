@@ -12,41 +12,59 @@ const LEAST: Duration = Duration::from_millis(100);
 /// A watch over one stream.
 pub(crate) struct Silence {
     stretch: Duration,
+    /// Nothing until somebody has to wait: a stream that is there to its end needs neither clock nor timer.
+    waiting: Option<Waiting>,
+}
+
+struct Waiting {
     heard: Instant,
     timer: Pin<Box<Sleep>>,
 }
 
 impl Silence {
-    /// Begins to listen for stretches of silence.
+    /// A watch for stretches of silence, from the first wait on.
     pub(crate) fn over(stretch: Duration) -> Self {
-        let (heard, stretch) = (Instant::now(), stretch.max(LEAST));
         Self {
-            stretch,
-            heard,
-            timer: Box::pin(sleep_until(heard + stretch)),
+            stretch: stretch.max(LEAST),
+            waiting: None,
         }
     }
 
     /// Something was said. The timer is left as it is: it is set anew when it fires, not at every event.
     pub(crate) fn heard(&mut self) {
-        self.heard = Instant::now();
+        if let Some(waiting) = &mut self.waiting {
+            waiting.heard = Instant::now();
+        }
     }
 
     /// Ready whenever another stretch of silence has passed.
     pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        while self.timer.as_mut().poll(context).is_ready() {
-            let silent = self.passed(Instant::now());
-            self.timer.as_mut().reset(self.heard + self.stretch);
+        let stretch = self.stretch;
+        let waiting = self
+            .waiting
+            .get_or_insert_with(|| Waiting::from(Instant::now(), stretch));
+        while waiting.timer.as_mut().poll(context).is_ready() {
+            let silent = waiting.passed(Instant::now(), stretch);
+            waiting.timer.as_mut().reset(waiting.heard + stretch);
             if silent {
                 return Poll::Ready(());
             }
         }
         Poll::Pending
     }
+}
+
+impl Waiting {
+    fn from(heard: Instant, stretch: Duration) -> Self {
+        Self {
+            heard,
+            timer: Box::pin(sleep_until(heard + stretch)),
+        }
+    }
 
     /// Whether a stretch of silence has passed; if so, the next begins.
-    fn passed(&mut self, now: Instant) -> bool {
-        let silent = now.saturating_duration_since(self.heard) >= self.stretch;
+    fn passed(&mut self, now: Instant, stretch: Duration) -> bool {
+        let silent = now.saturating_duration_since(self.heard) >= stretch;
         if silent {
             self.heard = now;
         }
@@ -60,16 +78,19 @@ mod tests {
 
     #[tokio::test]
     async fn each_stretch_of_silence_is_told_once_and_words_begin_it_anew() {
-        let mut silence = Silence::over(Duration::from_secs(15));
-        let start = silence.heard;
+        let (start, stretch) = (Instant::now(), Duration::from_secs(15));
+        let mut waiting = Waiting::from(start, stretch);
         let after = |seconds| start + Duration::from_secs(seconds);
-        assert!(!silence.passed(after(14)));
-        assert!(silence.passed(after(15)));
-        assert!(!silence.passed(after(29)));
-        silence.heard = after(29);
-        assert!(!silence.passed(after(43)));
-        assert!(silence.passed(after(44)));
-        assert!(silence.passed(after(59)));
-        assert!(!silence.passed(start), "a clock that runs backwards");
+        assert!(!waiting.passed(after(14), stretch));
+        assert!(waiting.passed(after(15), stretch));
+        assert!(!waiting.passed(after(29), stretch));
+        waiting.heard = after(29);
+        assert!(!waiting.passed(after(43), stretch));
+        assert!(waiting.passed(after(44), stretch));
+        assert!(waiting.passed(after(59), stretch));
+        assert!(
+            !waiting.passed(start, stretch),
+            "a clock that runs backwards"
+        );
     }
 }

@@ -480,6 +480,54 @@ async fn while_a_vendor_is_silent_the_client_hears_that_somebody_is_there() {
     }
 }
 
+/// It was kept from what the vendor had announced until the model had thought, for minutes, and from the vendor's pings.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_of_the_vendors_own_dialect_hears_too_that_somebody_is_there() {
+    let setup = Setup::new(&["openai", "anthropic"]).set("server", "keep_alive_ms", "100");
+    let world = foreign_with(setup).await;
+    for client in ENDPOINTS.iter().filter(|endpoint| endpoint.streams) {
+        let vendor = VENDORS
+            .iter()
+            .find(|(operation, ..)| *operation == client.operation);
+        let (operation, name, _) = vendor.unwrap();
+        for case in ["head", "announced", "middle", "within"] {
+            let what = format!("{operation}, {case}");
+            let pause = Part::Pause(Duration::from_millis(450));
+            let answer = spoken(operation, true, "many words at last");
+            let body = String::from_utf8(answer.body()).unwrap();
+            let answer = match case {
+                "head" => answer.with_part(0, pause),
+                "announced" => answer.with_part(1, pause),
+                "middle" => answer.with_part(3, pause),
+                // An event that has begun is not broken into.
+                _ => answer
+                    .split_at(body.rfind("data: {").unwrap() + 8)
+                    .with_part(1, pause),
+            };
+            world.simulator.script(answer);
+            let reply = world.post(client.path, client.body_for(name, true)).await;
+            assert_eq!(reply.status(), 200, "{what}");
+            let signs = reply.text().matches(sign(client)).count();
+            let expected = match case {
+                "within" => 0..=0,
+                _ => 2..=4,
+            };
+            assert!(
+                expected.contains(&signs),
+                "{what}: {signs}: {}",
+                reply.text()
+            );
+            assert_eq!(text(client, true, &reply), "many words at last", "{what}");
+            if case == "announced" {
+                let told = reply.text();
+                let (before, _) = told.split_once(sign(client)).unwrap();
+                let first = body.split_once("\n\n").unwrap().0;
+                assert!(before.starts_with(first), "{what}: {before}");
+            }
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_silent_vendor_that_fails_is_followed_by_another_and_the_last_failure_is_told_in_the_stream()
  {

@@ -18,6 +18,7 @@ mod command_line_clients;
 mod compact;
 mod compressed_streams;
 mod contract;
+mod conversations;
 mod crash;
 mod custody;
 mod drop_in;

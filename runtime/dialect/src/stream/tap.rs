@@ -164,10 +164,15 @@ impl StreamTap {
         StreamPosition {
             next_sequence: self.events,
             response_id: self.response_id.clone(),
-            mid_event: self.line_open
-                || self.oversized
-                || self.tail.iter().any(|byte| !matches!(byte, b'\n' | b'\r')),
+            mid_event: self.is_mid_event(),
         }
+    }
+
+    /// Whether part of an event has been forwarded: what is put between goes to its end.
+    pub fn is_mid_event(&self) -> bool {
+        self.line_open
+            || self.oversized
+            || self.tail.iter().any(|byte| !matches!(byte, b'\n' | b'\r'))
     }
 
     /// Whether the terminal event has been seen: what follows is of no interest.

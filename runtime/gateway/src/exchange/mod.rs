@@ -10,6 +10,7 @@ mod translation;
 use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method, Response, StatusCode};
@@ -256,8 +257,9 @@ async fn attempt(
         })
         .map_err(|error| translation_failed(route, error))?;
     }
+    let silence = Duration::from_millis(worker.config().server.keep_alive_ms);
     answer::accept(
-        attempt, &prepared, response, translator, hide_usage, settlement,
+        attempt, &prepared, response, translator, hide_usage, settlement, silence,
     )
     .await
 }

@@ -195,6 +195,7 @@ fn a_panic_in_a_stream_gives_back_what_is_held_and_charges_what_was_streamed() {
         settlement: Some(under_way(&worker, &caller)),
         running: None,
         bridge: None,
+        silence: crate::silence::Silence::over(std::time::Duration::from_secs(15)),
         keeper: None,
         ready: VecDeque::new(),
         begun: true,

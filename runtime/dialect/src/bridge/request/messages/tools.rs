@@ -95,19 +95,25 @@ pub(super) fn read_thinking(raw: Raw<'_>) -> Result<Thinking, ApiError> {
         display: Option<Str<'a>>,
     }
     let wire: Wire<'_> = parse(raw, "thinking")?;
-    if &*wire.kind == "disabled" {
-        return Ok(Thinking {
+    match &*wire.kind {
+        "disabled" => Ok(Thinking {
             effort: Some(Effort::None),
             ..Thinking::default()
-        });
+        }),
+        "enabled" | "adaptive" => Ok(Thinking {
+            effort: None,
+            budget: wire.budget_tokens,
+            wanted: true,
+            readable: Some(wire.display.as_deref() != Some("omitted")),
+            encrypted: true,
+        }),
+        // Of vendors that leave it to the model.
+        "auto" => Ok(Thinking::default()),
+        other => {
+            let message = format!("`thinking.type` has the unknown value `{other}`.");
+            Err(invalid(message).with_param("thinking.type"))
+        }
     }
-    Ok(Thinking {
-        effort: None,
-        budget: wire.budget_tokens,
-        wanted: true,
-        readable: Some(wire.display.as_deref() != Some("omitted")),
-        encrypted: true,
-    })
 }
 
 /// Reads the effort in an `output_config`.
