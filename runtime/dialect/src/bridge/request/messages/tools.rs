@@ -100,7 +100,7 @@ pub(super) fn read_thinking(raw: Raw<'_>) -> Result<Thinking, ApiError> {
             effort: Some(Effort::None),
             ..Thinking::default()
         }),
-        "enabled" | "adaptive" => Ok(Thinking {
+        "enabled" | "adaptive" | "between_tools" => Ok(Thinking {
             effort: None,
             budget: wire.budget_tokens,
             wanted: true,
