@@ -23,6 +23,7 @@ mod render;
 mod segments;
 mod sse;
 mod stream;
+mod unfold;
 mod usage;
 pub mod websocket;
 
@@ -44,4 +45,5 @@ pub use stream::{
     Commit, Ended, LastResponse, StreamFilter, StreamSummary, StreamTap, commit_check,
     first_event_failure, sniff_event_stream,
 };
+pub use unfold::unfold;
 pub use usage::{Usage, UsageHints, read_usage};

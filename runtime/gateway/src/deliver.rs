@@ -9,7 +9,9 @@ use http::header::{
     CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LANGUAGE, CONTENT_TYPE, HeaderName, HeaderValue,
 };
 use http::{HeaderMap, Response, StatusCode};
-use tollgate_dialect::{AnswerRewriter, Dialect, Operation, StreamFilter, StreamTap, Usage};
+use tollgate_dialect::{
+    AnswerRewriter, Dialect, Operation, StreamFilter, StreamTap, Usage, unfold,
+};
 use tollgate_governance::Headroom;
 
 use crate::exchange::{Answer, Content};
@@ -56,11 +58,17 @@ pub(crate) fn deliver(
                 true => without_usage(body),
                 false => body,
             };
-            if bridged.is_some() && request.facts.stream {
+            let mut shown = bridged;
+            if shown.is_none() && request.facts.stream && !is_stream {
+                // A vendor that answers at once: its client reads events, and nothing else.
+                let asked = request.facts.wants_usage;
+                shown = unfold(request.operation, &body, asked).map(Bytes::from);
+            }
+            if shown.is_some() && request.facts.stream {
                 is_stream = true;
                 as_a_stream(&mut headers);
             }
-            let shown = whole(request, filters, bridged.unwrap_or(body), is_stream);
+            let shown = whole(request, filters, shown.unwrap_or(body), is_stream);
             let body = shown.and_then(|body| match &answer.bridge {
                 Some(back) => back.seal(request, body).map_err(Refusal::from),
                 None => Ok(body),
@@ -158,7 +166,7 @@ pub(crate) fn as_a_stream(headers: &mut HeaderMap) {
     );
 }
 
-fn is_event_stream(headers: &HeaderMap) -> bool {
+pub(crate) fn is_event_stream(headers: &HeaderMap) -> bool {
     headers
         .get(CONTENT_TYPE)
         .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))

@@ -1,10 +1,10 @@
-//! Keeps the client of a bridged stream company while no vendor has begun to answer: some think for minutes before their
+//! Keeps the client of a stream company while no vendor has begun to answer: some think for minutes before their
 //! first byte, and clients and proxies between give up after one. Nothing but signs of life goes out meanwhile, so whoever
 //! fails may still be followed by another; what cannot be served after all is told in the stream.
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use hyper::body::Body;
 use tollgate_dialect::bridge;
-use tollgate_dialect::{ApiError, Dialect, ErrorKind, StreamPosition};
+use tollgate_dialect::{ApiError, ErrorKind, Operation, StreamPosition};
 use tollgate_governance::Path;
 use uuid::Uuid;
 
@@ -25,9 +25,10 @@ type Answering = Pin<Box<dyn Future<Output = Response<Reply>>>>;
 
 /// An answer that has not begun.
 pub(crate) struct Late {
+    worker: Rc<Worker>,
     answering: Answering,
     silence: Silence,
-    dialect: Dialect,
+    operation: Operation,
     id: Uuid,
     /// What came of it.
     answer: Option<Reply>,
@@ -35,9 +36,9 @@ pub(crate) struct Late {
 
 /// Waits a stretch of silence for an answer, and begins one without it if there is none by then.
 pub(crate) async fn answer(
-    worker: &Worker,
-    path: &Arc<Path>,
-    dialect: Dialect,
+    worker: &Rc<Worker>,
+    path: &Path,
+    operation: Operation,
     id: Uuid,
     mut answering: Answering,
 ) -> Response<Reply> {
@@ -46,9 +47,10 @@ pub(crate) async fn answer(
         return answer;
     }
     let mut response = Response::new(Reply::Late(Box::new(Late {
+        worker: Rc::clone(worker),
         answering,
         silence: Silence::over(stretch),
-        dialect,
+        operation,
         id,
         answer: None,
     })));
@@ -58,7 +60,7 @@ pub(crate) async fn answer(
     reply::identify(headers, id.hyphenated().encode_lower(&mut text));
     let now_ms = worker.now_ms();
     let headroom = worker.control.counters().headroom(path, now_ms);
-    deliver::rate_limits(headers, dialect, &headroom, now_ms);
+    deliver::rate_limits(headers, operation.dialect(), &headroom, now_ms);
     response
 }
 
@@ -71,10 +73,13 @@ impl Late {
                 return polled.map(|frame| frame?.ok()?.into_data().ok());
             }
             match self.answering.as_mut().poll(context) {
-                Poll::Ready(answer) => self.answer = Some(self.in_stream(answer)),
+                Poll::Ready(answer) => {
+                    self.answer = Some(self.in_stream(answer));
+                    self.worker.write_rows();
+                }
                 Poll::Pending => {
                     std::task::ready!(self.silence.poll(context));
-                    let sign = bridge::sign_of_life(self.dialect);
+                    let sign = bridge::sign_of_life(self.operation.dialect());
                     return Poll::Ready(Some(Bytes::from_static(sign)));
                 }
             }
@@ -83,7 +88,7 @@ impl Late {
 
     /// The body of an answer whose head has been sent already.
     fn in_stream(&self, answer: Response<Reply>) -> Reply {
-        if answer.status() == StatusCode::OK {
+        if answer.status() == StatusCode::OK && deliver::is_event_stream(answer.headers()) {
             return answer.into_body();
         }
         let told = answer.extensions().get::<ApiError>().cloned();
@@ -95,7 +100,7 @@ impl Late {
         let id = &*self.id.hyphenated().encode_lower(&mut text);
         let nowhere = StreamPosition::default();
         Reply::whole(tollgate_dialect::stream_error(
-            self.dialect,
+            self.operation.dialect(),
             &error,
             id,
             &nowhere,

@@ -216,23 +216,14 @@ async fn inference(
         Ok(begun) => begun,
         Err(refusal) => return refused(worker, &mut request, refusal, started),
     };
-    let first = candidates.first().map(|route| route.spoken(operation));
-    let bridged = first.is_some_and(|spoken| spoken != operation);
-    let path =
-        (over_http && bridged && request.facts.stream).then(|| Arc::clone(&request.caller.path));
-    let worker = Rc::clone(worker);
+    let path = (over_http && request.facts.stream).then(|| Arc::clone(&request.caller.path));
+    let asked = Rc::clone(worker);
     // Each made where it is awaited: a future in a variable is there twice.
     match path {
-        None => served(worker, snapshot, request, candidates, settlement).await,
+        None => served(asked, snapshot, request, candidates, settlement).await,
         Some(path) => {
-            let asked = Rc::clone(&worker);
-            let answering = Box::pin(async move {
-                let answer = served(Rc::clone(&asked), snapshot, request, candidates, settlement);
-                let answer = answer.await;
-                asked.write_rows();
-                answer
-            });
-            late::answer(&worker, &path, operation.dialect(), id, answering).await
+            let answering = Box::pin(served(asked, snapshot, request, candidates, settlement));
+            late::answer(worker, &path, operation, id, answering).await
         }
     }
 }
@@ -268,9 +259,10 @@ fn fail(
     settlement: Settlement,
 ) -> Response<Reply> {
     match unanswered {
-        Unanswered::Verbatim(status, body) => {
+        Unanswered::Verbatim(status, body, error) => {
             settlement.close(Outcome::failed(status.as_u16(), "upstream-rejected"));
             let mut response = reply::own(status, "application/json", body);
+            response.extensions_mut().insert(error);
             let mut text = [0; 36];
             reply::identify(
                 response.headers_mut(),

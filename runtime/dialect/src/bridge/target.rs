@@ -87,10 +87,12 @@ pub struct Abilities {
     pub prompt_cache_key: bool,
     /// `prompt-cache-breakpoints` (Chat, Responses): content parts may carry marks of the vendor's own prompt cache.
     pub prompt_cache_breakpoints: bool,
+    /// `verbosity` (Chat, Responses): how much the model says can be set.
+    pub verbosity: bool,
 }
 
 /// Abilities that mean nothing to the bridge, but to lists of models.
-const TOLD: [&str; 4] = ["tools", "parallel-tools", "vision", "verbosity"];
+const TOLD: [&str; 3] = ["tools", "parallel-tools", "vision"];
 
 impl Abilities {
     /// Whether a name means anything here. Of a manifest's any is taken, as it may be for a later host.
@@ -123,6 +125,7 @@ impl Abilities {
                 "cache-control" => found.cache_control = true,
                 "prompt-cache-key" => found.prompt_cache_key = true,
                 "prompt-cache-breakpoints" => found.prompt_cache_breakpoints = true,
+                "verbosity" => found.verbosity = true,
                 other => found.efforts.learn(other),
             }
         }

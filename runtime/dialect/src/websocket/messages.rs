@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::{Turn, addressed, fault};
 use crate::sse::{self, Splitter};
+use crate::unfold::response_events;
 
 /// An event longer than this is not passed on; the answer ends there. Bytes.
 const LONGEST_EVENT: usize = 64 << 20;
@@ -65,27 +66,14 @@ impl Messages {
 
     /// Takes a whole response, from an upstream that does not stream, as the events that it stands for.
     pub fn whole(&mut self, body: &[u8], turn: &mut Turn, out: &mut Vec<Bytes>) {
-        let Ok(Value::Object(response)) = serde_json::from_slice(body) else {
+        let events = match serde_json::from_slice(body) {
+            Ok(Value::Object(response)) => response_events(response),
+            _ => None,
+        };
+        let Some(events) = events else {
             return self.give_up("the upstream's answer cannot be read", turn, out);
         };
-        let mut begun = response.clone();
-        begun.insert("status".to_owned(), "in_progress".into());
-        begun.insert("output".to_owned(), json!([]));
-        let items = response.get("output").and_then(Value::as_array);
-        let mut events = vec![json!({ "type": "response.created", "response": begun })];
-        for (place, item) in items.into_iter().flatten().enumerate() {
-            for kind in ["response.output_item.added", "response.output_item.done"] {
-                events.push(json!({ "type": kind, "output_index": place, "item": item }));
-            }
-        }
-        let last = match response.get("status").and_then(Value::as_str) {
-            Some("failed") => "response.failed",
-            Some("incomplete") => "response.incomplete",
-            _ => "response.completed",
-        };
-        events.push(json!({ "type": last, "response": response }));
-        for (number, mut event) in events.into_iter().enumerate() {
-            event["sequence_number"] = number.into();
+        for event in events {
             self.message(event.to_string().as_bytes(), turn, out);
         }
     }

@@ -387,13 +387,14 @@ fn a_whole_answer_is_told_as_events() {
         kinds,
         [
             "response.created",
+            "response.in_progress",
             "response.output_item.added",
             "response.output_item.done",
             "response.completed",
         ]
     );
-    assert_eq!((&out[2]["item"], &out[3]["response"]), (&item, &body));
-    assert_eq!(out[3]["sequence_number"], 3);
+    assert_eq!((&out[3]["item"], &out[4]["response"]), (&item, &body));
+    assert_eq!(out[4]["sequence_number"], 4);
     assert_eq!(messages.id().as_deref(), Some("r"));
     let (mut messages, mut out) = (Messages::default(), Vec::new());
     messages.whole(b"<html>", &mut turn(None), &mut out);

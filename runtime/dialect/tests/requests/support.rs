@@ -46,6 +46,7 @@ pub(crate) fn able(dialect: Dialect) -> Target<'static> {
             "reasoning-content",
             "system-messages",
             "prompt-cache-key",
+            "verbosity",
             "prompt-cache-breakpoints",
         ]),
     }

@@ -3,14 +3,12 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame};
-use tokio::time::{Instant, timeout_at};
 use tollgate_dialect::{Aggregator, Commit, Operation, StreamTap};
 use tollgate_plugin::CommitAfter;
 use tollgate_upstream::{Coalesce, UpstreamBody, UpstreamError};
@@ -35,7 +33,6 @@ pub(super) async fn accept(
     mut translator: Option<Translation>,
     hide_usage: bool,
     settlement: &Settlement,
-    longest_silence: Duration,
 ) -> Result<Answer, Miss> {
     let Attempt { request, route, .. } = attempt;
     let (parts, body) = response.into_parts();
@@ -95,11 +92,7 @@ pub(super) async fn accept(
     // A client on the other side of the bridge would be told of a failure where another vendor could still be asked.
     let first = match prepared.commit_after {
         CommitAfter::Status | CommitAfter::Body if attempt.bridge.is_none() => begun,
-        _ => {
-            let until = Instant::now() + longest_silence;
-            let until = attempt.bridge.is_none().then_some(until);
-            first_event(&attempt, begun, &mut body, translator.as_mut(), until).await?
-        }
+        _ => first_event(&attempt, begun, &mut body, translator.as_mut()).await?,
     };
     Ok(Answer {
         status,
@@ -323,31 +316,19 @@ async fn aggregate(
 
 /// Reads until the answer has begun, and refuses a stream that begins with a failure. Gives what was read, in the
 /// standard dialect that the vendor was asked in.
-///
-/// After `until` that is what there is by then: nobody else keeps the client of a vendor's own dialect company, and what the
-/// vendor announced and its own signs of life must not be kept from it while the model thinks for minutes.
 async fn first_event(
     attempt: &Attempt<'_>,
     begun: Bytes,
     body: &mut Coalesce<UpstreamBody>,
     mut translator: Option<&mut Translation>,
-    until: Option<Instant>,
 ) -> Result<Bytes, Miss> {
     let route = attempt.route;
     let (mut begun, mut read) = (begun, Bytes::new());
     loop {
         let data = match std::mem::take(&mut begun) {
-            begun if begun.is_empty() => {
-                let next = next_data(body);
-                let next = match until.filter(|_| read.is_empty() || is_events(&read)) {
-                    None => next.await,
-                    Some(until) => match timeout_at(until, next).await {
-                        Ok(next) => next,
-                        Err(_) => return Ok(read),
-                    },
-                };
-                next.map_err(|error| unreachable(route, &error))?
-            }
+            begun if begun.is_empty() => next_data(body)
+                .await
+                .map_err(|error| unreachable(route, &error))?,
             begun => begun,
         };
         if data.is_empty() {

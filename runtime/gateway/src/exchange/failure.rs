@@ -82,26 +82,29 @@ pub(super) fn for_the_client(operation: Operation, route: &Candidate, miss: Miss
     if let Some(error) = miss.unsaid {
         return Unanswered::Error(*error);
     }
-    if let Some(told) = &miss.told
-        && told.status.is_client_error()
-        && !matches!(told.status.as_u16(), 401 | 402 | 403 | 407 | 429)
-        && !route.upstream.translates
-        && is_error_of(operation.dialect(), &told.body)
-    {
-        return Unanswered::Verbatim(told.status, told.body.clone());
-    }
     let kind = match miss.failure.kind {
         FailureKind::ContextLength => ErrorKind::ContextLength,
         FailureKind::ContentFiltered => ErrorKind::ContentFiltered,
         FailureKind::ModelNotFound => ErrorKind::ModelNotFound,
         _ => ErrorKind::UpstreamRejected,
     };
-    let message = miss
-        .failure
-        .message
-        .or_else(|| message_of(&miss.told?.body))
-        .unwrap_or_else(|| "the vendor refused the request".to_owned());
-    Unanswered::Error(ApiError::new(kind, message))
+    let body = miss.told.as_ref().map(|told| &told.body);
+    let message = miss.failure.message.or_else(|| message_of(body?));
+    let error = ApiError::new(
+        kind,
+        message.unwrap_or_else(|| "the vendor refused the request".to_owned()),
+    );
+    match miss.told {
+        Some(told)
+            if told.status.is_client_error()
+                && !matches!(told.status.as_u16(), 401 | 402 | 403 | 407 | 429)
+                && !route.upstream.translates
+                && is_error_of(operation.dialect(), &told.body) =>
+        {
+            Unanswered::Verbatim(told.status, told.body, error)
+        }
+        _ => Unanswered::Error(error),
+    }
 }
 
 /// What a failure is to a client whose answer has begun: its stream ends with this.

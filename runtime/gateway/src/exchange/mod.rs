@@ -10,7 +10,6 @@ mod translation;
 use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method, Response, StatusCode};
@@ -68,8 +67,9 @@ pub(crate) enum Unanswered {
     Error(ApiError),
     /// No upstream served it, through no fault of the client's; with what the last one failed by, for the usage row.
     Unavailable(ApiError, String),
-    /// The vendor's own words about the client's own mistake. Clients match the wording, so it goes through as it is.
-    Verbatim(StatusCode, Bytes),
+    /// The vendor's own words about the client's own mistake. Clients match the wording, so it goes through as it is; where
+    /// the client's stream has begun, as the error that ends it.
+    Verbatim(StatusCode, Bytes, ApiError),
 }
 
 /// Asks the candidates in order.
@@ -257,9 +257,8 @@ async fn attempt(
         })
         .map_err(|error| translation_failed(route, error))?;
     }
-    let silence = Duration::from_millis(worker.config().server.keep_alive_ms);
     answer::accept(
-        attempt, &prepared, response, translator, hide_usage, settlement, silence,
+        attempt, &prepared, response, translator, hide_usage, settlement,
     )
     .await
 }

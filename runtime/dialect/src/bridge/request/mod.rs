@@ -140,6 +140,8 @@ pub fn request(from: Dialect, body: &[u8], to: &Target<'_>) -> Result<Bridged, A
     way.fit_searches(&mut said, to)?;
     choice::check(&said)?;
     choice::fit(&mut said, to.abilities);
+    // Codex says it of itself to models that it knows; vendors refuse what they do not.
+    said.settings.verbosity = said.settings.verbosity.filter(|_| to.abilities.verbosity);
     let written = match to.dialect {
         Dialect::OpenaiChat => chat::write(&said, to, way, body.len())?,
         Dialect::OpenaiResponses => responses::write(&said, to, way, body.len())?,

@@ -176,7 +176,7 @@ pub(crate) fn read_members(dialect: Dialect, body: &Value, settings: &mut Settin
                     set(settings, "shown", &json!(true));
                 }
             }
-            ("thinking", _) if value["type"] == "disabled" => {}
+            ("thinking", _) if value["type"] == "disabled" || value["type"] == "auto" => {}
             ("thinking", _) if dialect == Dialect::AnthropicMessages => {
                 switched(settings, value["budget_tokens"].as_u64());
                 if value["display"] == "omitted" {

@@ -6,7 +6,7 @@ use super::{
     EFFORT_SHOWN, FORCED, GO_ON, HOW_MUCH_IS_READ, JSON_TOLD, NAMES, NO_BIAS, NO_FORMAT, NO_STOP,
     NO_STORE, NOT_MODERATED, NOT_TUNED, ONLY_AS_FUNCTION, OUTPUT_CAP, OWN_TIER, SCHEMA,
     SERVER_TOOL, STRICT, TEMPERATURE, TIERS, TOOLS_FROM_HISTORY, TOP_K, USER_TO_MESSAGES,
-    USER_TO_RESPONSES, WEB, both, row, unless,
+    USER_TO_RESPONSES, VERBOSITY, WEB, both, row, unless,
 };
 use crate::bridge::loss::Fate::{Converted, Dropped, Kept, Refused};
 use crate::bridge::loss::Row;
@@ -308,7 +308,7 @@ pub(in crate::bridge::loss) const CHAT: &[Row] = &[
     ),
     row(
         "verbosity",
-        Kept,
+        Converted(VERBOSITY),
         Dropped("how long an answer is, is the model's own habit there"),
     ),
     both("web_search_options", Converted(WEB)),

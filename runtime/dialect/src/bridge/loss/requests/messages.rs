@@ -253,7 +253,7 @@ pub(in crate::bridge::loss) const MESSAGES: &[Row] = &[
     both(
         "thinking",
         Converted(
-            "`adaptive` and `between_tools`: the effort of `output_config`; a budget up to 4096 tokens: low, up to 10240: medium, up to 32000: high, up to 48000: xhigh, above: max; disabled: none; each as the nearest effort that the model knows; nothing at all where it does not reason",
+            "`adaptive` and `between_tools`: the effort of `output_config`; `auto`: as the model does by itself; a budget up to 4096 tokens: low, up to 10240: medium, up to 32000: high, up to 48000: xhigh, above: max; disabled: none; each as the nearest effort that the model knows; nothing at all where it does not reason",
         ),
     ),
     both(

@@ -131,7 +131,9 @@ pub(super) const BY_PROGRAMS: &str =
     "it is for a vendor's own programs that call tools, which are refused";
 pub(super) const BETTER_CACHED: &str = "it only improves caching";
 pub(super) const NO_STOP: &str = "the dialect has no stop sequences";
-pub(super) const SERVER_TOOL: &str = "the tool runs at a vendor of the other dialect only";
+pub(super) const VERBOSITY: &str = "kept where the model has it (`verbosity`); else left out: how long an answer is, is the model's own habit then";
+pub(super) const SERVER_TOOL: &str =
+    "the vendor runs it, and what it then calls and finds has no form over the bridge";
 pub(super) const KNOWN_BY_TYPE: &str = "the client runs the tool, but only vendors of the other dialect know it by its type alone; offer it as a function with a schema";
 pub(super) const JSON_TOLD: &str = "an instruction to answer with one JSON object and nothing else; no tool, for one without a schema invites an empty object and one that must be called leaves no room for thinking and for other tools";
 pub(super) const HOW_MUCH_IS_READ: &str =

@@ -6,8 +6,8 @@ use super::{
     HOW_MUCH_IS_READ, JSON_TOLD, KNOWN_BY_TYPE, NAMES, NO_BIAS_HERE, NO_FORMAT, NO_REASONING,
     NO_STORE, NOT_MODERATED, NOT_TUNED, OLD_TOOLS, ONE_ANSWER, ONLY_AS_FUNCTION, OUTPUT_CAP,
     OWN_TIER, PREWARMED, REASONING_TO_CHAT, REASONING_TO_MESSAGES, SCHEMA, SERVER_TOOL, STRICT,
-    TEMPERATURE, TIERS, TOOLS_FROM_HISTORY, TOP_K, USER_TO_CHAT, USER_TO_MESSAGES, WEB_UNASKED,
-    both, row, unless,
+    TEMPERATURE, TIERS, TOOLS_FROM_HISTORY, TOP_K, USER_TO_CHAT, USER_TO_MESSAGES, VERBOSITY,
+    WEB_UNASKED, both, row, unless,
 };
 use crate::bridge::loss::Fate::{Converted, Dropped, Kept, Refused};
 use crate::bridge::loss::Row;
@@ -317,7 +317,7 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
     both("text.format of another type", Refused(NO_FORMAT)),
     row(
         "text.verbosity",
-        Kept,
+        Converted(VERBOSITY),
         Dropped("how long an answer is, is the model's own habit there"),
     ),
     row(
