@@ -18,6 +18,7 @@ mod invalid;
 mod json;
 pub mod models;
 mod named;
+mod opaque;
 mod operation;
 mod render;
 mod segments;
@@ -35,6 +36,7 @@ pub use facts::{Facts, facts, lower_output_cap};
 pub use invalid::Invalid;
 pub use models::ModelCard;
 pub use named::{NamedInput, named_input};
+pub use opaque::opaque_marks;
 pub use operation::{Dialect, Operation};
 pub use render::{Rendered, StreamPosition, render, stream_error};
 pub use segments::{

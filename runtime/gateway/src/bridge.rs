@@ -10,6 +10,7 @@ use tollgate_dialect::{ApiError, Document, Edit, ErrorKind, Operation};
 use tollgate_plugin::Interface;
 use uuid::Uuid;
 
+use crate::makers::Makers;
 use crate::request::Request;
 use crate::route::Candidate;
 
@@ -194,18 +195,28 @@ pub(crate) fn request(
     Ok((document, back))
 }
 
-/// Without what another vendor sealed, for a vendor that is asked in the client's own dialect. Over the bridge that is
-/// seen to already, and nothing is left to be found.
-pub(crate) fn unsealed(
-    document: Cow<'_, Document>,
+/// Without what another vendor sealed, signed or encrypted, for a vendor that is asked in the client's own dialect. Over the
+/// bridge that is seen to already, and nothing is left to be found.
+pub(crate) fn unsealed<'a>(
+    mut document: Cow<'a, Document>,
     spoken: Operation,
-) -> Result<Cow<'_, Document>, ApiError> {
-    if !bridge::has_sealed(&document, spoken) {
-        return Ok(document);
+    makers: &Makers,
+    family: &str,
+) -> Result<Cow<'a, Document>, ApiError> {
+    if bridge::has_sealed(&document, spoken) {
+        bridge::strip_sealed(document.to_mut(), spoken)?;
     }
-    let mut document = document.into_owned();
-    bridge::strip_sealed(&mut document, spoken)?;
-    Ok(Cow::Owned(document))
+    let signs = matches!(
+        spoken.reads_as(),
+        Operation::Messages | Operation::Responses
+    );
+    if signs && makers.has_others(family) {
+        let foreign = |mark| makers.is_foreign(mark, family);
+        if bridge::has_foreign(&document, spoken, &foreign) {
+            bridge::strip_foreign(document.to_mut(), spoken, &foreign)?;
+        }
+    }
+    Ok(document)
 }
 
 impl WayBack {

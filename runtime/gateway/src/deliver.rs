@@ -10,12 +10,13 @@ use http::header::{
 };
 use http::{HeaderMap, Response, StatusCode};
 use tollgate_dialect::{
-    AnswerRewriter, Dialect, Operation, StreamFilter, StreamTap, Usage, unfold,
+    AnswerRewriter, Dialect, Operation, StreamFilter, StreamTap, Usage, opaque_marks, unfold,
 };
 use tollgate_governance::Headroom;
 
 use crate::exchange::{Answer, Content};
 use crate::filters::Filters;
+use crate::makers::Maker;
 use crate::relay::Relay;
 use crate::reply::{self, Reply};
 use crate::request::{Refusal, Request};
@@ -49,9 +50,20 @@ pub(crate) fn deliver(
     let dialect = request.operation.dialect();
     tell_limits(&mut headers, dialect, &settlement);
     let filters = Filters::new(request, &route.upstream);
+    let signs = matches!(
+        request.operation,
+        Operation::Messages | Operation::Responses
+    );
+    let maker = (signs && answer.bridge.is_none()).then(|| Maker {
+        makers: Arc::clone(worker.control.makers()),
+        route: Arc::clone(route),
+    });
     let (status, body) = match answer.content {
         Content::Whole(body, bridged) => {
             let mut is_stream = is_event_stream(&headers);
+            if let Some(maker) = maker.filter(|_| bridged.is_none()) {
+                maker.note(&opaque_marks(&body));
+            }
             // Read before any policy sees the body: the vendor bills what it said, not what the client is shown.
             let usage = usage_of(answer.spoken, &body, route, is_stream, &settlement);
             let body = match answer.hide_usage && is_stream {
@@ -107,6 +119,7 @@ pub(crate) fn deliver(
                 settlement: Some(settlement),
                 running: None,
                 keeper,
+                maker,
                 ready: VecDeque::new(),
                 begun: false,
             };

@@ -26,6 +26,7 @@ mod kept;
 mod kills;
 mod late;
 mod listen;
+mod makers;
 mod metrics;
 mod pace;
 mod patience;

@@ -10,7 +10,8 @@ use bytes::Bytes;
 use hyper::body::Body;
 use tollgate_dialect::bridge::{self, StreamBridge};
 use tollgate_dialect::{
-    AnswerRewriter, ApiError, Ended, ErrorKind, Operation, StreamFilter, StreamSummary, StreamTap,
+    AnswerRewriter, ApiError, Ended, ErrorKind, Operation, StreamFilter, StreamPosition,
+    StreamSummary, StreamTap,
 };
 use tollgate_governance::Running;
 use tollgate_plugin::TranslateError;
@@ -18,6 +19,7 @@ use tollgate_upstream::{Coalesce, UpstreamBody};
 
 use crate::exchange::{self, Translation};
 use crate::filters::Filters;
+use crate::makers::Maker;
 use crate::reply;
 use crate::request::{Refusal, error_word};
 use crate::settle::{self, Outcome, Progress, Settlement};
@@ -42,6 +44,8 @@ pub(crate) struct Relay {
     pub(crate) running: Option<Arc<Running>>,
     /// Keeps the answer, if its client may name it later.
     pub(crate) keeper: Option<Keeper>,
+    /// Who made it, where no bridge stands between.
+    pub(crate) maker: Option<Maker>,
     pub(crate) ready: VecDeque<Bytes>,
     /// Whether its client is being answered.
     pub(crate) begun: bool,
@@ -255,10 +259,9 @@ impl Relay {
 
     /// Charges the stream as its events say that it ended; one that has not ended is told so.
     fn settle(&mut self) {
-        let Some(tap) = self.tap.take() else { return };
-        let position = tap.position();
-        let summary = tap.finish();
-        self.note_owner(position.response_id.as_deref(), &summary);
+        let Some((position, summary)) = self.read() else {
+            return;
+        };
         let Some(settlement) = self.settlement.take() else {
             return;
         };
@@ -295,11 +298,19 @@ impl Relay {
         self.running = running.map(Arc::new);
     }
 
-    /// However the stream ends: the vendor may go on with the answer, or keep what there is of it.
-    fn note_owner(&mut self, id: Option<&str>, stream: &StreamSummary) {
-        if let Some(keeper) = &mut self.keeper {
-            keeper.ended(id, stream);
+    /// What was read of the stream by its end, however it ends; once. The vendor may go on with the answer, or keep what there
+    /// is of it, and what it signed comes back with the next turn.
+    fn read(&mut self) -> Option<(StreamPosition, StreamSummary)> {
+        let tap = self.tap.take()?;
+        if let Some(maker) = &self.maker {
+            maker.note(tap.opaque_marks());
         }
+        let position = tap.position();
+        let summary = tap.finish();
+        if let Some(keeper) = &mut self.keeper {
+            keeper.ended(position.response_id.as_deref(), &summary);
+        }
+        Some((position, summary))
     }
 
     fn fail(&mut self, error: ApiError) {
@@ -314,10 +325,9 @@ impl Relay {
         self.translator = None;
         self.rewriter = None;
         self.hide_usage = None;
-        let Some(tap) = self.tap.take() else { return };
-        let position = tap.position();
-        let summary = tap.finish();
-        self.note_owner(position.response_id.as_deref(), &summary);
+        let Some((position, summary)) = self.read() else {
+            return;
+        };
         match &mut self.bridge {
             Some(bridge) => {
                 let mut events = Vec::new();
@@ -348,12 +358,11 @@ impl Relay {
 impl Drop for Relay {
     /// The client went away, or a defect of ours ends its connection: what was streamed by then is charged.
     fn drop(&mut self) {
-        if let (Some(settlement), Some(tap)) = (self.settlement.take(), self.tap.take()) {
-            // A client may close as soon as it has seen the last event, without waiting for the end of the body.
-            let complete = tap.is_ended();
-            let position = tap.position();
-            let summary = tap.finish();
-            self.note_owner(position.response_id.as_deref(), &summary);
+        // A client may close as soon as it has seen the last event, without waiting for the end of the body.
+        let complete = self.tap.as_ref().is_some_and(StreamTap::is_ended);
+        if let Some(settlement) = self.settlement.take()
+            && let Some((_, summary)) = self.read()
+        {
             // A client that leaves between the answer's last words and its usage has not been told what it cost.
             let usage = match complete {
                 true => settlement.used(&summary),

@@ -15,7 +15,7 @@ use tollgate_tests::world::{World, model, upstream};
 use crate::stream_failures::assert_terminal_error;
 
 /// What a vendor speaks, the model of the upstream that speaks only that, what it reports.
-const VENDORS: [(&str, &str, Tokens); 3] = [
+pub(crate) const VENDORS: [(&str, &str, Tokens); 3] = [
     ("chat-completions", "chat-only", OPENAI),
     ("responses", "responses-only", OPENAI),
     (
@@ -41,7 +41,7 @@ pub(crate) async fn foreign_with(setup: Setup) -> World {
 }
 
 /// An upstream that serves a model in one dialect only.
-fn speaking(world: &World, operation: &str, name: &str) -> Value {
+pub(crate) fn speaking(world: &World, operation: &str, name: &str) -> Value {
     let provider = match operation {
         "messages" => "anthropic",
         _ => "openai",
@@ -435,138 +435,6 @@ async fn failures_of_foreign_vendors_are_told_in_the_clients_dialect() {
         let reply = world.post(client.path, client.body_for(name, true)).await;
         assert_eq!(reply.status(), 200, "{what}");
         assert_terminal_error(client, &reply);
-    }
-}
-
-/// A sign of life in a client's dialect.
-fn sign(client: &Endpoint) -> &'static str {
-    match client.anthropic {
-        true => "event: ping\n",
-        false => ": keep-alive\n",
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn while_a_vendor_is_silent_the_client_hears_that_somebody_is_there() {
-    let setup = Setup::new(&["openai", "anthropic"]).set("server", "keep_alive_ms", "100");
-    let world = foreign_with(setup).await;
-    for (client, (operation, name, _)) in pairs() {
-        let what = format!("{} on {operation}", client.operation);
-        let pause = || Part::Pause(Duration::from_millis(350));
-        // Before its first byte, in the middle, and where it only says that it is still there.
-        let still = || Part::Bytes(b": still here\n\n".to_vec());
-        let little = || Part::Pause(Duration::from_millis(60));
-        for case in ["begin", "middle", "still"] {
-            let answer = spoken(operation, true, "many words at last");
-            let answer = match case {
-                "begin" => answer.before(pause()),
-                "middle" => answer.with_part(2, pause()),
-                _ => (0..6).fold(answer, |answer, _| {
-                    answer.with_part(2, still()).with_part(2, little())
-                }),
-            };
-            world.simulator.script(answer);
-            let reply = world.post(client.path, client.body_for(name, true)).await;
-            assert_eq!(reply.status(), 200, "{what}");
-            let signs = reply.text().matches(sign(client)).count();
-            assert!(
-                (2..=4).contains(&signs),
-                "{what}: {signs} of three: {}",
-                reply.text()
-            );
-            assert_eq!(text(client, true, &reply), "many words at last", "{what}");
-            assert!(reply.header("x-request-id").is_some(), "{what}");
-        }
-    }
-}
-
-/// It was kept from what the vendor had announced until the model had thought, for minutes, and from the vendor's pings.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_of_the_vendors_own_dialect_hears_too_that_somebody_is_there() {
-    let setup = Setup::new(&["openai", "anthropic"]).set("server", "keep_alive_ms", "100");
-    let world = foreign_with(setup).await;
-    for client in ENDPOINTS.iter().filter(|endpoint| endpoint.streams) {
-        let vendor = VENDORS
-            .iter()
-            .find(|(operation, ..)| *operation == client.operation);
-        let (operation, name, _) = vendor.unwrap();
-        for case in ["head", "announced", "middle", "within"] {
-            let what = format!("{operation}, {case}");
-            let pause = Part::Pause(Duration::from_millis(450));
-            let answer = spoken(operation, true, "many words at last");
-            let body = String::from_utf8(answer.body()).unwrap();
-            let answer = match case {
-                "head" => answer.with_part(0, pause),
-                "announced" => answer.with_part(1, pause),
-                "middle" => answer.with_part(3, pause),
-                // An event that has begun is not broken into.
-                _ => answer
-                    .split_at(body.rfind("data: {").unwrap() + 8)
-                    .with_part(1, pause),
-            };
-            world.simulator.script(answer);
-            let reply = world.post(client.path, client.body_for(name, true)).await;
-            assert_eq!(reply.status(), 200, "{what}");
-            let signs = reply.text().matches(sign(client)).count();
-            let expected = match case {
-                "within" => 0..=0,
-                _ => 2..=4,
-            };
-            assert!(
-                expected.contains(&signs),
-                "{what}: {signs}: {}",
-                reply.text()
-            );
-            assert_eq!(text(client, true, &reply), "many words at last", "{what}");
-            if case == "announced" {
-                let told = reply.text();
-                let (before, _) = told.split_once(sign(client)).unwrap();
-                let first = body.split_once("\n\n").unwrap().0;
-                assert!(before.starts_with(first), "{what}: {before}");
-            }
-        }
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_silent_vendor_that_fails_is_followed_by_another_and_the_last_failure_is_told_in_the_stream()
- {
-    let setup = Setup::new(&["openai", "anthropic"]).set("server", "keep_alive_ms", "100");
-    let world = foreign_with(setup).await;
-    for (client, (operation, name, _)) in pairs() {
-        let what = format!("{} on {operation}", client.operation);
-        let fails = || {
-            let failure = match operation {
-                "messages" => anthropic_error(500, "api_error", "A secret of the vendor's."),
-                _ => openai_error(500, "server_error", "A secret of the vendor's."),
-            };
-            failure.before(Part::Pause(Duration::from_millis(250)))
-        };
-        // Two upstreams serve the same model.
-        let twice = format!("{}-{operation}-twice", client.operation);
-        for number in ["one", "two"] {
-            let record = speaking(&world, operation, &twice);
-            world
-                .management()
-                .upstream(&format!("{twice}-{number}"), record)
-                .await;
-        }
-        world.simulator.script(fails());
-        world
-            .simulator
-            .script(spoken(operation, true, "from the other one"));
-        let reply = world.post(client.path, client.body_for(&twice, true)).await;
-        assert_eq!(reply.status(), 200, "{what}");
-        assert!(reply.text().contains(sign(client)), "{what}");
-        assert_eq!(text(client, true, &reply), "from the other one", "{what}");
-        world.simulator.script(fails());
-        let reply = world.post(client.path, client.body_for(name, true)).await;
-        assert_eq!(reply.status(), 200, "{what}");
-        assert!(!reply.text().contains("A secret"), "{what}");
-        assert_terminal_error(client, &reply);
-        let id = crate::byte_identity::request_id(&reply);
-        let row = world.management().row_of(&id).await;
-        assert_eq!(row.charged(), 0, "{what}: {}", row.0);
     }
 }
 

@@ -33,5 +33,5 @@ pub use hidden::open_hidden;
 pub use request::{Bridged, request};
 pub use stamp::Stamp;
 pub use stream::{StreamBridge, Upstream, sign_of_life};
-pub use strip::{has_sealed, strip_sealed};
+pub use strip::{has_foreign, has_sealed, strip_foreign, strip_sealed};
 pub use target::{Abilities, Target};

@@ -1,4 +1,4 @@
-//! Takes out of a request what was made on another bridge: a client that changed its model sends it along, and no vendor
+//! Takes out of a request what no vendor but its maker can read. Mostly that was made on another bridge: a client that changed its model sends it along, and no vendor
 //! but its maker can read it. That is reasoning which was sealed, searches of foreign vendors, and ids of items that were made
 //! here: a vendor that keeps its own items may look for them and say that there is no such item.
 
@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::{found, made};
 use crate::json::walk::Raw;
+use crate::opaque;
 use crate::{Document, Edit, Invalid, Operation};
 use bytes::Bytes;
 
@@ -45,15 +46,50 @@ fn member(operation: Operation) -> Option<&'static str> {
 /// # Errors
 /// The content is not what the dialect says.
 pub fn strip_sealed(document: &mut Document, operation: Operation) -> Result<(), Invalid> {
+    match has_sealed(document, operation) {
+        true => strip(document, operation, None),
+        false => Ok(()),
+    }
+}
+
+/// Says whether another vendor made what has this mark.
+type Foreign<'a> = &'a dyn Fn(u64) -> bool;
+
+/// Whether there is reasoning in a request that another vendor made.
+pub fn has_foreign(document: &Document, operation: Operation, foreign: Foreign<'_>) -> bool {
+    let content = member(operation).and_then(|member| document.get(member));
+    let marks = content.map(opaque::opaque_marks).unwrap_or_default();
+    marks.into_iter().any(foreign)
+}
+
+/// Takes out reasoning that another vendor of the client's own dialect signed or encrypted, and says nothing of its maker: the
+/// one that is asked now refuses it, or gets what is not its own. Where there is none nothing is touched.
+///
+/// # Errors
+/// The content is not what the dialect says.
+pub fn strip_foreign(
+    document: &mut Document,
+    operation: Operation,
+    foreign: Foreign<'_>,
+) -> Result<(), Invalid> {
+    let content = member(operation).and_then(|member| document.get(member));
+    match content.is_some_and(opaque::stands_in) {
+        true => strip(document, operation, Some(foreign)),
+        false => Ok(()),
+    }
+}
+
+fn strip(
+    document: &mut Document,
+    operation: Operation,
+    foreign: Option<Foreign<'_>>,
+) -> Result<(), Invalid> {
     let Some(member) = member(operation) else {
         return Ok(());
     };
     let Some(content) = document.get(member) else {
         return Ok(());
     };
-    if !has_sealed(document, operation) {
-        return Ok(());
-    }
     let Ok(all) = serde_json::from_slice::<Vec<&RawValue>>(content) else {
         return Ok(());
     };
@@ -64,8 +100,8 @@ pub fn strip_sealed(document: &mut Document, operation: Operation) -> Result<(),
         .into_iter()
         .filter_map(|item| {
             let (left, lost) = match operation.reads_as() {
-                Operation::Responses => (unnamed(item), false),
-                _ => stripped(item),
+                Operation::Responses => (unnamed(item, foreign), false),
+                _ => stripped(item, foreign),
             };
             touched |= !matches!(left, Some(Cow::Borrowed(_)));
             if is_of_assistant(item) {
@@ -111,8 +147,8 @@ fn is_of_assistant(message: &RawValue) -> bool {
         .is_ok_and(|message| message.role == "assistant")
 }
 
-/// A reasoning item or thinking block that carries a sealed string.
-fn is_sealed(item: &RawValue) -> bool {
+/// A reasoning item or thinking block that carries a sealed string, or one of another vendor's.
+fn is_sealed(item: &RawValue, foreign: Option<Foreign<'_>>) -> bool {
     #[derive(Deserialize)]
     struct Item<'a> {
         #[serde(rename = "type", default)]
@@ -133,7 +169,19 @@ fn is_sealed(item: &RawValue) -> bool {
         "redacted_thinking" => item.data,
         _ => None,
     };
-    carried.is_some_and(|text| text.get().as_bytes().starts_with(SEALED))
+    let is_foreign = |text: &[u8]| {
+        let inner = text
+            .get(1..text.len().saturating_sub(1))
+            .unwrap_or_default();
+        let mark = opaque::mark(inner);
+        foreign
+            .zip(mark)
+            .is_some_and(|(foreign, mark)| foreign(mark))
+    };
+    carried.is_some_and(|text| {
+        let text = text.get().as_bytes();
+        text.starts_with(SEALED) || is_foreign(text)
+    })
 }
 
 /// A block of the assistant that is looked at.
@@ -147,8 +195,8 @@ enum Block<'a> {
 }
 
 /// An item without what is not for its vendor, none if that is all of it.
-fn unnamed(item: &RawValue) -> Option<Cow<'_, RawValue>> {
-    if is_sealed(item) {
+fn unnamed<'a>(item: &'a RawValue, foreign: Option<Foreign<'_>>) -> Option<Cow<'a, RawValue>> {
+    if is_sealed(item, foreign) {
         return None;
     }
     let raw = Raw::new(item.get().as_bytes());
@@ -177,9 +225,13 @@ fn without_id(item: &RawValue) -> Option<Box<RawValue>> {
 }
 
 /// A message without what is not for its vendor, none if nothing is left of it; and whether it lost reasoning.
-fn stripped(message: &RawValue) -> (Option<Cow<'_, RawValue>>, bool) {
+fn stripped<'a>(
+    message: &'a RawValue,
+    foreign: Option<Foreign<'_>>,
+) -> (Option<Cow<'a, RawValue>>, bool) {
     let whole = || (Some(Cow::Borrowed(message)), false);
-    if !is_suspect(message.get().as_bytes()) {
+    let bytes = message.get().as_bytes();
+    if !is_suspect(bytes) && (foreign.is_none() || !opaque::stands_in(bytes)) {
         return whole();
     }
     let text = message.get();
@@ -192,7 +244,7 @@ fn stripped(message: &RawValue) -> (Option<Cow<'_, RawValue>>, bool) {
     };
     let (mut kept, mut changed, mut lost) = (Vec::with_capacity(blocks.len()), false, false);
     for block in blocks {
-        match looked_at(block) {
+        match looked_at(block, foreign) {
             Block::Kept(left) => {
                 changed |= matches!(left, Cow::Owned(_));
                 kept.push(left);
@@ -213,8 +265,8 @@ fn stripped(message: &RawValue) -> (Option<Cow<'_, RawValue>>, bool) {
     (RawValue::from_string(left).ok().map(Cow::Owned), lost)
 }
 
-fn looked_at(block: &RawValue) -> Block<'_> {
-    if is_sealed(block) {
+fn looked_at<'a>(block: &'a RawValue, foreign: Option<Foreign<'_>>) -> Block<'a> {
+    if is_sealed(block, foreign) {
         return Block::Sealed;
     }
     let text = block.get();
@@ -368,6 +420,54 @@ mod tests {
     }
 
     #[test]
+    fn what_another_vendor_of_the_same_dialect_made_is_taken_out_and_what_the_vendor_made_itself_stays()
+     {
+        let (theirs, own) = (
+            "EqQBCkgIChABGAIiQL2UoU0b1OHYi0",
+            "Cl8KIKdOqBm1x0QkS9rBqHuVfY7d2Z",
+        );
+        let mark = opaque::mark(theirs.as_bytes()).unwrap();
+        let left = |operation: Operation, body: &str| {
+            let mut document = Document::parse(body.to_owned().into()).unwrap();
+            strip_foreign(&mut document, operation, &|found| found == mark).unwrap();
+            String::from_utf8(document.to_bytes().to_vec()).unwrap()
+        };
+        let call = r#"{"type":"tool_use","id":"t","name":"f","input":{}}"#;
+        let thought = |signature: &str| {
+            format!(r#"{{"type":"thinking","thinking":"hm","signature":"{signature}"}}"#)
+        };
+        let hidden = |data: &str| format!(r#"{{"type":"redacted_thinking","data":"{data}"}}"#);
+        let asked = |thinking: &str, blocks: &[&str]| {
+            let content = blocks.join(",");
+            format!(
+                r#"{{{thinking}"messages":[{{"role":"user","content":"\"signature\""}},{{"role":"assistant","content":[{content}]}}]}}"#
+            )
+        };
+        let budget = r#""thinking":{"type":"enabled","budget_tokens":2048},"#;
+        for block in [thought, hidden] as [fn(&str) -> String; 2] {
+            let (foreign, native) = (block(theirs), block(own));
+            let both = asked(budget, &[&foreign, &native, call]);
+            // A turn with a budget that calls tools must begin with its thinking.
+            assert_eq!(
+                left(Operation::Messages, &both),
+                asked("", &[&native, call])
+            );
+            let alone = asked(budget, &[&native, call]);
+            assert_eq!(left(Operation::Messages, &alone), alone);
+        }
+        let item = |text: &str| {
+            format!(
+                r#"{{"type":"reasoning","id":"rs_1","summary":[],"encrypted_content":"{text}"}}"#
+            )
+        };
+        let input = |items: &[&str]| format!(r#"{{"input":[{}]}}"#, items.join(","));
+        assert_eq!(
+            left(Operation::Responses, &input(&[&item(theirs), &item(own)])),
+            input(&[&item(own)])
+        );
+    }
+
+    #[test]
     fn ids_that_were_made_here_do_not_reach_a_vendor_that_keeps_items_of_its_own() {
         const REAL: &str = "01a22a7e37217df285d8c285881470f0";
         let ours = |kind: &str| format!("{kind}_{REAL}_3");
@@ -425,7 +525,7 @@ mod tests {
 
     /// Nobody here knows who made a signature that is not sealed: taken out, it would be missing where it is wanted.
     #[test]
-    fn on_a_switch_of_vendors_within_one_dialect_only_what_says_its_maker_is_taken_out() {
+    fn of_what_nobody_knows_the_maker_only_what_says_it_is_taken_out() {
         let raw = r#"{"type":"thinking","thinking":"hm", "signature":"EqQBCkYIAhgC"}"#;
         let hidden = r#"{"type":"redacted_thinking","data":"EmwKAhgB"}"#;
         let native = format!(

@@ -8,6 +8,7 @@ use super::delta::{Envelope, value_at};
 use super::first::failure;
 use crate::json::scan::is_value;
 use crate::json::walk::{Raw, Shape};
+use crate::opaque;
 use crate::sse;
 use crate::usage::Told;
 use crate::{Operation, StreamPosition, Usage, UsageHints};
@@ -66,6 +67,8 @@ pub struct StreamTap {
     output_bytes: u64,
     response_id: Option<String>,
     envelope: Envelope,
+    /// Of what only this vendor can read.
+    marks: Vec<u64>,
 }
 
 /// An event larger than this is not read.
@@ -97,6 +100,7 @@ impl StreamTap {
             output_bytes: 0,
             response_id: None,
             envelope: Envelope::default(),
+            marks: Vec::new(),
         }
     }
 
@@ -178,6 +182,11 @@ impl StreamTap {
     /// Whether the terminal event has been seen: what follows is of no interest.
     pub fn is_ended(&self) -> bool {
         self.ended.is_some()
+    }
+
+    /// Marks of what only this vendor can read.
+    pub fn opaque_marks(&self) -> &[u64] {
+        &self.marks
     }
 
     /// Bytes of output text seen so far.
@@ -315,6 +324,7 @@ impl StreamTap {
                     .at_pointer("/response/id")
                     .and_then(|id| Some(id.text()?.into_owned()))
             }
+            b"response.output_item.done" => opaque::marks(data, &mut self.marks),
             b"response.completed" | b"response.incomplete" | b"response.failed" => {
                 if let Some(usage) = event.at_pointer("/response/usage") {
                     self.told_at_end |= usage.shape() == Shape::Object;
@@ -339,6 +349,15 @@ impl StreamTap {
         let usage = match event_type(event) {
             Some(b"content_block_delta") => {
                 self.count_delta(data);
+                if opaque::is_brought_by(data) {
+                    opaque::marks(data, &mut self.marks);
+                }
+                return;
+            }
+            Some(b"content_block_start") => {
+                if opaque::is_brought_by(data) {
+                    opaque::marks(data, &mut self.marks);
+                }
                 return;
             }
             Some(b"message_start") => event.at_pointer("/message/usage"),

@@ -78,6 +78,7 @@ use tollgate_vault::{Credential, Vault};
 
 use crate::config::Config;
 use crate::kills::Kills;
+use crate::makers::Makers;
 use crate::snapshot::{Problem, Snapshot};
 use crate::turns::Turns;
 use data_dir::DataDir;
@@ -98,6 +99,7 @@ pub struct Control {
     kills: Kills,
     denials: denials::Denials,
     turns: Turns,
+    makers: Arc<Makers>,
     writer: Mutex<Option<UsageWriter>>,
     tending: Mutex<Option<tend::Tending>>,
     state: Mutex<State>,
@@ -153,6 +155,11 @@ impl Control {
     /// Answers that clients may name later.
     pub(crate) fn turns(&self) -> &Turns {
         &self.turns
+    }
+
+    /// Who signed or encrypted what.
+    pub(crate) fn makers(&self) -> &Arc<Makers> {
+        &self.makers
     }
 
     /// Keys whose answers under way are to end.

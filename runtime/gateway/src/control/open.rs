@@ -342,6 +342,7 @@ impl Control {
             })?;
         let control = Arc::new(Self {
             turns,
+            makers: Arc::default(),
             hasher: KeyHasher::new(vault.pepper()),
             config,
             data,

@@ -203,7 +203,8 @@ async fn attempt(
         }
         Way::Native | Way::Estimated => (Cow::Borrowed(&*request.document), None),
     };
-    let document = bridge::unsealed(document, spoken)
+    let (makers, family) = (worker.control.makers(), &upstream.provider_id);
+    let document = bridge::unsealed(document, spoken, makers, family)
         .and_then(|document| bridge::uncapped(document, spoken))
         .map_err(Miss::unsaid)?;
     let attempt = Attempt {

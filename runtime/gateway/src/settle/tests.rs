@@ -197,6 +197,7 @@ fn a_panic_in_a_stream_gives_back_what_is_held_and_charges_what_was_streamed() {
         bridge: None,
         silence: crate::silence::Silence::over(std::time::Duration::from_secs(15)),
         keeper: None,
+        maker: None,
         ready: VecDeque::new(),
         begun: true,
     };

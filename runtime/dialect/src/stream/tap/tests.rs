@@ -373,3 +373,46 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_only_the_vendor_can_read_is_marked_in_any_chunking() {
+    let text = "EqQBCkgIChABGAIiQL2UoU0b1OHYi0";
+    let own = crate::opaque_marks(format!("{{\"signature\":\"{text}\"}}").as_bytes());
+    assert_eq!(own.len(), 1);
+    let event =
+        |kind: &str, rest: &str| format!("event: {kind}\ndata: {{\"type\":\"{kind}\",{rest}}}\n\n");
+    for (operation, stream) in [
+        (
+            Operation::Messages,
+            event(
+                "content_block_delta",
+                &format!(r#""index":0,"delta":{{"type":"signature_delta","signature":"{text}"}}"#),
+            ),
+        ),
+        (
+            Operation::Messages,
+            event(
+                "content_block_start",
+                &format!(
+                    r#""index":0,"content_block":{{"type":"redacted_thinking","data":"{text}"}}"#
+                ),
+            ),
+        ),
+        (
+            Operation::Responses,
+            event(
+                "response.output_item.done",
+                &format!(r#""item":{{"type":"reasoning","encrypted_content":"{text}"}}"#),
+            ),
+        ),
+    ] {
+        for size in [1, 7, stream.len()] {
+            let mut tap = StreamTap::new(operation, Arc::default());
+            stream
+                .as_bytes()
+                .chunks(size)
+                .for_each(|chunk| tap.push(chunk));
+            assert_eq!(tap.opaque_marks(), own, "{operation:?} in pieces of {size}");
+        }
+    }
+}
