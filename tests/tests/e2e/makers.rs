@@ -18,6 +18,7 @@ async fn two_vendors() -> World {
         only["operations"] = json!(["messages"]);
         record["models"] = json!([only]);
         record["priority"] = json!(10 - place);
+        record["credential"] = json!("anthropic");
         world.management().upstream(provider, record).await;
     }
     world
