@@ -1,6 +1,8 @@
-//! A stream collected into a whole answer: the same in any chunking, JSON, and never larger than what it was made of.
+//! A stream collected into a whole answer: the same in any chunking, JSON, never larger than what it was made of, and what it was
+//! once it is unfolded and collected again.
 
-use tollgate_dialect::{Aggregator, Incomplete, Operation};
+use serde_json::Value;
+use tollgate_dialect::{Aggregator, Incomplete, Operation, unfold};
 
 use crate::input::Input;
 use crate::stream::{is_json, shown};
@@ -30,9 +32,32 @@ pub fn check(data: &[u8]) {
             answer.len(),
             input.payload.len()
         );
+        unfolded(operation, answer);
     }
     let limit = 64 << (input.byte(1) & 7);
     let _ = collected(operation, &pieces, limit);
+}
+
+/// What is missing in an answer may be told as nothing; all that is said is said again.
+fn unfolded(operation: Operation, answer: &[u8]) {
+    let Some(stream) = unfold(operation, answer, true) else {
+        return;
+    };
+    let again = collected(operation, &[&stream], 64 * LIMIT).expect("it is a stream");
+    let said = |bytes: &[u8]| {
+        let mut answer: Value = serde_json::from_slice(bytes).expect("an answer");
+        let said = ["content", "output", "choices"].map(|member| answer[member].take());
+        let [content, output, mut choices] = said;
+        let choices = choices
+            .as_array_mut()
+            .map(std::mem::take)
+            .unwrap_or_default();
+        let messages = choices
+            .into_iter()
+            .map(|mut choice| choice["message"].take());
+        (content, output, messages.collect::<Vec<_>>())
+    };
+    assert_eq!(said(&again), said(answer), "{}", shown(&stream));
 }
 
 fn collected(operation: Operation, pieces: &[&[u8]], limit: usize) -> Result<Vec<u8>, Incomplete> {

@@ -1,6 +1,6 @@
 //! What the gateway reads of a request and changes in it: facts, a lowered cap, its text, sealed reasoning taken out.
 
-use tollgate_dialect::bridge::{has_sealed, strip_sealed};
+use tollgate_dialect::bridge::{has_foreign, has_sealed, strip_foreign, strip_sealed};
 use tollgate_dialect::{Document, Operation, facts, lower_output_cap, replace, segments};
 
 use crate::input::Input;
@@ -18,6 +18,7 @@ pub fn check(data: &[u8]) {
     };
     caps(&document, operation, &input);
     text(document.clone(), operation);
+    foreign(document.clone(), operation);
     sealed(document, operation);
 }
 
@@ -72,6 +73,20 @@ fn text(mut document: Document, operation: Operation) {
     assert_eq!(texts, expected);
     let now: Vec<_> = again.iter().map(|one| (one.role, one.kind)).collect();
     assert_eq!(now, kinds);
+}
+
+/// As if another vendor had made all of it.
+fn foreign(mut document: Document, operation: Operation) {
+    let suspect = has_foreign(&document, operation, &|_| true) || has_sealed(&document, operation);
+    if strip_foreign(&mut document, operation, &|_| true).is_err() {
+        return;
+    }
+    let bytes = document.to_bytes();
+    assert!(is_json(&bytes), "{}", shown(&bytes));
+    assert!(suspect || !document.is_modified());
+    let mut again = Document::parse(bytes.clone()).expect("what was changed can be read");
+    strip_foreign(&mut again, operation, &|_| true).expect("as before");
+    assert!(!again.is_modified(), "taken out at once: {}", shown(&bytes));
 }
 
 fn sealed(mut document: Document, operation: Operation) {

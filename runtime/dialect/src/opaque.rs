@@ -68,9 +68,22 @@ fn of_members(name: &Finder<'_>, bytes: &[u8], out: &mut Vec<u64>) {
         let Some(text) = rest.trim_ascii_start().strip_prefix(b"\"") else {
             continue;
         };
-        // Base64: nothing in it is escaped.
-        let text = memchr::memchr(b'"', text).map(|end| &text[..end]);
-        out.extend(text.and_then(mark));
+        out.extend(inner(text).and_then(mark));
+    }
+}
+
+/// The string that begins here, without its last quote.
+fn inner(text: &[u8]) -> Option<&[u8]> {
+    let mut at = 0;
+    loop {
+        at += memchr::memchr2(b'"', b'\\', &text[at..])?;
+        match text[at] {
+            b'"' => return text.get(..at),
+            _ => at += 2,
+        }
+        if at > text.len() {
+            return None;
+        }
     }
 }
 

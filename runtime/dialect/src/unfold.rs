@@ -50,6 +50,12 @@ fn put(out: &mut Vec<u8>, name: Option<&str>, data: &Value) {
     out.extend_from_slice(format!("data: {data}\n\n").as_bytes());
 }
 
+/// Takes a text out, and leaves an empty one.
+fn begun_text(object: &mut Object, member: &str) -> Option<Value> {
+    let said = object.get_mut(member).filter(|value| value.is_string())?;
+    Some(std::mem::replace(said, "".into()))
+}
+
 /// Takes a member out, and leaves what an event has there that begins.
 fn begun(object: &mut Object, member: &str, with: Value) -> Option<Value> {
     object

@@ -160,7 +160,12 @@ fn is_sealed(item: &RawValue, foreign: Option<Foreign<'_>>) -> bool {
         #[serde(borrow, default)]
         data: Option<&'a RawValue>,
     }
-    let Ok(item) = serde_json::from_str::<Item<'_>>(item.get()) else {
+    // Serde takes an object from an array, too.
+    let object = item
+        .get()
+        .starts_with('{')
+        .then(|| serde_json::from_str::<Item<'_>>(item.get()));
+    let Some(Ok(item)) = object else {
         return false;
     };
     let carried = match &*item.kind {
@@ -171,9 +176,9 @@ fn is_sealed(item: &RawValue, foreign: Option<Foreign<'_>>) -> bool {
     };
     let is_foreign = |text: &[u8]| {
         let inner = text
-            .get(1..text.len().saturating_sub(1))
-            .unwrap_or_default();
-        let mark = opaque::mark(inner);
+            .strip_prefix(b"\"")
+            .and_then(|text| text.strip_suffix(b"\""));
+        let mark = inner.and_then(opaque::mark);
         foreign
             .zip(mark)
             .is_some_and(|(foreign, mark)| foreign(mark))

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Object, begun};
+use super::{Object, begun, begun_text};
 
 pub(super) fn events(mut message: Object) -> Option<Vec<Value>> {
     let Some(Value::Array(blocks)) = begun(&mut message, "content", json!([])) else {
@@ -38,8 +38,11 @@ fn block_events(mut block: Object) -> (Object, Vec<Value>) {
     let mut deltas = Vec::new();
     match block.get("type").and_then(Value::as_str) {
         Some("text") => {
-            let citations = block.remove("citations");
-            if let Some(text) = begun(&mut block, "text", "".into()) {
+            let citations = match block.get("citations") {
+                Some(Value::Array(_)) => begun(&mut block, "citations", json!([])),
+                _ => None,
+            };
+            if let Some(text) = begun_text(&mut block, "text") {
                 deltas.push(json!({ "type": "text_delta", "text": text }));
             }
             if let Some(Value::Array(citations)) = citations {
@@ -51,10 +54,10 @@ fn block_events(mut block: Object) -> (Object, Vec<Value>) {
             }
         }
         Some("thinking") => {
-            if let Some(thinking) = begun(&mut block, "thinking", "".into()) {
+            if let Some(thinking) = begun_text(&mut block, "thinking") {
                 deltas.push(json!({ "type": "thinking_delta", "thinking": thinking }));
             }
-            if let Some(signature) = begun(&mut block, "signature", "".into()) {
+            if let Some(signature) = begun_text(&mut block, "signature") {
                 deltas.push(json!({ "type": "signature_delta", "signature": signature }));
             }
         }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Object, begun};
+use super::{Object, begun, begun_text};
 
 /// The events, numbered. None where it is no response.
 pub(crate) fn events(response: Object) -> Option<Vec<Value>> {
@@ -57,7 +57,7 @@ fn of_item(events: &mut Vec<Value>, place: usize, item: Value) {
                 }
             }
             Some("function_call") => {
-                let text = begun(start, "arguments", "".into());
+                let text = begun_text(start, "arguments");
                 of_text(
                     &mut inside,
                     &event,
@@ -67,7 +67,7 @@ fn of_item(events: &mut Vec<Value>, place: usize, item: Value) {
                 );
             }
             Some("custom_tool_call") => {
-                let text = begun(start, "input", "".into());
+                let text = begun_text(start, "input");
                 of_text(&mut inside, &event, "custom_tool_call_input", "input", text);
             }
             _ => {}
@@ -133,7 +133,7 @@ fn of_part(
         _ => ("", ""),
     };
     let mut start = part.clone();
-    let said = begun(&mut start, member, "".into());
+    let said = begun_text(&mut start, member);
     let annotations = taken(&mut start, "annotations");
     let odds = begun(&mut start, "logprobs", json!([]));
     events.push(event(
