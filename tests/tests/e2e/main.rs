@@ -42,6 +42,7 @@ mod probes;
 mod python_sdks;
 mod quickstart;
 mod recordings;
+mod references;
 mod sdk_types;
 mod simulator;
 mod stream_failures;
