@@ -11,15 +11,8 @@ globalThis.AI_SDK_LOG_WARNINGS = false;
 
 const [base, apiKey, dialect, name, other, image] = process.argv.slice(2);
 const baseURL = `${base}/v1`;
-const responses = {
-  openai: {
-    store: false,
-    include: ["reasoning.encrypted_content"],
-    forceReasoning: true,
-    reasoningEffort: "medium",
-    reasoningSummary: "auto",
-  },
-};
+const stored = { openai: { forceReasoning: true, reasoningEffort: "medium", reasoningSummary: "auto" } };
+const responses = { openai: { ...stored.openai, store: false, include: ["reasoning.encrypted_content"] } };
 const [modelOf, providerOptions, thinking] = {
   "chat-completions": [createOpenAI({ baseURL, apiKey }).chat, {}, {}],
   "compatible-chat": [
@@ -28,6 +21,8 @@ const [modelOf, providerOptions, thinking] = {
     {},
   ],
   responses: [createOpenAI({ baseURL, apiKey }).responses, responses, responses],
+  // As it is by default: answers are stored, and what they said is referred to by its id.
+  "stored-responses": [createOpenAI({ baseURL, apiKey }).responses, stored, stored],
   messages: [
     createAnthropic({ baseURL, apiKey }),
     {},

@@ -35,7 +35,8 @@ pub enum ErrorKind {
     TurnNotFound,
     /// Another answer is being added to the conversation that the request goes on with.
     ConversationLocked,
-    /// The answer or conversation that a path names is not there, or not for this account.
+    /// The answer or conversation that a path names, or the item that an input refers to, is not there, or not for this
+    /// account.
     AnswerNotFound,
     /// No such path.
     NotFound,

@@ -424,7 +424,9 @@ fn parse(
         let turns = worker.control.turns();
         let account = caller.path.account();
         let answers = operation == Operation::Responses;
-        thread = turns::resume(turns, account, &mut document, answers, worker.now_ms())?;
+        let (longest, now_ms) = (worker.config().server.max_body_bytes, worker.now_ms());
+        turns::dereference(turns, account, &mut document, longest, now_ms)?;
+        thread = turns::resume(turns, account, &mut document, answers, now_ms)?;
         // Before policies look: what a summary says is text like any other.
         tollgate_dialect::bridge::open_summaries(&mut document, operation)?;
     } else if matches!(operation, Operation::Messages | Operation::CountTokens) {

@@ -43,6 +43,7 @@ mod probes;
 mod python_sdks;
 mod quickstart;
 mod recordings;
+mod references;
 mod sdk_types;
 mod silence;
 mod simulator;

@@ -1,6 +1,8 @@
 //! Ids of the items that the gateway makes: in answers in Responses, in its lists, in conversations. A client sends them
 //! back with its history, and a vendor that keeps items of its own may look for them: so they are known by how they look.
 
+use std::borrow::Cow;
+
 use crate::json::text::escape;
 
 use super::Stamp;
@@ -27,6 +29,16 @@ pub(crate) fn is_ours(id: &[u8]) -> bool {
     rest.and_then(after_uuid)
         .and_then(|place| place.strip_prefix(b"_"))
         .is_some_and(is_number)
+}
+
+/// The answer in which an item lies whose id was made here: as one of its output, or as one that is listed of its input.
+pub fn answer_of(id: &str) -> Option<Cow<'_, str>> {
+    let (kind, rest) = id.split_once('_').filter(|_| is_ours(id.as_bytes()))?;
+    if kind != "item" {
+        return Some(format!("resp_{}", rest.split_once('_')?.0).into());
+    }
+    let (_, whole) = rest.split_once('_')?;
+    whole.starts_with("resp_").then_some(whole.into())
 }
 
 /// What is listed without an id gets its place and the id of what it lies in, which a vendor may have given.
@@ -134,6 +146,26 @@ mod tests {
         for cut in 0..ours.len() - 2 {
             // Nothing is read beyond the end.
             stands_in(&ours.as_bytes()[..cut]);
+        }
+    }
+
+    #[test]
+    fn an_item_that_was_made_here_tells_its_answer_and_no_other_does() {
+        let ours = format!("resp_{REAL}");
+        for kind in KINDS {
+            let id = format!("{}{REAL}_12", std::str::from_utf8(kind).unwrap());
+            assert_eq!(answer_of(&id).unwrap(), ours);
+        }
+        assert_eq!(answer_of(&format!("item_3_{ours}")).unwrap(), ours);
+        assert_eq!(answer_of("item_3_resp_a_b").unwrap(), "resp_a_b");
+        for other in [
+            format!("item_3_conv_{REAL}"),
+            format!("item_{REAL}"),
+            ours,
+            "msg_68c1f2a0b7b48190a1d4f0a9c2f3e4d5".to_owned(),
+            String::new(),
+        ] {
+            assert_eq!(answer_of(&other), None, "{other}");
         }
     }
 

@@ -30,6 +30,7 @@ pub use context::{Context, Echo, ToolName};
 pub use count::{count_request, counted, told};
 pub use efforts::Efforts;
 pub use hidden::open_hidden;
+pub use made::answer_of;
 pub use request::{Bridged, request};
 pub use stamp::Stamp;
 pub use stream::{StreamBridge, Upstream, sign_of_life};

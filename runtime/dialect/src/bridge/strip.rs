@@ -210,7 +210,7 @@ fn unnamed<'a>(item: &'a RawValue, foreign: Option<Foreign<'_>>) -> Option<Cow<'
         return Some(Cow::Borrowed(item));
     }
     match text("type") {
-        // It asks for the item that is named, and there is none.
+        // It asks for the item that is named; what the gateway keeps has taken the place of its reference by now.
         Some(b"item_reference") => return Some(Cow::Borrowed(item)),
         // What is not sealed nobody can check, and without its id the vendor of a search knows no such item.
         Some(b"reasoning") if text("encrypted_content").is_none() => return None,

@@ -2,12 +2,13 @@
 //!
 //! Where the vendor keeps them, only whose they are and where is remembered; where it cannot, the gateway keeps the turn
 //! itself, unless its account or one above it lets nothing be kept: sealed, for a limited time, of a limited size, bound
-//! to its account. Writing is off the answer's way, on a thread of its own; what is under way to the store is read from
+//! to its account. Of what it keeps single items can be named, too (`item_reference`). Writing is off the answer's way, on a thread of its own; what is under way to the store is read from
 //! memory.
 
 mod items;
 mod keep;
 mod record;
+mod reference;
 mod resume;
 mod serve;
 mod underway;
@@ -27,6 +28,7 @@ use self::underway::{Place, Underway};
 pub(crate) use self::items::{Desk, Part};
 pub(crate) use self::keep::{Keeper, is_wanted, keeps};
 pub(crate) use self::record::{Kept, Record};
+pub(crate) use self::reference::dereference;
 pub(crate) use self::resume::{Held, Thread, is_locked, patiently, resume};
 pub(crate) use self::serve::{Asked, begin, serve};
 

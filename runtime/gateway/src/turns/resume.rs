@@ -249,13 +249,15 @@ pub(super) fn items(input: Option<&[u8]>) -> String {
     }
 }
 
+/// What is read of a kept answer.
+#[derive(Deserialize)]
+pub(super) struct Output<'a> {
+    #[serde(borrow)]
+    pub(super) output: Vec<&'a RawValue>,
+}
+
 /// What was said, what was answered, and what is said now, as one input.
 fn joined(input: &str, response: &str, own: Option<&[u8]>) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Output<'a> {
-        #[serde(borrow)]
-        output: Vec<&'a RawValue>,
-    }
     let said: Vec<&RawValue> = serde_json::from_str(input).ok()?;
     let answered: Output<'_> = serde_json::from_str(response).ok()?;
     let own = items(own);

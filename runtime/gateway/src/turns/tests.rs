@@ -358,3 +358,199 @@ fn in_a_conversation_one_answer_is_added_at_a_time_and_only_its_own_account_is_t
     drop(running);
     assert!(ask("conv_1", 1, true).is_ok());
 }
+
+/// Ids of requests as a running gateway makes them, the later the greater.
+fn request_id(number: usize) -> String {
+    format!("01a22a7e37217df285d8{number:012x}")
+}
+
+fn item(kind: &str, request: usize, place: usize) -> String {
+    format!("{kind}_{}_{place}", request_id(request))
+}
+
+fn to(id: &str) -> Value {
+    json!({ "type": "item_reference", "id": id })
+}
+
+fn message(id: &str, text: &str) -> Value {
+    json!({ "id": id, "type": "message", "role": "assistant", "status": "completed",
+        "content": [{ "type": "output_text", "text": text, "annotations": [] }] })
+}
+
+/// Keeps an answer of account 1.
+fn keep(kept: &Turns, request: usize, input: &Value, output: &Value) {
+    let response = json!({ "output": output }).to_string();
+    let id = format!("resp_{}", request_id(request));
+    while !kept.keep(&id, here(&input.to_string(), &response)) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+const MIB: usize = 1 << 20;
+
+#[test]
+fn a_reference_becomes_the_item_of_the_kept_answer_and_what_was_not_made_here_stays() {
+    let kept = turns();
+    let (thought, text, call) = (item("rs", 1, 0), item("msg", 1, 1), item("fc", 1, 2));
+    let output = json!([
+        { "id": thought, "type": "reasoning", "summary": [], "encrypted_content": "tg1.sealed" },
+        message(&text, "said"),
+        { "id": call, "type": "function_call", "call_id": "c", "name": "f", "arguments": "{}" },
+    ]);
+    let own_id = json!({ "id": "msg_the_clients_own", "role": "user", "content": "named" });
+    let first = json!({ "role": "user", "content": "first" });
+    keep(&kept, 1, &json!([first, to(&text), own_id]), &output);
+    let listed = format!("item_0_resp_{}", request_id(1));
+    let result = json!({ "type": "function_call_output", "call_id": "c", "output": "x" });
+    let vendors = to("msg_68c1f2a0b7b48190a1d4f0a9c2f3e4d5");
+    let in_conversation = to(&format!("item_0_conv_{}", request_id(1)));
+    let quoted = json!({ "role": "user", "content": to(&text).to_string() });
+    let input = json!([
+        to(&listed),
+        to(&thought),
+        to(&text),
+        to(&call),
+        result,
+        to(&text),
+        vendors,
+        in_conversation,
+        quoted,
+    ]);
+    let mut document = document(&json!({ "model": "m", "input": input, "store": true }));
+    dereference(&kept, account(1), &mut document, MIB, NOW).unwrap();
+    let whole = json!([
+        first,
+        output[0],
+        output[1],
+        output[2],
+        result,
+        output[1],
+        vendors,
+        in_conversation,
+        quoted,
+    ]);
+    assert_eq!(input_of(&document), whole);
+    assert_eq!(document.get("store"), Some(&b"true"[..]));
+    // What names nothing that was made here goes on as it came.
+    for input in [
+        json!("item_reference"),
+        json!([vendors, quoted]),
+        json!({}),
+        json!([[to(&text)]]),
+    ] {
+        let mut document = self::document(&json!({ "model": "m", "input": input }));
+        dereference(&kept, account(1), &mut document, MIB, NOW).unwrap();
+        assert!(!document.is_modified(), "{input}");
+    }
+}
+
+#[test]
+fn a_reference_to_another_accounts_item_and_to_an_expired_a_deleted_and_an_unknown_one_are_equally_not_found()
+ {
+    let kept = turns();
+    for request in [1, 2] {
+        let output = json!([message(&item("msg", request, 0), "a secret")]);
+        keep(&kept, request, &json!([]), &output);
+    }
+    kept.forget(&format!("resp_{}", request_id(2)));
+    let known = item("msg", 1, 0);
+    let told = |id: &str, of: u128, now_ms: u64| {
+        let hello = json!({ "role": "user", "content": "hello" });
+        let mut document = document(&json!({ "model": "m", "input": [hello, to(id)] }));
+        let error = dereference(&kept, account(of), &mut document, MIB, now_ms).unwrap_err();
+        assert!(!document.is_modified());
+        assert_eq!(error.kind, ErrorKind::AnswerNotFound);
+        assert_eq!(error.param.as_deref(), Some("input[1]"));
+        assert!(
+            error
+                .message
+                .contains(&format!("`input[1]`: Item with id '{id}' not found"))
+        );
+        error.message.replace(id, "x")
+    };
+    let foreign = told(&known, 2, NOW);
+    for (id, of, now_ms) in [
+        (&item("msg", 1, 1), 1, NOW),
+        (&item("msg", 2, 0), 1, NOW),
+        (&item("msg", 3, 0), 1, NOW),
+        (&known, 1, LATER),
+        (&format!("item_0_resp_{}", request_id(1)), 1, NOW),
+    ] {
+        assert_eq!(told(id, of, now_ms), foreign, "{id}");
+    }
+}
+
+/// Each answer has the whole conversation up to it: reading them all took as long as the conversation squared.
+#[test]
+fn all_items_of_a_conversation_are_found_in_its_last_answer() {
+    let kept = turns();
+    let mut input = Vec::new();
+    for turn in 1..=1_200 {
+        input.push(json!({ "role": "user", "content": turn.to_string() }));
+        let said = message(&item("msg", turn, 0), &format!("answer to {turn}"));
+        if turn == 1_200 {
+            keep(&kept, turn, &Value::from(input.clone()), &json!([said]));
+        }
+        input.push(said);
+    }
+    let named: Vec<Value> = input
+        .iter()
+        .map(|item| item["id"].as_str().map_or_else(|| item.clone(), to))
+        .collect();
+    let mut document = document(&json!({ "model": "m", "input": named }));
+    dereference(&kept, account(1), &mut document, MIB, NOW).unwrap();
+    assert_eq!(input_of(&document), Value::from(input));
+}
+
+#[test]
+fn what_references_bring_into_a_request_and_what_is_read_for_it_are_bounded() {
+    let kept = turns();
+    let long = "a".repeat(MIB);
+    let most = reference::MOST_ANSWERS;
+    for request in 1..=most + 1 {
+        keep(
+            &kept,
+            request,
+            &json!([]),
+            &json!([message(&item("msg", request, 0), "a")]),
+        );
+    }
+    // Those that are longer come behind.
+    let (first, behind) = (most + 2, most + 2 + reference::MOST_BYTES / MIB);
+    for request in first..=behind {
+        keep(
+            &kept,
+            request,
+            &json!([{ "role": "user", "content": long }]),
+            &json!([message(&item("msg", request, 0), "a")]),
+        );
+    }
+    let ask = |requests: Vec<usize>| {
+        let named: Vec<Value> = requests
+            .into_iter()
+            .map(|request| to(&item("msg", request, 0)))
+            .collect();
+        let mut document = document(&json!({ "model": "m", "input": named }));
+        dereference(&kept, account(1), &mut document, 4 * MIB, NOW)
+    };
+    assert!(ask((1..=most).collect()).is_ok());
+    assert!(ask((first..behind).collect()).is_ok());
+    for many in [(1..=most + 1).collect(), (first..=behind).collect()] {
+        let error = ask(many).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::BodyTooLarge);
+        assert!(error.message.contains("1000 answers"), "{}", error.message);
+    }
+    // One item may be named often, and is read once.
+    let listed = format!("item_0_resp_{}", request_id(first));
+    for (times, fits) in [(3, true), (4, false)] {
+        let named = vec![to(&listed); times];
+        let mut document = document(&json!({ "model": "m", "input": named }));
+        let outcome = dereference(&kept, account(1), &mut document, 4 * MIB, NOW);
+        assert_eq!(outcome.is_ok(), fits, "{times}");
+        if let Err(error) = outcome {
+            assert_eq!(error.kind, ErrorKind::BodyTooLarge);
+            assert_eq!(error.param.as_deref(), Some("input"));
+            assert!(!document.is_modified());
+        }
+    }
+}

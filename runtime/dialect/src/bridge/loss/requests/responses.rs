@@ -157,7 +157,9 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
     ),
     both(
         "input[].item_reference",
-        Refused("the vendor keeps no items; send the item itself"),
+        Refused(
+            "the vendor keeps no items; send the item itself. One of an answer that the gateway keeps becomes the item before the bridge",
+        ),
     ),
     both(
         "input[].compaction",
