@@ -149,6 +149,14 @@ pub(crate) struct Refused {
     text: String,
 }
 
+impl Refused {
+    #[cfg(test)]
+    pub(crate) fn new(status: u16, text: &str) -> Self {
+        let text = text.to_owned();
+        Self { status, text }
+    }
+}
+
 impl std::fmt::Display for Refused {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.text)

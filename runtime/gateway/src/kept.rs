@@ -249,7 +249,10 @@ async fn there(
     let route = asked_of(snapshot, request, upstream)?;
     pipeline::can_be_recorded(worker)?;
     let admission = Some(hold::beside(worker, &request.caller.path, request.id).await?);
-    let mut settlement = Settlement::begin(worker, request, admission, question.started)?;
+    let mut settlement = match Settlement::begin(worker, request, admission, question.started) {
+        Ok(settlement) => settlement,
+        Err(killed) => return Ok(killed.refuse(request)),
+    };
     settlement.attempt(&route, None);
     settlement.sent();
     let asked = exchange::Beside {

@@ -208,13 +208,13 @@ async fn inference(
         }) => return refused(worker, &mut request, error.into(), started),
     };
     let admitted = admitted(worker, &snapshot, &mut request).await;
-    let begun = admitted.and_then(|(candidates, admission)| {
-        let settlement = Settlement::begin(worker, &mut request, Some(admission), started)?;
-        Ok((candidates, settlement))
-    });
-    let (candidates, settlement) = match begun {
-        Ok(begun) => begun,
+    let (candidates, admission) = match admitted {
+        Ok(admitted) => admitted,
         Err(refusal) => return refused(worker, &mut request, refusal, started),
+    };
+    let settlement = match Settlement::begin(worker, &mut request, Some(admission), started) {
+        Ok(settlement) => settlement,
+        Err(killed) => return killed.refuse(&request),
     };
     let path = (over_http && request.facts.stream).then(|| Arc::clone(&request.caller.path));
     let asked = Rc::clone(worker);

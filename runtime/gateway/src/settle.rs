@@ -9,12 +9,15 @@ use std::sync::Arc;
 use std::task::Context;
 use std::time::{Duration, Instant};
 
+use http::Response;
 use tollgate_dialect::{ApiError, ErrorKind, StreamSummary, Usage};
 use tollgate_governance::{Admission, Headroom, Price, Running, charge};
 use tollgate_plugin::Interface;
 
+use crate::deliver;
 use crate::identify::no_such_key;
 use crate::metrics::Finished;
+use crate::reply::Reply;
 use crate::request::{Refusal, Request};
 use crate::route::Candidate;
 use crate::underway::Place;
@@ -31,6 +34,17 @@ pub(crate) use outcome::Outcome;
 
 use open::{Amounts, milliseconds};
 
+/// A request whose key was killed when it had been admitted. It counts against the limits of requests, so its row must say
+/// so: counted until the next start and not after it, it was refused first and let in then.
+pub(crate) struct Killed(Settlement);
+
+impl Killed {
+    /// Gives back what is held, writes the row and says so.
+    pub(crate) fn refuse(self, request: &Request) -> Response<Reply> {
+        deliver::refused(request, no_such_key().into(), Usage::default(), self.0)
+    }
+}
+
 /// An admitted request that has not ended yet.
 pub(crate) struct Settlement {
     worker: Rc<Worker>,
@@ -42,18 +56,19 @@ impl Settlement {
     /// for a place take their time, and a worker looks for answers to end once for each key.
     ///
     /// # Errors
-    /// The key does not work any more. What was held is given back.
+    /// The key does not work any more.
     pub(crate) fn begin(
         worker: &Rc<Worker>,
         request: &mut Request,
         admission: Option<Admission>,
         started: Instant,
-    ) -> Result<Self, Refusal> {
+    ) -> Result<Self, Killed> {
         let killed = worker.control.kills().since(&mut request.kills_seen);
-        if killed.contains(&request.caller.id()) {
-            return Err(no_such_key().into());
+        let settlement = Self::open(worker, request, admission, started);
+        match killed.contains(&request.caller.id()) {
+            true => Err(Killed(settlement)),
+            false => Ok(settlement),
         }
-        Ok(Self::open(worker, request, admission, started))
     }
 
     /// Opens a settlement.

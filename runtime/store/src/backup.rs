@@ -2,7 +2,7 @@
 //!
 //! A backup is two files: the pairs, and a manifest with their SHA-256, written last: a folder without a manifest is a
 //! backup that was interrupted. It holds accounts, keys, sealed credentials, policies, usage rows, the ledger and the audit
-//! log as of one moment; not the master key, without which the credentials cannot be opened.
+//! log as of one moment, and the kept answers that are met while it is made; not the master key, without which the credentials cannot be opened.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{BufReader, BufWriter, ErrorKind, Read, Write};

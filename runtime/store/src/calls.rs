@@ -17,6 +17,7 @@ pub(crate) enum Call {
 
 /// Waits until the disk has the bytes of a file.
 pub(crate) fn sync_data(file: &File, path: &Path) -> io::Result<()> {
+    refuse(path)?;
     file.sync_data()?;
     note(Call::Synced, path);
     Ok(())
@@ -24,6 +25,7 @@ pub(crate) fn sync_data(file: &File, path: &Path) -> io::Result<()> {
 
 /// Waits until the disk has a file and all that is known of it.
 pub(crate) fn sync_all(file: &File, path: &Path) -> io::Result<()> {
+    refuse(path)?;
     file.sync_all()?;
     note(Call::Synced, path);
     Ok(())
@@ -46,6 +48,36 @@ pub(crate) fn remove(path: &Path) -> io::Result<()> {
 
 #[cfg(not(test))]
 fn note(_: Call, _: &Path) {}
+
+#[cfg(not(test))]
+fn refuse(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// Folders whose disk fails, and how many times more.
+#[cfg(test)]
+static FAILING: parking_lot::Mutex<Vec<(std::path::PathBuf, u32)>> =
+    parking_lot::Mutex::new(Vec::new());
+
+/// Lets the next so many waits for the disk fail of what lies in `folder`.
+#[cfg(test)]
+pub(crate) fn fail(folder: &Path, times: u32) {
+    FAILING.lock().push((folder.to_owned(), times));
+}
+
+#[cfg(test)]
+fn refuse(path: &Path) -> io::Result<()> {
+    let mut failing = FAILING.lock();
+    let due =
+        |(folder, times): &&mut (std::path::PathBuf, u32)| *times > 0 && path.starts_with(folder);
+    match failing.iter_mut().find(due) {
+        Some((_, times)) => {
+            *times -= 1;
+            Err(io::Error::other("the disk does not answer"))
+        }
+        None => Ok(()),
+    }
+}
 
 #[cfg(test)]
 static SEEN: parking_lot::Mutex<Vec<(Call, std::path::PathBuf)>> =

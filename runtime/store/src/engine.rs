@@ -132,13 +132,14 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// See [`Store`]; [`StoreError::Protected`] for a table that is read only; [`StoreError::NotNext`].
+    /// [`StoreError::Unflushed`] when all is made and only the last step failed.
     fn apply(&self, writes: &[Write]) -> Result<(), StoreError>;
 
     /// Appends records to the ledger and makes changes, all or none, durable on return. Returns the new records'
     /// numbers: one after the other, from 1, in the order of commits.
     ///
     /// # Errors
-    /// See [`Store::apply`]. [`StoreError::Unflushed`] when there were records and all that failed is the last step.
+    /// See [`Store::apply`].
     fn append_ledger(
         &self,
         records: &[Vec<u8>],
@@ -191,8 +192,8 @@ pub trait Store: Send + Sync {
     /// See [`Store`].
     fn flush(&self) -> Result<(), StoreError>;
 
-    /// Visits everything that a backup needs, as of one moment, as raw pairs: while it runs rows are accepted, and
-    /// for the larger part of it they are committed too. What the store can make anew (roll-ups, facts about its own
+    /// Visits everything that a backup needs, as of one moment but for kept turns, as raw pairs: while it runs rows are
+    /// accepted, and for the larger part of it they are committed too. Turns are those that are met on the way. What the store can make anew (roll-ups, facts about its own
     /// files) is not among it.
     ///
     /// # Errors

@@ -71,11 +71,12 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The records were handed to the disk, which then failed: they are stored as soon as a flush succeeds.
-    #[error("records {first} and on of the ledger may or may not be stored: {source}")]
+    /// What was asked is made: the engine has it, and whoever reads sees it. Only the flush after it failed; the next one
+    /// that succeeds makes it durable.
+    #[error(
+        "the change is made and in force, but the disk has not confirmed it: {source}. That is tried again with the next commit; until then a crash may take the change back. Asking again is safe: under one name or idempotency key nothing is made twice"
+    )]
     Unflushed {
-        /// The first one's number.
-        first: u64,
         /// What failed.
         source: Box<StoreError>,
     },
@@ -127,5 +128,11 @@ impl StoreError {
             self,
             Self::Full { .. } | Self::Protected(_) | Self::NotNext { .. }
         )
+    }
+
+    /// Whether all that was asked is made all the same: memory has to follow, as the next start will.
+    #[must_use]
+    pub fn is_made(&self) -> bool {
+        matches!(self, Self::Unflushed { .. })
     }
 }

@@ -365,12 +365,12 @@ impl Store for DiskStore {
             (state.ledger, state.audit) = (next - 1, audit);
             first..next
         };
-        match self.flush() {
-            Err(error) if !added.is_empty() => Err(StoreError::Unflushed {
-                first: added.start,
+        // Once more, as it may have been no more than a want of descriptors. Whatever comes of it, the engine has the commit.
+        match self.flush().or_else(|_| self.flush()) {
+            Ok(()) => Ok(added),
+            Err(error) => Err(StoreError::Unflushed {
                 source: Box::new(error),
             }),
-            flushed => flushed.map(|()| added),
         }
     }
 
@@ -449,13 +449,19 @@ impl Store for DiskStore {
     fn export(&self, visit: &mut ExportVisit<'_>) -> Result<(), StoreError> {
         // Records change, so commits wait while they are read (0.5 µs each). Rows, ledger and audit log only grow: what is
         // newer than this moment is told by its number, and they are read while commits go on.
+        //
+        // So are kept turns, which may be gigabytes: read under the lock they stopped all commits of rows for as long. Each
+        // is sealed and has all that its answer needs (the whole conversation before it), so none has to be of the moment of
+        // another. Only a conversation names a turn, its last: one that is not in the backup is to whoever goes on with it
+        // what a deleted one is. One that is added or deleted meanwhile may or may not be in it; one of an account that is
+        // newer than the moment is nobody's, until it expires.
         let (sequence, numbered) = {
             let state = self.state.lock();
             let numbered = [(Table::Ledger, state.ledger), (Table::Audit, state.audit)];
             let moment = (self.sequence()?, numbered);
-            let append_only =
-                [Table::Rollups, Table::Ledger, Table::Audit].map(|table| table as u8);
-            for table in (0..USAGE).filter(|table| !append_only.contains(table)) {
+            let others = [Table::Rollups, Table::Ledger, Table::Audit, Table::Turns];
+            let others = others.map(|table| table as u8);
+            for table in (0..USAGE).filter(|table| !others.contains(table)) {
                 for pair in self.tree.scan_prefix([table]) {
                     let (key, value) = pair.map_err(|error| self.classify(error))?;
                     if exported(&key) {
@@ -473,6 +479,10 @@ impl Store for DiskStore {
                 }
                 visit(&key, &value)?;
             }
+        }
+        for pair in self.tree.scan_prefix([Table::Turns as u8]) {
+            let (key, value) = pair.map_err(|error| self.classify(error))?;
+            visit(&key, &value)?;
         }
         for pair in self.tree.scan_prefix([USAGE]) {
             let (key, value) = pair.map_err(|error| self.classify(error))?;
@@ -525,7 +535,7 @@ fn add_to_ledger<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::calls::{Call, seen};
+    use crate::calls::{Call, fail, seen};
 
     #[test]
     fn a_flush_waits_for_the_disk_where_a_power_loss_is_to_be_outlived_and_only_there() {
@@ -545,6 +555,38 @@ mod tests {
             let waited = syncs() > before;
             assert_eq!(waited, waits, "{durability:?}");
         }
+    }
+
+    #[test]
+    fn what_the_disk_has_not_confirmed_is_told_apart_from_what_failed_and_is_there_after_a_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || DiskStore::open(folder.path(), Durability::PowerLoss).unwrap();
+        let store = open();
+        let write = |key: &[u8]| Write {
+            table: Table::Accounts,
+            key: key.to_vec(),
+            value: Some(b"1".to_vec()),
+        };
+        // It is tried twice: whoever asked hears of what stays.
+        fail(folder.path(), 1);
+        store.apply(&[write(b"a")]).unwrap();
+        for (key, records) in [(b"b", vec![]), (b"c", vec![b"record".to_vec()])] {
+            fail(folder.path(), 2);
+            let error = store.append_ledger(&records, &[write(key)]).unwrap_err();
+            assert!(error.is_made() && !error.is_refusal(), "{error}");
+            let told = error.to_string();
+            assert!(told.contains("does not answer") && told.contains("in force"));
+        }
+        let there = |store: &DiskStore| {
+            let keys: [&[u8]; 3] = [b"a", b"b", b"c"];
+            keys.map(|key| store.get(Table::Accounts, key).unwrap().is_some())
+        };
+        assert_eq!(there(&store), [true; 3]);
+        store.flush().unwrap();
+        drop(store);
+        let store = open();
+        assert_eq!(there(&store), [true; 3]);
+        assert_eq!(store.append_ledger(&[vec![1]], &[]).unwrap(), 2..3);
     }
 
     #[test]

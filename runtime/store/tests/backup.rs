@@ -138,6 +138,57 @@ fn what_is_committed_while_a_backup_is_read_is_not_in_it() {
     assert_eq!(counts(&store), [80, 80, 8, 8]);
 }
 
+/// Kept answers may be gigabytes. Whoever commits while they are read waited for as long; this test would for ever.
+#[test]
+fn commits_go_on_while_kept_answers_are_read_and_each_that_was_there_is_in_the_backup() {
+    const TURNS: u64 = 12;
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder.path().join("live"));
+    let turn = |number: u64| Write {
+        table: Table::Turns,
+        key: format!("resp_{number:04}").into_bytes(),
+        value: Some(vec![number as u8; 2 << 20]),
+    };
+    (0..TURNS).for_each(|number| store.apply(&[turn(number)]).unwrap());
+    (0..20).for_each(|number| append(&store, number));
+    let (mut next, mut turns, mut blocks) = (20, 0, 0);
+    store
+        .export(&mut |key, value| {
+            match key.first() {
+                Some(0x80) => blocks += 1,
+                Some(table) if *table == Table::Turns as u8 => {
+                    turns += u64::from(value.len() == 2 << 20);
+                    append(&store, next);
+                    // One that is added, one that is written anew, one that is deleted.
+                    let deleted = Write {
+                        value: None,
+                        ..turn(900 + next)
+                    };
+                    store.apply(&[turn(900 + next), turn(0)]).unwrap();
+                    store.apply(&[deleted]).unwrap();
+                    next += 1;
+                }
+                _ => {}
+            }
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(
+        (turns, blocks),
+        (TURNS, 20),
+        "rows are of the moment before"
+    );
+    let path = folder.path().join("backup");
+    backup::create(&store, &path).unwrap();
+    let again = folder.path().join("again");
+    backup::restore(&path, &again).unwrap();
+    let again = open(&again);
+    for number in 0..TURNS {
+        let Write { key, value, .. } = turn(number);
+        assert_eq!(again.get(Table::Turns, &key).unwrap(), value);
+    }
+}
+
 fn made(folder: &Path) -> std::path::PathBuf {
     let store = open(&folder.join("live"));
     (0..100).for_each(|number| append(&store, number));

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::pair;
+use super::{count, pair};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Account {
@@ -93,15 +93,15 @@ pub(crate) struct Boundaries {
     #[arg(long = "map", value_name = "ASKED=SERVED", value_parser = pair)]
     pub(crate) model_map: Vec<(String, String)>,
     /// Output tokens that an answer may have at most
-    #[arg(long, value_name = "TOKENS")]
+    #[arg(long, value_name = "TOKENS", value_parser = count, allow_negative_numbers = true)]
     pub(crate) output_cap: Option<u64>,
     /// Output tokens that are held for where a client sets no cap
-    #[arg(long, value_name = "TOKENS")]
+    #[arg(long, value_name = "TOKENS", value_parser = count, allow_negative_numbers = true)]
     pub(crate) default_output: Option<u64>,
     #[command(flatten)]
     pub(crate) limits: Limits,
     /// What its prices are multiplied by, such as 1.2
-    #[arg(long, value_name = "FACTOR", value_parser = crate::money::parse, allow_negative_numbers = true)]
+    #[arg(long, value_name = "FACTOR", value_parser = crate::money::parse_factor, allow_negative_numbers = true)]
     pub(crate) price_factor: Option<u64>,
     /// What happens to an answer when the budget is used up
     #[arg(long, value_enum)]
@@ -132,31 +132,31 @@ pub(crate) struct Boundaries {
 #[derive(Debug, Args)]
 pub(crate) struct Limits {
     /// Requests a minute, for the whole subtree, as all limits
-    #[arg(long, value_name = "REQUESTS")]
+    #[arg(long, value_name = "REQUESTS", value_parser = count, allow_negative_numbers = true)]
     pub(crate) rpm: Option<u64>,
     /// Requests an hour
-    #[arg(long, value_name = "REQUESTS")]
+    #[arg(long, value_name = "REQUESTS", value_parser = count, allow_negative_numbers = true)]
     pub(crate) rph: Option<u64>,
     /// Requests a calendar day
-    #[arg(long, value_name = "REQUESTS")]
+    #[arg(long, value_name = "REQUESTS", value_parser = count, allow_negative_numbers = true)]
     pub(crate) rpd: Option<u64>,
     /// Tokens a minute
-    #[arg(long, value_name = "TOKENS")]
+    #[arg(long, value_name = "TOKENS", value_parser = count, allow_negative_numbers = true)]
     pub(crate) tpm: Option<u64>,
     /// Tokens an hour
-    #[arg(long, value_name = "TOKENS")]
+    #[arg(long, value_name = "TOKENS", value_parser = count, allow_negative_numbers = true)]
     pub(crate) tph: Option<u64>,
     /// Tokens a calendar day
-    #[arg(long, value_name = "TOKENS")]
+    #[arg(long, value_name = "TOKENS", value_parser = count, allow_negative_numbers = true)]
     pub(crate) tpd: Option<u64>,
     /// Requests at a time
-    #[arg(long, value_name = "REQUESTS")]
+    #[arg(long, value_name = "REQUESTS", value_parser = count, allow_negative_numbers = true)]
     pub(crate) concurrency: Option<u64>,
     /// Money a calendar day, in the base currency (12.50)
-    #[arg(long, value_name = "AMOUNT", value_parser = crate::money::parse, allow_negative_numbers = true)]
+    #[arg(long, value_name = "AMOUNT", value_parser = crate::money::parse_limit, allow_negative_numbers = true)]
     pub(crate) daily_limit: Option<u64>,
     /// Money a calendar month, in the base currency (300)
-    #[arg(long, value_name = "AMOUNT", value_parser = crate::money::parse, allow_negative_numbers = true)]
+    #[arg(long, value_name = "AMOUNT", value_parser = crate::money::parse_limit, allow_negative_numbers = true)]
     pub(crate) monthly_limit: Option<u64>,
 }
 

@@ -16,10 +16,10 @@ pub(crate) enum Key {
         #[command(flatten)]
         scope: Scope,
         /// Of no use before then: 2027-01-31, RFC 3339, or a span from now such as 12h
-        #[arg(long, value_name = "TIME", value_parser = when::moment_or_span)]
+        #[arg(long, value_name = "TIME", value_parser = when::moment_or_span, allow_hyphen_values = true)]
         not_before: Option<u64>,
         /// Of no use from then on: 2027-01-31, RFC 3339, or a span from now such as 90d
-        #[arg(long, value_name = "TIME", value_parser = when::moment_or_span)]
+        #[arg(long, value_name = "TIME", value_parser = when::moment_or_span, allow_hyphen_values = true)]
         expires: Option<u64>,
     },
     /// List keys, without their secrets
@@ -34,7 +34,7 @@ pub(crate) enum Key {
     Rotate {
         id: String,
         /// How long: 0 (it stops now), or a span such as 30m, 24h, 7d
-        #[arg(long, value_name = "SPAN", default_value = "24h", value_parser = when::span)]
+        #[arg(long, value_name = "SPAN", default_value = "24h", value_parser = when::span, allow_hyphen_values = true)]
         grace: u64,
     },
     /// Stop a key; felt by the next request
@@ -75,7 +75,7 @@ pub(crate) enum Grant {
         #[arg(long, value_enum)]
         from: Option<Counterpart>,
         /// Of no use from then on: 2027-01-31, RFC 3339, or a span from now such as 30d; for new credit only
-        #[arg(long, value_name = "TIME", value_parser = when::moment_or_span)]
+        #[arg(long, value_name = "TIME", value_parser = when::moment_or_span, allow_hyphen_values = true)]
         expires: Option<u64>,
         /// Repeated with the same key the command changes nothing [default: a new one]
         #[arg(long, value_name = "KEY")]

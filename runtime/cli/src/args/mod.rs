@@ -137,6 +137,19 @@ pub(crate) struct Init {
     pub(crate) new_token: bool,
 }
 
+/// Reads how many; clap says of `-5` no more than that a digit is wrong.
+pub(crate) fn count(text: &str) -> Result<u64, String> {
+    let most = u64::MAX;
+    let is_count = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    match text.parse() {
+        Ok(count) if is_count => Ok(count),
+        _ if is_count => Err(format!("{text:?} is too large: at most {most}")),
+        _ => Err(format!(
+            "{text:?} is not a whole number from 0 on, such as 60"
+        )),
+    }
+}
+
 pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
@@ -153,6 +166,42 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_value_below_zero_is_refused_as_a_value_and_not_taken_for_an_option() {
+        for (line, why) in [
+            ("limit set root --rpm -5", "not a whole number"),
+            ("limit set root --concurrency -1", "not a whole number"),
+            ("limit set root --daily-limit -1", "not an amount"),
+            ("account update root --output-cap -1", "not a whole number"),
+            ("account create a --default-output -1", "not a whole number"),
+            ("key rotate 1 --grace -1h", "not a span"),
+            ("key create --expires -1d", "not a span"),
+            (
+                "token create --account a --role read --expires -1d",
+                "not a span",
+            ),
+        ] {
+            let words = std::iter::once("tollgate").chain(line.split(' '));
+            let refused = Cli::try_parse_from(words).err();
+            let refused = refused.expect("it is refused").to_string();
+            let value = line.split(' ').next_back().unwrap();
+            for word in [value, why] {
+                assert!(refused.contains(word), "{line}: {refused}");
+            }
+        }
+    }
+
+    #[test]
+    fn how_many_is_a_whole_number() {
+        assert_eq!(count("0"), Ok(0));
+        assert_eq!(count("18446744073709551615"), Ok(u64::MAX));
+        let large = count("18446744073709551616").unwrap_err();
+        assert!(large.ends_with("at most 18446744073709551615"), "{large}");
+        for text in ["", "-1", "+1", "1.5", "1k", " 1"] {
+            assert!(count(text).is_err(), "{text}");
+        }
     }
 
     #[test]

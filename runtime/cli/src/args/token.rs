@@ -17,7 +17,7 @@ pub(crate) enum Token {
         #[arg(long, default_value = "")]
         label: String,
         /// Of no use from then on: 2027-01-31, RFC 3339, or a span from now such as 90d
-        #[arg(long, value_name = "TIME", value_parser = when::moment_or_span)]
+        #[arg(long, value_name = "TIME", value_parser = when::moment_or_span, allow_hyphen_values = true)]
         expires: Option<u64>,
     },
     /// List tokens, without their secrets

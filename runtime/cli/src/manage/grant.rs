@@ -7,7 +7,7 @@ use clap::ValueEnum as _;
 use serde_json::{Value, json};
 
 use super::{Show, rows};
-use crate::api::{Api, path};
+use crate::api::{Api, Refused, path};
 use crate::args::{Counterpart, Grant};
 use crate::money;
 use crate::report::{moment, text};
@@ -72,15 +72,20 @@ fn once(api: &Api, path: &str, mut body: Value, key: Option<&str>) -> anyhow::Re
     };
     body["idempotency_key"] = json!(key);
     let answer = api.send("POST", path, Some(&body));
-    // A refusal moved nothing; of a request that got no answer nobody knows.
-    let unknown = answer.as_ref().is_err_and(|error| {
-        let text = error.to_string();
-        text.starts_with("no gateway answers") || text.starts_with("the answer broke off")
-    });
-    match unknown {
+    match answer.as_ref().is_err_and(is_unknown) {
         false => answer,
         true => answer.with_context(|| again(&key, body["expires_ms"].as_u64())),
     }
+}
+
+/// A refusal moved nothing; of a request that got no answer nobody knows, and after a failure of the gateway's own credit may
+/// have moved, or has and is not on the disk yet.
+fn is_unknown(error: &anyhow::Error) -> bool {
+    if let Some(refused) = error.downcast_ref::<Refused>() {
+        return refused.status >= 500;
+    }
+    let text = error.to_string();
+    text.starts_with("no gateway answers") || text.starts_with("the answer broke off")
 }
 
 /// How to say the same once more. A span counts from now, so the moment that it gave is said instead.
@@ -171,6 +176,15 @@ fn ledger_lines(ledger: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whoever_gave_no_key_is_told_it_where_credit_may_have_moved_and_only_there() {
+        for (status, unknown) in [(400, false), (409, false), (500, true), (503, true)] {
+            let error = Refused::new(status, "why").into();
+            assert_eq!(is_unknown(&error), unknown, "{status}");
+        }
+        assert!(is_unknown(&anyhow::anyhow!("no gateway answers at 1")));
+    }
 
     #[test]
     fn what_is_tried_again_expires_at_the_same_moment() {

@@ -33,7 +33,8 @@ impl Management<'_> {
                 .directory
                 .create_account(new, now_ms(), &mut OsRandom::new())?;
         self.control
-            .commit(&mut state, self.act("account.create"), &changes)?;
+            .commit(&mut state, self.act("account.create"), &changes)?
+            .confirmed()?;
         self.account_view(&state, &account)
     }
 
@@ -102,12 +103,13 @@ impl Management<'_> {
         self.check_names(state, patch, state.directory.account(target).ok())?;
         let (account, changes) = state.directory.update_account(target, patch, now_ms())?;
         let control = self.control;
-        control.commit(state, self.act(act), &changes)?;
+        let made = control.commit(state, self.act(act), &changes)?;
         if account.parent.is_none() {
             let zone = super::open::zone(&control.config, &state.directory)
                 .map_err(|error| ControlError::invalid("time_zone", error.to_string()))?;
             control.counters.set_zone(&zone, now_ms());
         }
+        made.confirmed()?;
         Ok(account)
     }
 
@@ -139,7 +141,7 @@ impl Management<'_> {
         let changes = state.directory.close_account(target, mode, attached, now)?;
         let act = self.act("account.delete").about(id.to_string(), whole);
         let act = act.with("mode", mode);
-        control.commit(&mut state, act, &changes)?;
+        let made = control.commit(&mut state, act, &changes)?;
         let before = state.closing.len();
         state.closing = state.directory.closing();
         let accounts = state.closing.len().saturating_sub(before);
@@ -147,6 +149,7 @@ impl Management<'_> {
         if accounts <= AT_ONCE {
             control.archive_drained();
         }
+        made.confirmed()?;
         let state = control.state.lock();
         Ok(DeletedAccount {
             deleted: id,

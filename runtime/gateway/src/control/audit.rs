@@ -12,6 +12,7 @@ use tollgate_store::{Store, StoreError, Table, Visit, Write, audit, records};
 use tollgate_vault::Vault;
 
 use super::audit_seen::SeenEntry;
+use super::change::Made;
 use super::error::ControlError;
 use super::{Control, State, now_ms};
 
@@ -125,6 +126,11 @@ pub(super) fn alone(
     Ok(audit::head(store)?.link(act.draft(directory, changes)))
 }
 
+/// The entry of an act that makes these changes, which are not applied yet.
+pub(super) fn linked(state: &State, act: Act, changes: &[Change]) -> AuditEntry {
+    state.log.chain.link(act.draft(&state.directory, changes))
+}
+
 /// Where the log of this process stands.
 #[derive(Debug, Default)]
 pub(super) struct Log {
@@ -186,27 +192,27 @@ impl Control {
         state: &mut State,
         act: Act,
         changes: &[Change],
-    ) -> Result<(), ControlError> {
-        let entry = state.log.chain.link(act.draft(&state.directory, changes));
+    ) -> Result<Made, ControlError> {
+        let entry = linked(state, act, changes);
         let stored = records::commit(&*self.store, &mut state.directory, changes, Some(&entry));
         self.written(state, &entry, stored)
     }
 
     /// Writes an entry of an act that changes no record.
-    pub(super) fn note(&self, act: Act) -> Result<(), ControlError> {
+    pub(super) fn note(&self, act: Act) -> Result<Made, ControlError> {
         let state = &mut *self.state.lock();
         self.record(state, act, &[])
     }
 
     /// Moves on to the entry that was stored, or finds out where the log stands if nobody can tell.
-    pub(super) fn written<T>(
+    pub(super) fn written(
         &self,
         state: &mut State,
         entry: &AuditEntry,
-        stored: Result<T, StoreError>,
-    ) -> Result<T, ControlError> {
+        stored: Result<(), StoreError>,
+    ) -> Result<Made, ControlError> {
         self.follow_log(state, entry, stored.as_ref().err());
-        Ok(stored?)
+        self.made(stored)
     }
 
     /// The same, where the caller goes on by itself.
@@ -218,19 +224,13 @@ impl Control {
     ) {
         match failed {
             None => state.log.chain = AuditChain::after(entry),
+            Some(error) if error.is_made() => state.log.chain = AuditChain::after(entry),
             Some(error) if error.is_refusal() => {}
             Some(_) => match audit::head(&*self.store) {
                 Ok(head) => state.log.chain = head,
                 Err(error) => tracing::error!(%error, "the audit log cannot be read"),
             },
         }
-    }
-
-    /// The entry of an act that moves credit, and what stores it.
-    pub(super) fn linked(&self, state: &State, act: Act) -> (AuditEntry, [Write; 1]) {
-        let entry = state.log.chain.link(act.draft(&state.directory, &[]));
-        let write = audit::write(&entry);
-        (entry, [write])
     }
 
     /// Tells of components that came, went or were replaced since the log last told of them: nobody asks the gateway
@@ -263,6 +263,10 @@ impl Control {
         });
         match self.store.apply(&writes) {
             Ok(()) => (state.log.chain, state.log.components) = (end, now),
+            Err(error) if error.is_made() => {
+                tracing::warn!(%error, "what the audit log tells of components is not on the disk yet");
+                (state.log.chain, state.log.components) = (end, now);
+            }
             Err(error) => {
                 // Told with the next change of the folder, or at the next start.
                 tracing::warn!(%error, "the audit log does not tell yet which components are loaded");
@@ -329,14 +333,14 @@ impl Control {
             .map_err(ControlError::internal)?;
         let act = Act::new("audit-key.create").about(SIGNING_KEY, "");
         let act = act.with("public_key", signer.public_key());
-        let (entry, [write]) = self.linked(state, act);
+        let entry = linked(state, act, &[]);
         let key = Write {
             table: Table::Meta,
             key: SIGNING_KEY.as_bytes().to_vec(),
             value: Some(sealed),
         };
-        let stored = self.store.apply(&[key, write]);
-        self.written(state, &entry, stored)?;
+        let stored = self.store.apply(&[key, audit::write(&entry)]);
+        self.written(state, &entry, stored)?.confirmed()?;
         Ok(signer)
     }
 }

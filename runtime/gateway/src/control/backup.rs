@@ -45,13 +45,13 @@ impl Control {
         })?;
         // After the deed: the entry names what was written by its hash.
         let act = Act::new("backup.create").about(request.folder.as_str(), "");
-        self.note(act.with("sha256", &manifest.sha256))
-            .map_err(|error| {
-                let message = format!(
-                    "the backup was written, but the audit log does not tell of it: {error}"
-                );
-                ControlError::internal(message)
-            })?;
+        let noted = self.note(act.with("sha256", &manifest.sha256));
+        let noted = noted.map_err(|error| {
+            let message =
+                format!("the backup was written, but the audit log does not tell of it: {error}");
+            ControlError::internal(message)
+        });
+        noted?.confirmed()?;
         Ok(manifest)
     }
 

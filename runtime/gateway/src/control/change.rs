@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tollgate_governance::{Attachment, Change, DirectoryError, Upstream, changes_nothing};
 use tollgate_plugin::Generation;
@@ -31,13 +32,52 @@ impl From<DirectoryError> for ControlError {
 impl From<StoreError> for ControlError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Full { .. } => Self::unavailable(error),
+            StoreError::Full { .. } | StoreError::Unflushed { .. } => Self::unavailable(error),
             error => Self::internal(error),
         }
     }
 }
 
+/// A change that the store has. Memory follows it first, whatever the disk says; then whoever asked is told.
+#[must_use = "tell whoever asked where the disk has not confirmed it"]
+pub(super) struct Made(Option<StoreError>);
+
+impl Made {
+    /// # Errors
+    /// The disk has not confirmed it yet.
+    pub(super) fn confirmed(self) -> Result<(), ControlError> {
+        self.0.map_or(Ok(()), |error| Err(error.into()))
+    }
+}
+
 impl Control {
+    /// What became of a change: an error says that it was not made.
+    pub(super) fn made(&self, stored: Result<(), StoreError>) -> Result<Made, ControlError> {
+        match stored {
+            Ok(()) => Ok(Made(None)),
+            Err(error) if error.is_made() => {
+                self.unconfirmed.store(true, Ordering::Relaxed);
+                Ok(Made(Some(error)))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What there is to say where nothing is left to do: whoever asks again after a change that the disk had not confirmed
+    /// wants to know whether it has by now.
+    pub(super) fn made_before(&self) -> Made {
+        if !self.unconfirmed.swap(false, Ordering::Relaxed) {
+            return Made(None);
+        }
+        let flushed = self.store.flush().map_err(|error| {
+            self.unconfirmed.store(true, Ordering::Relaxed);
+            StoreError::Unflushed {
+                source: Box::new(error),
+            }
+        });
+        Made(flushed.err())
+    }
+
     /// Stores changes with what the audit log tells of them, applies them and publishes what follows from them. Where
     /// nothing changes nothing was done.
     pub(super) fn commit(
@@ -45,13 +85,13 @@ impl Control {
         state: &mut State,
         act: Act,
         changes: &[Change],
-    ) -> Result<(), ControlError> {
+    ) -> Result<Made, ControlError> {
         if changes_nothing(&state.directory, changes) {
-            return Ok(());
+            return Ok(self.made_before());
         }
-        self.record(state, act, changes)?;
+        let made = self.record(state, act, changes)?;
         self.publish(state);
-        Ok(())
+        Ok(made)
     }
 
     /// Builds a snapshot of the present state and shows it to the data plane.

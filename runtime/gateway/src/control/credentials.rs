@@ -99,12 +99,13 @@ impl Control {
             Some(_) => "credential.change",
             None => "credential.create",
         };
-        self.record(&mut state, Act::new(act), &changes)?;
+        let made = self.record(&mut state, Act::new(act), &changes)?;
         state
             .sealed
             .retain(|problem| problem.what != format!("credential `{name}`"));
         state.credentials.insert(name.to_owned(), opened);
         self.publish(&state);
+        made.confirmed()?;
         Ok(view(&state, &record))
     }
 
@@ -130,12 +131,13 @@ impl Control {
     pub fn delete_credential(&self, name: &str) -> Result<Deleted, ControlError> {
         let mut state = self.state.lock();
         let changes = state.directory.delete_credential(name)?;
-        self.record(&mut state, Act::new("credential.delete"), &changes)?;
+        let made = self.record(&mut state, Act::new("credential.delete"), &changes)?;
         state
             .sealed
             .retain(|problem| problem.what != format!("credential `{name}`"));
         state.credentials.remove(name);
         self.publish(&state);
+        made.confirmed()?;
         Ok(Deleted {
             deleted: name.to_owned(),
         })

@@ -13,7 +13,8 @@ pub enum Kind {
     NotFound,
     /// It cannot be done in the present state: 409.
     Conflict,
-    /// It cannot be done now, and nothing of it was: 503.
+    /// It cannot be done now, and nothing of it was; or it is done and the disk has not confirmed it, which the message
+    /// says: 503.
     Unavailable,
     /// The gateway failed: 500.
     Internal,

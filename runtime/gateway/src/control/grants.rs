@@ -11,6 +11,7 @@ use tollgate_store::ledger;
 use super::audit::Act;
 use super::error::ControlError;
 use super::management::{Management, blamed};
+use super::money::Told;
 use super::{Control, State, now_ms};
 
 /// Where credit comes from or goes to.
@@ -178,7 +179,8 @@ impl Management<'_> {
             Some(expires_ms) => act.with("expires_ms", expires_ms),
             None => act,
         };
-        let posted = self.control.post(operation, Some((&mut *state, act)))?;
+        let told = told(&mut state, act);
+        let posted = self.control.post(operation, Some(told))?;
         Ok(Moved {
             amount: posted.receipt.amount,
             idempotency_key: request.idempotency_key.clone(),
@@ -203,7 +205,8 @@ impl Management<'_> {
         };
         let act = self.moves("grant.reclaim", &state, account, request.amount, "to", to);
         let act = act.with("idempotency_key", &request.idempotency_key);
-        let posted = self.control.post(operation, Some((&mut *state, act)))?;
+        let told = told(&mut state, act);
+        let posted = self.control.post(operation, Some(told))?;
         Ok(Moved {
             amount: posted.receipt.amount,
             idempotency_key: request.idempotency_key.clone(),
@@ -347,6 +350,15 @@ impl Control {
             records_since_checkpoint: ledger::since_checkpoint(&*self.store)?,
             currency: self.config.governance.currency.clone(),
         })
+    }
+}
+
+/// The entry of the audit log of an operation that changes no record.
+fn told(state: &mut State, act: Act) -> Told<'_> {
+    Told {
+        state,
+        act,
+        changes: &[],
     }
 }
 

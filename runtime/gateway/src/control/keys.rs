@@ -51,8 +51,11 @@ impl Management<'_> {
             now_ms(),
             &mut OsRandom::new(),
         )?;
-        self.control
+        let made = self
+            .control
             .commit(&mut state, self.act("key.create"), &changes)?;
+        made.confirmed()
+            .map_err(|error| unshown(error, new.key.id))?;
         Ok(IssuedKey {
             view: self.key_view(&state, &new.key),
             key: new.token,
@@ -106,8 +109,11 @@ impl Management<'_> {
             &mut OsRandom::new(),
         )?;
         let act = self.about("key.rotate", &state, self.known_key(&state, id)?);
-        self.control
+        let made = self
+            .control
             .commit(&mut state, act.with("grace_ms", grace_ms), &changes)?;
+        made.confirmed()
+            .map_err(|error| unshown(error, new.key.id))?;
         Ok(IssuedKey {
             view: self.key_view(&state, &new.key),
             key: new.token,
@@ -126,17 +132,18 @@ impl Management<'_> {
         let act = self
             .about("key.revoke", &state, self.known_key(&state, id)?)
             .with("kill", kill);
-        if changes.is_empty() && kill {
+        let made = if changes.is_empty() && kill {
             // It was revoked before; that its answers end now is a deed of its own.
-            self.control.record(&mut state, act, &[])?;
+            self.control.record(&mut state, act, &[])?
         } else {
-            self.control.commit(&mut state, act, &changes)?;
-        }
+            self.control.commit(&mut state, act, &changes)?
+        };
         let key = self.known_key(&state, id)?;
         if kill {
             // After the commit: what begins now finds no key any more.
             self.control.kills().kill(key.id);
         }
+        made.confirmed()?;
         Ok(self.key_view(&state, key))
     }
 
@@ -173,5 +180,16 @@ impl Management<'_> {
             created_ms: key.created_ms,
             revoked_ms: key.revoked_ms,
         }
+    }
+}
+
+/// The disk has not confirmed a secret, so it is not shown, and it works: nobody may look for it in vain.
+pub(super) fn unshown(error: ControlError, id: impl std::fmt::Display) -> ControlError {
+    ControlError {
+        message: format!(
+            "{}. `{id}` is made and was not shown: revoke it, and make another",
+            error.message
+        ),
+        ..error
     }
 }

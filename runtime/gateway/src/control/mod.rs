@@ -2,7 +2,8 @@
 //!
 //! A change is validated, made durable with the entry of the audit log that tells of it, made effective in the directory,
 //! and published; in this order, under one lock.
-//! What the store or a component refuses never happened. The data plane takes no part: it loads snapshots.
+//! What the store or a component refuses never happened; what the store has is in force, also where the disk has not
+//! confirmed it and whoever asked hears of that. The data plane takes no part: it loads snapshots.
 
 mod accounts;
 mod audit;
@@ -67,6 +68,7 @@ pub use views::{
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::{ArcSwap, Guard};
@@ -98,6 +100,8 @@ pub struct Control {
     rollup_zone: Zone,
     kills: Kills,
     denials: denials::Denials,
+    /// A change is made that the disk has not confirmed, as far as is known.
+    unconfirmed: AtomicBool,
     turns: Turns,
     makers: Arc<Makers>,
     writer: Mutex<Option<UsageWriter>>,

@@ -1,9 +1,10 @@
 //! Operations of the ledger: what they take is set aside, the entry is stored, then what they give is given.
 
-use tollgate_governance::{Begun, LedgerError, Operation, Receipt};
-use tollgate_store::{StoreError, Write, ledger};
+use tollgate_governance::{Begun, Change, LedgerError, Operation, Pending, Receipt};
+use tollgate_store::{ledger, records};
 
-use super::audit::Act;
+use super::audit::{Act, linked};
+use super::change::Made;
 use super::error::ControlError;
 use super::{Control, State, now_ms};
 
@@ -14,61 +15,74 @@ pub(super) struct Posted {
     pub(super) before: bool,
 }
 
+/// What goes into the same commit as an entry of the ledger.
+pub(super) struct Told<'a> {
+    pub(super) state: &'a mut State,
+    pub(super) act: Act,
+    pub(super) changes: &'a [Change],
+}
+
 impl Control {
-    /// Carries out an operation, durable on return, with the entry of the audit log in the same commit. The one place in
-    /// which management moves money.
+    /// Carries out an operation, durable on return, with the entry of the audit log in the same commit.
     pub(super) fn post(
         &self,
         operation: Operation,
-        told: Option<(&mut State, Act)>,
+        told: Option<Told<'_>>,
     ) -> Result<Posted, ControlError> {
+        let (receipt, made) = match self.begin(operation)? {
+            Begun::Done(receipt) => (receipt, None),
+            Begun::Pending(pending) => (pending.receipt(), Some(self.carry_out(pending, told)?)),
+        };
+        let before = made.is_none();
+        made.unwrap_or_else(|| self.made_before()).confirmed()?;
+        Ok(Posted { receipt, before })
+    }
+
+    /// Sets aside what an operation takes.
+    pub(super) fn begin(&self, operation: Operation) -> Result<Begun, ControlError> {
         let now = now_ms();
-        let begun = self
+        Ok(self
             .counters
-            .ledger(|ledger| ledger.begin(operation, now))?;
-        let pending = match begun {
-            Begun::Done(receipt) => {
-                return Ok(Posted {
-                    receipt,
-                    before: true,
-                });
-            }
-            Begun::Pending(pending) => pending,
-        };
-        let append = |writes: &[Write]| {
-            match ledger::append_with(&*self.store, pending.entry(), writes) {
-                // It is on its way to the disk: stored as soon as a flush succeeds.
-                Err(StoreError::Unflushed { .. }) => self.store.flush().map(|()| 0),
-                stored => stored,
-            }
-        };
+            .ledger(|ledger| ledger.begin(operation, now))?)
+    }
+
+    /// Stores what was begun, and gives what it gives. The one place in which management moves money.
+    pub(super) fn carry_out(
+        &self,
+        pending: Pending,
+        told: Option<Told<'_>>,
+    ) -> Result<Made, ControlError> {
         let stored = match told {
-            None => append(&[]),
-            Some((state, act)) => {
-                let (entry, write) = self.linked(state, act);
-                let stored = append(&write);
+            None => ledger::append(&*self.store, pending.entry()).map(drop),
+            Some(Told {
+                state,
+                act,
+                changes,
+            }) => {
+                let entry = linked(state, act, changes);
+                let (store, directory) = (&*self.store, &mut state.directory);
+                let posted = pending.entry();
+                let stored =
+                    records::commit_posted(store, directory, posted, changes, Some(&entry));
                 self.follow_log(state, &entry, stored.as_ref().err());
                 stored
             }
         };
-        match stored {
-            Ok(_) => {
-                let receipt = self.counters.ledger(|ledger| ledger.commit(pending));
-                Ok(Posted {
-                    receipt,
-                    before: false,
-                })
-            }
-            Err(error) if error.is_refusal() => {
+        match stored.as_ref().err() {
+            Some(error) if error.is_refusal() => {
                 self.counters.ledger(|ledger| ledger.abort(pending));
-                Err(error.into())
             }
-            Err(error) => {
-                // Nobody can tell whether the store has it: what it takes stays set aside until the next start.
+            // Nobody can tell whether the store has it: what it takes stays set aside until the next start.
+            Some(error) if !error.is_made() => {
                 tracing::error!(%error, "an operation of the ledger may or may not be stored");
-                Err(error.into())
+            }
+            // Else the books are what the store has. (Left under way where the disk had not confirmed it, the credit was
+            // nobody's until the next start.)
+            _ => {
+                self.counters.ledger(|ledger| ledger.commit(pending));
             }
         }
+        self.made(stored)
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -355,6 +356,7 @@ impl Control {
             rollup_zone,
             kills: Kills::default(),
             denials: Denials::default(),
+            unconfirmed: AtomicBool::new(false),
             writer: Mutex::new(Some(writer)),
             tending: Mutex::new(None),
             state: Mutex::new(state),

@@ -55,7 +55,8 @@ impl Control {
             Some(_) => "policy.change",
             None => "policy.attach",
         };
-        self.commit(&mut state, Act::new(act), &changes)?;
+        self.commit(&mut state, Act::new(act), &changes)?
+            .confirmed()?;
         Ok(self.policy_view(&state, &attachment))
     }
 
@@ -93,7 +94,8 @@ impl Control {
     pub fn detach_policy(&self, id: &str) -> Result<Deleted, ControlError> {
         let mut state = self.state.lock();
         let changes = state.directory.delete_attachment(id)?;
-        self.commit(&mut state, Act::new("policy.detach"), &changes)?;
+        self.commit(&mut state, Act::new("policy.detach"), &changes)?
+            .confirmed()?;
         Ok(Deleted {
             deleted: id.to_owned(),
         })

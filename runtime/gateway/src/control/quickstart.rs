@@ -113,7 +113,7 @@ impl Control {
         // new one. The other way round a working key would be lost.
         write_secret(&file, new.token.expose())?;
         let act = Act::new("key.create").by(Actor::CommandLine);
-        self.commit(state, act, &changes)?;
+        self.commit(state, act, &changes)?.confirmed()?;
         Ok(new.token.expose().to_owned())
     }
 }

@@ -7,11 +7,13 @@ use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tollgate_governance::{AccountId, Operation};
+use tollgate_governance::{AccountId, Begun, Operation, Receipt};
 use tollgate_store::ledger;
 
 use super::audit::{Act, Actor};
+use super::change::Made;
 use super::error::ControlError;
+use super::money::Told;
 use super::open::CHECKPOINT_RECORDS;
 use super::{Control, State, now_ms};
 
@@ -60,7 +62,8 @@ impl Control {
         Ok(())
     }
 
-    /// Archives every account that is being deleted and has nothing under way any more. Says why one could not be.
+    /// Archives every account that is being deleted and has nothing under way any more. Says why one could not be, or is not
+    /// confirmed by the disk.
     pub(super) fn archive_drained(&self) -> Option<ControlError> {
         let closing = self.state.lock().closing.clone();
         let mut failed = None;
@@ -69,7 +72,11 @@ impl Control {
             // The lock is let go after each: with a large subtree others have their turn.
             let mut state = self.state.lock();
             match self.archive(&mut state, id) {
-                Ok(done) => archived |= done,
+                Ok(None) => {}
+                Ok(Some(made)) => {
+                    archived = true;
+                    failed = failed.or(made.confirmed().err());
+                }
                 Err(error) => failed = failed.or(Some(error)),
             }
         }
@@ -79,30 +86,41 @@ impl Control {
         failed
     }
 
-    /// Archives one account that is being deleted, if nothing hangs on it any more. Its credit goes to the account above.
-    fn archive(&self, state: &mut State, id: AccountId) -> Result<bool, ControlError> {
+    /// Archives one account that is being deleted, if nothing hangs on it any more. Its credit goes to the account above in
+    /// the same commit: the one entry of the audit log tells of both.
+    fn archive(&self, state: &mut State, id: AccountId) -> Result<Option<Made>, ControlError> {
         let occupied = state.directory.children(id).next().is_some();
         if occupied || state.directory.running(id, &self.counters) > 0 {
-            return Ok(false);
+            return Ok(None);
         }
-        // Most accounts never had credit: no record for those.
-        let credit = self
-            .counters
-            .ledger(|ledger| ledger.lots(id).next().is_some());
-        let mut swept = 0;
-        if credit {
-            let to = state.directory.get(id).and_then(|account| account.parent);
-            // The entry below tells of it: it is a part of the same deed.
-            let posted = self.post(Operation::Sweep { wallet: id, to }, None)?;
-            swept = posted.receipt.amount;
-        }
-        let changes = state.directory.archive(id, now_ms())?;
+        let now = now_ms();
+        let to = state.directory.get(id).and_then(|account| account.parent);
+        let changes = state.directory.archive(id, now)?;
         let path = state.directory.names(id).unwrap_or_default();
         let act = Act::new("account.archive").by(Actor::Gateway);
-        let act = act.about(id.to_string(), path).with("credit", swept);
-        self.record(state, act, &changes)?;
+        let act = act.about(id.to_string(), path);
+        // Most accounts never had credit: no record of the ledger for those. A wallet that is closed by now was swept by a
+        // version that archived its account in a commit of its own, and was killed before that.
+        let credit = self
+            .counters
+            .ledger(|ledger| ledger.lots(id).next().is_some() || ledger.balance(id, now).closed);
+        let begun = credit.then(|| self.begin(Operation::Sweep { wallet: id, to }));
+        let made = match begun.transpose()? {
+            None => self.record(state, act.with("credit", 0), &changes)?,
+            Some(Begun::Done(Receipt { amount, .. })) => {
+                self.record(state, act.with("credit", amount), &changes)?
+            }
+            Some(Begun::Pending(pending)) => {
+                let told = Told {
+                    act: act.with("credit", pending.receipt().amount),
+                    state,
+                    changes: &changes,
+                };
+                self.carry_out(pending, Some(told))?
+            }
+        };
         state.closing.retain(|closing| *closing != id);
-        Ok(true)
+        Ok(Some(made))
     }
 
     /// Moves expired credit away.
@@ -136,7 +154,7 @@ impl Control {
         let failed = self.archive_drained();
         if second.is_multiple_of(MINUTE) {
             if let Some(error) = failed {
-                tracing::warn!(%error, "a deleted account cannot be archived yet");
+                tracing::warn!(%error, "a deleted account is not archived, or not on the disk yet");
             }
             self.expire_due();
             self.note_tokens_used();

@@ -7,6 +7,7 @@ use tollgate_governance::{
 use tollgate_store::records;
 
 use super::error::ControlError;
+use super::keys::unshown;
 use super::management::{Management, blamed};
 use super::views::exposed;
 use super::{Control, State, now_ms};
@@ -79,8 +80,11 @@ impl Management<'_> {
         let (new, changes) = state
             .directory
             .create_token(draft, hasher, now_ms(), random)?;
-        self.control
+        let made = self
+            .control
             .commit(&mut state, self.act("token.create"), &changes)?;
+        made.confirmed()
+            .map_err(|error| unshown(error, new.record.id))?;
         Ok(IssuedToken {
             view: self.token_view(&state, &new.record),
             token: new.token,
@@ -126,7 +130,8 @@ impl Management<'_> {
         self.find_below(&state, &account.to_string())?;
         let changes = state.directory.revoke_token(id, now_ms())?;
         self.control
-            .commit(&mut state, self.act("token.revoke"), &changes)?;
+            .commit(&mut state, self.act("token.revoke"), &changes)?
+            .confirmed()?;
         Ok(self.token_view(&state, self.known_token(&state, &id.to_string())?))
     }
 

@@ -70,7 +70,8 @@ impl Control {
             Some(_) => "upstream.change",
             None => "upstream.create",
         };
-        self.commit(&mut state, Act::new(act).by(actor), &changes)?;
+        self.commit(&mut state, Act::new(act).by(actor), &changes)?
+            .confirmed()?;
         drop(state);
         Ok(self.upstream_view(&upstream))
     }
@@ -109,7 +110,8 @@ impl Control {
     pub fn delete_upstream(&self, name: &str) -> Result<Deleted, ControlError> {
         let mut state = self.state.lock();
         let changes = state.directory.delete_upstream(name)?;
-        self.commit(&mut state, Act::new("upstream.delete"), &changes)?;
+        self.commit(&mut state, Act::new("upstream.delete"), &changes)?
+            .confirmed()?;
         Ok(Deleted {
             deleted: name.to_owned(),
         })

@@ -87,15 +87,15 @@ fn admitted(worker: &Worker, request: &Request) -> Admission {
     admission.expect("there is room for one")
 }
 
-fn begun(worker: &Rc<Worker>, mut request: Request) -> Result<Settlement, Refusal> {
-    let admission = admitted(worker, &request);
-    Settlement::begin(worker, &mut request, Some(admission), Instant::now())
+fn begun(worker: &Rc<Worker>, request: &mut Request) -> Result<Settlement, Killed> {
+    let admission = admitted(worker, request);
+    Settlement::begin(worker, request, Some(admission), Instant::now())
 }
 
 /// Admits a request that has been sent to its vendor.
 fn under_way(worker: &Rc<Worker>, caller: &Arc<Caller>) -> Settlement {
-    let begun = begun(worker, request(worker, caller));
-    let mut settlement = begun.expect("its key works");
+    let begun = begun(worker, &mut request(worker, caller));
+    let mut settlement = begun.ok().expect("its key works");
     settlement.sent();
     settlement
 }
@@ -103,34 +103,36 @@ fn under_way(worker: &Rc<Worker>, caller: &Arc<Caller>) -> Settlement {
 /// Policies and the wait for a place take longer than a worker needs to see that a key was killed, and it looks once: what
 /// is not under way then nobody would end.
 #[test]
-fn a_key_that_is_killed_between_its_look_up_and_its_admission_gets_no_answer() {
+fn a_key_that_is_killed_between_its_look_up_and_its_admission_gets_no_answer_and_its_row_counts_as_it_does()
+ {
     let folder = tempfile::tempdir().unwrap();
     let (worker, caller) = worker(folder.path());
-    let looked_up = request(&worker, &caller);
+    let mut looked_up = request(&worker, &caller);
     let mut seen = worker.control.kills().count();
     worker.control.kills().kill(caller.id());
     assert_eq!(worker.control.kills().since(&mut seen), [caller.id()]);
-    let refused = begun(&worker, looked_up).err().expect("it is refused");
-    assert_eq!(refused.error.kind, ErrorKind::InvalidKey);
+    let refused = begun(&worker, &mut looked_up).err();
+    let answer = refused.expect("it is refused").refuse(&looked_up);
+    assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
     let spent = worker
         .control
         .counters()
         .spent(&caller.path, worker.now_ms());
     assert_eq!((spent.held, spent.running), (0, 0), "nothing stays held");
+    let row = one_row(&worker);
+    assert_eq!((spent.requests, &row["counted"]), (1, &true.into()));
+    assert_eq!(
+        (&row["status"], &row["hold"], &row["charged"]),
+        (&401.into(), &HOLD.into(), &0.into())
+    );
     // Another's end is none of its business.
-    let looked_up = request(&worker, &caller);
+    let mut looked_up = request(&worker, &caller);
     worker.control.kills().kill(KeyId(Uuid::nil()));
-    assert!(begun(&worker, looked_up).is_ok());
+    assert!(begun(&worker, &mut looked_up).is_ok());
 }
 
-/// Nothing is held any more, the next request has room, and the one row says what happened.
-fn assert_settled(worker: &Rc<Worker>, caller: &Arc<Caller>, output: u64) {
-    let spent = worker
-        .control
-        .counters()
-        .spent(&caller.path, worker.now_ms());
-    assert_eq!((spent.held, spent.running), (0, 0));
-    assert_eq!(spent.tokens, BODY / 4 + output);
+/// The one row that is stored.
+fn one_row(worker: &Rc<Worker>) -> serde_json::Value {
     let stored = worker.control.sync_usage(Duration::from_secs(60));
     assert!(stored, "the store does not take the row");
     let query = UsageQuery {
@@ -142,6 +144,18 @@ fn assert_settled(worker: &Rc<Worker>, caller: &Arc<Caller>, output: u64) {
     let [row] = &page["rows"].as_array().unwrap()[..] else {
         panic!("not one row: {page}");
     };
+    row.clone()
+}
+
+/// Nothing is held any more, the next request has room, and the one row says what happened.
+fn assert_settled(worker: &Rc<Worker>, caller: &Arc<Caller>, output: u64) {
+    let spent = worker
+        .control
+        .counters()
+        .spent(&caller.path, worker.now_ms());
+    assert_eq!((spent.held, spent.running), (0, 0));
+    assert_eq!(spent.tokens, BODY / 4 + output);
+    let row = one_row(worker);
     assert_eq!(
         (&row["status"], &row["error"]),
         (&500.into(), &"internal".into())

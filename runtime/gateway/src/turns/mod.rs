@@ -251,7 +251,9 @@ impl Shared {
                     })
                 })
                 .collect();
-            if let Err(error) = self.store.apply(&writes) {
+            // What only the disk has not confirmed the store has: it need not be written again.
+            let stored = self.store.apply(&writes);
+            if let Some(error) = stored.err().filter(|error| !error.is_made()) {
                 tracing::error!(%error, turns = writes.len(), "turns could not be written");
                 let mut state = self.state.lock();
                 if state.closing {

@@ -5,6 +5,7 @@ use ipnet::IpNet;
 use super::{Account, Limits, Status};
 use crate::attachment::validate_slug;
 use crate::error::DirectoryError;
+use crate::money::show_money;
 use crate::usage::ABOVE;
 
 /// More would be no list that a person keeps.
@@ -95,7 +96,12 @@ fn validate_limits(field: &'static str, limits: &Limits) -> Result<(), Directory
         .flatten()
         .any(|amount| i64::try_from(*amount).is_err())
     {
-        return Err(DirectoryError::invalid(field, "an amount is too large"));
+        let most = i64::MAX;
+        let message = format!(
+            "an amount is too large: at most {most} micro-units ({})",
+            show_money(most.into())
+        );
+        return Err(DirectoryError::invalid(field, message));
     }
     Ok(())
 }
@@ -272,6 +278,18 @@ mod tests {
                 Some(field),
                 "{patch}"
             );
+        }
+    }
+
+    #[test]
+    fn an_amount_that_is_too_large_is_refused_with_the_bound_that_is_taken() {
+        let mut account = Account::new(AccountId::default(), None, "root".into(), 1);
+        account.limits.daily_limit = Some(i64::MAX.cast_unsigned());
+        account.validate().unwrap();
+        account.limits.daily_limit = Some(i64::MAX.cast_unsigned() + 1);
+        let error = account.validate().unwrap_err().to_string();
+        for bound in ["9223372036854775807", "9223372036854.775807"] {
+            assert!(error.contains(bound), "{error}");
         }
     }
 

@@ -33,9 +33,9 @@ pub(crate) fn sequence(key: &[u8]) -> Result<u64, StoreError> {
 ///
 /// # Errors
 /// [`StoreError::Full`] and whatever else [`StoreError::is_refusal`] says: it was surely not stored, abort the
-/// operation. After any other error nobody can tell, and the next start goes by what the store has then: keep what the
-/// operation took set aside. After [`StoreError::Unflushed`] in particular the entry is stored as soon as a
-/// [`Store::flush`] succeeds.
+/// operation. [`StoreError::Unflushed`]: the store has it, commit the operation; it is durable as soon as a
+/// [`Store::flush`] succeeds. After any other error nobody can tell, and the next start goes by what the store has then:
+/// keep what the operation took set aside.
 pub fn append(store: &dyn Store, entry: &Entry) -> Result<u64, StoreError> {
     append_with(store, entry, &[])
 }

@@ -1,7 +1,7 @@
 //! Prepaid credit through the control plane: moved once, never lost, refused with the field to blame.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tollgate_store::{
     DiskStore, Durability, ExportVisit, Order, RollupVisit, StoreError, Table, UsageBatch, Visit,
@@ -277,11 +277,15 @@ fn a_ledger_with_a_damaged_record_does_not_start_and_says_how_to_restore() {
     }
 }
 
-/// A store on a disk that can be full, or fail once the engine has what is to be written.
+/// A store on a disk that can be full, fail once the engine has what is to be written, or not confirm it.
 pub(super) struct Filling {
     store: Arc<dyn Store>,
     pub(super) full: AtomicBool,
     pub(super) broken: AtomicBool,
+    /// The engine has what is to be written, and says so, but the disk does not.
+    pub(super) silent: AtomicBool,
+    /// How many commits were asked for, those of rows aside.
+    pub(super) commits: AtomicUsize,
 }
 
 /// A control plane on such a store, with what the folder has.
@@ -293,6 +297,8 @@ pub(super) fn on_filling_disk(folder: &Path) -> (Arc<Control>, Arc<Filling>) {
         store: foundation.store,
         full: AtomicBool::new(false),
         broken: AtomicBool::new(false),
+        silent: AtomicBool::new(false),
+        commits: AtomicUsize::new(0),
     });
     foundation.store = Arc::clone(&disk) as Arc<dyn Store>;
     (Control::raise(config, data, foundation).unwrap(), disk)
@@ -311,9 +317,24 @@ impl Filling {
     }
 
     fn written<T>(&self, done: T) -> Result<T, StoreError> {
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        if let Err(error) = self.answers() {
+            return Err(StoreError::Unflushed {
+                source: Box::new(error),
+            });
+        }
         match self.broken.load(Ordering::Relaxed) {
             true => Err(StoreError::Engine("the disk is gone".into())),
             false => Ok(done),
+        }
+    }
+}
+
+impl Filling {
+    fn answers(&self) -> Result<(), StoreError> {
+        match self.silent.load(Ordering::Relaxed) {
+            true => Err(StoreError::Engine("no descriptor is left".into())),
+            false => Ok(()),
         }
     }
 }
@@ -385,6 +406,7 @@ impl Store for Filling {
     }
 
     fn flush(&self) -> Result<(), StoreError> {
+        self.answers()?;
         self.store.flush()
     }
 

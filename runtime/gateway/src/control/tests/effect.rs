@@ -205,7 +205,11 @@ fn names_of_operations_and_providers_that_mean_nothing_are_refused_but_not_those
         let named = serde_json::from_str(r#"{"providers":["gone"]}"#).unwrap();
         let (_, changes) = state.directory.update_account("root", &named, 1).unwrap();
         let act = audit::Act::new("account.change");
-        control.commit(&mut state, act, &changes).unwrap();
+        control
+            .commit(&mut state, act, &changes)
+            .unwrap()
+            .confirmed()
+            .unwrap();
     }
     patch(&control, "root", r#"{"providers":["gone"],"alias":"x"}"#).unwrap();
 }

@@ -18,6 +18,7 @@ mod effect;
 mod keys;
 mod reports;
 mod tokens;
+mod unconfirmed;
 
 /// How long the store may take for a row on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
