@@ -205,30 +205,41 @@ async fn a_place_is_taken_until_the_client_has_the_last_byte_of_a_whole_answer_o
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_a_thousand_at_once_exactly_as_many_pass_as_the_limit_says() {
+async fn of_a_thousand_at_once_exactly_as_many_pass_as_the_limits_of_two_accounts_of_the_path_say()
+{
     crowd::open_files();
     let world = World::new().await;
+    let management = world.management();
+    management.account("root", "sales", json!({})).await;
+    let sales = management.key("root/sales").await;
+    world.gateway.keep_secret(&sales.secret);
     // Of an hour: on a busy machine the last of them may come a minute after the first.
-    world
-        .management()
-        .change("root", json!({ "limits": { "rph": 500 } }))
-        .await;
-    world
-        .management()
-        .change("root/research", json!({ "limits": { "rph": 170 } }))
-        .await;
+    let limit = |requests: usize| json!({ "limits": { "rph": requests } });
+    management.change("root", limit(500)).await;
+    management.change("root/research", limit(170)).await;
     let endpoint = &ENDPOINTS[0];
-    let request = world.request(endpoint.path, endpoint.body(false));
-    let all = std::iter::repeat_n(request, THOUSAND);
-    let mut statuses = crowd::statuses(world.gateway.address(), all).await;
-    statuses.sort_unstable();
-    let passed = statuses.iter().filter(|status| **status == 200).count();
-    assert_eq!((passed, statuses.len()), (170, THOUSAND), "{statuses:?}");
-    assert!(
-        statuses[170..].iter().all(|status| *status == 429),
-        "{statuses:?}"
-    );
-    assert_eq!(world.simulator.received().len(), 170);
+    // First one account reaches its own limit, then it and another what they share: none of those that were refused at the
+    // first counts there.
+    let mut sent = 0;
+    for (keys, passes) in [
+        (vec![&world.key.secret], 170),
+        (vec![&world.key.secret, &sales.secret], 500 - 170),
+    ] {
+        let all = (0..THOUSAND).map(|number| {
+            let key = keys[number % keys.len()];
+            Request::post(endpoint.path, endpoint.body(false)).bearer(key)
+        });
+        let mut statuses = crowd::statuses(world.gateway.address(), all).await;
+        statuses.sort_unstable();
+        let passed = statuses.iter().filter(|status| **status == 200).count();
+        assert_eq!((passed, statuses.len()), (passes, THOUSAND), "{statuses:?}");
+        assert!(
+            statuses[passes..].iter().all(|status| *status == 429),
+            "{statuses:?}"
+        );
+        sent += passes;
+        assert_eq!(world.simulator.received().len(), sent);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
