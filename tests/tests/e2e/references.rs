@@ -6,7 +6,6 @@ use tollgate_tests::endpoints::Endpoint;
 use tollgate_tests::simulator::SIGNATURE;
 use tollgate_tests::socket::Socket;
 use tollgate_tests::wire::{Reply, Request};
-use tollgate_tests::world::World;
 
 use crate::bridge::foreign;
 use crate::kept::{ask, call, id_of};
