@@ -223,20 +223,22 @@ async fn over_a_websocket_items_are_referred_to_as_over_http_also_by_what_goes_o
         let told = socket.answer().await;
         let last = told.last().unwrap();
         assert_eq!(last["type"], "response.completed", "{last}");
-        let mut response = last["response"].clone();
-        let done = told
-            .iter()
-            .filter(|event| event["type"] == "response.output_item.done");
-        response["output"] = done.map(|event| event["item"].clone()).collect();
-        response
+        last["response"].clone()
     };
     let first = told(create(json!({ "input": [said("hello")] }))).await;
-    let text = first["output"][0]["content"][0]["text"].as_str().unwrap();
-    let input = [said("hello"), to(&first["output"][0]), said("And now?")];
+    // A thought and a text.
+    let output = first["output"].as_array().unwrap();
+    let text = output[1]["content"][0]["text"].as_str().unwrap();
+    let referring = output.iter().map(to).collect();
+    let input = [vec![said("hello")], referring, vec![said("And now?")]].concat();
     let second = told(create(json!({ "input": input }))).await;
     let sent = world.simulator.last().json();
     assert_eq!(sent["messages"].as_array().unwrap().len(), 3, "{sent}");
     assert!(sent["messages"][1].to_string().contains(text), "{sent}");
+    assert!(
+        sent["messages"][1].to_string().contains(SIGNATURE),
+        "{sent}"
+    );
     let rest = json!({ "previous_response_id": second["id"], "input": [said("And then?")] });
     told(create(rest)).await;
     let after = world.simulator.last().json();
