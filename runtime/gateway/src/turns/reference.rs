@@ -1,7 +1,7 @@
 //! On the way in: a reference to an item of an answer that the gateway keeps becomes the item, as its client would send it.
 //!
-//! Clients that let answers be stored name what was answered instead of sending it, the Vercel AI SDK unless it is told
-//! otherwise. No vendor has items that were made here, and policies are to see what they say.
+//! Clients that let answers be stored name what was answered instead of sending it, some SDKs unless they are told otherwise.
+//! No vendor has items that were made here, and policies are to see what they say.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;

@@ -270,12 +270,18 @@ async fn a_vendor_that_does_not_stream_is_told_as_events() {
         kinds(&told),
         [
             "response.created",
+            "response.in_progress",
             "response.output_item.added",
+            "response.content_part.added",
+            "response.output_text.delta",
+            "response.output_text.done",
+            "response.content_part.done",
             "response.output_item.done",
             "response.completed"
         ]
     );
-    assert_eq!(told[2]["item"]["content"][0]["text"], "Good morning.");
+    assert_eq!(told[4]["delta"], "Good morning.");
+    assert_eq!(told[7]["item"]["content"][0]["text"], "Good morning.");
     let rows = world.management().wait_for_rows(1).await;
     assert_eq!(rows[0].tokens(), OPENAI);
 }

@@ -158,7 +158,7 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
     both(
         "input[].item_reference",
         Refused(
-            "the vendor keeps no items; send the item itself. One of an answer that the gateway keeps becomes the item before the bridge",
+            "neither the vendor nor the gateway keeps an item of this id; send the item itself",
         ),
     ),
     both(
