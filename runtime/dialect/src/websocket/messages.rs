@@ -99,7 +99,9 @@ impl Messages {
         let data = String::from_utf8_lossy(data);
         let data = data.as_bytes();
         // What is not an event (`[DONE]`), and what comes behind the end: a client counts one end for each response.
-        let Ok(event) = serde_json::from_slice::<Event<'_>>(data) else {
+        // Serde takes an object from an array, too, and that has no place for the name of its stream.
+        let object = data.trim_ascii_start().starts_with(b"{");
+        let Some(Ok(event)) = object.then(|| serde_json::from_slice::<Event<'_>>(data)) else {
             return;
         };
         if self.ended {

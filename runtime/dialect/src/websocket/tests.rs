@@ -372,6 +372,15 @@ fn bytes_that_are_no_text_do_not_end_the_connection() {
     assert_eq!(json_of(&out[0])["delta"], "\u{fffd}");
 }
 
+/// A list was taken for the event that its strings make, and went to a client that names its streams without a name.
+#[test]
+fn a_list_is_no_event() {
+    let (mut messages, mut out) = (Messages::default(), Vec::new());
+    let stream = b"data: [\"response.completed\",\"x\",\"y\"]\n\n";
+    messages.push(stream, &mut turn(Some("lane")), &mut out);
+    assert!(out.is_empty() && !messages.is_ended(), "{out:?}");
+}
+
 #[test]
 fn a_whole_answer_is_told_as_events() {
     let item = json!({ "type": "message", "id": "m" });
