@@ -97,7 +97,6 @@ fn run(context: &Context, pieces: &[&[u8]], upstream: &Upstream, limit: usize) -
     assert!(bridge.is_ended(), "it has ended");
     let length = out.len();
     bridge.push(b"data: {\"choices\":[]}\n\n", &mut out);
-    bridge.ping(&mut out);
     bridge.finish(upstream, &mut out);
     assert_eq!(out.len(), length, "nothing follows the end");
     out

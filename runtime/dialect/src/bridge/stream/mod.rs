@@ -146,14 +146,6 @@ impl StreamBridge {
         self.state.ended
     }
 
-    /// Appends a sign of life, for a vendor that is silent: between two events, of which the client takes no notice.
-    pub fn ping(&self, out: &mut Vec<u8>) {
-        if self.state.ended {
-            return;
-        }
-        out.extend_from_slice(sign_of_life(self.context.from));
-    }
-
     /// Bytes held of the answer, of which `limit` is the most. What it repeats of the request is beside it ([`Context::echo`]).
     pub fn held(&self) -> usize {
         self.splitter.held() + self.state.held()

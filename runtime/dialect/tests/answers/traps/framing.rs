@@ -59,7 +59,9 @@ fn pings_stand_between_events_and_are_seen_by_nobody() {
         let mut out = Vec::new();
         for byte in sent.as_bytes().chunks(1) {
             bridge.push(byte, &mut out);
-            bridge.ping(&mut out);
+            if !bridge.is_ended() {
+                out.extend_from_slice(tollgate_dialect::bridge::sign_of_life(client));
+            }
         }
         assert_eq!(grammar::check(client, &out), Ok(End::Complete));
         assert!(text(&out).contains(ping));

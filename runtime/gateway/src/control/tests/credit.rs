@@ -11,7 +11,7 @@ use tollgate_store::{
 use super::super::open::Foundation;
 use super::*;
 
-fn grant(to: &str, amount: i64, key: &str) -> GrantRequest {
+pub(super) fn grant(to: &str, amount: i64, key: &str) -> GrantRequest {
     GrantRequest {
         account: to.to_owned(),
         amount,

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use tollgate_governance::{DeleteMode, Operation, Role, TokenDraft};
 
 use super::audited::{findings, log};
-use super::credit::{Filling, on_filling_disk};
+use super::credit::{Filling, grant, on_filling_disk};
 use super::*;
 
 fn silent(disk: &Filling, silent: bool) {
@@ -21,16 +21,6 @@ fn told<T>(refused: Result<T, ControlError>) -> String {
         assert!(error.message.contains(word), "{word}: {error}");
     }
     error.message
-}
-
-fn grant(to: &str, amount: i64, key: &str) -> GrantRequest {
-    GrantRequest {
-        account: to.to_owned(),
-        amount,
-        idempotency_key: key.to_owned(),
-        from: None,
-        expires_ms: None,
-    }
 }
 
 fn secret(value: &str) -> CredentialRequest {
