@@ -27,6 +27,7 @@ const MESSAGES: &[&str] = &[
     "tool_choice",
     "thinking",
     "output_config",
+    "mcp_servers",
 ];
 
 /// A Messages request must have a cap, one to count has none: this one stands in, above any budget for thinking.

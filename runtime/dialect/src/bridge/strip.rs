@@ -195,7 +195,7 @@ enum Block<'a> {
     Kept(Cow<'a, str>),
     /// Sealed reasoning.
     Sealed,
-    /// A search of a foreign vendor, or what it found.
+    /// A search of a foreign vendor, or what it found, or code that it ran.
     Searched,
 }
 
@@ -212,9 +212,9 @@ fn unnamed<'a>(item: &'a RawValue, foreign: Option<Foreign<'_>>) -> Option<Cow<'
     match text("type") {
         // It asks for the item that is named; what the gateway keeps has taken the place of its reference by now.
         Some(b"item_reference") => return Some(Cow::Borrowed(item)),
-        // What is not sealed nobody can check, and without its id the vendor of a search knows no such item.
+        // What is not sealed nobody can check, and without its id no vendor knows an item of a tool that one ran.
         Some(b"reasoning") if text("encrypted_content").is_none() => return None,
-        Some(b"web_search_call") => return None,
+        Some(b"web_search_call" | b"mcp_call" | b"code_interpreter_call") => return None,
         _ => {}
     }
     Some(without_id(item).map_or(Cow::Borrowed(item), Cow::Owned))
@@ -282,7 +282,11 @@ fn looked_at<'a>(block: &'a RawValue, foreign: Option<Foreign<'_>>) -> Block<'a>
     };
     match raw.get("type").and_then(Raw::inner) {
         Some(b"server_tool_use") if is_ours("id") => Block::Searched,
-        Some(b"web_search_tool_result") if is_ours("tool_use_id") => Block::Searched,
+        Some(b"web_search_tool_result" | b"code_execution_tool_result")
+            if is_ours("tool_use_id") =>
+        {
+            Block::Searched
+        }
         Some(b"text") => Block::Kept(without_citations(text, raw)),
         _ => Block::Kept(Cow::Borrowed(text)),
     }

@@ -61,6 +61,10 @@ pub struct Abilities {
     pub custom_tools: bool,
     /// `web-search`: the vendor searches the web itself.
     pub web_search: bool,
+    /// `mcp` (Responses, Messages): the vendor calls tools of remote MCP servers itself.
+    pub mcp: bool,
+    /// `code-execution` (Responses, Messages): the vendor runs code itself.
+    pub code_execution: bool,
     /// `reasoning-summaries` (Responses): whoever asks for a summary of the reasoning gets one.
     pub reasoning_summaries: bool,
     /// `no-sampling`: temperature and its kin are refused.
@@ -112,6 +116,8 @@ impl Abilities {
                 "structured-output" => found.structured_output = true,
                 "custom-tools" => found.custom_tools = true,
                 "web-search" => found.web_search = true,
+                "mcp" => found.mcp = true,
+                "code-execution" => found.code_execution = true,
                 "reasoning-summaries" => found.reasoning_summaries = true,
                 "no-sampling" => found.no_sampling = true,
                 "one-sampling-parameter" => found.one_sampling_parameter = true,

@@ -129,8 +129,12 @@ fn whole_block(block: &Value) -> Checked<()> {
         Some("text") => members(block, &["text"]),
         Some("thinking") => members(block, &["thinking", "signature"]),
         Some("redacted_thinking") => members(block, &["data"]),
-        Some("tool_use" | "server_tool_use") => {
+        Some(kind @ ("tool_use" | "server_tool_use" | "mcp_tool_use")) => {
             members(block, &["id", "name"])?;
+            need!(
+                kind != "mcp_tool_use" || block["server_name"].is_string(),
+                "a tool of no server: {block}"
+            );
             need!(
                 block["input"].is_object(),
                 "an input that is no object: {block}"
@@ -138,6 +142,23 @@ fn whole_block(block: &Value) -> Checked<()> {
             Ok(())
         }
         Some("web_search_tool_result") => members(block, &["tool_use_id", "content"]),
+        Some("mcp_tool_result") => {
+            members(block, &["tool_use_id"])?;
+            need!(
+                block["is_error"].is_boolean(),
+                "neither well nor ill: {block}"
+            );
+            items(&block["content"])?
+                .iter()
+                .try_for_each(|part| members(part, &["type", "text"]))
+        }
+        Some("code_execution_tool_result") => {
+            members(block, &["tool_use_id"])?;
+            members(
+                &block["content"],
+                &["type", "stdout", "stderr", "return_code", "content"],
+            )
+        }
         _ => Err(format!("a strange block: {block}")),
     }
 }
@@ -278,6 +299,8 @@ fn stop_reason(reason: Option<&str>, calls: bool) -> Checked<()> {
 fn messages(frames: &[(Option<String>, String)]) -> Checked<End> {
     let (mut started, mut open, mut next, mut delta_told) = (false, None::<Value>, 0, false);
     let (mut signed, mut calls, mut ids) = (false, false, Vec::new());
+    // The last block, where the vendor ran what it says: what came of it must follow at once.
+    let mut ran = None::<Value>;
     let mut ended = None;
     for (name, data) in frames {
         need!(ended.is_none(), "something follows the end: {data}");
@@ -319,6 +342,18 @@ fn messages(frames: &[(Option<String>, String)]) -> Checked<End> {
                 need!(event["index"] == next, "index {data}, {next} is next");
                 let block = event["content_block"].clone();
                 whole_block(&block)?;
+                if let Some(called) = ran.take() {
+                    need!(
+                        block["tool_use_id"] == called["id"],
+                        "{block} behind {called}"
+                    );
+                }
+                if matches!(
+                    block["type"].as_str(),
+                    Some("server_tool_use" | "mcp_tool_use")
+                ) {
+                    ran = Some(block.clone());
+                }
                 if block["type"] == "tool_use" {
                     calls = true;
                     need!(!ids.contains(&block["id"]), "one id for two calls");
@@ -341,7 +376,9 @@ fn messages(frames: &[(Option<String>, String)]) -> Checked<End> {
                         (true, "signature")
                     }
                     "thinking" => (delta == "thinking_delta" && !signed, "thinking"),
-                    "tool_use" | "server_tool_use" => (delta == "input_json_delta", "partial_json"),
+                    "tool_use" | "server_tool_use" | "mcp_tool_use" => {
+                        (delta == "input_json_delta", "partial_json")
+                    }
                     _ => (false, "type"),
                 };
                 need!(fits, "{delta} in {block}");
@@ -354,6 +391,7 @@ fn messages(frames: &[(Option<String>, String)]) -> Checked<End> {
             }
             "message_delta" => {
                 need!(open.is_none(), "a message_delta within a block");
+                need!(ran.is_none(), "nothing came of {ran:?}");
                 delta_told = true;
                 members(&event["delta"], &["stop_reason", "stop_sequence"])?;
                 stop_reason(event["delta"]["stop_reason"].as_str(), calls)?;

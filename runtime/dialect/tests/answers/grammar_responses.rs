@@ -72,6 +72,35 @@ pub(crate) fn item(item: &Value, whole: bool) -> Checked<()> {
             Ok(())
         }
         Some("web_search_call") => members(item, &["status", "action"]),
+        Some("mcp_call") => {
+            members(
+                item,
+                &[
+                    "status",
+                    "server_label",
+                    "name",
+                    "arguments",
+                    "output",
+                    "error",
+                ],
+            )?;
+            let error = &item["error"];
+            need!(
+                error.is_null() || (error["type"].is_string() && error["content"].is_array()),
+                "{item}"
+            );
+            need!(
+                (item["status"] == "failed") == !error.is_null()
+                    && (item["status"] == "completed") == item["output"].is_string(),
+                "{item}"
+            );
+            Ok(())
+        }
+        Some("code_interpreter_call") => {
+            members(item, &["status", "code", "container_id", "outputs"])?;
+            need!(item["outputs"].is_array() == whole, "{item}");
+            Ok(())
+        }
         _ => Err(format!("a strange item: {item}")),
     }
 }
@@ -218,6 +247,8 @@ fn one(
             }
             Some("function_call") => (whole["arguments"].clone(), Stage::TextDone),
             Some("custom_tool_call") => (whole["input"].clone(), Stage::TextDone),
+            Some("mcp_call") => (whole["arguments"].clone(), Stage::TextDone),
+            Some("code_interpreter_call") => (whole["code"].clone(), Stage::TextDone),
             Some("reasoning") => (
                 whole
                     .pointer("/summary/0/text")
@@ -239,6 +270,21 @@ fn one(
     }
     need!(event["item_id"] == known.item["id"], "item_id of {event}");
     let of = known.item["type"].as_str().unwrap_or_default();
+    if let Some(status) = kind
+        .strip_prefix("response.")
+        .and_then(|kind| kind.strip_prefix(of)?.strip_prefix('.'))
+    {
+        // Of what the vendor ran itself. What a search is for comes with its last word.
+        let told = match (of, status) {
+            ("web_search_call", "in_progress" | "searching" | "completed") => known.stage,
+            ("mcp_call" | "code_interpreter_call", "in_progress") => Stage::Added,
+            ("mcp_call", "completed" | "failed")
+            | ("code_interpreter_call", "interpreting" | "completed") => Stage::TextDone,
+            _ => return Err(format!("{kind} of {of}")),
+        };
+        need!(known.stage == told, "{kind} after {:?}", known.stage);
+        return Ok(());
+    }
     let (delta, text_done, begins_with_part) = match of {
         "message" if kind.contains("refusal") => {
             ("response.refusal.delta", "response.refusal.done", true)
@@ -263,13 +309,17 @@ fn one(
             "response.custom_tool_call_input.done",
             false,
         ),
-        _ => {
-            need!(
-                kind.starts_with("response.web_search_call."),
-                "{kind} of {of}"
-            );
-            return Ok(());
-        }
+        "mcp_call" => (
+            "response.mcp_call_arguments.delta",
+            "response.mcp_call_arguments.done",
+            false,
+        ),
+        "code_interpreter_call" => (
+            "response.code_interpreter_call_code.delta",
+            "response.code_interpreter_call_code.done",
+            false,
+        ),
+        _ => return Err(format!("{kind} of {of}")),
     };
     match of {
         "message" => members(event, &["content_index"])?,
@@ -323,7 +373,7 @@ fn one(
         }
         _ if kind == text_done => {
             need!(known.stage <= Stage::Text, "{kind} after {:?}", known.stage);
-            let told = ["text", "arguments", "input", "refusal"]
+            let told = ["text", "arguments", "input", "refusal", "code"]
                 .iter()
                 .find_map(|name| event.get(name))
                 .ok_or("no text")?;

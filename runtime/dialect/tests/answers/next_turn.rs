@@ -1,12 +1,14 @@
 //! What only its maker can read, one turn later: the client sends the answer back as its dialect has it, and the vendor
 //! family that made it gets its own bytes, and no other gets any of them.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use serde_json::{Value, json};
 use tollgate_dialect::bridge::{Abilities, Target, request, strip_sealed};
 use tollgate_dialect::{Dialect, Document};
 
-use super::plain::{self, Summary, items};
+use super::plain::{self, Summary, items, texts};
 use super::support::*;
 
 /// What the client asks next, as it is told by the clients' own SDKs to: with all that was answered.
@@ -23,7 +25,13 @@ fn next_request(client: Dialect, answer: &Value, told: &Summary) -> Value {
                 }
             }
             input.push(json!({ "role": "user", "content": "More" }));
-            json!({ "model": "asked", "input": input })
+            let mut tools =
+                vec![json!({ "type": "code_interpreter", "container": { "type": "auto" } })];
+            tools.extend(servers(told).into_iter().map(|server| {
+                json!({ "type": "mcp", "server_label": server, "server_url": "https://s.example",
+                    "require_approval": "never" })
+            }));
+            json!({ "model": "asked", "input": input, "tools": tools })
         }
         MESSAGES => {
             let mut content: Vec<Value> = told
@@ -36,7 +44,10 @@ fn next_request(client: Dialect, answer: &Value, told: &Summary) -> Value {
                 { "role": "user", "content": "Go" },
                 { "role": "assistant", "content": answer["content"] },
                 { "role": "user", "content": content },
-            ] })
+            ], "tools": [{ "type": "code_execution_20250825", "name": "code_execution" }],
+            "mcp_servers": servers(told).into_iter().map(|server| {
+                json!({ "type": "url", "url": "https://s.example", "name": server })
+            }).collect::<Vec<_>>() })
         }
         _ => unreachable!("a client of Chat has nothing to send back"),
     }
@@ -54,8 +65,16 @@ fn target(dialect: Dialect, family: &'static str) -> Target<'static> {
             "adaptive-thinking",
             "custom-tools",
             "web-search",
+            "mcp",
+            "code-execution",
         ]),
     }
+}
+
+/// The MCP servers whose tools were called, each once.
+fn servers(told: &Summary) -> BTreeSet<&str> {
+    let tools = told.ran.iter().filter_map(|ran| ran.tool.as_ref());
+    tools.map(|(server, _)| server.as_str()).collect()
 }
 
 /// What a vendor wants back unchanged of a part of its answer, or of the assistant's turn in a request.
@@ -75,12 +94,48 @@ fn own(part: &Value) -> Option<Value> {
     }
 }
 
+/// What its vendor ran itself, as it is told again.
+fn ran(part: &Value) -> Option<Value> {
+    match part["type"].as_str() {
+        Some("mcp_call") => Some(json!([
+            part["id"],
+            part["server_label"],
+            part["name"],
+            arguments(&part["arguments"]),
+            part["output"],
+            part["error"].is_null(),
+        ])),
+        Some("code_interpreter_call") => Some(json!([
+            part["id"],
+            part["container_id"],
+            part["code"],
+            logs(&part["outputs"]),
+        ])),
+        Some("mcp_tool_use") => Some(json!([part["server_name"], part["name"], part["input"]])),
+        Some("mcp_tool_result") => Some(json!([part["is_error"], texts(&part["content"])])),
+        _ => None,
+    }
+}
+
+fn arguments(text: &Value) -> Value {
+    serde_json::from_str(text.as_str().unwrap_or_default()).unwrap_or(Value::Null)
+}
+
+fn logs(outputs: &Value) -> String {
+    let logs = items(outputs)
+        .iter()
+        .filter_map(|output| output["logs"].as_str());
+    logs.collect()
+}
+
 /// Whether reasoning before these parts goes back: vendors refuse what led to nothing, those of Responses also what led to
 /// a search that is taken out again.
 fn leads_on(after: &[Value]) -> bool {
     let shown = |part: &&Value| match part["type"].as_str() {
         Some("text") => !part["text"].as_str().unwrap_or_default().trim().is_empty(),
         Some("tool_use" | "message" | "function_call" | "custom_tool_call") => true,
+        Some("mcp_call" | "code_interpreter_call" | "mcp_tool_use") => true,
+        Some("server_tool_use") => part["name"].as_str().unwrap().ends_with("code_execution"),
         Some("web_search_call") => part["action"]["type"] == "search",
         _ => false,
     };
@@ -88,7 +143,8 @@ fn leads_on(after: &[Value]) -> bool {
     next.is_some_and(|part| part["type"] != "web_search_call")
 }
 
-fn sent_back(vendor: Dialect, body: &Value) -> Vec<Value> {
+/// The parts that the vendor is sent of its own.
+fn sent_back(vendor: Dialect, body: &Value, own: impl Fn(&Value) -> Option<Value>) -> Vec<Value> {
     match vendor {
         RESPONSES => items(&body["input"]).iter().filter_map(own).collect(),
         _ => items(&body["messages"])
@@ -114,7 +170,7 @@ pub(crate) fn comes_back(vendor: Dialect, answer: &Value, name: &str) -> usize {
     let made: Vec<Value> = (1..)
         .zip(parts)
         .filter(|(after, _)| leads_on(&parts[*after..]))
-        .filter_map(|(_, part)| own(part))
+        .filter_map(|(_, part)| own(part).or_else(|| ran(part)))
         .collect();
     let client = if vendor == RESPONSES {
         MESSAGES
@@ -134,9 +190,19 @@ pub(crate) fn comes_back(vendor: Dialect, answer: &Value, name: &str) -> usize {
             .unwrap_or_else(|error| panic!("{name}: {error:?}\n{next:#}"));
         serde_json::from_slice::<Value>(&bridged.body).unwrap()
     };
-    assert_eq!(sent_back(vendor, &asked("maker")), made, "{name}");
+    let sent = sent_back(vendor, &asked("maker"), |part| {
+        own(part).or_else(|| ran(part))
+    });
+    for (sent, made) in sent.iter().zip(&made) {
+        assert_eq!(sent, made, "{name}");
+    }
+    assert_eq!(sent.len(), made.len(), "{name}: {sent:#?}\n{made:#?}");
     let other = asked("another");
-    assert_eq!(sent_back(vendor, &other), Vec::<Value>::new(), "{name}");
+    assert_eq!(
+        sent_back(vendor, &other, own),
+        Vec::<Value>::new(),
+        "{name}"
+    );
     // A vendor of the client's own dialect gets it no more than any other.
     let mut own = Document::parse(Bytes::from(next.to_string())).unwrap();
     strip_sealed(&mut own, plain::operation(client)).unwrap();

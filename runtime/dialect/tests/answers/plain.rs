@@ -16,6 +16,8 @@ pub(crate) struct Summary {
     pub(crate) reasoning: String,
     /// Id, name, arguments or input.
     pub(crate) calls: Vec<(String, String, Value)>,
+    /// What the vendor ran itself, other than searches.
+    pub(crate) ran: Vec<Ran>,
     pub(crate) stop: &'static str,
     pub(crate) usage: Option<Usage>,
     pub(crate) sources: Vec<Source>,
@@ -27,6 +29,18 @@ pub(crate) struct Summary {
     pub(crate) opaque: Vec<Opaque>,
     /// Whether there is reasoning that its maker did not sign.
     pub(crate) unsigned: bool,
+}
+
+/// A tool that the vendor ran itself, and what came of it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Ran {
+    /// The MCP server and its tool; none of code.
+    pub(crate) tool: Option<(String, String)>,
+    pub(crate) input: Value,
+    /// `done`, `failed` or `unknown`.
+    pub(crate) outcome: &'static str,
+    /// All that it gave.
+    pub(crate) text: String,
 }
 
 /// A page that is cited.
@@ -131,6 +145,7 @@ fn empty() -> Summary {
         refusal: String::new(),
         reasoning: String::new(),
         calls: Vec::new(),
+        ran: Vec::new(),
         stop: "turn",
         usage: None,
         sources: Vec::new(),
@@ -275,6 +290,36 @@ fn responses(answer: &Value) -> Summary {
                 string(&item["name"]),
                 item["input"].clone(),
             )),
+            Some("mcp_call") => {
+                let error = &item["error"];
+                let outcome = match (error.is_null(), item["output"].is_null()) {
+                    (false, _) => "failed",
+                    (true, false) => "done",
+                    (true, true) => "unknown",
+                };
+                summary.ran.push(Ran {
+                    tool: Some((string(&item["server_label"]), string(&item["name"]))),
+                    input: arguments(&string(&item["arguments"])),
+                    outcome,
+                    text: texts(&item["output"])
+                        + &texts(error)
+                        + &texts(&error["content"])
+                        + &string(&error["message"]),
+                });
+            }
+            Some("code_interpreter_call") => summary.ran.push(Ran {
+                tool: None,
+                input: arguments(&string(&item["code"])),
+                outcome: match item["status"].as_str() {
+                    Some("completed") => "done",
+                    Some("failed") => "failed",
+                    _ => "unknown",
+                },
+                text: items(&item["outputs"])
+                    .iter()
+                    .map(|output| string(&output["logs"]))
+                    .collect(),
+            }),
             _ => {}
         }
     }
@@ -286,6 +331,48 @@ fn responses(answer: &Value) -> Summary {
         _ => "turn",
     };
     summary
+}
+
+/// A text, or the texts of a list of parts.
+pub(crate) fn texts(value: &Value) -> String {
+    let parts = items(value).iter().map(|part| string(&part["text"]));
+    string(value) + &parts.collect::<String>()
+}
+
+/// A tool that a vendor of Messages ran, by the block that calls it and the one that says what came of it.
+fn ran(block: &Value, content: &[Value]) -> Ran {
+    let came = content
+        .iter()
+        .find(|came| came["tool_use_id"] == block["id"]);
+    let input = &block["input"];
+    if block["type"] == "mcp_tool_use" {
+        return Ran {
+            tool: Some((string(&block["server_name"]), string(&block["name"]))),
+            input: input.clone(),
+            outcome: match came {
+                None => "unknown",
+                Some(came) if came["is_error"] == true => "failed",
+                Some(_) => "done",
+            },
+            text: came.map_or_else(String::new, |came| texts(&came["content"])),
+        };
+    }
+    let code = some(&input["code"])
+        .or(some(&input["command"]).filter(|_| block["name"] == "bash_code_execution"));
+    let result = came.map_or(&Value::Null, |came| &came["content"]);
+    let written = ["stdout", "stderr", "error_code"].map(|name| string(&result[name]));
+    let lines = items(&result["lines"]).iter().map(string);
+    let failed = result["return_code"].as_u64().is_some_and(|code| code != 0);
+    Ran {
+        tool: None,
+        input: code.map_or_else(|| input.clone(), arguments),
+        outcome: match came {
+            None => "unknown",
+            Some(_) if failed || result["error_code"].is_string() => "failed",
+            Some(_) => "done",
+        },
+        text: written.concat() + &string(&result["content"]) + &lines.collect::<String>(),
+    }
 }
 
 fn messages(answer: &Value) -> Summary {
@@ -320,6 +407,10 @@ fn messages(answer: &Value) -> Summary {
                 string(&block["name"]),
                 block["input"].clone(),
             )),
+            Some("mcp_tool_use") => summary.ran.push(ran(block, items(&answer["content"]))),
+            Some("server_tool_use") if string(&block["name"]).ends_with("code_execution") => {
+                summary.ran.push(ran(block, items(&answer["content"])));
+            }
             _ => {}
         }
     }

@@ -97,6 +97,7 @@ fn left(mut summary: Summary, dialect: Dialect, vendor: Dialect) -> Summary {
         // Only the text of the reasoning is kept.
         summary.opaque.clear();
         summary.unsigned = !summary.reasoning.is_empty();
+        summary.ran.clear();
     }
     // Files have a place in Responses alone, and vendors of Messages know no files but the client's own.
     if (dialect, vendor) != (RESPONSES, MESSAGES) {
@@ -128,6 +129,12 @@ fn sayable(mut summary: Summary, dialect: Dialect) -> Summary {
         for (_, _, input) in &mut summary.calls {
             if !input.is_object() {
                 *input = serde_json::json!({ "input": input.clone() });
+            }
+        }
+        // What was cut off has come to nothing.
+        for ran in &mut summary.ran {
+            if ran.outcome == "unknown" {
+                ran.outcome = "failed";
             }
         }
         // A source stands behind its whole block.
@@ -249,6 +256,7 @@ struct Seen {
     sources: usize,
     files: usize,
     logprobs: usize,
+    ran: usize,
 }
 
 impl Seen {
@@ -257,6 +265,7 @@ impl Seen {
         self.unsigned += usize::from(told.unsigned);
         self.sources += usize::from(!told.sources.is_empty());
         self.files += usize::from(!told.files.is_empty());
+        self.ran += usize::from(!told.ran.is_empty());
         self.logprobs += usize::from(!told.logprobs.is_empty());
     }
 }

@@ -210,12 +210,48 @@ fn responses(body: &Value) -> Result<(), String> {
                 ensure(called.contains(id), || format!("nobody called {id}"))?;
             }
             "reasoning" => ensure(item["summary"].is_array(), || format!("{item}"))?,
+            "mcp_call" => {
+                let id = item["id"].as_str().unwrap_or_default();
+                ensure(id.starts_with("mcp_") && plain(id), || format!("id {id}"))?;
+                ensure(
+                    item["server_label"].is_string() && item["name"].is_string(),
+                    || format!("{item}"),
+                )?;
+                ensure(item["arguments"].is_string(), || format!("{item}"))?;
+                ensure(
+                    item["output"].is_string() != item["error"].is_object(),
+                    || format!("{item}"),
+                )?;
+            }
+            "code_interpreter_call" => {
+                for (name, begin) in [("id", "ci_"), ("container_id", "cntr_"), ("code", "")] {
+                    let fits = item[name]
+                        .as_str()
+                        .is_some_and(|text| text.starts_with(begin));
+                    ensure(fits, || format!("{name} of {item}"))?;
+                }
+                ensure(item["outputs"].is_array(), || format!("{item}"))?;
+            }
             other => return Err(format!("item {other}")),
         }
     }
     for tool in list(body, "tools") {
-        if tool["type"] == "web_search" {
-            continue;
+        match tool["type"].as_str().unwrap_or_default() {
+            "web_search" => continue,
+            "code_interpreter" => {
+                ensure(tool["container"]["type"] == "auto", || format!("{tool}"))?;
+                continue;
+            }
+            "mcp" => {
+                ensure(
+                    tool["server_label"].is_string()
+                        && tool["server_url"].is_string()
+                        && tool["require_approval"] == "never",
+                    || format!("{tool}"),
+                )?;
+                continue;
+            }
+            _ => {}
         }
         let name = tool["name"].as_str().unwrap_or_default();
         ensure(plain(name) && name.len() <= 64, || format!("name {name}"))?;
@@ -250,6 +286,7 @@ fn messages(body: &Value) -> Result<(), String> {
             "output_config",
             "tools",
             "tool_choice",
+            "mcp_servers",
             "system",
             "messages",
         ],
@@ -313,7 +350,14 @@ fn messages(body: &Value) -> Result<(), String> {
             format!("calls {called:?}, results {came:?}")
         })?;
         waiting.clear();
+        // What came of a tool that the vendor ran stands right behind it.
+        let mut ran = None;
         for block in blocks {
+            let came = std::mem::replace(&mut ran, None::<&Value>);
+            ensure(
+                came == block.get("tool_use_id").filter(|_| role == "assistant"),
+                || format!("{block} behind {came:?}"),
+            )?;
             match block["type"].as_str().unwrap_or_default() {
                 "text" => said(block)?,
                 "image" | "document" if role == "assistant" => {
@@ -333,6 +377,13 @@ fn messages(body: &Value) -> Result<(), String> {
                         }
                     }
                 }
+                "mcp_tool_use" | "server_tool_use" => {
+                    let id = block["id"].as_str().unwrap_or_default();
+                    ensure(plain(id) && role == "assistant", || format!("id {id}"))?;
+                    ensure(block["input"].is_object(), || format!("{block}"))?;
+                    ran = Some(&block["id"]);
+                }
+                "mcp_tool_result" | "code_execution_tool_result" => {}
                 "thinking" => ensure(block["signature"].is_string(), || format!("{block}"))?,
                 "image" | "document" | "redacted_thinking" => {}
                 other => return Err(format!("block {other}")),
@@ -345,7 +396,21 @@ fn messages(body: &Value) -> Result<(), String> {
     ensure(!uses_tools || !tools.is_empty(), || {
         "calls without tools".into()
     })?;
+    let servers: Vec<_> = list(body, "mcp_servers")
+        .iter()
+        .map(|server| &server["name"])
+        .collect();
+    let toolsets: Vec<_> = tools
+        .iter()
+        .filter_map(|tool| tool.get("mcp_server_name"))
+        .collect();
+    ensure(servers == toolsets, || {
+        format!("servers {servers:?}, toolsets {toolsets:?}")
+    })?;
     for tool in tools {
+        if tool["type"] == "mcp_toolset" {
+            continue;
+        }
         let name = tool["name"].as_str().unwrap_or_default();
         ensure(plain(name) && name.len() <= 128, || format!("name {name}"))?;
         ensure(

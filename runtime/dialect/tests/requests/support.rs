@@ -43,6 +43,8 @@ pub(crate) fn able(dialect: Dialect) -> Target<'static> {
             "structured-output",
             "custom-tools",
             "web-search",
+            "mcp",
+            "code-execution",
             "reasoning-content",
             "system-messages",
             "prompt-cache-key",

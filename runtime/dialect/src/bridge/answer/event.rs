@@ -18,8 +18,8 @@ pub(crate) enum Event<'a> {
     Piece { part: u32, piece: Piece<'a> },
     /// A part is whole.
     Close { part: u32 },
-    /// The vendor has searched the web: whole, at once.
-    Search(Search<'a>),
+    /// The vendor has run a tool of its own: whole, at once.
+    Ran(Ran<'a>),
     /// Why the answer stops. Comes once, before `End`.
     Stop(Stop<'a>),
     /// What it cost; the last one told counts.
@@ -118,6 +118,49 @@ pub(crate) enum Origin<'a> {
         name: Escaped<'a>,
         index: u64,
     },
+}
+
+/// A tool that the vendor ran itself, and what came of it.
+#[derive(Debug, Clone)]
+pub(crate) enum Ran<'a> {
+    Search(Search<'a>),
+    Call(ServerCall<'a>),
+    Code(Code<'a>),
+}
+
+/// What came of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Done,
+    Failed,
+    /// The answer ended before it did.
+    Unknown,
+}
+
+/// A call of a remote MCP server's tool.
+#[derive(Debug, Clone)]
+pub(crate) struct ServerCall<'a> {
+    /// The vendor's.
+    pub(crate) id: Escaped<'a>,
+    pub(crate) server: Escaped<'a>,
+    pub(crate) name: Escaped<'a>,
+    /// JSON, or what the model wrote for it.
+    pub(crate) arguments: Escaped<'a>,
+    pub(crate) outcome: Outcome,
+    /// What it gave, or what went wrong.
+    pub(crate) texts: Vec<Escaped<'a>>,
+}
+
+/// A run of code.
+#[derive(Debug, Clone)]
+pub(crate) struct Code<'a> {
+    /// The vendor's, and that of the container that it ran in, where it tells them.
+    pub(crate) id: Escaped<'a>,
+    pub(crate) container: Escaped<'a>,
+    pub(crate) code: Escaped<'a>,
+    pub(crate) outcome: Outcome,
+    /// What it wrote.
+    pub(crate) logs: Vec<Escaped<'a>>,
 }
 
 /// A search of the web.

@@ -4,7 +4,9 @@
 use std::collections::HashSet;
 
 use super::escaped::{Escaped, escaped, line};
-use super::event::{Annotation, Call, Event, Kind, Origin, Piece, Search, Sink, Stop, Tool};
+use super::event::{
+    Annotation, Call, Code, Event, Kind, Origin, Piece, Ran, Search, ServerCall, Sink, Stop, Tool,
+};
 use super::mend::{Mender, mended};
 use super::structured::{State, Structured};
 use super::unwrap::Unwrap;
@@ -69,7 +71,7 @@ impl Middle {
                 self.release(sink);
                 sink.event(Event::Fail(error));
             }
-            Event::Search(search) => searched(&search, sink),
+            Event::Ran(ran) => whole(&ran, sink),
             other => sink.event(other),
         }
     }
@@ -342,16 +344,51 @@ fn annotate(part: u32, annotation: Annotation<'_>, sink: &mut dyn Sink) {
     tell(part, Piece::Annotation(annotation), sink);
 }
 
+/// Tells of a tool that the vendor ran; all its texts are whole characters.
+fn whole(ran: &Ran<'_>, sink: &mut dyn Sink) {
+    match ran {
+        Ran::Search(search) => searched(search, sink),
+        Ran::Call(call) => {
+            let (mut id, mut server, mut name, mut arguments) = Default::default();
+            let mut rooms = vec![Vec::new(); call.texts.len()];
+            sink.event(Event::Ran(Ran::Call(ServerCall {
+                id: mended(call.id, &mut id),
+                server: mended(call.server, &mut server),
+                name: mended(call.name, &mut name),
+                arguments: mended(call.arguments, &mut arguments),
+                outcome: call.outcome,
+                texts: all_mended(&call.texts, &mut rooms),
+            })));
+        }
+        Ran::Code(run) => {
+            let (mut id, mut container, mut code) = Default::default();
+            let mut rooms = vec![Vec::new(); run.logs.len()];
+            sink.event(Event::Ran(Ran::Code(Code {
+                id: mended(run.id, &mut id),
+                container: mended(run.container, &mut container),
+                code: mended(run.code, &mut code),
+                outcome: run.outcome,
+                logs: all_mended(&run.logs, &mut rooms),
+            })));
+        }
+    }
+}
+
+fn all_mended<'a>(texts: &[Escaped<'a>], rooms: &'a mut [Vec<u8>]) -> Vec<Escaped<'a>> {
+    let texts = texts.iter().zip(rooms);
+    texts.map(|(text, room)| mended(*text, room)).collect()
+}
+
 fn searched(search: &Search<'_>, sink: &mut dyn Sink) {
     let mut query = Vec::new();
     let mut rooms = vec![(Vec::new(), Vec::new()); search.pages.len()];
     let pages = search.pages.iter().zip(&mut rooms);
-    sink.event(Event::Search(Search {
+    sink.event(Event::Ran(Ran::Search(Search {
         query: mended(search.query, &mut query),
         pages: pages
             .map(|((url, title), (one, two))| (mended(*url, one), mended(*title, two)))
             .collect(),
-    }));
+    })));
 }
 
 /// Some servers name a token here that is no stop sequence of the client's.

@@ -262,6 +262,24 @@ pub(super) const RESPONSES: &[Row] = &[
             "a search is `server_tool_use` and `web_search_tool_result`, with a mark of the gateway as the pages' encrypted content (taken out again before a request goes to a vendor of Messages); of several queries the first is told; that a page was opened or searched in is dropped: it is no search, and what came of it is in the text",
         ),
     ),
+    row(
+        "output[].mcp_call",
+        OTHER_TOOLS,
+        Converted(
+            "`mcp_tool_use` with its arguments as an object, and `mcp_tool_result` with its output, or with what went wrong (`is_error`); one that the answer's end cut off has come to nothing (`is_error`)",
+        ),
+    ),
+    both(
+        "output[].mcp_list_tools",
+        Dropped("it lists what a server has, which no text depends on"),
+    ),
+    row(
+        "output[].code_interpreter_call",
+        OTHER_TOOLS,
+        Converted(
+            "`server_tool_use` of `code_execution` and `code_execution_tool_result`: all logs are `stdout`, and a `return_code` of 1 says that it failed, or was cut off; images are dropped: the dialect has them as files of its vendor. Vendor, item and container stand in the id, so that this vendor family can be told of it again",
+        ),
+    ),
     both("output[], other types", OTHER_TOOLS),
     row(
         "status, incomplete_details",
@@ -335,6 +353,20 @@ pub(super) const MESSAGES: &[Row] = &[
         "content[].server_tool_use, web_search_tool_result",
         OTHER_TOOLS,
         Converted("a search is a `web_search_call` with its query and the addresses it found"),
+    ),
+    row(
+        "content[].mcp_tool_use, mcp_tool_result",
+        OTHER_TOOLS,
+        Converted(
+            "an `mcp_call`, its texts one, with a line feed between; with `is_error` they are its `error`. One of which nothing came is `incomplete`",
+        ),
+    ),
+    row(
+        "content[].server_tool_use of code_execution, bash_code_execution, text_editor_code_execution",
+        OTHER_TOOLS,
+        Converted(
+            "a `code_interpreter_call`: the code, the command, or all of an edit's input as `code`; what came of it as `logs`, `failed` with a `return_code` other than 0 or an `error_code`; the container is not told (an empty `container_id`). One of which nothing came is `incomplete`",
+        ),
     ),
     both(
         "content[].tool_use.caller, toolset_name",

@@ -23,7 +23,7 @@ pub(super) fn check(said: &Conversation<'_>, from: Dialect) -> Result<(), ApiErr
                     .iter()
                     .try_for_each(|part| refuses_nothing(part, from))?;
             }
-            Item::Reasoning(_) | Item::Call(_) => {}
+            Item::Reasoning(_) | Item::Call(_) | Item::Ran(_) => {}
         }
     }
     Ok(())

@@ -17,11 +17,18 @@ pub(super) fn check(said: &Conversation<'_>) -> Result<(), ApiError> {
             "`tool_choice` demands the tool `{}`, which is not among `tools`.",
             &*tool.name
         ),
+        Choice::Code if !said.tools.iter().any(|tool| matches!(tool, Tool::Code(_))) => {
+            "`tool_choice` demands that code is run, and no tool for it is among `tools`."
+                .to_owned()
+        }
         Choice::Allowed {
             required: true,
-            web: false,
+            own,
             tools,
-        } if !tools.iter().any(offered) => {
+        } if !own.web
+            && !tools.iter().any(offered)
+            && !said.tools.iter().any(|tool| own.leaves(tool)) =>
+        {
             "`tool_choice` allows only tools that are not among `tools`.".to_owned()
         }
         _ => return Ok(()),
@@ -44,19 +51,22 @@ pub(super) fn fit(said: &mut Conversation<'_>, abilities: Abilities) {
         }
         Choice::Allowed {
             required,
-            web,
+            own,
             tools,
         } => {
-            let any = |known: &Tool<'_>| match known {
-                Tool::Web(_) => *web,
-                known => tools.iter().any(|tool| is(known, tool)),
-            };
+            let any =
+                |known: &Tool<'_>| own.leaves(known) || tools.iter().any(|tool| is(known, tool));
             if !narrow(&mut said.tools, any) {
                 return;
             }
             *required
         }
-        Choice::Unsaid | Choice::Auto | Choice::None | Choice::Web | Choice::Named(_) => return,
+        Choice::Unsaid
+        | Choice::Auto
+        | Choice::None
+        | Choice::Web
+        | Choice::Code
+        | Choice::Named(_) => return,
     };
     said.choice = match (required, only(&said.tools)) {
         (true, _) if !abilities.no_required_tool => Choice::Required,
@@ -84,7 +94,7 @@ fn only<'a>(tools: &[Tool<'a>]) -> Option<ToolRef<'a>> {
     let (name, namespace, custom) = match tool {
         Tool::Function(tool) => (&tool.name, &tool.namespace, false),
         Tool::Custom(tool) => (&tool.name, &tool.namespace, true),
-        Tool::Web(_) | Tool::Search { .. } => return None,
+        Tool::Web(_) | Tool::Mcp(_) | Tool::Code(_) | Tool::Search { .. } => return None,
     };
     Some(ToolRef {
         name: name.clone(),

@@ -69,6 +69,12 @@ impl Json {
         self.out.extend_from_slice(b"\":");
     }
 
+    /// The name of the member that comes next, whatever it is.
+    pub(crate) fn named(&mut self, name: &str) {
+        self.text(name);
+        self.out.push(b':');
+    }
+
     /// A string.
     pub(crate) fn text(&mut self, text: &str) {
         self.texts(&[text]);

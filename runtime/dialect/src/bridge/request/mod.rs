@@ -9,6 +9,7 @@ mod members;
 mod messages;
 mod model;
 mod names;
+mod own;
 mod plain;
 mod prefill;
 mod responses;
@@ -20,7 +21,7 @@ mod turns;
 pub(super) use self::model::Effort;
 
 use self::members::invalid;
-use self::model::{Choice, Conversation, Tool, WebSearch};
+use self::model::Conversation;
 use super::answer::mended_json;
 use super::loss::{self, Fate};
 use super::{Context, Target, ToolName};
@@ -33,6 +34,8 @@ pub struct Bridged {
     pub body: Vec<u8>,
     /// For the answer's way back.
     pub context: Context,
+    /// Headers that belong to the body, where a client of the vendor's dialect would send any: a feature may need its flag.
+    pub headers: &'static [(&'static str, &'static str)],
 }
 
 /// From where to where.
@@ -62,63 +65,6 @@ impl Way {
     }
 }
 
-impl Way {
-    /// Whether the vendor is to search the web: else the search is left out. Chat has no words for a search among
-    /// certain domains only, and only vendors of Responses have a search that fetches nothing.
-    fn searches(self, search: &WebSearch<'_>, to: &Target<'_>) -> bool {
-        let narrowed = search.allowed_domains.is_some() || search.blocked_domains.is_some();
-        to.abilities.web_search && !search.stored && !(narrowed && self.to == Dialect::OpenaiChat)
-    }
-
-    /// Leaves searches out that the vendor cannot make, and refuses them where the client asked for them: only Responses
-    /// clients offer them unasked. A choice of a search that is not sent is a 400 of the vendor's, or nothing at all.
-    fn fit_searches(self, said: &mut Conversation<'_>, to: &Target<'_>) -> Result<(), ApiError> {
-        let made = |tool: &Tool<'_>| match tool {
-            Tool::Web(search) => self.searches(search, to),
-            _ => true,
-        };
-        let left_out = said.tools.iter().find_map(|tool| match tool {
-            Tool::Web(search) if !made(tool) => Some(search),
-            _ => None,
-        });
-        let searches = |tool: &Tool<'_>| matches!(tool, Tool::Web(_)) && made(tool);
-        let unasked = self.from == Dialect::OpenaiResponses;
-        let demanded = match said.choice {
-            Choice::Web => !said.tools.iter().any(searches),
-            Choice::Required => left_out.is_some() && !said.tools.iter().any(made),
-            Choice::Allowed {
-                required: true,
-                web: true,
-                ref tools,
-            } => unasked && tools.is_empty() && !said.tools.iter().any(searches),
-            _ => false,
-        };
-        if demanded || (left_out.is_some() && !unasked) {
-            let field = match left_out {
-                _ if self.from == Dialect::OpenaiChat => "web_search_options",
-                Some(search) if search.stored => {
-                    "tools[].web_search with external_web_access = false"
-                }
-                _ => "tools[].web_search",
-            };
-            let param = left_out.map(|search| search.place.param(self.from));
-            return Err(self.refuse(field, param.unwrap_or_else(|| "tool_choice".to_owned())));
-        }
-        said.tools.retain(made);
-        let searched = said.tools.iter().any(|tool| matches!(tool, Tool::Web(_)));
-        if let Choice::Allowed { web, tools, .. } = &mut said.choice
-            && *web
-            && !searched
-        {
-            *web = false;
-            if unasked && tools.is_empty() {
-                said.choice = Choice::None;
-            }
-        }
-        Ok(())
-    }
-}
-
 /// Writes the request `body` of the dialect `from` in the target's dialect. Equal input gives equal bytes.
 pub fn request(from: Dialect, body: &[u8], to: &Target<'_>) -> Result<Bridged, ApiError> {
     let body = simdutf8::basic::from_utf8(body)
@@ -137,7 +83,7 @@ pub fn request(from: Dialect, body: &[u8], to: &Target<'_>) -> Result<Bridged, A
     checks::check(&said, from)?;
     turns::number_ids(&mut said.items);
     prefill::ask(&mut said, to.dialect);
-    way.fit_searches(&mut said, to)?;
+    own::fit(&mut said, to, way)?;
     choice::check(&said)?;
     choice::fit(&mut said, to.abilities);
     // Codex says it of itself to models that it knows; vendors refuse what they do not.
@@ -149,6 +95,7 @@ pub fn request(from: Dialect, body: &[u8], to: &Target<'_>) -> Result<Bridged, A
         Dialect::OpenaiEmbeddings => return Err(unbridged()),
     };
     Ok(Bridged {
+        headers: own::headers(&said, way.to),
         context: context(said, way, to, written.tools, written.structured_tool),
         body: written.body,
     })

@@ -48,6 +48,8 @@ pub(crate) enum Place {
     Tool(usize),
     /// `web_search_options` (Chat).
     SearchOptions,
+    /// An element of `mcp_servers` (Messages).
+    McpServer(usize),
 }
 
 impl Place {
@@ -68,6 +70,7 @@ impl Place {
             Self::Output(item, part) => format!("{list}[{item}].output[{part}]"),
             Self::Tool(tool) => format!("tools[{tool}]"),
             Self::SearchOptions => "web_search_options".to_owned(),
+            Self::McpServer(server) => format!("mcp_servers[{server}]"),
         }
     }
 }
@@ -79,6 +82,8 @@ pub(crate) enum Item<'a> {
     Reasoning(Reasoning<'a>),
     Call(Call<'a>),
     Result(ToolResult<'a>),
+    /// The vendor has run a tool itself.
+    Ran(Ran<'a>),
 }
 
 /// Who says it.
@@ -188,6 +193,34 @@ pub(crate) struct ToolResult<'a> {
     pub(crate) cache: Option<CacheMark>,
 }
 
+/// A tool that the vendor ran itself, and what came of it.
+#[derive(Debug)]
+pub(crate) struct Ran<'a> {
+    pub(crate) id: Str<'a>,
+    pub(crate) tool: RanTool<'a>,
+    /// Nothing where it was cut off.
+    pub(crate) came: Option<Came<'a>>,
+}
+
+#[derive(Debug)]
+pub(crate) enum RanTool<'a> {
+    /// A tool of a remote MCP server.
+    Mcp {
+        server: Str<'a>,
+        name: Str<'a>,
+        arguments: Input<'a>,
+    },
+    /// Code.
+    Code(Str<'a>),
+}
+
+/// What came of a tool that the vendor ran itself.
+#[derive(Debug, Default)]
+pub(crate) struct Came<'a> {
+    pub(crate) texts: Vec<Str<'a>>,
+    pub(crate) error: bool,
+}
+
 /// What the assistant may call.
 #[derive(Debug)]
 pub(crate) enum Tool<'a> {
@@ -195,6 +228,10 @@ pub(crate) enum Tool<'a> {
     Custom(Custom<'a>),
     /// The vendor searches the web.
     Web(WebSearch<'a>),
+    /// The vendor calls tools of a remote MCP server.
+    Mcp(McpServer<'a>),
+    /// The vendor runs code.
+    Code(Place),
     /// The client searches among tools that it has not named yet.
     Search {
         description: Option<Str<'a>>,
@@ -238,6 +275,18 @@ pub(crate) struct WebSearch<'a> {
     pub(crate) max_uses: Option<u64>,
 }
 
+/// A remote MCP server whose tools the vendor calls, asking nobody.
+#[derive(Debug)]
+pub(crate) struct McpServer<'a> {
+    pub(crate) place: Place,
+    pub(crate) label: Str<'a>,
+    pub(crate) url: Str<'a>,
+    /// What it is shown in `Authorization: Bearer …`.
+    pub(crate) token: Option<Str<'a>>,
+    /// Its tools that may be called; nothing: all.
+    pub(crate) allowed: Option<Vec<Str<'a>>>,
+}
+
 /// About where the user is.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Location<'a> {
@@ -263,13 +312,46 @@ pub(crate) enum Choice<'a> {
     Required,
     /// The vendor's own search of the web.
     Web,
+    /// The vendor's own running of code.
+    Code,
     Named(ToolRef<'a>),
-    /// Only these, and the vendor's own search if `web`; `required`: one of them must be.
+    /// Only these, and those of the vendor's own; `required`: one of them must be.
     Allowed {
         required: bool,
-        web: bool,
+        own: OwnTools<'a>,
         tools: Vec<ToolRef<'a>>,
     },
+}
+
+/// The vendor's own tools that a choice leaves.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct OwnTools<'a> {
+    pub(crate) web: bool,
+    pub(crate) code: bool,
+    /// MCP servers, by their labels.
+    pub(crate) servers: Vec<Str<'a>>,
+}
+
+impl OwnTools<'_> {
+    /// Whether it leaves this one, which is the vendor's own.
+    pub(crate) fn leaves(&self, tool: &Tool<'_>) -> bool {
+        match tool {
+            Tool::Web(_) => self.web,
+            Tool::Code(_) => self.code,
+            Tool::Mcp(server) => self.servers.contains(&server.label),
+            Tool::Function(_) | Tool::Custom(_) | Tool::Search { .. } => false,
+        }
+    }
+
+    /// Whether it leaves none.
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether it leaves the search and nothing else.
+    pub(crate) fn is_search(&self) -> bool {
+        self.web && !self.code && self.servers.is_empty()
+    }
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -402,7 +484,7 @@ impl Tool<'_> {
         match self {
             Self::Function(tool) => Some((tool.namespace.as_deref(), &tool.name)),
             Self::Custom(tool) => Some((tool.namespace.as_deref(), &tool.name)),
-            Self::Web(_) | Self::Search { .. } => None,
+            Self::Web(_) | Self::Mcp(_) | Self::Code(_) | Self::Search { .. } => None,
         }
     }
 }

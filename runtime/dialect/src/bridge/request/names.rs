@@ -10,6 +10,9 @@ use crate::bridge::ToolName;
 /// What Messages vendors call their own search.
 pub(super) const WEB_SEARCH: &str = "web_search";
 
+/// And their own running of code.
+pub(super) const CODE_EXECUTION: &str = "code_execution";
+
 /// What a tool is to the client.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -38,16 +41,20 @@ impl<'a> Names<'a> {
             tools: Vec::new(),
         };
         let mut taken = HashSet::new();
-        if tools.iter().any(|tool| matches!(tool, Tool::Web(_))) {
-            // The vendor's own search may have a name too, and always this one.
-            taken.insert(WEB_SEARCH.to_owned());
+        // The vendor's own tools may have names too, and always these.
+        for tool in tools {
+            match tool {
+                Tool::Web(_) => _ = taken.insert(WEB_SEARCH.to_owned()),
+                Tool::Code(_) => _ = taken.insert(CODE_EXECUTION.to_owned()),
+                _ => {}
+            }
         }
         for tool in tools {
             let (namespace, name, kind) = match tool {
                 Tool::Function(tool) => (tool.namespace.as_deref(), &*tool.name, Kind::Function),
                 Tool::Custom(tool) => (tool.namespace.as_deref(), &*tool.name, Kind::Custom),
                 Tool::Search { .. } => (None, SEARCH, Kind::Search),
-                Tool::Web(_) => continue,
+                Tool::Web(_) | Tool::Mcp(_) | Tool::Code(_) => continue,
             };
             names.add(namespace, name, kind, &mut taken);
         }
@@ -170,6 +177,16 @@ pub(crate) fn id(id: &str, limit: usize, any_letter: bool) -> Cow<'_, str> {
     } else {
         fitting(id, limit)
     }
+}
+
+/// The id of a call of an MCP server's tool, where it begins with this: what stands behind the beginning that it has (`mcp_` in
+/// Responses, `mcptoolu_` in Messages) goes there and back as it is.
+pub(crate) fn ran_id(begin: &str, id: &str) -> String {
+    let rest = ["mcptoolu_", "mcp_"]
+        .iter()
+        .find_map(|known| id.strip_prefix(known))
+        .unwrap_or(id);
+    format!("{begin}{}", fitting(rest, 55).replace('-', "_"))
 }
 
 /// An opaque identifier of at most `limit` letters: itself, or its hash.

@@ -229,7 +229,7 @@ pub(crate) fn has_marks(items: &[Item<'_>]) -> bool {
     items.iter().any(|item| match item {
         Item::Message(message) => marked(&message.parts),
         Item::Result(result) => result.cache.is_some() || marked(&result.parts),
-        Item::Reasoning(_) | Item::Call(_) => false,
+        Item::Reasoning(_) | Item::Call(_) | Item::Ran(_) => false,
     })
 }
 

@@ -6,8 +6,10 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 /// JSON that goes through as it is.
 pub(crate) type Raw<'a> = &'a RawValue;
@@ -70,8 +72,8 @@ pub(crate) enum Content<'a, P> {
     Text(Str<'a>),
     /// Parts.
     Parts(Vec<P>),
-    /// An object, which some kinds of content are; nothing the bridge reads.
-    Other,
+    /// An object, which is what came of some tools that vendors run.
+    Other(Map<String, Value>),
 }
 
 impl<'de: 'a, 'a, P: Deserialize<'de>> Deserialize<'de> for Content<'a, P> {
@@ -85,9 +87,9 @@ impl<'de: 'a, 'a, P: Deserialize<'de>> Deserialize<'de> for Content<'a, P> {
                 formatter.write_str("a string or an array")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Content::Other)
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                let object = Map::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(Content::Other(object))
             }
 
             fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {

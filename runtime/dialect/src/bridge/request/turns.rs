@@ -32,7 +32,7 @@ pub(crate) fn number_ids(items: &mut [Item<'_>]) {
                 repeated.push((at, &*call.id, *times));
             }
             Item::Result(result) => results.entry(&result.id).or_default().push_back(at),
-            Item::Message(_) | Item::Reasoning(_) => {}
+            Item::Message(_) | Item::Reasoning(_) | Item::Ran(_) => {}
         }
     }
     if called.len() == repeated.len() {
@@ -55,7 +55,7 @@ pub(crate) fn number_ids(items: &mut [Item<'_>]) {
     for (at, own) in renamed {
         match &mut items[at] {
             Item::Call(Call { id, .. }) | Item::Result(ToolResult { id, .. }) => *id = own.into(),
-            Item::Message(_) | Item::Reasoning(_) => {}
+            Item::Message(_) | Item::Reasoning(_) | Item::Ran(_) => {}
         }
     }
 }
@@ -77,14 +77,14 @@ pub(crate) fn turns<'c, 'a>(
                 }
                 _ => return Err(uncalled(result, from)),
             },
-            Item::Message(_) | Item::Reasoning(_) => {}
+            Item::Message(_) | Item::Reasoning(_) | Item::Ran(_) => {}
         }
     }
     let mut turns = Vec::with_capacity(items.len());
     let mut assistant = Vec::new();
     for item in items {
         match item {
-            Item::Reasoning(_) | Item::Call(_) => assistant.push(item),
+            Item::Reasoning(_) | Item::Call(_) | Item::Ran(_) => assistant.push(item),
             Item::Message(message) if message.role == Role::Assistant => assistant.push(item),
             Item::Message(message) => {
                 close(&mut assistant, &mut results, &mut turns, from)?;

@@ -4,11 +4,36 @@ use serde_json::{Value, json};
 
 use super::super::invariants::list;
 use super::chat::place;
-use super::{Body, Item, Part, Settings, Tool, Who, arguments, image, mark, parts, schema, string};
+use super::{
+    Body, Input, Item, Part, Ran, Settings, Tool, Who, arguments, image, lines, mark, parts,
+    schema, serve, string,
+};
 
 pub(super) fn items(body: &Value, tools: &mut Vec<Tool>, settings: &mut Settings) -> Vec<Item> {
     for tool in list(body, "tools") {
         offer(tool, tools, Some(settings));
+    }
+    for server in list(body, "mcp_servers") {
+        let named = |tool: &&Value| tool["mcp_server_name"] == server["name"];
+        let (url, token) = (&server["url"], &server["authorization_token"]);
+        match list(body, "tools").iter().find(named) {
+            Some(toolset) => match enabled(toolset) {
+                Some(allowed) if allowed == json!([]) => {}
+                allowed => serve(settings, &server["name"], url, token, allowed.into()),
+            },
+            None => {
+                let told = &server["tool_configuration"];
+                if told["enabled"] != false {
+                    serve(
+                        settings,
+                        &server["name"],
+                        url,
+                        token,
+                        told["allowed_tools"].clone(),
+                    );
+                }
+            }
+        }
     }
     let mut system = parts(&body["system"], part);
     // What a client bills by is for one vendor.
@@ -30,8 +55,9 @@ pub(super) fn items(body: &Value, tools: &mut Vec<Tool>, settings: &mut Settings
         if message["content"].is_string() {
             items.push(Item::Said(who, parts(&message["content"], part)));
         }
-        for block in list(message, "content") {
-            read(block, who, &mut items, tools);
+        let blocks = list(message, "content");
+        for block in blocks {
+            read(block, who, blocks, &mut items, tools);
         }
     }
     if let Some(long) = mark(body) {
@@ -40,7 +66,7 @@ pub(super) fn items(body: &Value, tools: &mut Vec<Tool>, settings: &mut Settings
     items
 }
 
-fn read(block: &Value, who: Who, items: &mut Vec<Item>, tools: &mut Vec<Tool>) {
+fn read(block: &Value, who: Who, blocks: &[Value], items: &mut Vec<Item>, tools: &mut Vec<Tool>) {
     match block["type"].as_str().unwrap() {
         "tool_use" => {
             items.push(Item::Call {
@@ -73,14 +99,63 @@ fn read(block: &Value, who: Who, items: &mut Vec<Item>, tools: &mut Vec<Tool>) {
             let text = block["content"].as_str().map(Part::text);
             items.push(Item::Said(who, text.into_iter().collect()));
         }
+        "mcp_tool_use" | "server_tool_use"
+            if block["type"] == "mcp_tool_use" || block["name"] == "code_execution" =>
+        {
+            let came = blocks
+                .iter()
+                .find(|came| came["tool_use_id"] == block["id"]);
+            items.extend(came.map(|came| Item::Ran(ran(block, came))));
+        }
         // Nothing of these is said to another vendor.
-        "thinking" | "redacted_thinking" | "server_tool_use" | "mcp_tool_use" => {}
+        "thinking" | "redacted_thinking" | "server_tool_use" | "mcp_tool_listing" => {}
         kind if kind.ends_with("_tool_result") => {}
         _ => {
             let piece = Value::Array(vec![block.clone()]);
             items.push(Item::Said(who, parts(&piece, part)));
         }
     }
+}
+
+/// A tool that the vendor ran, and the block that says what came of it.
+fn ran(block: &Value, came: &Value) -> Ran {
+    let result = &came["content"];
+    match block["type"] == "mcp_tool_use" {
+        true => Ran {
+            tool: Some((string(&block["server_name"]), string(&block["name"]))),
+            input: arguments(&block["input"]),
+            error: came["is_error"] == true,
+            text: lines(result),
+        },
+        false => Ran {
+            tool: None,
+            input: Input::Free(string(&block["input"]["code"])),
+            error: result["return_code"] != 0,
+            text: string(&result["stdout"]) + &string(&result["stderr"]),
+        },
+    }
+}
+
+/// The tools of a toolset that are enabled, in the order of the alphabet; none: all.
+fn enabled(toolset: &Value) -> Option<Value> {
+    let default = toolset["default_config"]["enabled"] != false;
+    let is = |name: &str| {
+        toolset["configs"][name]["enabled"]
+            .as_bool()
+            .unwrap_or(default)
+    };
+    let listed = list(toolset, "tools")
+        .iter()
+        .filter_map(|tool| tool["name"].as_str());
+    let named = toolset["configs"].as_object().into_iter().flatten();
+    let mut names: Vec<&str> = match toolset["tools"].is_array() {
+        true => listed.collect(),
+        false if default => return None,
+        false => named.map(|(name, _)| name.as_str()).collect(),
+    };
+    names.retain(|name| is(name));
+    names.sort_unstable();
+    Some(json!(names))
 }
 
 fn part(block: &Value, out: &mut Vec<Part>) {
@@ -164,6 +239,13 @@ fn offer(tool: &Value, tools: &mut Vec<Tool>, settings: Option<&mut Settings>) {
                 settings.insert("searches", tool["max_uses"].clone());
             }
         }
+        // Told with its server.
+        "mcp_toolset" => {}
+        kind if kind.starts_with("code_execution_") => {
+            if let Some(settings) = settings {
+                settings.insert("code", json!(true));
+            }
+        }
         // All tools are offered at once.
         kind if kind.starts_with("tool_search_tool_") => {}
         other => panic!("the tool {other} is not known here"),
@@ -173,15 +255,18 @@ fn offer(tool: &Value, tools: &mut Vec<Tool>, settings: Option<&mut Settings>) {
 pub(super) fn choice(body: &Value) -> (String, bool) {
     let choice = &body["tool_choice"];
     let name = string(&choice["name"]);
-    let searches = list(body, "tools").iter().any(|tool| {
-        tool["type"]
-            .as_str()
-            .is_some_and(|kind| kind.starts_with("web_search_"))
-    });
+    let offers = |begin: &str| {
+        let mut kinds = list(body, "tools")
+            .iter()
+            .filter_map(|tool| tool["type"].as_str());
+        kinds.any(|kind| kind.starts_with(begin))
+    };
+    let (searches, runs) = (offers("web_search_"), offers("code_execution_"));
     let word = match choice["type"].as_str() {
         None => "auto".to_owned(),
         Some("any") => "required".to_owned(),
         Some("tool") if searches && name == "web_search" => "web".to_owned(),
+        Some("tool") if runs && name == "code_execution" => "code".to_owned(),
         Some("tool") => format!("tool:{name}"),
         Some(word) => word.to_owned(),
     };

@@ -50,6 +50,18 @@ pub(crate) enum Entry {
         error: bool,
         parts: Vec<Part>,
     },
+    /// A tool that a vendor ran itself.
+    Ran(Ran),
+}
+
+/// A tool that a vendor ran itself, of which something came.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Ran {
+    /// The MCP server and its tool; none of code.
+    pub(crate) tool: Option<(String, String)>,
+    pub(crate) input: Input,
+    pub(crate) error: bool,
+    pub(crate) text: String,
 }
 
 /// A piece of content.
@@ -104,6 +116,7 @@ pub(crate) enum Item {
         error: bool,
         parts: Vec<Part>,
     },
+    Ran(Ran),
     /// A mark of the whole request, or of what can carry none: on what stands before it.
     Mark(bool),
 }
@@ -138,7 +151,7 @@ pub(crate) fn meaning(dialect: Dialect, to: Dialect, body: &Value) -> Meaning {
         single,
         settings,
     };
-    if read.tools.is_empty() && read.choice != "web" {
+    if read.tools.is_empty() && !["web", "code"].contains(&&*read.choice) {
         // A choice among none says nothing.
         (read.choice, read.single) = ("auto".into(), false);
     }
@@ -170,7 +183,7 @@ fn in_turns(items: Vec<Item>, to: Dialect) -> Vec<Entry> {
     for item in sorted {
         let goes_on = matches!(
             item,
-            Some(Item::Said(Who::Assistant, _) | Item::Call { .. } | Item::Mark(_))
+            Some(Item::Said(Who::Assistant, _) | Item::Call { .. } | Item::Ran(_) | Item::Mark(_))
         );
         if !goes_on {
             for (call, id) in waiting.drain(..) {
@@ -199,6 +212,7 @@ fn in_turns(items: Vec<Item>, to: Dialect) -> Vec<Entry> {
                 waiting.push((calls, id));
                 calls += 1;
             }
+            Some(Item::Ran(ran)) => out.push(Entry::Ran(ran)),
             Some(Item::Mark(long)) => mark_last(&mut out, long, to),
             Some(Item::Result { .. }) | None => {}
         }
@@ -213,7 +227,7 @@ fn mark_last(out: &mut [Entry], long: bool, to: Dialect) {
             Entry::Said(Who::Assistant, _) if to == Dialect::OpenaiResponses => None,
             Entry::Said(_, part) => Some(part),
             Entry::Result { parts, .. } => parts.last_mut(),
-            Entry::Call { .. } => None,
+            Entry::Call { .. } | Entry::Ran(_) => None,
         };
         if let Some(part) = last {
             part.mark.get_or_insert(long);
@@ -293,6 +307,29 @@ pub(crate) fn schema(value: &Value) -> Value {
     match value {
         Value::Object(members) if !members.is_empty() => value.clone(),
         _ => json!({"type": "object", "properties": {}}),
+    }
+}
+
+/// An MCP server, by its name.
+pub(crate) fn serve(
+    settings: &mut Settings,
+    name: &Value,
+    url: &Value,
+    token: &Value,
+    allowed: Value,
+) {
+    let servers = settings.entry("servers").or_insert_with(|| json!({}));
+    servers[string(name)] = json!({"url": url, "token": token, "allowed": allowed});
+}
+
+/// The texts of content, one below the other.
+pub(crate) fn lines(value: &Value) -> String {
+    match value.as_array() {
+        None => string(value),
+        Some(parts) => {
+            let texts: Vec<_> = parts.iter().map(|part| string(&part["text"])).collect();
+            texts.join("\n")
+        }
     }
 }
 

@@ -1,13 +1,15 @@
 //! Reads Responses the plain way.
 
+use std::collections::BTreeSet;
+
 use base64::Engine;
 use serde_json::{Value, json};
 
 use super::super::invariants::list;
 use super::chat::place;
 use super::{
-    Body, Input, Item, Part, Settings, Tool, Who, arguments, image, inline_file, joined, parts,
-    schema, string,
+    Body, Input, Item, Part, Ran, Settings, Tool, Who, arguments, image, inline_file, joined,
+    lines, parts, schema, serve, string,
 };
 
 /// What stands in for the client's own search among its tools.
@@ -106,6 +108,25 @@ fn read(item: &Value, items: &mut Vec<Item>, tools: &mut Vec<Tool>, settings: &m
             said.extend(texts);
             items.push(Item::Said(Who::User, said));
         }
+        "mcp_call" if item["output"].is_null() && item["error"].is_null() => {}
+        "mcp_call" => items.push(Item::Ran(Ran {
+            tool: Some((string(&item["server_label"]), string(&item["name"]))),
+            input: arguments(&item["arguments"]),
+            error: !item["error"].is_null(),
+            text: string(&item["output"])
+                + &lines(&item["error"]["content"])
+                + &string(&item["error"]["message"]),
+        })),
+        "code_interpreter_call" if item["status"] == "incomplete" => {}
+        "code_interpreter_call" => items.push(Item::Ran(Ran {
+            tool: None,
+            input: Input::Free(string(&item["code"])),
+            error: item["status"] == "failed",
+            text: list(item, "outputs")
+                .iter()
+                .map(|output| string(&output["logs"]))
+                .collect(),
+        })),
         // The gateway's own: what was summed up is the last piece of its seal.
         "compaction" | "compaction_summary" => {
             let sealed = item["encrypted_content"].as_str().unwrap();
@@ -116,7 +137,7 @@ fn read(item: &Value, items: &mut Vec<Item>, tools: &mut Vec<Tool>, settings: &m
         }
         // Nothing of these is said to another vendor.
         "reasoning" | "agent_reasoning" | "web_search_call" | "file_search_call"
-        | "tool_search_call" | "tool_search_output" => {}
+        | "mcp_list_tools" | "tool_search_call" | "tool_search_output" => {}
         other => panic!("the item {other} is not known here"),
     }
 }
@@ -190,8 +211,40 @@ fn offer(
                 settings.insert("search size", tool["search_context_size"].clone());
             }
         }
+        "mcp" => {
+            let settings = settings.unwrap();
+            let token = match tool["headers"].as_object() {
+                Some(headers) => {
+                    let told = headers.values().next().and_then(Value::as_str);
+                    told.and_then(|told| told.strip_prefix("Bearer ")).into()
+                }
+                None => tool["authorization"].clone(),
+            };
+            let allowed = &tool["allowed_tools"];
+            let allowed = match allowed.is_object() {
+                true => &allowed["tool_names"],
+                false => allowed,
+            };
+            serve(
+                settings,
+                &tool["server_label"],
+                &tool["server_url"],
+                &token,
+                sorted(allowed),
+            );
+        }
+        "code_interpreter" => _ = settings.unwrap().insert("code", json!(true)),
         other => panic!("the tool {other} is not known here"),
     }
+}
+
+/// Names in the order of the alphabet, each once.
+fn sorted(names: &Value) -> Value {
+    let Some(names) = names.as_array() else {
+        return Value::Null;
+    };
+    let names: BTreeSet<_> = names.iter().filter_map(Value::as_str).collect();
+    json!(names)
 }
 
 pub(super) fn choice(body: &Value) -> (String, bool) {
@@ -201,6 +254,7 @@ pub(super) fn choice(body: &Value) -> (String, bool) {
         Value::Null => "auto".to_owned(),
         Value::String(word) => word.clone(),
         _ if choice["type"].as_str().unwrap().starts_with("web_search") => "web".to_owned(),
+        _ if choice["type"] == "code_interpreter" => "code".to_owned(),
         _ if choice["type"] == "allowed_tools" => {
             let names: Vec<_> = list(choice, "tools").iter().map(name).collect();
             format!("{} of:{}", string(&choice["mode"]), names.join(","))

@@ -101,7 +101,7 @@ pub(crate) const NAMES: [(&str, [Option<&str>; 3]); 20] = [
 pub(crate) const OTHERS: &str = "others";
 
 /// Members that are read elsewhere: the conversation and what is done in it.
-const ELSEWHERE: [&str; 12] = [
+const ELSEWHERE: [&str; 13] = [
     "model",
     "messages",
     "input",
@@ -110,6 +110,7 @@ const ELSEWHERE: [&str; 12] = [
     "tools",
     "tool_choice",
     "parallel_tool_calls",
+    "mcp_servers",
     "web_search_options",
     "cache_control",
     "stream_options",

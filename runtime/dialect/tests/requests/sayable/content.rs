@@ -208,7 +208,7 @@ fn parts(said: &mut [Entry]) -> impl Iterator<Item = &mut Part> {
     said.iter_mut().flat_map(|entry| match entry {
         Entry::Said(_, part) => std::slice::from_mut(part).iter_mut(),
         Entry::Result { parts, .. } => parts.iter_mut(),
-        Entry::Call { .. } => [].iter_mut(),
+        Entry::Call { .. } | Entry::Ran(_) => [].iter_mut(),
     })
 }
 

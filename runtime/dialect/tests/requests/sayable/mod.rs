@@ -48,6 +48,7 @@ impl Way {
     /// What of this can be said there and back; `there`: what the way there remembers.
     pub(crate) fn sayable(self, mut meaning: Meaning, there: &Context) -> Result<Meaning, String> {
         self.unread(&mut meaning)?;
+        self.what_no_tool_is_offered_for(&mut meaning);
         self.settings(&mut meaning);
         self.cap(&mut meaning);
         if self.over == MESSAGES {

@@ -259,5 +259,5 @@ impl Way {
 
 /// Whether some tool must be called: a model that must, may not think in Messages.
 fn forced(meaning: &Meaning) -> bool {
-    meaning.choice == "required" || meaning.choice == "web" || meaning.choice.starts_with("tool:")
+    ["required", "web", "code"].contains(&&*meaning.choice) || meaning.choice.starts_with("tool:")
 }

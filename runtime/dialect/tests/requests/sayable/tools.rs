@@ -13,6 +13,30 @@ impl Way {
         }
     }
 
+    /// What a vendor ran itself is told where the request offers the tool; of code only to whoever ran it, which is nobody here.
+    pub(super) fn what_no_tool_is_offered_for(self, meaning: &mut Meaning) {
+        let servers = meaning.settings.get("servers").cloned().unwrap_or_default();
+        meaning.said.retain(|entry| {
+            let Entry::Ran(ran) = entry else { return true };
+            let known = ran
+                .tool
+                .as_ref()
+                .is_some_and(|(server, _)| !servers[server].is_null());
+            if !known {
+                let field = match (&ran.tool, self.from == MESSAGES) {
+                    (Some(_), true) => "content[].mcp_tool_use, mcp_tool_result",
+                    (Some(_), false) => "input[].mcp_call",
+                    (None, true) => {
+                        "content[].server_tool_use of code_execution, code_execution_tool_result"
+                    }
+                    (None, false) => "input[].code_interpreter_call",
+                };
+                told(self.from, self.over, field);
+            }
+            known
+        });
+    }
+
     pub(super) fn free_tools_as_functions(self, meaning: &mut Meaning) {
         for tool in &mut meaning.tools {
             if let Some(grammar) = tool.free.take() {
@@ -42,7 +66,8 @@ impl Way {
 
     pub(super) fn tools_of_the_history(self, meaning: &mut Meaning) {
         // A search is a tool as well.
-        if !meaning.tools.is_empty() || meaning.settings.contains_key("search") {
+        let own = ["search", "code", "servers"];
+        if !meaning.tools.is_empty() || own.iter().any(|own| meaning.settings.contains_key(own)) {
             return;
         }
         for entry in &meaning.said {

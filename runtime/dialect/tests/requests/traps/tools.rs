@@ -172,7 +172,7 @@ fn a_tool_that_cannot_be_sent_is_refused_by_its_type_and_for_a_reason_that_is_tr
             messages("web_fetch_20250910"),
             "web_fetch_20250910",
         ),
-        (RESPONSES, responses("code_interpreter"), "code_interpreter"),
+        (RESPONSES, responses("file_search"), "file_search"),
     ] {
         for message in refused(from, body) {
             assert!(

@@ -3,8 +3,9 @@
 use super::Common;
 use super::arguments::Arguments;
 use super::cited::{Source, Text};
+use super::ran::{self, Called};
 use crate::bridge::answer::escaped::{Escaped, escaped};
-use crate::bridge::answer::event::{Call, Event, Kind, Piece, Search, Sink, Stop, Tool, word};
+use crate::bridge::answer::event::{Call, Event, Kind, Piece, Sink, Stop, Tool, word};
 use crate::bridge::answer::failure;
 use crate::bridge::opaque::OpaqueKind;
 use crate::json::walk::{Raw, Shape};
@@ -25,22 +26,14 @@ pub(super) struct Messages {
     told: bool,
     /// Whether arguments came that no name of a tool belongs to.
     nameless: bool,
-    /// Queries of searches whose results have not come.
-    searches: Vec<Query>,
+    /// Tools that the vendor runs itself, of which nothing came yet.
+    called: Vec<Called>,
+    /// How many of them there were.
+    tools_run: u32,
     reason: Vec<u8>,
     sequence: Option<Vec<u8>>,
     explanation: Option<Vec<u8>>,
 }
-
-#[derive(Debug)]
-struct Query {
-    id: Vec<u8>,
-    /// The input as it comes, escaped; short, or it is not kept.
-    input: Vec<u8>,
-}
-
-/// A query longer than this is not shown.
-const LONGEST_QUERY: usize = 16 << 10;
 
 #[derive(Debug)]
 struct Block {
@@ -58,7 +51,8 @@ enum BlockKind {
         redacted: bool,
     },
     Call(Asked),
-    Search,
+    /// One of those that the vendor runs itself, by its number.
+    Called(u32),
     Other,
 }
 
@@ -216,8 +210,8 @@ impl Messages {
         }
         self.end_unsure(sink);
         self.end_text(sink);
-        for query in std::mem::take(&mut self.searches) {
-            search(&query, &[], sink);
+        for called in std::mem::take(&mut self.called) {
+            called.tell(None, sink);
         }
         if let Some(explanation) = self.explanation.take().filter(|_| stop == Stop::Filter) {
             let part = common.open(Kind::Refusal, sink);
@@ -304,47 +298,19 @@ impl Messages {
                     arguments: Arguments::default(),
                 })
             }
-            b"server_tool_use"
-                if block
-                    .get("name")
-                    .is_some_and(|name| name.is_word("web_search")) =>
-            {
-                let query = block.get("input").map(|input| word(input, "query"));
-                self.searches.push(Query {
-                    id: word(block, "id").bytes().to_vec(),
-                    input: query.map_or_else(Vec::new, |query| {
-                        if query.is_empty() {
-                            Vec::new()
-                        } else {
-                            escaped(&String::from_utf8_lossy(
-                                block.get("input").map_or(&b""[..], |input| input.bytes),
-                            ))
-                        }
-                    }),
-                });
-                BlockKind::Search
+            b"server_tool_use" | b"mcp_tool_use" => {
+                let number = self.tools_run;
+                match Called::of(block, number) {
+                    Some(called) => {
+                        self.tools_run += 1;
+                        self.called.push(called);
+                        BlockKind::Called(number)
+                    }
+                    None => BlockKind::Other,
+                }
             }
-            b"web_search_tool_result" => {
-                let id = word(block, "tool_use_id");
-                let asked = self
-                    .searches
-                    .iter()
-                    .position(|query| query.id == id.bytes());
-                let query = match asked {
-                    Some(at) => self.searches.remove(at),
-                    None => Query {
-                        id: Vec::new(),
-                        input: Vec::new(),
-                    },
-                };
-                let pages: Vec<_> = block
-                    .get("content")
-                    .into_iter()
-                    .flat_map(Raw::items)
-                    .map(|page| (word(page, "url"), word(page, "title")))
-                    .filter(|(url, _)| !url.is_empty())
-                    .collect();
-                search(&query, &pages, sink);
+            kind if kind.ends_with(b"_tool_result") => {
+                self.came(block, common, sink);
                 BlockKind::Other
             }
             // The vendor's other tools have done their work; what came of it is in the text.
@@ -354,6 +320,27 @@ impl Messages {
             index: index.unwrap_or(u64::MAX),
             kind,
         });
+    }
+
+    /// The vendor tells what came of a tool that it ran itself.
+    fn came(&mut self, block: Raw<'_>, common: &mut Common, sink: &mut dyn Sink) {
+        // It is told at once, and not kept.
+        common.kept = common.kept.saturating_sub(block.bytes.len());
+        let mut called = self.called.iter();
+        match called.position(|called| called.is_answered_by(block)) {
+            Some(at) => {
+                let called = self.called.remove(at);
+                common.kept = common.kept.saturating_sub(called.held());
+                called.tell(Some(block), sink);
+            }
+            None if block
+                .get("type")
+                .is_some_and(|kind| kind.is_word("web_search_tool_result")) =>
+            {
+                ran::search(Escaped::default(), Some(block), sink);
+            }
+            None => {}
+        }
     }
 
     fn delta(
@@ -424,12 +411,10 @@ impl Messages {
                 let (part, piece) = (asked.part, Piece::Text(text, b""));
                 sink.event(Event::Piece { part, piece });
             }
-            BlockKind::Search => {
-                if let Some(query) = self.searches.last_mut()
-                    && query.input.len() + text.bytes().len() < LONGEST_QUERY
-                {
-                    common.kept += text.bytes().len();
-                    query.input.extend_from_slice(text.bytes());
+            BlockKind::Called(number) => {
+                let mut called = self.called.iter_mut();
+                if let Some(called) = called.find(|called| called.is(*number)) {
+                    common.kept += called.push(text);
                 }
             }
             _ => {}
@@ -553,21 +538,11 @@ impl Messages {
                     self.unsure.push(asked);
                 }
             }
-            BlockKind::Search | BlockKind::Other => {}
+            BlockKind::Called(_) | BlockKind::Other => {}
         }
     }
 }
 
 fn index(event: Raw<'_>) -> Option<u64> {
     event.get("index").and_then(Raw::count)
-}
-
-fn search(query: &Query, pages: &[(Escaped<'_>, Escaped<'_>)], sink: &mut dyn Sink) {
-    let input = Escaped::trusted(&query.input).text();
-    let query = word(Raw::new(input.as_bytes()), "query");
-    let checked = crate::json::scan::is_value(input.as_bytes());
-    sink.event(Event::Search(Search {
-        query: if checked { query } else { Escaped::default() },
-        pages: pages.to_vec(),
-    }));
 }

@@ -7,6 +7,7 @@ mod cited;
 mod envelope;
 mod items;
 mod messages;
+mod ran;
 mod responses;
 mod said;
 mod slot;

@@ -82,7 +82,7 @@ impl Chat {
                 self.parts.push(Part { part, role, from });
             }
             Event::Piece { part, piece } => self.piece(part, piece, usage_null, out),
-            Event::Close { .. } | Event::Search(_) | Event::Fail(_) => {}
+            Event::Close { .. } | Event::Ran(_) | Event::Fail(_) => {}
             Event::Served(tier) => self.served = Some(tier),
             Event::Stop(stop) => self.stop = Some(finish_reason(&stop, self.calls)),
             Event::Usage(usage) => self.usage = Some(usage),

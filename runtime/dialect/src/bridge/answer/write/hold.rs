@@ -1,7 +1,8 @@
 //! Parts that begin while another is open, for a dialect whose blocks come strictly one after the other.
 
+use super::ran::Pair;
 use crate::bridge::answer::escaped::Escaped;
-use crate::bridge::answer::event::{Call, Kind, Search, Tool};
+use crate::bridge::answer::event::{Call, Kind, Tool};
 
 /// A part that waits for its turn. It is told the moment the part before it is whole.
 #[derive(Debug)]
@@ -27,17 +28,15 @@ pub(super) enum HeldKind {
         name: Vec<u8>,
         tool: Tool,
     },
-    Search {
-        query: Vec<u8>,
-        pages: Vec<(Vec<u8>, Vec<u8>)>,
-    },
+    /// A tool that the vendor ran.
+    Ran(Box<Pair>),
 }
 
 impl Held {
     pub(super) fn new(part: u32, kind: HeldKind) -> Self {
         Self {
             part,
-            closed: matches!(kind, HeldKind::Search { .. }),
+            closed: matches!(kind, HeldKind::Ran(_)),
             kind,
             text: Vec::new(),
             citations: Vec::new(),
@@ -49,13 +48,7 @@ impl Held {
         let kind = match &self.kind {
             HeldKind::Text | HeldKind::Refusal | HeldKind::Reasoning => 0,
             HeldKind::Call { id, name, .. } => id.len() + name.len(),
-            HeldKind::Search { query, pages } => {
-                query.len()
-                    + pages
-                        .iter()
-                        .map(|(url, title)| url.len() + title.len())
-                        .sum::<usize>()
-            }
+            HeldKind::Ran(pair) => pair.bytes(),
         };
         let citations: usize = self.citations.iter().map(Vec::len).sum();
         kind + citations
@@ -79,18 +72,7 @@ impl HeldKind {
         }
     }
 
-    pub(super) fn search(search: &Search<'_>) -> Self {
-        Self::Search {
-            query: search.query.bytes().to_vec(),
-            pages: search
-                .pages
-                .iter()
-                .map(|(url, title)| (url.bytes().to_vec(), title.bytes().to_vec()))
-                .collect(),
-        }
-    }
-
-    /// The part as it was; nothing if it is a search.
+    /// The part as it was; nothing if it is a tool that was run.
     pub(super) fn kind(&self) -> Option<Kind<'_>> {
         Some(match self {
             Self::Text => Kind::Text,
@@ -102,7 +84,7 @@ impl HeldKind {
                 namespace: None,
                 tool: *tool,
             }),
-            Self::Search { .. } => return None,
+            Self::Ran(_) => return None,
         })
     }
 }

@@ -4,10 +4,11 @@
 use std::collections::VecDeque;
 
 use super::hold::{Held, HeldKind};
+use super::ran::Pair;
 use super::{Exchange, put};
 use crate::bridge::answer::escaped::{Escaped, escaped, number, string};
 use crate::bridge::answer::event::{
-    Annotation, Call, Event, Kind, Origin, Piece, Search, Stop, Tool,
+    Annotation, Call, Event, Kind, Origin, Piece, Ran, Search, Stop, Tool,
 };
 use crate::bridge::answer::usage;
 use crate::bridge::found;
@@ -73,13 +74,13 @@ impl Messages {
                 _ => self.hold(part, piece),
             },
             Event::Close { part } => self.close(part, out),
-            Event::Search(search) => {
-                self.searches += 1;
-                let kind = HeldKind::search(&search);
+            Event::Ran(ran) => {
+                self.searches += u64::from(matches!(ran, Ran::Search(_)));
+                let pair = Pair::of(&ran, &exchange.context.family);
                 if self.current.is_none() {
-                    self.search(exchange, &search, out);
+                    self.ran(exchange, &pair, out);
                 } else {
-                    self.wait(Held::new(u32::MAX, kind));
+                    self.wait(Held::new(u32::MAX, HeldKind::Ran(Box::new(pair))));
                 }
             }
             Event::Stop(stop) => self.stop = Some(stop_reason(&stop, self.calls, self.refused)),
@@ -130,16 +131,7 @@ impl Messages {
     fn release(&mut self, exchange: Exchange<'_>, held: &Held, out: &mut Vec<u8>) {
         self.held = self.held.saturating_sub(held.bytes());
         let kind = match &held.kind {
-            HeldKind::Search { query, pages } => {
-                let search = Search {
-                    query: Escaped::trusted(query),
-                    pages: pages
-                        .iter()
-                        .map(|(url, title)| (Escaped::trusted(url), Escaped::trusted(title)))
-                        .collect(),
-                };
-                return self.search(exchange, &search, out);
-            }
+            HeldKind::Ran(pair) => return self.ran(exchange, pair, out),
             kind => kind.kind(),
         };
         let Some(kind) = kind else {
@@ -350,42 +342,24 @@ impl Messages {
         self.index += 1;
     }
 
-    fn search(&mut self, exchange: Exchange<'_>, search: &Search<'_>, out: &mut Vec<u8>) {
-        let mut id = Vec::new();
-        quote(&mut id, &exchange.stamp.id(&found::id(self.index)));
-        self.block(
-            &[
-                b"{\"type\":\"server_tool_use\",\"id\":",
-                &id,
-                b",\"name\":\"web_search\",\"input\":{}}",
-            ],
-            out,
-        );
-        let mut query = b"{\"query\":".to_vec();
-        string(&mut query, search.query);
-        query.push(b'}');
-        let query = escaped(&String::from_utf8_lossy(&query));
+    fn ran(&mut self, exchange: Exchange<'_>, pair: &Pair, out: &mut Vec<u8>) {
+        let id = pair.id(exchange, self.index);
+        let mut block = Vec::new();
+        pair.called(&mut block, &id, b"{}");
+        self.block(&[&block], out);
+        let input = escaped(&String::from_utf8_lossy(pair.input()));
         self.delta(
             &[
                 b"{\"type\":\"input_json_delta\",\"partial_json\":\"",
-                &query,
+                &input,
                 b"\"}",
             ],
             out,
         );
         self.stop_block(out);
-        let mut pages = Vec::new();
-        pages_found(&mut pages, search);
-        self.block(
-            &[
-                b"{\"type\":\"web_search_tool_result\",\"tool_use_id\":",
-                &id,
-                b",\"content\":[",
-                &pages,
-                b"]}",
-            ],
-            out,
-        );
+        block.clear();
+        pair.came(&mut block, &id);
+        self.block(&[&block], out);
         self.stop_block(out);
     }
 

@@ -4,6 +4,7 @@ mod chat;
 mod hold;
 mod item;
 mod messages;
+mod ran;
 mod response;
 mod responses;
 mod whole;

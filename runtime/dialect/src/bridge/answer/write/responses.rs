@@ -4,10 +4,11 @@
 //! the items it is made of. How much of it may be held is for the caller to say.
 
 use super::item::{Item, Role, write_annotation};
+use super::ran::Told;
 use super::response::{self, Status};
 use super::{Exchange, put};
 use crate::bridge::answer::escaped::{Escaped, number, string};
-use crate::bridge::answer::event::{Annotation, Event, Kind, Piece, Search, Stop, Tool};
+use crate::bridge::answer::event::{Annotation, Event, Kind, Piece, Ran, Stop, Tool};
 use crate::bridge::made::item_id;
 use crate::render::response_errors;
 use crate::{ApiError, Usage};
@@ -63,7 +64,7 @@ impl Responses {
                     self.close(exchange, item, out);
                 }
             }
-            Event::Search(search) => self.search(exchange, &search, out),
+            Event::Ran(ran) => self.ran(exchange, &ran, out),
             Event::Stop(stop) => self.stop(&stop),
             Event::Usage(usage) => self.usage = Some(usage),
             Event::Served(tier) => self.served = tier,
@@ -363,45 +364,21 @@ impl Responses {
         }
     }
 
-    fn search(&mut self, exchange: Exchange<'_>, search: &Search<'_>, out: &mut Vec<u8>) {
+    fn ran(&mut self, exchange: Exchange<'_>, ran: &Ran<'_>, out: &mut Vec<u8>) {
+        let told = Told::of(ran);
         let index = self.output.len() as u64;
         self.output.push(Vec::new());
-        let id = item_id(exchange.stamp, "ws_", index);
-        let begin = [
-            &b"{\"id\":\""[..],
-            &id,
-            b"\",\"type\":\"web_search_call\",\"status\":\"",
-        ]
-        .concat();
+        let id = item_id(exchange.stamp, told.prefix, index);
         if self.streams {
-            let action = [
-                &begin[..],
-                b"in_progress\",\"action\":{\"type\":\"search\",\"query\":\"\"}}",
-            ];
-            self.added("response.output_item.added", index, &action.concat(), out);
+            let item = told.item(&id, false);
+            self.added("response.output_item.added", index, &item, out);
             let mut place = [b"\"item_id\":\"", &id[..], b"\",\"output_index\":"].concat();
             number(&mut place, index);
-            for name in [
-                "response.web_search_call.in_progress",
-                "response.web_search_call.searching",
-                "response.web_search_call.completed",
-            ] {
-                self.frame(name, &[&place], out);
+            for (name, rest) in &told.events {
+                self.frame(name, &[&place, rest], out);
             }
         }
-        let mut object = begin;
-        object.extend_from_slice(b"completed\",\"action\":{\"type\":\"search\",\"query\":");
-        string(&mut object, search.query);
-        object.extend_from_slice(b",\"sources\":[");
-        for (at, (url, _)) in search.pages.iter().enumerate() {
-            if at > 0 {
-                object.push(b',');
-            }
-            object.extend_from_slice(b"{\"type\":\"url\",\"url\":");
-            string(&mut object, *url);
-            object.push(b'}');
-        }
-        object.extend_from_slice(b"]}}");
+        let object = told.item(&id, true);
         self.held += object.len();
         self.done(index, object, out);
     }

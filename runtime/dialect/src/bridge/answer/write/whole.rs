@@ -2,13 +2,13 @@
 
 use super::chat::{annotate, begin_call, finish_reason, service_tier};
 use super::item::arguments;
-use super::messages::{citation, message_head, nullable, pages_found, stop_reason};
+use super::messages::{citation, message_head, nullable, stop_reason};
+use super::ran::Pair;
 use super::responses::Responses;
 use super::{Exchange, put};
 use crate::bridge::answer::escaped::{Escaped, number, string};
-use crate::bridge::answer::event::{Annotation, Call, Event, Kind, Piece, Search, Tool};
+use crate::bridge::answer::event::{Annotation, Call, Event, Kind, Piece, Ran, Tool};
 use crate::bridge::answer::usage;
-use crate::bridge::found;
 use crate::json::text::quote;
 use crate::{ApiError, Dialect, Usage};
 
@@ -64,8 +64,8 @@ enum Role {
         name: Vec<u8>,
         tool: Tool,
     },
-    /// A search: the result's elements; its query is the text.
-    Search(Vec<u8>),
+    /// A tool that the vendor ran.
+    Ran(Box<Pair>),
 }
 
 impl Whole {
@@ -102,7 +102,7 @@ impl Whole {
         match event {
             Event::Open { part, kind } => self.open(part, kind),
             Event::Piece { part, piece } => self.piece(part, piece),
-            Event::Search(search) => self.search(&search),
+            Event::Ran(ran) => self.ran(&ran, &exchange.context.family),
             Event::Stop(stop) => {
                 self.stop = Some(match self.body {
                     Body::Messages => stop_reason(&stop, self.calls, self.refused),
@@ -150,14 +150,11 @@ impl Whole {
         self.parts.push(Part::new(part, role));
     }
 
-    fn search(&mut self, search: &Search<'_>) {
-        self.searches += 1;
+    fn ran(&mut self, ran: &Ran<'_>, family: &str) {
+        self.searches += u64::from(matches!(ran, Ran::Search(_)));
         if matches!(self.body, Body::Messages) {
-            let mut pages = Vec::new();
-            pages_found(&mut pages, search);
-            let mut part = Part::new(u32::MAX, Role::Search(pages));
-            part.text.extend_from_slice(search.query.bytes());
-            self.parts.push(part);
+            let role = Role::Ran(Box::new(Pair::of(ran, family)));
+            self.parts.push(Part::new(u32::MAX, role));
         }
     }
 
@@ -171,7 +168,7 @@ impl Whole {
             .parts
             .iter_mut()
             .rev()
-            .find(|known| known.part == part && !matches!(known.role, Role::Search(_)))
+            .find(|known| known.part == part && !matches!(known.role, Role::Ran(_)))
         else {
             return;
         };
@@ -410,23 +407,11 @@ impl Part {
                 self.input(out, *tool == Tool::Custom);
                 out.push(b'}');
             }
-            Role::Search(pages) => {
-                let mut id = Vec::new();
-                quote(&mut id, &exchange.stamp.id(&found::id(index)));
-                put(
-                    out,
-                    &[
-                        b"{\"type\":\"server_tool_use\",\"id\":",
-                        &id,
-                        b",\"name\":\"web_search\",\"input\":{\"query\":\"",
-                        &self.text,
-                        b"\"}},{\"type\":\"web_search_tool_result\",\"tool_use_id\":",
-                        &id,
-                        b",\"content\":[",
-                        pages,
-                        b"]}",
-                    ],
-                );
+            Role::Ran(pair) => {
+                let id = pair.id(exchange, index);
+                pair.called(out, &id, pair.input());
+                out.push(b',');
+                pair.came(out, &id);
             }
         }
     }

@@ -2,9 +2,10 @@
 
 use super::{
     A_CAP_OF_ITS_OWN, A_FORMAT_OF_ITS_OWN, A_PLACE_OF_ITS_OWN, A_STOP_OF_ITS_OWN, AT_ITS_VENDOR,
-    BY_PROGRAMS, CALL_ID, FORCED_ONE, GO_ON, KNOWN_BY_TYPE, NAMES, NO_BIAS_HERE, NO_FORMAT,
-    NO_REASONING, NO_STOP, NOT_OF_MESSAGES, NOT_TUNED, OLD_TOOLS, ONE_ANSWER, OUTPUT_CAP,
-    REASONING_TO_CHAT, REASONING_TO_RESPONSES, SERVER_TOOL, WEB, both, row, unless,
+    BY_PROGRAMS, CALL_ID, FORCED_ONE, GO_ON, KNOWN_BY_TYPE, NAMES, NO_BIAS_HERE, NO_CODE,
+    NO_FORMAT, NO_REASONING, NO_SERVERS, NO_STOP, NOT_OF_MESSAGES, NOT_TUNED, OLD_TOOLS,
+    ONE_ANSWER, OUTPUT_CAP, REASONING_TO_CHAT, REASONING_TO_RESPONSES, SERVER_CALLED, SERVER_TOOL,
+    WEB, both, row, unless,
 };
 use crate::bridge::loss::Fate::{Converted, Dropped, Kept, Refused};
 use crate::bridge::loss::Row;
@@ -112,8 +113,22 @@ pub(in crate::bridge::loss) const MESSAGES: &[Row] = &[
         Converted(REASONING_TO_CHAT),
         Converted(REASONING_TO_RESPONSES),
     ),
+    row(
+        "content[].mcp_tool_use, mcp_tool_result",
+        Dropped(SERVER_CALLED),
+        Converted(
+            "an `mcp_call` with its `output`, or with the failure as its `error`, where the request offers its server; else dropped, as is one of which nothing came: what it found is in the text that follows",
+        ),
+    ),
+    row(
+        "content[].server_tool_use of code_execution, code_execution_tool_result",
+        Dropped(SERVER_CALLED),
+        Converted(
+            "a `code_interpreter_call` as it was, if it is one that this vendor family ran and the request offers to run code; else dropped: what it found is in the text that follows, and a container is one vendor's own",
+        ),
+    ),
     both(
-        "content[].server_tool_use, mcp_tool_use, …_tool_result (other than tool_result)",
+        "content[].server_tool_use, …_tool_result (others)",
         Dropped(
             "what a vendor's tool found is in the text that follows, and only that vendor can read the rest",
         ),
@@ -199,7 +214,23 @@ pub(in crate::bridge::loss) const MESSAGES: &[Row] = &[
         "inference_geo",
         Refused("the dialect cannot say where a request is to be served"),
     ),
-    both("mcp_servers", Refused(SERVER_TOOL)),
+    row(
+        "mcp_servers",
+        Refused(NO_SERVERS),
+        Converted(
+            "a tool of type `mcp` each, before whose tools nobody is asked (`require_approval`: `never`), where the vendor calls such servers; else refused",
+        ),
+    ),
+    row(
+        "mcp_servers[].authorization_token",
+        Refused(NO_SERVERS),
+        Converted("`authorization`"),
+    ),
+    row(
+        "mcp_servers[].tool_configuration",
+        Refused(NO_SERVERS),
+        Converted("`allowed_tools`; of a server that is not enabled the tool is dropped"),
+    ),
     row(
         "metadata.user_id",
         Converted(
@@ -282,6 +313,11 @@ pub(in crate::bridge::loss) const MESSAGES: &[Row] = &[
         Converted(FORCED_ONE),
     ),
     row(
+        "tool_choice of code_execution",
+        Refused(NO_CODE),
+        Converted("`code_interpreter` by its type"),
+    ),
+    row(
         "tool_choice of web_search",
         Dropped("the search is asked for by its options, which a model may leave"),
         Converted("the search by its type"),
@@ -342,6 +378,40 @@ pub(in crate::bridge::loss) const MESSAGES: &[Row] = &[
         "tools[].web_search.max_uses",
         Dropped("how often a model searches is the vendor's own affair"),
         Converted("`max_tool_calls`"),
+    ),
+    row(
+        "tools[].mcp_toolset",
+        Refused(NO_SERVERS),
+        Converted("the tool of its server; one that enables no tool is dropped with it"),
+    ),
+    row(
+        "tools[].mcp_toolset.default_config, configs",
+        Refused(NO_SERVERS),
+        Converted(
+            "`allowed_tools`: those that are enabled, where by default none is; that some are not, where by default all are, is refused: the dialect has no word for all but some",
+        ),
+    ),
+    row(
+        "tools[].mcp_toolset.tools",
+        Refused(NO_SERVERS),
+        Converted("`allowed_tools`: those of the list that are enabled"),
+    ),
+    row(
+        "tools[].mcp_toolset: cache_control, defer_loading",
+        Refused(NO_SERVERS),
+        Dropped("it only improves caching, and all tools are offered at once"),
+    ),
+    row(
+        "tools[].code_execution",
+        Refused(NO_CODE),
+        Converted(
+            "`code_interpreter` in a container that is made for it (`auto`), where the vendor runs code, and what came of it is asked for; else refused",
+        ),
+    ),
+    row(
+        "tools[].code_execution: allowed_callers, cache_control, defer_loading, strict",
+        Refused(NO_CODE),
+        Dropped("the vendor's own tool is at hand at once, and called as the vendor likes"),
     ),
     both(
         "tools[].bash, text_editor, computer, memory, browser",

@@ -21,7 +21,7 @@ reads, the code drops or refuses as the table says, and every refusal has its re
 the code does it. Every row is held against the code by cases (`runtime/dialect/tests/cases/`), each of which sends the field
 and looks for what became of it, of answers whole and streamed. Requests whose two dialects are the same do not come here:
 they go through byte for byte, but for what an earlier answer over the bridge left in them and no vendor but its maker knows
-(packed reasoning, searches of foreign vendors, ids that the gateway gave to items: a vendor of Responses that keeps items of
+(packed reasoning, searches of foreign vendors, code that such ran, ids that the gateway gave to items: a vendor of Responses that keeps items of
 its own would look for them), and for reasoning that another vendor of the same dialect signed or encrypted: the gateway remembers
 in memory who made which (of the latest quarter of a million strings at least), and takes it out where somebody else is
 asked; what was made before its last start goes along, as nothing in it says whose it is. A packed string (`tg1.…`) names its maker and holds what that vendor gave in base64: it is not
@@ -136,6 +136,9 @@ pub(super) const NO_STOP: &str = "the dialect has no stop sequences";
 pub(super) const VERBOSITY: &str = "kept where the model has it (`verbosity`); else left out: how long an answer is, is the model's own habit then";
 pub(super) const SERVER_TOOL: &str =
     "the vendor runs it, and what it then calls and finds has no form over the bridge";
+pub(super) const SERVER_CALLED: &str = "what a vendor's tool found is in the text that follows";
+pub(super) const NO_SERVERS: &str = "the vendor calls no MCP servers";
+pub(super) const NO_CODE: &str = "the vendor runs no code";
 pub(super) const KNOWN_BY_TYPE: &str = "the client runs the tool, but only vendors of the other dialect know it by its type alone; offer it as a function with a schema";
 pub(super) const JSON_TOLD: &str = "an instruction to answer with one JSON object and nothing else; no tool, for one without a schema invites an empty object and one that must be called leaves no room for thinking and for other tools";
 pub(super) const HOW_MUCH_IS_READ: &str =

@@ -3,11 +3,11 @@
 use super::{
     A_CAP_OF_ITS_OWN, A_FORMAT_OF_ITS_OWN, A_PLACE_OF_ITS_OWN, A_STOP_OF_ITS_OWN, ARGUMENTS,
     AS_FUNCTION, AT_ITS_VENDOR, BY_PROGRAMS, CALL_ID, DEFAULT_CAP, EFFORT, FORCED,
-    HOW_MUCH_IS_READ, JSON_TOLD, KNOWN_BY_TYPE, NAMES, NO_BIAS_HERE, NO_FORMAT, NO_REASONING,
-    NO_STORE, NOT_MODERATED, NOT_TUNED, OLD_TOOLS, ONE_ANSWER, ONLY_AS_FUNCTION, OUTPUT_CAP,
-    OWN_TIER, PREWARMED, REASONING_TO_CHAT, REASONING_TO_MESSAGES, SCHEMA, SERVER_TOOL, STRICT,
-    TEMPERATURE, TIERS, TOOLS_FROM_HISTORY, TOP_K, USER_TO_CHAT, USER_TO_MESSAGES, VERBOSITY,
-    WEB_UNASKED, both, row, unless,
+    HOW_MUCH_IS_READ, JSON_TOLD, KNOWN_BY_TYPE, NAMES, NO_BIAS_HERE, NO_CODE, NO_FORMAT,
+    NO_REASONING, NO_SERVERS, NO_STORE, NOT_MODERATED, NOT_TUNED, OLD_TOOLS, ONE_ANSWER,
+    ONLY_AS_FUNCTION, OUTPUT_CAP, OWN_TIER, PREWARMED, REASONING_TO_CHAT, REASONING_TO_MESSAGES,
+    SCHEMA, SERVER_CALLED, SERVER_TOOL, STRICT, TEMPERATURE, TIERS, TOOLS_FROM_HISTORY, TOP_K,
+    USER_TO_CHAT, USER_TO_MESSAGES, VERBOSITY, WEB_UNASKED, both, row, unless,
 };
 use crate::bridge::loss::Fate::{Converted, Dropped, Kept, Refused};
 use crate::bridge::loss::Row;
@@ -140,6 +140,24 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
     both(
         "input[].web_search_call, file_search_call",
         Dropped("what the search found is in the text that follows"),
+    ),
+    row(
+        "input[].mcp_call",
+        Dropped(SERVER_CALLED),
+        Converted(
+            "`mcp_tool_use` and `mcp_tool_result` where the request offers its server; else dropped, as is one that was cut off: what it found is in the text that follows",
+        ),
+    ),
+    both(
+        "input[].mcp_list_tools",
+        Dropped("the vendor asks the server for its tools anew"),
+    ),
+    row(
+        "input[].code_interpreter_call",
+        Dropped(SERVER_CALLED),
+        Converted(
+            "`server_tool_use` of `code_execution` and a `code_execution_tool_result` where the request offers to run code, its logs as `stdout`; else dropped, as is one that was cut off and as are images: what it found is in the text that follows",
+        ),
     ),
     both(
         "input[].agent_message",
@@ -347,6 +365,18 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
         ),
         Converted("the search stays among the tools, and does not where the list lacks it"),
     ),
+    row(
+        "tool_choice of code_interpreter",
+        Refused(NO_CODE),
+        Converted("the running of code by its name, `code_execution`"),
+    ),
+    row(
+        "tool_choice.tools[].mcp, code_interpreter",
+        Refused(SERVER_TOOL),
+        Converted(
+            "the server's toolset, or the running of code, stays among the tools, and does not where the list lacks it; one tool of a server is refused",
+        ),
+    ),
     both("tool_choice of another built-in tool", Refused(SERVER_TOOL)),
     row(
         "tools[].function",
@@ -418,6 +448,72 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
         Dropped(
             "the vendor has no search that fetches nothing: the model is not offered one (refused if `tool_choice` demands it)",
         ),
+    ),
+    row(
+        "tools[].mcp",
+        Refused(NO_SERVERS),
+        Converted(
+            "one of `mcp_servers` and its `mcp_toolset`, where the vendor calls such servers; else refused",
+        ),
+    ),
+    row(
+        "tools[].mcp.authorization",
+        Refused(NO_SERVERS),
+        Converted("`authorization_token`"),
+    ),
+    row(
+        "tools[].mcp.headers",
+        Refused(NO_SERVERS),
+        Converted(
+            "`Authorization` with a bearer token is `authorization_token`; any other is refused: the vendor sends a server no header but that one",
+        ),
+    ),
+    row(
+        "tools[].mcp.require_approval",
+        Refused(NO_SERVERS),
+        Converted(
+            "a vendor of Messages asks nobody before it calls a tool: `never` goes without saying, and so does it if no tool of `allowed_tools` needs it by its name; else refused, also where nothing is said, for then the dialect asks",
+        ),
+    ),
+    row(
+        "tools[].mcp.allowed_tools",
+        Refused(NO_SERVERS),
+        Converted("`configs` that enable these alone"),
+    ),
+    both(
+        "tools[].mcp.allowed_tools.read_only",
+        Refused("which tools only read, the vendor does not ask their server"),
+    ),
+    both(
+        "tools[].mcp.connector_id, tunnel_id",
+        Refused("the way to that server is one vendor's own; say its `server_url`"),
+    ),
+    row(
+        "tools[].mcp: server_description, defer_loading, allowed_callers",
+        Refused(NO_SERVERS),
+        Dropped("a server says itself what it is, and all of its tools are offered at once"),
+    ),
+    row(
+        "tools[].code_interpreter",
+        Refused(NO_CODE),
+        Converted("`code_execution_20250825`, where the vendor runs code; else refused"),
+    ),
+    both(
+        "tools[].code_interpreter.container (an id)",
+        Refused("the container is one vendor's own; let one be made (`auto`)"),
+    ),
+    both(
+        "tools[].code_interpreter.container.file_ids",
+        Refused(AT_ITS_VENDOR),
+    ),
+    both(
+        "tools[].code_interpreter.container.network_policy",
+        Refused("what the container may reach cannot be said"),
+    ),
+    row(
+        "tools[].code_interpreter: container.memory_limit, allowed_callers",
+        Refused(NO_CODE),
+        Dropped("how large a container is, the vendor says"),
     ),
     both(
         "tools[].local_shell, shell, apply_patch, computer",

@@ -124,7 +124,7 @@ fn read_content<'a>(
 ) -> Result<Vec<Part<'a>>, ApiError> {
     match content {
         Content::None => Ok(Vec::new()),
-        Content::Other => Err(not_content(&format!("messages[{index}].content"))),
+        Content::Other(_) => Err(not_content(&format!("messages[{index}].content"))),
         Content::Text(text) => Ok(vec![Part::text(Place::Item(index), text)]),
         Content::Parts(parts) => parts
             .into_iter()

@@ -81,7 +81,7 @@ fn read_settings<'a>(
     if let Some(stop) = members.take::<Content<'a, Str<'a>>>("stop")? {
         settings.stop = match stop {
             Content::None => Vec::new(),
-            Content::Other => return Err(not_content("stop")),
+            Content::Other(_) => return Err(not_content("stop")),
             Content::Text(one) => vec![one],
             Content::Parts(many) => many,
         };

@@ -7,7 +7,7 @@ use crate::ApiError;
 use crate::bridge::request::Way;
 use crate::bridge::request::members::{missing, parse};
 use crate::bridge::request::model::{
-    Choice, Custom, Format, Function, Grammar, Location, Place, Tool, ToolRef, WebSearch,
+    Choice, Custom, Format, Function, Grammar, Location, OwnTools, Place, Tool, ToolRef, WebSearch,
 };
 use crate::bridge::request::shared::plain_choice;
 use crate::bridge::request::text::{Raw, Str};
@@ -116,7 +116,10 @@ pub(super) fn read_choice<'a>(raw: Raw<'a>) -> Result<Choice<'a>, ApiError> {
         return Ok(Choice::Allowed {
             required: &*allowed.mode == "required",
             // The search is no tool here, and the choice is not about it.
-            web: true,
+            own: OwnTools {
+                web: true,
+                ..OwnTools::default()
+            },
             tools: tools.ok_or_else(|| missing("tool_choice.allowed_tools.tools[].function"))?,
         });
     }

@@ -162,7 +162,8 @@ fn write_tools(
                 json.close();
                 json.close();
             }
-            Tool::Web(_) => {}
+            // Refused before, but for the search, which is no tool here.
+            Tool::Web(_) | Tool::Mcp(_) | Tool::Code(_) => {}
         }
     }
     if written > 0 {
@@ -172,7 +173,7 @@ fn write_tools(
             json.bool_member("parallel_tool_calls", parallel);
         }
     }
-    let lacks_it = matches!(said.choice, Choice::Allowed { web: false, .. });
+    let lacks_it = matches!(&said.choice, Choice::Allowed { own, .. } if !own.web);
     if let Some(search) = web.filter(|_| !lacks_it) {
         write_search(search, json);
     }
@@ -261,22 +262,22 @@ fn write_choice(choice: &Choice<'_>, to: &Target<'_>, names: &Names<'_>, json: &
         Choice::None => json.text_member("tool_choice", "none"),
         Choice::Required => json.text_member("tool_choice", "required"),
         // The search is no tool here: it is asked for by its options, and may be left.
-        Choice::Web => {}
+        Choice::Web | Choice::Code => {}
         Choice::Named(tool) => {
             json.key("tool_choice");
             named(tool, json);
         }
         // Of the search alone: it is no tool here, and no other may be called.
-        Choice::Allowed {
-            web: true, tools, ..
-        } if tools.is_empty() => json.text_member("tool_choice", "none"),
+        Choice::Allowed { own, tools, .. } if own.web && tools.is_empty() => {
+            json.text_member("tool_choice", "none");
+        }
         Choice::Allowed {
             required,
-            web,
+            own,
             tools,
         } => {
             // The search may be what is called.
-            let required = *required && !web;
+            let required = *required && !own.web;
             json.key("tool_choice");
             json.open_typed("allowed_tools");
             json.key("allowed_tools");

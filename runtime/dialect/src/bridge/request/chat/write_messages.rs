@@ -81,7 +81,7 @@ impl Messages<'_> {
                     message.parts.extend(&said.parts);
                 }
                 Item::Call(call) => message.calls.push(call),
-                Item::Result(_) => {}
+                Item::Result(_) | Item::Ran(_) => {}
             }
         }
         self.one(&message, json)

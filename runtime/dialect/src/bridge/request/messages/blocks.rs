@@ -1,5 +1,6 @@
 //! Reads the content blocks of Messages.
 
+use super::own::{RanBlock, came, read_ran};
 use super::tools::{effort_of, read_tool};
 use super::wire::{WireBlock, WireMessage, WireSource};
 use crate::bridge::request::Way;
@@ -40,7 +41,7 @@ pub(super) fn read_message<'a>(
         // Instructions may be about the effort alone.
         Content::None if role == Role::System && message.output_config.is_some() => {}
         Content::None => return Err(missing(&format!("messages[{index}].content"))),
-        Content::Other => return Err(not_content(&format!("messages[{index}].content"))),
+        Content::Other(_) => return Err(not_content(&format!("messages[{index}].content"))),
         Content::Text(text) => parts.push(Part::text(Place::Item(index), text)),
         Content::Parts(blocks) => {
             for (number, block) in blocks.into_iter().enumerate() {
@@ -75,7 +76,7 @@ pub(super) fn mark_last(items: &mut [Item<'_>], mark: CacheMark, way: Way) {
                 result.cache.get_or_insert(mark);
                 return;
             }
-            Item::Reasoning(_) | Item::Call(_) => {}
+            Item::Reasoning(_) | Item::Call(_) | Item::Ran(_) => {}
         }
     }
 }
@@ -174,11 +175,22 @@ fn read_block<'a>(
             || kind == "mcp_tool_use"
             || kind.ends_with("_tool_result") =>
         {
-            // The reasoning that led to it would lead to nothing, which the vendor refuses.
-            if way.to == Dialect::OpenaiResponses && kind == "server_tool_use" && parts.is_empty() {
-                while let Some(Item::Reasoning(_)) = said.items.last() {
-                    said.items.pop();
+            let served = kind == "server_tool_use";
+            match read_ran(block, &lacks)? {
+                RanBlock::Called(ran) => {
+                    flush(role, parts, said);
+                    said.items.push(Item::Ran(ran));
                 }
+                RanBlock::Came(id, result) => came(&mut said.items, &id, result),
+                // The reasoning that led to it would lead to nothing, which the vendor refuses.
+                RanBlock::Other
+                    if way.to == Dialect::OpenaiResponses && served && parts.is_empty() =>
+                {
+                    while let Some(Item::Reasoning(_)) = said.items.last() {
+                        said.items.pop();
+                    }
+                }
+                RanBlock::Other => {}
             }
         }
         _ => read_part(block, place, cache, way, parts)?,
@@ -196,7 +208,7 @@ fn inner_parts<'a>(
     let mut parts = Vec::new();
     match content {
         Content::None => {}
-        Content::Other => {
+        Content::Other(_) => {
             return Err(not_content(&format!("{}.content", place.param(way.from))));
         }
         Content::Text(text) => parts.push(Part::text(place, text)),

@@ -1,6 +1,7 @@
 //! Messages.
 
 mod blocks;
+mod own;
 mod read;
 mod schema;
 mod tools;

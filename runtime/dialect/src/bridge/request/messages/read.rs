@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::blocks::{mark_last, read_message, read_part};
+use super::own::Servers;
 use super::tools::{effort_of, format_of, read_choice, read_format, read_thinking, read_tool};
 use super::wire::WireBody;
 use crate::ApiError;
@@ -13,6 +14,7 @@ use crate::bridge::request::members::{self, Members, missing, parse};
 use crate::bridge::request::model::{
     Body, Choice, Conversation, Effort, Format, Item, Message, Part, Place, Role, Thinking, Tool,
 };
+use crate::bridge::request::names::{CODE_EXECUTION, WEB_SEARCH};
 use crate::bridge::request::shared::{not_content, positive};
 use crate::bridge::request::text::{Content, Str};
 
@@ -44,16 +46,19 @@ pub(crate) fn read<'a>(body: &'a str, way: Way) -> Result<Conversation<'a>, ApiE
     extensions::read_format(&mut members, &mut said.format, way)?;
     let system = std::mem::take(&mut members.large.system);
     said.items.extend(read_system(system, way)?);
-    for (index, tool) in members
-        .large
-        .tools
-        .take()
-        .unwrap_or_default()
-        .into_iter()
-        .enumerate()
-    {
-        said.tools.extend(read_tool(tool, Place::Tool(index), way)?);
+    let mut servers = match way.refuses("mcp_servers") {
+        true => Servers::default(),
+        false => Servers::read(members.raw("mcp_servers"))?,
+    };
+    let tools = members.large.tools.take().unwrap_or_default();
+    for (index, tool) in tools.into_iter().enumerate() {
+        let place = Place::Tool(index);
+        said.tools.extend(match tool.kind.as_deref() {
+            Some("mcp_toolset") => servers.toolset(&tool, place, way)?,
+            _ => read_tool(tool, place, way)?,
+        });
     }
+    said.tools.extend(servers.rest());
     let messages = members.large.messages.take();
     let messages = messages.ok_or_else(|| missing("messages"))?;
     // What the assistant says last is the beginning of its answer here.
@@ -79,24 +84,28 @@ pub(crate) fn read<'a>(body: &'a str, way: Way) -> Result<Conversation<'a>, ApiE
     }
     if let Some(choice) = members.raw("tool_choice") {
         (said.choice, said.parallel) = read_choice(choice)?;
-        // The search is a tool with a name here, and none elsewhere.
-        let is_search = |choice: &Choice<'_>| match choice {
-            Choice::Named(tool) => {
-                &*tool.name == "web_search"
-                    && said
-                        .tools
-                        .iter()
-                        .all(|known| known.name() != Some((None, "web_search")))
-            }
-            _ => false,
-        };
-        if is_search(&said.choice) && said.tools.iter().any(|tool| matches!(tool, Tool::Web(_))) {
-            said.choice = Choice::Web;
-        }
+        said.choice = own_choice(said.choice, &said.tools);
     }
     read_settings(&mut members, &mut said, way)?;
     members.finish(way.from, way.to)?;
     Ok(said)
+}
+
+/// The vendor's own tools have names here, and none elsewhere.
+fn own_choice<'a>(choice: Choice<'a>, tools: &[Tool<'_>]) -> Choice<'a> {
+    let Choice::Named(named) = &choice else {
+        return choice;
+    };
+    let known = |tool: &Tool<'_>| tool.name() == Some((None, &*named.name));
+    if tools.iter().any(known) {
+        return choice;
+    }
+    let offered = |own: fn(&Tool<'_>) -> bool| tools.iter().any(own);
+    match &*named.name {
+        WEB_SEARCH if offered(|tool| matches!(tool, Tool::Web(_))) => Choice::Web,
+        CODE_EXECUTION if offered(|tool| matches!(tool, Tool::Code(_))) => Choice::Code,
+        _ => choice,
+    }
 }
 
 fn read_system<'a>(
@@ -106,7 +115,7 @@ fn read_system<'a>(
     let mut parts = Vec::new();
     match system {
         Content::None => {}
-        Content::Other => return Err(not_content("system")),
+        Content::Other(_) => return Err(not_content("system")),
         // A client that has none says so this way; other vendors would be told nothing in a message.
         Content::Text(text) if text.is_empty() => {}
         Content::Text(text) => parts.push(Part::text(Place::System(0), text)),

@@ -37,6 +37,12 @@ pub(super) fn read_tool<'a>(
             blocked_domains: tool.blocked_domains,
             max_uses: tool.max_uses,
         }),
+        Some(kind) if kind.starts_with("code_execution_") => {
+            if way.refuses("tools[].code_execution") {
+                return Err(way.refuse_kind("tools[].code_execution", kind, place.param(way.from)));
+            }
+            Tool::Code(place)
+        }
         Some(kind) if kind.starts_with("tool_search_tool_") => return Ok(None),
         Some(kind) => {
             let field = if runs_at_the_client(kind) {

@@ -70,6 +70,8 @@ pub(super) struct WireBlock<'a> {
     #[serde(borrow)]
     pub(super) data: Option<Str<'a>>,
     #[serde(borrow)]
+    pub(super) server_name: Option<Str<'a>>,
+    #[serde(borrow)]
     pub(super) tool_name: Option<Str<'a>>,
     #[serde(borrow)]
     pub(super) tool: Option<WireChange<'a>>,
@@ -130,4 +132,13 @@ pub(super) struct WireTool<'a> {
     #[serde(borrow)]
     pub(super) blocked_domains: Option<Raw<'a>>,
     pub(super) max_uses: Option<u64>,
+    /// Of an MCP server's tools.
+    #[serde(borrow)]
+    pub(super) mcp_server_name: Option<Raw<'a>>,
+    #[serde(borrow)]
+    pub(super) default_config: Option<Raw<'a>>,
+    #[serde(borrow)]
+    pub(super) configs: Option<Raw<'a>>,
+    #[serde(borrow)]
+    pub(super) tools: Option<Raw<'a>>,
 }

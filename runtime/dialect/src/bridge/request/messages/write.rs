@@ -211,7 +211,7 @@ fn is_begun(items: &[Item<'_>]) -> bool {
     let says = |item: &&Item<'_>| match item {
         Item::Message(message) => message.parts.iter().any(|part| says_something(&part.body)),
         Item::Reasoning(_) => false,
-        Item::Call(_) | Item::Result(_) => true,
+        Item::Call(_) | Item::Result(_) | Item::Ran(_) => true,
     };
     matches!(items.iter().rfind(says), Some(Item::Message(message)) if message.role == Role::Assistant)
 }
@@ -229,7 +229,7 @@ fn marks_itself(said: &Conversation<'_>) -> bool {
 fn is_said(item: &Item<'_>) -> bool {
     match item {
         Item::Message(message) => !message.parts.is_empty(),
-        Item::Call(_) | Item::Result(_) => true,
+        Item::Call(_) | Item::Result(_) | Item::Ran(_) => true,
         Item::Reasoning(_) => false,
     }
 }

@@ -1,5 +1,6 @@
 //! Writes the content blocks of Messages.
 
+use super::own::write_ran;
 use super::write::says_something;
 use crate::bridge::Target;
 use crate::bridge::opaque::{self, Opaque, OpaqueKind};
@@ -189,7 +190,7 @@ impl<'m> Blocks<'m> {
         // A turn may not end in thinking: what it led to was cut off, and a client repeats what it had by then.
         let led_to = items.iter().rposition(|item| match item {
             Item::Message(message) => message.parts.iter().any(|part| says_something(&part.body)),
-            Item::Call(_) => true,
+            Item::Call(_) | Item::Ran(_) => true,
             Item::Reasoning(_) | Item::Result(_) => false,
         });
         for (index, item) in items.iter().enumerate() {
@@ -223,6 +224,10 @@ impl<'m> Blocks<'m> {
                     json.text_member("name", &name);
                     json.raw_member("input", call.input.as_object().trim());
                     json.close();
+                }
+                Item::Ran(ran) => {
+                    self.begin(Open::Assistant, json);
+                    write_ran(ran, json);
                 }
                 Item::Result(_) => {}
             }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
+use super::own::{write_code, write_servers, write_toolset};
 use super::schema::enforceable_arguments;
 use crate::ApiError;
 use crate::bridge::Target;
@@ -11,7 +12,7 @@ use crate::bridge::request::members::invalid;
 use crate::bridge::request::model::{
     Choice, Conversation, Format, Function, Item, Schema, Tool, ToolRef, WebSearch,
 };
-use crate::bridge::request::names::{Names, WEB_SEARCH};
+use crate::bridge::request::names::{CODE_EXECUTION, Names, WEB_SEARCH};
 use crate::bridge::request::shared::{
     EMPTY_SCHEMA, FREE_SCHEMA, grammar_told, object_schema, schema_name,
 };
@@ -31,7 +32,11 @@ impl<'s, 'a> Asked<'s, 'a> {
         let structured = match &said.format {
             Format::Schema(schema) if !enforced => {
                 let mut name = schema_name(schema).into_owned();
-                while said.tools.iter().any(|tool| wire_name(tool, names) == name) {
+                let taken = |name: &str| {
+                    let mut tools = said.tools.iter();
+                    tools.any(|tool| wire_name(tool, names).is_some_and(|known| known == name))
+                };
+                while taken(&name) {
                     name.push_str("_answer");
                 }
                 Some((name, schema))
@@ -59,6 +64,7 @@ impl<'s, 'a> Asked<'s, 'a> {
                     Choice::Required
                         | Choice::Named(_)
                         | Choice::Web
+                        | Choice::Code
                         | Choice::Allowed { required: true, .. }
                 ))
     }
@@ -78,14 +84,13 @@ impl<'s, 'a> Asked<'s, 'a> {
 
     /// Whether the choice leaves this tool among those offered.
     fn allows(&self, tool: &Tool<'_>) -> bool {
-        let Choice::Allowed { tools, web, .. } = self.choice else {
+        let Choice::Allowed { tools, own, .. } = self.choice else {
             return true;
         };
         let (namespace, name) = match tool {
             Tool::Function(tool) => (&tool.namespace, &tool.name),
             Tool::Custom(tool) => (&tool.namespace, &tool.name),
-            Tool::Web(_) => return *web,
-            Tool::Search { .. } => return false,
+            own_tool => return own.leaves(own_tool),
         };
         tools
             .iter()
@@ -93,14 +98,17 @@ impl<'s, 'a> Asked<'s, 'a> {
     }
 }
 
-fn wire_name<'n>(tool: &'n Tool<'_>, names: &'n Names<'_>) -> Cow<'n, str> {
+/// What a tool is called; those of an MCP server only it knows.
+fn wire_name<'n>(tool: &'n Tool<'_>, names: &'n Names<'_>) -> Option<Cow<'n, str>> {
     let (namespace, name) = match tool {
         Tool::Function(tool) => (tool.namespace.as_deref(), &*tool.name),
         Tool::Custom(tool) => (tool.namespace.as_deref(), &*tool.name),
-        Tool::Search { .. } => return Cow::Borrowed(names.search()),
-        Tool::Web(_) => return Cow::Borrowed(WEB_SEARCH),
+        Tool::Search { .. } => return Some(Cow::Borrowed(names.search())),
+        Tool::Web(_) => return Some(Cow::Borrowed(WEB_SEARCH)),
+        Tool::Code(_) => return Some(Cow::Borrowed(CODE_EXECUTION)),
+        Tool::Mcp(_) => return None,
     };
-    names.wire(namespace, name)
+    Some(names.wire(namespace, name))
 }
 
 /// Writes `tools`.
@@ -117,7 +125,7 @@ pub(super) fn write_tools(
     }
     json.key("tools");
     json.open_list();
-    let mut searches = false;
+    let (mut searches, mut runs) = (false, false);
     for tool in said.tools.iter().filter(|tool| asked.allows(tool)) {
         match tool {
             Tool::Function(tool) => write_function(tool, to, names, json),
@@ -147,7 +155,12 @@ pub(super) fn write_tools(
                 searches = true;
                 write_search(search, json);
             }
-            Tool::Web(_) => {}
+            Tool::Code(_) if !runs => {
+                runs = true;
+                write_code(json);
+            }
+            Tool::Web(_) | Tool::Code(_) => {}
+            Tool::Mcp(server) => write_toolset(server, json),
         }
     }
     if let Some((name, schema)) = &asked.structured {
@@ -170,6 +183,12 @@ pub(super) fn write_tools(
         json.close();
     }
     json.close_list();
+    let left = said.tools.iter().filter(|tool| asked.allows(tool));
+    let servers = left.filter_map(|tool| match tool {
+        Tool::Mcp(server) => Some(server),
+        _ => None,
+    });
+    write_servers(servers, json);
 }
 
 /// Tools that the history calls, where the request offers none: the vendor wants to know them.
@@ -253,7 +272,8 @@ pub(super) fn write_choice(
         (_, Some(name)) if !asked.offers => ("tool", Some(name)),
         (Choice::None, Some(name)) => ("tool", Some(name)),
         (Choice::Named(tool), _) if asked.offers => named(tool),
-        (Choice::Web, None) if asked.offers => ("tool", Some("web_search".to_owned())),
+        (Choice::Web, None) if asked.offers => ("tool", Some(WEB_SEARCH.to_owned())),
+        (Choice::Code, None) if asked.offers => ("tool", Some(CODE_EXECUTION.to_owned())),
         (_, Some(_)) => ("any", None),
         (_, None) if !asked.offers => {
             if !called(said, names, asked).is_empty() {
@@ -270,7 +290,9 @@ pub(super) fn write_choice(
             None,
         ) => ("auto", None),
         (Choice::None, None) => ("none", None),
-        (Choice::Required | Choice::Web | Choice::Allowed { .. }, None) => ("any", None),
+        (Choice::Required | Choice::Web | Choice::Code | Choice::Allowed { .. }, None) => {
+            ("any", None)
+        }
         (Choice::Named(tool), None) => named(tool),
     };
     // What the client asked for fits already; this is about the tool that stands in for a schema.

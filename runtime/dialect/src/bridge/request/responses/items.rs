@@ -1,5 +1,6 @@
 //! Reads the items of Responses.
 
+use super::own::{read_run, read_server_call};
 use super::tools::{additional_tool, effort_update};
 use super::wire::{WireItem, WirePart};
 use crate::ApiError;
@@ -96,7 +97,9 @@ pub(super) fn read_item<'a>(
                 effort_update(update, index, &mut said.settings.thinking)?;
             }
         }
-        "web_search_call" | "file_search_call" | "agent_reasoning" => {}
+        "mcp_call" => said.items.push(Item::Ran(read_server_call(item, index)?)),
+        "code_interpreter_call" => said.items.push(Item::Ran(read_run(item, index)?)),
+        "web_search_call" | "file_search_call" | "mcp_list_tools" | "agent_reasoning" => {}
         "agent_message" => said.items.push(read_agent_message(item, index)),
         "compaction" | "compaction_summary" => {
             let summary = item
@@ -142,7 +145,7 @@ fn read_message<'a>(item: WireItem<'a>, index: usize, way: Way) -> Result<Item<'
     };
     let parts = match item.content {
         Content::None => Vec::new(),
-        Content::Other => return Err(not_content(&format!("input[{index}].content"))),
+        Content::Other(_) => return Err(not_content(&format!("input[{index}].content"))),
         Content::Text(text) => vec![Part::text(Place::Item(index), text)],
         Content::Parts(parts) => parts
             .into_iter()
@@ -169,7 +172,7 @@ fn read_agent_message(item: WireItem<'_>, index: usize) -> Item<'_> {
         Content::Text(text) => vec![text],
         // What is encrypted only its maker can read.
         Content::Parts(parts) => parts.into_iter().filter_map(|part| part.text).collect(),
-        Content::None | Content::Other => Vec::new(),
+        Content::None | Content::Other(_) => Vec::new(),
     };
     let texts = std::iter::once(heading.into()).chain(texts);
     Item::Message(Message {
@@ -222,7 +225,7 @@ fn read_call<'a>(item: WireItem<'a>, index: usize, custom: bool) -> Result<Item<
 fn read_output<'a>(item: WireItem<'a>, index: usize, way: Way) -> Result<Item<'a>, ApiError> {
     let parts = match item.output {
         Content::None => Vec::new(),
-        Content::Other => return Err(not_content(&format!("input[{index}].output"))),
+        Content::Other(_) => return Err(not_content(&format!("input[{index}].output"))),
         Content::Text(text) => vec![Part::text(Place::Item(index), text)],
         Content::Parts(parts) => parts
             .into_iter()

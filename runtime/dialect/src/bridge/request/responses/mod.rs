@@ -1,6 +1,7 @@
 //! Responses.
 
 mod items;
+mod own;
 mod read;
 mod tools;
 mod wire;

@@ -47,7 +47,7 @@ pub(crate) fn read<'a>(body: &'a str, way: Way) -> Result<Conversation<'a>, ApiE
     }
     match std::mem::take(&mut members.large.input) {
         Content::None => return Err(missing("input")),
-        Content::Other => return Err(not_content("input")),
+        Content::Other(_) => return Err(not_content("input")),
         Content::Text(text) => said.items.push(Item::Message(Message {
             role: Role::User,
             parts: vec![Part::text(Place::Item(0), text)],

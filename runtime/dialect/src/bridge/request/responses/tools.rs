@@ -4,13 +4,15 @@ use std::collections::HashSet;
 
 use serde::Deserialize;
 
+use super::own::{read_code, read_server};
 use super::wire::WireTool;
 use crate::ApiError;
 use crate::bridge::request::Way;
 use crate::bridge::request::chat::WireSchema;
 use crate::bridge::request::members::{missing, parse};
 use crate::bridge::request::model::{
-    Choice, Custom, Effort, Format, Function, Grammar, Place, Thinking, Tool, ToolRef, WebSearch,
+    Choice, Custom, Effort, Format, Function, Grammar, OwnTools, Place, Thinking, Tool, ToolRef,
+    WebSearch,
 };
 use crate::bridge::request::shared::{plain_choice, read_effort};
 use crate::bridge::request::text::{Raw, Str};
@@ -119,6 +121,8 @@ fn one<'a>(
                 max_uses: None,
             }));
         }
+        "mcp" => tools.push(Tool::Mcp(read_server(&tool, place, way)?)),
+        "code_interpreter" => tools.push(read_code(&tool, place, way)?),
         kind => {
             let field = match kind {
                 "local_shell" | "shell" | "apply_patch" | "computer" | "computer_use_preview" => {
@@ -143,6 +147,8 @@ pub(super) fn read_choice<'a>(raw: Raw<'a>, way: Way) -> Result<Choice<'a>, ApiE
         #[serde(borrow)]
         namespace: Option<Str<'a>>,
         #[serde(borrow)]
+        server_label: Option<Str<'a>>,
+        #[serde(borrow)]
         mode: Option<Str<'a>>,
         #[serde(borrow)]
         tools: Option<Vec<Wire<'a>>>,
@@ -165,21 +171,26 @@ pub(super) fn read_choice<'a>(raw: Raw<'a>, way: Way) -> Result<Choice<'a>, ApiE
     if wire.kind.starts_with("web_search") {
         return Ok(Choice::Web);
     }
+    if &*wire.kind == "code_interpreter" {
+        return Ok(Choice::Code);
+    }
     if &*wire.kind != "allowed_tools" {
         return named(wire, way).map(Choice::Named);
     }
-    let (searches, tools): (Vec<_>, Vec<_>) = wire
-        .tools
-        .unwrap_or_default()
-        .into_iter()
-        .partition(|tool| tool.kind.starts_with("web_search"));
+    let (mut own, mut tools) = (OwnTools::default(), Vec::new());
+    for tool in wire.tools.unwrap_or_default() {
+        match &*tool.kind {
+            kind if kind.starts_with("web_search") => own.web = true,
+            "code_interpreter" => own.code = true,
+            // Of a server's tools a list takes all or none there.
+            "mcp" if tool.name.is_none() => own.servers.extend(tool.server_label),
+            _ => tools.push(named(tool, way)?),
+        }
+    }
     Ok(Choice::Allowed {
         required: wire.mode.as_deref() == Some("required"),
-        web: !searches.is_empty(),
-        tools: tools
-            .into_iter()
-            .map(|tool| named(tool, way))
-            .collect::<Result<_, _>>()?,
+        own,
+        tools,
     })
 }
 

@@ -60,6 +60,16 @@ pub(super) struct WireItem<'a> {
     pub(super) execution: Option<Str<'a>>,
     #[serde(borrow)]
     pub(super) reasoning: Option<Raw<'a>>,
+    #[serde(borrow)]
+    pub(super) server_label: Option<Raw<'a>>,
+    #[serde(borrow)]
+    pub(super) error: Option<Raw<'a>>,
+    #[serde(borrow)]
+    pub(super) status: Option<Raw<'a>>,
+    #[serde(borrow)]
+    pub(super) code: Option<Raw<'a>>,
+    #[serde(borrow)]
+    pub(super) outputs: Option<Raw<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -117,6 +127,26 @@ pub(super) struct WireTool<'a> {
     #[serde(borrow)]
     pub(super) filters: Option<Raw<'a>>,
     pub(super) external_web_access: Option<bool>,
+    /// Of an MCP server.
+    #[serde(borrow)]
+    pub(super) server_label: Option<Raw<'a>>,
+    #[serde(borrow)]
+    pub(super) server_url: Option<Raw<'a>>,
+    #[serde(borrow)]
+    pub(super) connector_id: Option<Raw<'a>>,
+    #[serde(borrow)]
+    pub(super) tunnel_id: Option<Raw<'a>>,
+    #[serde(borrow)]
+    pub(super) authorization: Option<Raw<'a>>,
+    #[serde(borrow)]
+    pub(super) headers: Option<Raw<'a>>,
+    #[serde(borrow)]
+    pub(super) allowed_tools: Option<Raw<'a>>,
+    #[serde(borrow)]
+    pub(super) require_approval: Option<Raw<'a>>,
+    /// Of the running of code.
+    #[serde(borrow)]
+    pub(super) container: Option<Raw<'a>>,
 }
 
 #[derive(Deserialize)]

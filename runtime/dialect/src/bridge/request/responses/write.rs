@@ -1,5 +1,6 @@
 //! Writes a request in Responses.
 
+use super::own::{runs_code, write_code, write_server};
 use super::write_items::Items;
 use crate::bridge::request::json::Json;
 use crate::bridge::request::model::{
@@ -156,7 +157,9 @@ fn write_reasoning(
     }
     // What a search found comes only to whoever asks for it, and only Messages has a place for it.
     let sources = searches && way.from == Dialect::AnthropicMessages;
-    if carried || said.settings.logprobs || sources {
+    // Nor does what code said; from Chat none is run.
+    let outputs = runs_code(said);
+    if carried || said.settings.logprobs || sources || outputs {
         json.key("include");
         json.open_list();
         if carried {
@@ -167,6 +170,9 @@ fn write_reasoning(
         }
         if sources {
             json.text("web_search_call.action.sources");
+        }
+        if outputs {
+            json.text("code_interpreter_call.outputs");
         }
         json.close_list();
     }
@@ -204,6 +210,8 @@ fn write_tools(
                 json.close();
             }
             Tool::Web(search) => write_search(search, json),
+            Tool::Mcp(server) => write_server(server, json),
+            Tool::Code(_) => write_code(json),
         }
     }
     if written > 0 {
@@ -293,13 +301,14 @@ fn write_choice(choice: &Choice<'_>, to: &Target<'_>, names: &Names<'_>, json: &
         Choice::None => json.text_member("tool_choice", "none"),
         Choice::Required => json.text_member("tool_choice", "required"),
         Choice::Web => json.raw_member("tool_choice", r#"{"type":"web_search"}"#),
+        Choice::Code => json.raw_member("tool_choice", r#"{"type":"code_interpreter"}"#),
         Choice::Named(tool) => {
             json.key("tool_choice");
             named(tool, json);
         }
         Choice::Allowed {
             required,
-            web,
+            own,
             tools,
         } => {
             json.key("tool_choice");
@@ -310,7 +319,8 @@ fn write_choice(choice: &Choice<'_>, to: &Target<'_>, names: &Names<'_>, json: &
             for tool in tools {
                 named(tool, json);
             }
-            if *web {
+            // Of a Chat client, who has no words for the vendor's other tools.
+            if own.web {
                 json.open_typed("web_search");
                 json.close();
             }

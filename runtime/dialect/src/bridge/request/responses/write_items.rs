@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::own::write_ran;
 use crate::bridge::Target;
 use crate::bridge::opaque::{self, OpaqueKind};
 use crate::bridge::request::Way;
@@ -36,7 +37,7 @@ pub(crate) fn leads_on(after: &[Item<'_>]) -> bool {
         .find(|item| !matches!(item, Item::Reasoning(_)))
         .is_some_and(|item| match item {
             Item::Message(message) => message.role == Role::Assistant,
-            Item::Call(_) => true,
+            Item::Call(_) | Item::Ran(_) => true,
             Item::Result(_) | Item::Reasoning(_) => false,
         })
 }
@@ -66,6 +67,7 @@ impl Items<'_> {
                 }
                 Item::Reasoning(_) => {}
                 Item::Call(call) => self.call(call, json),
+                Item::Ran(ran) => write_ran(ran, self.to.family, json),
                 Item::Result(result) => {
                     self.result(result, custom.contains(&*result.id), json)?;
                 }

@@ -2,9 +2,10 @@
 
 use super::{Place, Responses};
 use crate::bridge::answer::escaped::Escaped;
-use crate::bridge::answer::event::{Call, Event, Kind, Piece, Sink, Tool, elements, word};
+use crate::bridge::answer::event::{Call, Event, Kind, Piece, Ran, Sink, Tool, elements, word};
 use crate::bridge::answer::read::Common;
 use crate::bridge::answer::read::items::{Shape, read_search};
+use crate::bridge::answer::read::ran::{read_code, read_server_call};
 use crate::bridge::answer::read::said::Said;
 use crate::bridge::opaque::OpaqueKind;
 use crate::json::walk::Raw;
@@ -35,9 +36,11 @@ impl Responses {
             Some(b"reasoning") => self.reasoning(place, item, common, sink),
             Some(b"web_search_call") => {
                 if let Some(search) = read_search(item) {
-                    sink.event(Event::Search(search));
+                    sink.event(Event::Ran(Ran::Search(search)));
                 }
             }
+            Some(b"mcp_call") => read_server_call(item, sink),
+            Some(b"code_interpreter_call") => read_code(item, sink),
             // The vendor's other tools have done their work; what came of it is in the text.
             _ => {}
         }

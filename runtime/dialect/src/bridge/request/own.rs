@@ -1,0 +1,157 @@
+//! The vendor's own tools (it runs them itself): those that it does not have are left out or refused, and what such tools did
+//! in the history is told where it can be.
+
+use super::Way;
+use super::model::{Choice, Conversation, Item, Ran, RanTool, Tool, WebSearch};
+use crate::bridge::{Target, found};
+use crate::{ApiError, Dialect};
+
+/// Makes the tools, the choice among them and the history what this vendor takes.
+pub(super) fn fit(said: &mut Conversation<'_>, to: &Target<'_>, way: Way) -> Result<(), ApiError> {
+    way.fit_searches(said, to)?;
+    for tool in &said.tools {
+        let (field, place, has) = match tool {
+            Tool::Mcp(server) => ("tools[].mcp", server.place, to.abilities.mcp),
+            Tool::Code(place) => (
+                "tools[].code_interpreter",
+                *place,
+                to.abilities.code_execution,
+            ),
+            _ => continue,
+        };
+        if !has {
+            return Err(way.refuse(way.own_field(field), place.param(way.from)));
+        }
+    }
+    forget(said, to);
+    Ok(())
+}
+
+/// The headers that go with a body for the vendor's own tools: their calls of MCP servers are behind a flag in Messages.
+pub(super) fn headers(
+    said: &Conversation<'_>,
+    to: Dialect,
+) -> &'static [(&'static str, &'static str)] {
+    let calls_servers = said.tools.iter().any(|tool| matches!(tool, Tool::Mcp(_)));
+    match to {
+        Dialect::AnthropicMessages if calls_servers => {
+            &[("anthropic-beta", "mcp-client-2025-11-20")]
+        }
+        _ => &[],
+    }
+}
+
+/// Leaves out of the history what vendors' own tools did, where the vendor now asked is not offered the tool: what came of it
+/// is in the text that follows. Code is told in Responses only to the vendor whose container it ran in.
+fn forget(said: &mut Conversation<'_>, to: &Target<'_>) {
+    let Conversation {
+        items,
+        tools,
+        choice,
+        ..
+    } = said;
+    let offered = |ran: &Ran<'_>| {
+        tools.iter().any(|tool| {
+            let same = match (tool, &ran.tool) {
+                (Tool::Mcp(known), RanTool::Mcp { server, .. }) => known.label == *server,
+                (Tool::Code(_), RanTool::Code(_)) => {
+                    to.dialect == Dialect::AnthropicMessages
+                        || found::run_of(&ran.id, to.family).is_some()
+                }
+                _ => false,
+            };
+            let left = match &*choice {
+                Choice::Allowed { own, .. } => own.leaves(tool),
+                _ => true,
+            };
+            same && left
+        })
+    };
+    let told = |item: &Item<'_>| match item {
+        Item::Ran(ran) => ran.came.is_some() && offered(ran),
+        _ => true,
+    };
+    if items.iter().all(told) {
+        return;
+    }
+    let mut kept: Vec<Item<'_>> = Vec::with_capacity(items.len());
+    for item in items.drain(..) {
+        if told(&item) {
+            kept.push(item);
+            continue;
+        }
+        // The reasoning that led to it would lead to nothing, which vendors of Responses refuse.
+        while to.dialect == Dialect::OpenaiResponses
+            && matches!(kept.last(), Some(Item::Reasoning(_)))
+        {
+            kept.pop();
+        }
+    }
+    *items = kept;
+}
+
+impl Way {
+    /// The row of a tool that is the vendor's own, as the client's dialect calls it; `field` is how Responses does.
+    pub(super) fn own_field(self, field: &'static str) -> &'static str {
+        match (self.from, field) {
+            (Dialect::AnthropicMessages, "tools[].mcp") => "mcp_servers",
+            (Dialect::AnthropicMessages, "tools[].code_interpreter") => "tools[].code_execution",
+            _ => field,
+        }
+    }
+
+    /// Whether the vendor is to search the web: else the search is left out. Chat has no words for a search among
+    /// certain domains only, and only vendors of Responses have a search that fetches nothing.
+    fn searches(self, search: &WebSearch<'_>, to: &Target<'_>) -> bool {
+        let narrowed = search.allowed_domains.is_some() || search.blocked_domains.is_some();
+        to.abilities.web_search && !search.stored && !(narrowed && self.to == Dialect::OpenaiChat)
+    }
+
+    /// Leaves searches out that the vendor cannot make, and refuses them where the client asked for them: only Responses
+    /// clients offer them unasked. A choice of a search that is not sent is a 400 of the vendor's, or nothing at all.
+    fn fit_searches(self, said: &mut Conversation<'_>, to: &Target<'_>) -> Result<(), ApiError> {
+        let made = |tool: &Tool<'_>| match tool {
+            Tool::Web(search) => self.searches(search, to),
+            _ => true,
+        };
+        let left_out = said.tools.iter().find_map(|tool| match tool {
+            Tool::Web(search) if !made(tool) => Some(search),
+            _ => None,
+        });
+        let searches = |tool: &Tool<'_>| matches!(tool, Tool::Web(_)) && made(tool);
+        let unasked = self.from == Dialect::OpenaiResponses;
+        let demanded = match said.choice {
+            Choice::Web => !said.tools.iter().any(searches),
+            Choice::Required => left_out.is_some() && !said.tools.iter().any(made),
+            Choice::Allowed {
+                required: true,
+                ref own,
+                ref tools,
+            } => unasked && own.is_search() && tools.is_empty() && !said.tools.iter().any(searches),
+            _ => false,
+        };
+        if demanded || (left_out.is_some() && !unasked) {
+            let field = match left_out {
+                _ if self.from == Dialect::OpenaiChat => "web_search_options",
+                Some(search) if search.stored => {
+                    "tools[].web_search with external_web_access = false"
+                }
+                _ => "tools[].web_search",
+            };
+            let param = left_out.map(|search| search.place.param(self.from));
+            return Err(self.refuse(field, param.unwrap_or_else(|| "tool_choice".to_owned())));
+        }
+        said.tools.retain(made);
+        let searched = said.tools.iter().any(|tool| matches!(tool, Tool::Web(_)));
+        if let Choice::Allowed { own, tools, .. } = &mut said.choice
+            && own.web
+            && !searched
+        {
+            own.web = false;
+            if unasked && own.is_empty() && tools.is_empty() {
+                said.choice = Choice::None;
+            }
+        }
+        Ok(())
+    }
+}
