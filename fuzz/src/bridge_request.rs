@@ -14,7 +14,7 @@ use crate::invariants;
 use crate::stream::{is_json, shown};
 use crate::support::DIALECTS;
 
-const ABILITIES: [&str; 25] = [
+const ABILITIES: [&str; 27] = [
     "reasoning",
     "adaptive-thinking",
     "structured-output",
@@ -40,6 +40,8 @@ const ABILITIES: [&str; 25] = [
     "effort-high",
     "effort-xhigh",
     "effort-max",
+    "mcp",
+    "code-execution",
 ];
 
 /// See the module.

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tollgate_dialect::bridge::{self, Context, Stamp, StreamBridge, Target};
+use http::{HeaderMap, HeaderValue};
+use tollgate_dialect::bridge::{self, Context, Headers, Stamp, StreamBridge, Target};
 use tollgate_dialect::{ApiError, Document, Edit, ErrorKind, Operation};
 use tollgate_plugin::Interface;
 use uuid::Uuid;
@@ -128,6 +129,15 @@ struct Named<'a> {
     id: &'a str,
 }
 
+/// A request on its way over the bridge.
+pub(crate) struct Crossing {
+    /// As the vendor is to get it.
+    pub(crate) document: Document,
+    /// Headers that belong to it.
+    pub(crate) headers: Headers,
+    pub(crate) back: WayBack,
+}
+
 /// The request as the vendor is to get it, and the way back.
 pub(crate) fn request(
     request: &Request,
@@ -135,7 +145,7 @@ pub(crate) fn request(
     spoken: Operation,
     created: u64,
     keeps: bool,
-) -> Result<(Document, WayBack), ApiError> {
+) -> Result<Crossing, ApiError> {
     let target = Target {
         dialect: spoken.dialect(),
         family: &route.upstream.provider_id,
@@ -150,8 +160,14 @@ pub(crate) fn request(
         created,
     };
     if request.operation.counts() {
-        let document = bridge::count_request(from, &request.document.to_bytes(), &target)?;
-        return Ok((document, WayBack::Count(request.operation)));
+        let body = request.document.to_bytes();
+        let (document, headers) = bridge::count_request(from, &body, &target)?;
+        let back = WayBack::Count(request.operation);
+        return Ok(Crossing {
+            document,
+            headers,
+            back,
+        });
     }
     let sums_up = request.operation == Operation::Compact;
     let body = match sums_up {
@@ -162,8 +178,11 @@ pub(crate) fn request(
                     pointer: "/model".to_owned(),
                     value: serde_json::Value::from(&*route.model).to_string(),
                 })?;
-                let document = Document::parse(asked.to_bytes())?;
-                return Ok((document, WayBack::Summary(None, stamp)));
+                return Ok(Crossing {
+                    document: Document::parse(asked.to_bytes())?,
+                    headers: &[],
+                    back: WayBack::Summary(None, stamp),
+                });
             }
             asked.to_bytes()
         }
@@ -186,13 +205,30 @@ pub(crate) fn request(
     context.encrypted_reasoning |= keeps;
     let mut watching = request.policies.with(Interface::AnswerContent);
     context.hidden_reasoning = watching.next().is_none();
-    let document = Document::parse(Bytes::from(bridged.body))?;
     let context = Box::new(context);
-    let back = match sums_up {
-        true => WayBack::Summary(Some(context), stamp),
-        false => WayBack::Answer(context, stamp),
-    };
-    Ok((document, back))
+    Ok(Crossing {
+        document: Document::parse(Bytes::from(bridged.body))?,
+        headers: bridged.headers,
+        back: match sums_up {
+            true => WayBack::Summary(Some(context), stamp),
+            false => WayBack::Answer(context, stamp),
+        },
+    })
+}
+
+/// The headers that a client of the vendor's dialect would have sent: this client's, and those that belong to the body as the
+/// bridge wrote it. A flag stands beside those that the client has set.
+pub(crate) fn headers(own: &Arc<HeaderMap>, bodys: Headers) -> Arc<HeaderMap> {
+    let mut all = Arc::clone(own);
+    for (name, value) in bodys {
+        let told = own.get(*name).and_then(|told| told.to_str().ok());
+        let told = told.filter(|told| !told.is_empty());
+        let value = told.map_or_else(|| (*value).to_owned(), |told| format!("{told},{value}"));
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            Arc::make_mut(&mut all).insert(*name, value);
+        }
+    }
+    all
 }
 
 /// Without what another vendor sealed, signed or encrypted, for a vendor that is asked in the client's own dialect. Over the

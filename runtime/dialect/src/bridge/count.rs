@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Target, request};
+use super::{Headers, Target, request};
 use crate::{ApiError, Dialect, Document, Edit, ErrorKind, Operation};
 
 /// What counting takes of a Responses request.
@@ -33,11 +33,15 @@ const MESSAGES: &[&str] = &[
 /// A Messages request must have a cap, one to count has none: this one stands in, above any budget for thinking.
 const SOME_CAP: &str = "128000";
 
-/// The request `body` of the dialect `from`, as the vendor counts it.
+/// The request `body` of the dialect `from`, as the vendor counts it, and the headers that belong to it.
 ///
 /// # Errors
 /// It is no request, or says what cannot be said over there.
-pub fn count_request(from: Dialect, body: &[u8], to: &Target<'_>) -> Result<Document, ApiError> {
+pub fn count_request(
+    from: Dialect,
+    body: &[u8],
+    to: &Target<'_>,
+) -> Result<(Document, Headers), ApiError> {
     let mut asked = Document::parse(body.to_vec().into())?;
     if from == Dialect::AnthropicMessages {
         asked.apply(&Edit::SetDefault {
@@ -46,6 +50,7 @@ pub fn count_request(from: Dialect, body: &[u8], to: &Target<'_>) -> Result<Docu
         })?;
     }
     let bridged = request(from, &asked.to_bytes(), to)?;
+    let headers = bridged.headers;
     let mut document = Document::parse(bridged.body.into())?;
     let names = match to.dialect {
         Dialect::AnthropicMessages => MESSAGES,
@@ -55,7 +60,7 @@ pub fn count_request(from: Dialect, body: &[u8], to: &Target<'_>) -> Result<Docu
         pointer: String::new(),
         names: names.iter().map(|name| (*name).to_owned()).collect(),
     })?;
-    Ok(document)
+    Ok((document, headers))
 }
 
 /// A vendor's count, whichever dialect it is in, as the client of `asked` reads it.
@@ -104,14 +109,29 @@ mod tests {
             default_output_tokens: None,
             abilities: Abilities {
                 reasoning: true,
+                mcp: true,
                 ..Abilities::default()
             },
         }
     }
 
     fn counting(from: Dialect, dialect: Dialect, body: &Value) -> Value {
-        let asked = count_request(from, body.to_string().as_bytes(), &to(dialect)).unwrap();
+        let (asked, _) = count_request(from, body.to_string().as_bytes(), &to(dialect)).unwrap();
         serde_json::from_slice(&asked.to_bytes()).unwrap()
+    }
+
+    #[test]
+    fn the_tools_of_a_server_are_counted_and_the_flag_that_they_are_behind_goes_along() {
+        let body = json!({ "model": "mine", "input": "Go", "tools": [{ "type": "mcp", "server_label": "s",
+            "server_url": "https://s.example", "require_approval": "never" }] });
+        let to = to(Dialect::AnthropicMessages);
+        let (asked, headers) =
+            count_request(Dialect::OpenaiResponses, body.to_string().as_bytes(), &to).unwrap();
+        assert!(asked.get("mcp_servers").is_some() && asked.get("tools").is_some());
+        assert_eq!(
+            headers.first().map(|header| header.0),
+            Some("anthropic-beta")
+        );
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub use count::{count_request, counted, told};
 pub use efforts::Efforts;
 pub use hidden::open_hidden;
 pub use made::answer_of;
-pub use request::{Bridged, request};
+pub use request::{Bridged, Headers, request};
 pub use stamp::Stamp;
 pub use stream::{StreamBridge, Upstream, sign_of_life};
 pub use strip::{has_foreign, has_sealed, strip_foreign, strip_sealed};

@@ -31,9 +31,15 @@ fn capabilities(model: &ModelCard) -> Value {
     if let Some(effort) = effort(model) {
         all["effort"] = effort;
     }
-    // That a vendor has no search says nothing of the other tools that it runs.
-    if model.can("web-search") {
-        all["server_tools"] = json!({ "supported": true, "web_search": supported(true) });
+    // That a vendor has none of these says nothing of the other tools that it runs.
+    for (ability, tool) in [
+        ("web-search", "web_search"),
+        ("code-execution", "code_execution"),
+    ] {
+        if model.can(ability) {
+            all["server_tools"]["supported"] = true.into();
+            all["server_tools"][tool] = supported(true);
+        }
     }
     all
 }

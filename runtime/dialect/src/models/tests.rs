@@ -166,7 +166,7 @@ fn the_openai_list_says_what_a_model_takes_in_the_words_of_routers_and_nothing_t
 #[test]
 fn an_anthropic_model_has_limits_and_those_capabilities_that_are_known() {
     let abilities = "vision reasoning adaptive-thinking always-thinks structured-output web-search \
-        effort-low effort-medium effort-high effort-max";
+        code-execution effort-low effort-medium effort-high effort-max";
     let abilities: Vec<_> = abilities.split_whitespace().collect();
     let object = read(&anthropic_model(&known(&abilities)));
     assert_eq!(
@@ -180,7 +180,7 @@ fn an_anthropic_model_has_limits_and_those_capabilities_that_are_known() {
             "image_input": yes, "structured_outputs": yes,
             "thinking": { "supported": true, "types": { "adaptive": yes, "disabled": no } },
             "effort": { "supported": true, "low": yes, "medium": yes, "high": yes, "xhigh": no, "max": yes },
-            "server_tools": { "supported": true, "web_search": yes },
+            "server_tools": { "supported": true, "web_search": yes, "code_execution": yes },
         })
     );
     // Budgets, and efforts that nobody has listed.

@@ -181,28 +181,28 @@ async fn attempt(
         return Ok(estimate::tokens(request));
     }
     let spoken = way.spoken(request.operation);
-    let call = Arc::new(CallFacts {
-        operation: spoken,
-        model: Arc::clone(&route.model),
-        stream: request.facts.stream,
-        endpoint: Arc::clone(&upstream.endpoint),
-        headers: Arc::clone(&request.headers),
-        session: request.facts.session.as_deref().map(Arc::from),
-        attempt: number,
-    });
-    let (document, bridge) = match way {
+    let (document, bodys, bridge) = match way {
         Way::Bridged(_) => {
             let created = worker.now_ms() / 1_000;
             let keeps = turns::is_wanted(&worker.control, request);
             match bridge::request(request, route, spoken, created, keeps) {
-                Ok((document, back)) => (Cow::Owned(document), Some(back)),
+                Ok(over) => (Cow::Owned(over.document), over.headers, Some(over.back)),
                 // What the vendor cannot be asked to count is estimated.
                 Err(_) if request.operation.counts() => return Ok(estimate::tokens(request)),
                 Err(error) => return Err(Miss::unsaid(error)),
             }
         }
-        Way::Native | Way::Estimated => (Cow::Borrowed(&*request.document), None),
+        Way::Native | Way::Estimated => (Cow::Borrowed(&*request.document), &[][..], None),
     };
+    let call = Arc::new(CallFacts {
+        operation: spoken,
+        model: Arc::clone(&route.model),
+        stream: request.facts.stream,
+        endpoint: Arc::clone(&upstream.endpoint),
+        headers: bridge::headers(&request.headers, bodys),
+        session: request.facts.session.as_deref().map(Arc::from),
+        attempt: number,
+    });
     let (makers, family) = (worker.control.makers(), &upstream.provider_id);
     let document = bridge::unsealed(document, spoken, makers, family)
         .and_then(|document| bridge::uncapped(document, spoken))

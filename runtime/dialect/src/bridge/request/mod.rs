@@ -27,6 +27,9 @@ use super::loss::{self, Fate};
 use super::{Context, Target, ToolName};
 use crate::{ApiError, Dialect, ErrorKind};
 
+/// Names of headers in lower case, and their values.
+pub type Headers = &'static [(&'static str, &'static str)];
+
 /// A request in the vendor's dialect.
 #[derive(Debug)]
 pub struct Bridged {
@@ -35,7 +38,7 @@ pub struct Bridged {
     /// For the answer's way back.
     pub context: Context,
     /// Headers that belong to the body, where a client of the vendor's dialect would send any: a feature may need its flag.
-    pub headers: &'static [(&'static str, &'static str)],
+    pub headers: Headers,
 }
 
 /// From where to where.

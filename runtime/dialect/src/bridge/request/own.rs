@@ -1,8 +1,8 @@
 //! The vendor's own tools (it runs them itself): those that it does not have are left out or refused, and what such tools did
 //! in the history is told where it can be.
 
-use super::Way;
 use super::model::{Choice, Conversation, Item, Ran, RanTool, Tool, WebSearch};
+use super::{Headers, Way};
 use crate::bridge::{Target, found};
 use crate::{ApiError, Dialect};
 
@@ -28,10 +28,7 @@ pub(super) fn fit(said: &mut Conversation<'_>, to: &Target<'_>, way: Way) -> Res
 }
 
 /// The headers that go with a body for the vendor's own tools: their calls of MCP servers are behind a flag in Messages.
-pub(super) fn headers(
-    said: &Conversation<'_>,
-    to: Dialect,
-) -> &'static [(&'static str, &'static str)] {
+pub(super) fn headers(said: &Conversation<'_>, to: Dialect) -> Headers {
     let calls_servers = said.tools.iter().any(|tool| matches!(tool, Tool::Mcp(_)));
     match to {
         Dialect::AnthropicMessages if calls_servers => {

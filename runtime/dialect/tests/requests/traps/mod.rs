@@ -2,6 +2,7 @@
 
 mod cache;
 mod content;
+mod own_tools;
 mod text;
 mod thinking;
 mod tools;
