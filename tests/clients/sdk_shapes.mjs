@@ -24,16 +24,22 @@ function sdk(Sdk, type, body) {
 
 const messages = [{ role: "user", content: "?" }];
 
+// What MCP servers gave is behind a flag.
+function messagesOf(type, body) {
+  const client = sdk(Anthropic, type, body);
+  return body.includes('"mcp_') ? client.beta.messages : client.messages;
+}
+
 const ask = {
   chat: (...answer) => sdk(OpenAI, ...answer).chat.completions.create({ model: "m", messages }),
   responses: (...answer) => sdk(OpenAI, ...answer).responses.create({ model: "m", input: "?" }),
-  messages: (...answer) => sdk(Anthropic, ...answer).messages.create({ model: "m", max_tokens: 1, messages }),
+  messages: (...answer) => messagesOf(...answer).create({ model: "m", max_tokens: 1, messages }),
 };
 
 const stream = {
   chat: async (...answer) => readChat(await sdk(OpenAI, ...answer).chat.completions.stream({ model: "m", messages }).finalChatCompletion()),
   responses: (...answer) => sdk(OpenAI, ...answer).responses.stream({ model: "m", input: "?" }).finalResponse(),
-  messages: (...answer) => sdk(Anthropic, ...answer).messages.stream({ model: "m", max_tokens: 1, messages }).finalMessage(),
+  messages: (...answer) => messagesOf(...answer).stream({ model: "m", max_tokens: 1, messages }).finalMessage(),
 };
 
 function readChat({ choices: [{ message, finish_reason }], usage }) {

@@ -16,15 +16,18 @@ import httpx2
 import openai
 import pydantic
 from anthropic.types import ErrorResponse, Message, MessageCreateParams, RawMessageStreamEvent
+from anthropic.types.beta import BetaMessage, BetaRawMessageStreamEvent
+from anthropic.types.beta import message_create_params as beta_params
 from openai.types.chat import ChatCompletion, ChatCompletionChunk, CompletionCreateParams
 from openai.types.responses import Response, ResponseCreateParams, ResponseErrorEvent, ResponseStreamEvent
 
 from sdk_types import alternatives, literals, misfits, plain
 
+# The types with MCP servers are behind a flag, and those of a client that has set it.
 TYPES = {
-    "requests": {"chat": CompletionCreateParams, "responses": ResponseCreateParams, "messages": MessageCreateParams},
-    "answers": {"chat": ChatCompletion, "responses": Response, "messages": Message},
-    "events": {"chat": ChatCompletionChunk, "responses": ResponseStreamEvent, "messages": RawMessageStreamEvent},
+    "requests": {"chat": CompletionCreateParams, "responses": ResponseCreateParams, "messages": MessageCreateParams, "beta": beta_params.MessageCreateParams},
+    "answers": {"chat": ChatCompletion, "responses": Response, "messages": Message, "beta": BetaMessage},
+    "events": {"chat": ChatCompletionChunk, "responses": ResponseStreamEvent, "messages": RawMessageStreamEvent, "beta": BetaRawMessageStreamEvent},
 }
 # The same for pydantic, by the value of `type` or `object` that tells a kind.
 STRICT = {
@@ -33,7 +36,7 @@ STRICT = {
     for dialect, union in TYPES[kind].items()
     for shape in alternatives(union)
     for name, values, _ in literals(shape)
-    if name == ("type" if dialect == "messages" or (kind, dialect) == ("events", "responses") else "object")
+    if name == ("type" if dialect in ("messages", "beta") or (kind, dialect) == ("events", "responses") else "object")
     for value in values
 }
 
@@ -73,15 +76,20 @@ def fault(kind, dialect, name, place, wrong):
     faults[f"{kind} {dialect} {plain}: {wrong}"].append(name)
 
 
+def flagged(dialect, body):
+    """The dialect, with the flag where what it is for is there."""
+    return "beta" if dialect == "messages" and '"mcp_' in json.dumps(body) else dialect
+
+
 def check(kind, dialect, name, body):
-    counts[f"{dialect} {kind}"] += 1
-    for place, wrong in misfits(TYPES[kind][dialect], body):
+    counts[f"{flagged(dialect, body)} {kind}"] += 1
+    for place, wrong in misfits(TYPES[kind][flagged(dialect, body)], body):
         fault(kind, dialect, name, place, wrong)
 
 
 def strictly(kind, dialect, name, body):
     """A second opinion on what clients parse: pydantic's own, strict."""
-    adapter = STRICT.get((kind, dialect, body.get("type", body.get("object"))))
+    adapter = STRICT.get((kind, flagged(dialect, body), body.get("type", body.get("object"))))
     try:
         if adapter:
             adapter.validate_json(json.dumps(body), strict=True)
@@ -113,13 +121,18 @@ def anthropic_of(*answer):
     return anthropic.Anthropic(api_key="none", base_url="http://gateway", max_retries=0, http_client=answering(*answer))
 
 
+def messages_of(content_type, body):
+    client = anthropic_of(content_type, body)
+    return client.beta.messages if '"mcp_' in body else client.messages
+
+
 QUESTION = [{"role": "user", "content": "?"}]
 
 
 def ask(dialect, *answer):
     """The SDK's own call for a whole answer."""
     if dialect == "messages":
-        return anthropic_of(*answer).messages.create(model="m", max_tokens=1, messages=QUESTION)
+        return messages_of(*answer).create(model="m", max_tokens=1, messages=QUESTION)
     client = openai_of(*answer)
     if dialect == "chat":
         return client.chat.completions.create(model="m", messages=QUESTION)
@@ -129,7 +142,7 @@ def ask(dialect, *answer):
 def streamed(dialect, *answer):
     """What the SDK's streaming helper makes of the events."""
     if dialect == "messages":
-        with anthropic_of(*answer).messages.stream(model="m", max_tokens=1, messages=QUESTION) as stream:
+        with messages_of(*answer).stream(model="m", max_tokens=1, messages=QUESTION) as stream:
             return stream.get_final_message()
     client = openai_of(*answer)
     if dialect == "chat":

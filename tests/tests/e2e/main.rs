@@ -50,5 +50,6 @@ mod simulator;
 mod stream_failures;
 mod tls;
 mod tokens;
+mod vendor_tools;
 mod wallets;
 mod websocket;
