@@ -115,7 +115,24 @@ impl Said {
                 self.offer(list(tool, "tools"), namespace);
             } else if kind == "tool_search" && tool["execution"] == "client" {
                 self.tools.insert((String::new(), kind.to_owned()));
-            } else if matches!(kind, "function" | "custom") {
+            } else if kind == "computer_toolset_20260801" {
+                let members = "screenshot zoom left_click right_click middle_click double_click triple_click \
+                    left_click_drag left_mouse_down left_mouse_up mouse_move cursor_position scroll type key hold_key wait";
+                let on = |member: &&str| tool["configs"][*member]["enabled"] != false;
+                let members = members.split_whitespace().filter(on);
+                self.tools
+                    .extend(members.map(|member| ("computer".to_owned(), member.to_owned())));
+            } else if [
+                "function",
+                "custom",
+                "bash_",
+                "text_editor_",
+                "memory_",
+                "computer_",
+            ]
+            .iter()
+            .any(|known| kind.starts_with(known))
+            {
                 let name = tool["name"].as_str().or(tool[kind]["name"].as_str());
                 let name = name.unwrap_or_default().to_owned();
                 self.tools.insert((namespace.to_owned(), name));

@@ -142,10 +142,9 @@ impl Middle {
                             Some(name) => Escaped::trusted(name),
                             None => mended(call.name, &mut own),
                         },
-                        namespace: namespace
-                            .as_deref()
-                            .map(Escaped::trusted)
-                            .or(call.namespace),
+                        namespace: namespace.as_deref().map(Escaped::trusted).or(call
+                            .namespace
+                            .filter(|_| context.from == Dialect::OpenaiResponses)),
                         tool,
                     };
                     let kind = Kind::Call(call);

@@ -1,6 +1,7 @@
 //! A request as all three dialects mean it: the model in the middle.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -329,7 +330,7 @@ pub(crate) struct OwnTools<'a> {
     pub(crate) web: bool,
     pub(crate) code: bool,
     /// MCP servers, by their labels.
-    pub(crate) servers: Vec<Str<'a>>,
+    pub(crate) servers: HashSet<Str<'a>>,
 }
 
 impl OwnTools<'_> {

@@ -2,6 +2,8 @@
 //! in the history is told where it can be.
 
 use super::model::{Choice, Conversation, Item, Ran, RanTool, Tool, WebSearch};
+use std::collections::HashSet;
+
 use super::{Headers, Way};
 use crate::bridge::{Target, found};
 use crate::{ApiError, Dialect};
@@ -47,22 +49,25 @@ fn forget(said: &mut Conversation<'_>, to: &Target<'_>) {
         choice,
         ..
     } = said;
-    let offered = |ran: &Ran<'_>| {
-        tools.iter().any(|tool| {
-            let same = match (tool, &ran.tool) {
-                (Tool::Mcp(known), RanTool::Mcp { server, .. }) => known.label == *server,
-                (Tool::Code(_), RanTool::Code(_)) => {
-                    to.dialect == Dialect::AnthropicMessages
-                        || found::run_of(&ran.id, to.family).is_some()
-                }
-                _ => false,
-            };
-            let left = match &*choice {
-                Choice::Allowed { own, .. } => own.leaves(tool),
-                _ => true,
-            };
-            same && left
-        })
+    let left = |tool: &&Tool<'_>| match &*choice {
+        Choice::Allowed { own, .. } => own.leaves(tool),
+        _ => true,
+    };
+    let mut servers = HashSet::new();
+    let mut runs = false;
+    for tool in tools.iter().filter(left) {
+        match tool {
+            Tool::Mcp(server) => _ = servers.insert(&server.label),
+            Tool::Code(_) => runs = true,
+            _ => {}
+        }
+    }
+    let offered = |ran: &Ran<'_>| match &ran.tool {
+        RanTool::Mcp { server, .. } => servers.contains(server),
+        RanTool::Code(_) => {
+            let to_its_own = || found::run_of(&ran.id, to.family).is_some();
+            runs && (to.dialect == Dialect::AnthropicMessages || to_its_own())
+        }
     };
     let told = |item: &Item<'_>| match item {
         Item::Ran(ran) => ran.came.is_some() && offered(ran),

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::super::invariants::list;
 use super::chat::place;
 use super::{
-    Body, Input, Item, Part, Ran, Settings, Tool, Who, arguments, image, lines, mark, parts,
-    schema, serve, string,
+    Body, Input, Item, Part, Ran, Settings, Tool, Who, arguments, image, joined, lines, mark,
+    parts, schema, serve, string,
 };
 
 pub(super) fn items(body: &Value, tools: &mut Vec<Tool>, settings: &mut Settings) -> Vec<Item> {
@@ -71,7 +71,10 @@ fn read(block: &Value, who: Who, blocks: &[Value], items: &mut Vec<Item>, tools:
         "tool_use" => {
             items.push(Item::Call {
                 id: string(&block["id"]),
-                tool: string(&block["name"]),
+                tool: joined(
+                    block["toolset_name"].as_str(),
+                    block["name"].as_str().unwrap(),
+                ),
                 input: arguments(&block["input"]),
             });
             items.extend(mark(block).map(Item::Mark));
@@ -246,9 +249,36 @@ fn offer(tool: &Value, tools: &mut Vec<Tool>, settings: Option<&mut Settings>) {
                 settings.insert("code", json!(true));
             }
         }
+        // What the type stands for is told by the way there; here only which tools there are.
+        "computer_toolset_20260801" => {
+            let members = "screenshot zoom left_click right_click middle_click double_click triple_click \
+                left_click_drag left_mouse_down left_mouse_up mouse_move cursor_position scroll type key hold_key wait";
+            for member in members.split_whitespace() {
+                if tool["configs"][member]["enabled"] != false {
+                    tools.push(typed(joined(Some("computer"), member)));
+                }
+            }
+        }
+        kind if ["bash_", "text_editor_", "memory_", "computer_"]
+            .iter()
+            .any(|known| kind.starts_with(known)) =>
+        {
+            tools.push(typed(string(&tool["name"])));
+        }
         // All tools are offered at once.
         kind if kind.starts_with("tool_search_tool_") => {}
         other => panic!("the tool {other} is not known here"),
+    }
+}
+
+/// A tool that its type describes.
+fn typed(name: String) -> Tool {
+    Tool {
+        name,
+        free: None,
+        description: String::new(),
+        schema: Value::Null,
+        strict: false,
     }
 }
 

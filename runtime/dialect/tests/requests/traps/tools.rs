@@ -182,12 +182,7 @@ fn a_tool_that_cannot_be_sent_is_refused_by_its_type_and_for_a_reason_that_is_tr
             assert!(message.contains("the vendor runs it"), "{message}");
         }
     }
-    for kind in [
-        "bash_20250124",
-        "text_editor_20250728",
-        "computer_20250124",
-        "memory_20250818",
-    ] {
+    for kind in ["browser_toolset_20260801", "bash_20991231"] {
         for message in refused(MESSAGES, messages(kind)) {
             assert!(
                 message.contains(kind) && message.contains("the client runs"),

@@ -26,6 +26,7 @@ pub(super) enum HeldKind {
     Call {
         id: Vec<u8>,
         name: Vec<u8>,
+        namespace: Option<Vec<u8>>,
         tool: Tool,
     },
     /// A tool that the vendor ran.
@@ -67,6 +68,7 @@ impl HeldKind {
             Kind::Call(call) => Self::Call {
                 id: call.id.bytes().to_vec(),
                 name: call.name.bytes().to_vec(),
+                namespace: call.namespace.map(|set| set.bytes().to_vec()),
                 tool: call.tool,
             },
         }
@@ -78,10 +80,15 @@ impl HeldKind {
             Self::Text => Kind::Text,
             Self::Refusal => Kind::Refusal,
             Self::Reasoning => Kind::Reasoning,
-            Self::Call { id, name, tool } => Kind::Call(Call {
+            Self::Call {
+                id,
+                name,
+                namespace,
+                tool,
+            } => Kind::Call(Call {
                 id: Escaped::trusted(id),
                 name: Escaped::trusted(name),
-                namespace: None,
+                namespace: namespace.as_deref().map(Escaped::trusted),
                 tool: *tool,
             }),
             Self::Ran(_) => return None,

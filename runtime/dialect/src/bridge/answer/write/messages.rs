@@ -163,16 +163,11 @@ impl Messages {
             Kind::Text | Kind::Refusal => {
                 self.block(&[b"{\"type\":\"text\",\"text\":\"\"}"], out);
             }
-            Kind::Call(Call { id, name, .. }) => self.block(
-                &[
-                    b"{\"type\":\"tool_use\",\"id\":\"",
-                    id.bytes(),
-                    b"\",\"name\":\"",
-                    name.bytes(),
-                    b"\",\"input\":{}}",
-                ],
-                out,
-            ),
+            Kind::Call(call) => {
+                let mut block = Vec::new();
+                begin_call(&mut block, &call);
+                self.block(&[&block, b"{}}"], out);
+            }
             Kind::Reasoning => {}
         }
         self.current = Some(Current {
@@ -410,6 +405,31 @@ pub(super) fn nullable(out: &mut Vec<u8>, text: Option<&[u8]>) {
     match text {
         Some(text) => string(out, Escaped::trusted(text)),
         None => out.extend_from_slice(b"null"),
+    }
+}
+
+/// Appends a call up to its input. One of a set names it, as the client's dialect knows it by both.
+pub(super) fn begin_call(out: &mut Vec<u8>, call: &Call<'_>) {
+    put(
+        out,
+        &[
+            b"{\"type\":\"tool_use\",\"id\":\"",
+            call.id.bytes(),
+            b"\",\"name\":\"",
+            call.name.bytes(),
+        ],
+    );
+    if let Some(set) = call.namespace {
+        put(
+            out,
+            &[
+                b"\",\"toolset_name\":\"",
+                set.bytes(),
+                b"\",\"caller\":{\"type\":\"direct\"},\"input\":",
+            ],
+        );
+    } else {
+        out.extend_from_slice(b"\",\"input\":");
     }
 }
 

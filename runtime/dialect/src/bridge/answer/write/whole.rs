@@ -2,7 +2,7 @@
 
 use super::chat::{annotate, begin_call, finish_reason, service_tier};
 use super::item::arguments;
-use super::messages::{citation, message_head, nullable, stop_reason};
+use super::messages::{begin_call as begin_block, citation, message_head, nullable, stop_reason};
 use super::ran::Pair;
 use super::responses::Responses;
 use super::{Exchange, put};
@@ -62,6 +62,7 @@ enum Role {
     Call {
         id: Vec<u8>,
         name: Vec<u8>,
+        namespace: Option<Vec<u8>>,
         tool: Tool,
     },
     /// A tool that the vendor ran.
@@ -138,12 +139,13 @@ impl Whole {
                 Role::Refusal
             }
             Kind::Reasoning => Role::Reasoning,
-            Kind::Call(Call { id, name, tool, .. }) => {
+            Kind::Call(call) => {
                 self.calls += 1;
                 Role::Call {
-                    id: id.bytes().to_vec(),
-                    name: name.bytes().to_vec(),
-                    tool,
+                    id: call.id.bytes().to_vec(),
+                    name: call.name.bytes().to_vec(),
+                    namespace: call.namespace.map(|set| set.bytes().to_vec()),
+                    tool: call.tool,
                 }
             }
         };
@@ -242,13 +244,7 @@ impl Whole {
         }
         let mut calls = Vec::new();
         for part in &self.parts {
-            if let Role::Call { id, name, tool } = &part.role {
-                let call = Call {
-                    id: Escaped::trusted(id),
-                    name: Escaped::trusted(name),
-                    namespace: None,
-                    tool: *tool,
-                };
+            if let Some(call) = part.call() {
                 let mut object = b"{".to_vec();
                 begin_call(&mut object, &call, Escaped::trusted(&part.text));
                 object.push(b'}');
@@ -350,6 +346,25 @@ impl Part {
         }
     }
 
+    /// The call that it is, if it is one.
+    fn call(&self) -> Option<Call<'_>> {
+        let Role::Call {
+            id,
+            name,
+            namespace,
+            tool,
+        } = &self.role
+        else {
+            return None;
+        };
+        Some(Call {
+            id: Escaped::trusted(id),
+            name: Escaped::trusted(name),
+            namespace: namespace.as_deref().map(Escaped::trusted),
+            tool: *tool,
+        })
+    }
+
     fn characters(&mut self) -> u64 {
         let (bytes, before) = self.counted;
         // Texts come in whole characters.
@@ -393,17 +408,10 @@ impl Part {
                     ],
                 ),
             },
-            Role::Call { id, name, tool } => {
-                put(
-                    out,
-                    &[
-                        b"{\"type\":\"tool_use\",\"id\":\"",
-                        id,
-                        b"\",\"name\":\"",
-                        name,
-                        b"\",\"input\":",
-                    ],
-                );
+            Role::Call { tool, .. } => {
+                if let Some(call) = self.call() {
+                    begin_block(out, &call);
+                }
                 self.input(out, *tool == Tool::Custom);
                 out.push(b'}');
             }

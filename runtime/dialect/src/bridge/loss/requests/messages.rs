@@ -414,7 +414,23 @@ pub(in crate::bridge::loss) const MESSAGES: &[Row] = &[
         Dropped("the vendor's own tool is at hand at once, and called as the vendor likes"),
     ),
     both(
-        "tools[].bash, text_editor, computer, memory, browser",
+        "tools[].bash, text_editor, memory, computer",
+        Converted(
+            "a function of the tool's name with the schema that its type and date stand for, and of a screen its size in the description; what the model calls it with is what the client knows",
+        ),
+    ),
+    both(
+        "tools[].computer_toolset",
+        Converted(
+            "a function for each member that is enabled, as `computer__left_click`; in the answer it is the member's call again, with its `toolset_name`",
+        ),
+    ),
+    both(
+        "tools[].computer: display_number; tools[].text_editor: max_characters",
+        Dropped("they are for the client, which runs the tool"),
+    ),
+    both(
+        "tools[].browser, and other types that the client runs",
         Refused(KNOWN_BY_TYPE),
     ),
     both("tools[] of another type", Refused(SERVER_TOOL)),

@@ -1,6 +1,6 @@
 //! Reads the content blocks of Messages.
 
-use super::own::{RanBlock, came, read_ran};
+use super::own::{RanBlock, Results, read_ran};
 use super::tools::{effort_of, read_tool};
 use super::wire::{WireBlock, WireMessage, WireSource};
 use crate::bridge::request::Way;
@@ -20,6 +20,7 @@ pub(super) fn read_message<'a>(
     answered: bool,
     way: Way,
     said: &mut Conversation<'a>,
+    results: &mut Results<'a>,
 ) -> Result<(), ApiError> {
     let role = match &*message.role {
         "user" => Role::User,
@@ -46,7 +47,7 @@ pub(super) fn read_message<'a>(
         Content::Parts(blocks) => {
             for (number, block) in blocks.into_iter().enumerate() {
                 let place = Place::Part(index, number);
-                read_block(block, place, role, way, said, &mut parts)?;
+                read_block(block, place, role, way, said, results, &mut parts)?;
             }
         }
     }
@@ -97,6 +98,7 @@ fn read_block<'a>(
     role: Role,
     way: Way,
     said: &mut Conversation<'a>,
+    results: &mut Results<'a>,
     parts: &mut Vec<Part<'a>>,
 ) -> Result<(), ApiError> {
     let lacks = |member: &str| missing(&format!("{}.{member}", place.param(way.from)));
@@ -108,7 +110,7 @@ fn read_block<'a>(
                 place,
                 id: block.id.ok_or_else(|| lacks("id"))?,
                 name: block.name.ok_or_else(|| lacks("name"))?,
-                namespace: None,
+                namespace: block.toolset_name,
                 input: block
                     .input
                     .map_or_else(|| Input::Json(Str::default()), Input::Object),
@@ -147,18 +149,20 @@ fn read_block<'a>(
             }));
         }
         "tool_addition" => {
-            let definition = block.tool.and_then(|tool| tool.definition);
-            if let Some(definition) = definition
-                && let Some(tool) = read_tool(definition, place, way)?
-                // What is announced twice is there once.
-                && (tool.name().is_none() || said.tools.iter().all(|known| known.name() != tool.name()))
-            {
-                said.tools.push(tool);
+            let mut added = Vec::new();
+            if let Some(definition) = block.tool.and_then(|tool| tool.definition) {
+                read_tool(definition, place, way, &mut added)?;
             }
+            // What is announced twice is there once.
+            added.retain(|tool| {
+                let mut known = said.tools.iter();
+                tool.name().is_none() || known.all(|known| known.name() != tool.name())
+            });
+            said.tools.append(&mut added);
         }
         "compaction" => {
             for change in block.tool_changes.unwrap_or_default() {
-                read_block(change, place, role, way, said, parts)?;
+                read_block(change, place, role, way, said, results, parts)?;
             }
             // Without a text it has failed, and says nothing.
             if let Content::Text(text) = block.content {
@@ -181,7 +185,7 @@ fn read_block<'a>(
                     flush(role, parts, said);
                     said.items.push(Item::Ran(ran));
                 }
-                RanBlock::Came(id, result) => came(&mut said.items, &id, result),
+                RanBlock::Came(id, came) => results.push(id, came),
                 // The reasoning that led to it would lead to nothing, which the vendor refuses.
                 RanBlock::Other
                     if way.to == Dialect::OpenaiResponses && served && parts.is_empty() =>

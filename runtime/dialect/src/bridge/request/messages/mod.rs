@@ -1,6 +1,7 @@
 //! Messages.
 
 mod blocks;
+mod known;
 mod own;
 mod read;
 mod schema;

@@ -1,6 +1,6 @@
 //! The vendor's own tools in Messages: MCP servers and the running of code, and what they did in the history.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -46,6 +46,8 @@ struct Enabled {
 #[derive(Default)]
 pub(super) struct Servers<'a> {
     all: Vec<Server<'a>>,
+    /// The place of each.
+    named: HashMap<Str<'a>, usize>,
     taken: Vec<bool>,
 }
 
@@ -56,8 +58,13 @@ impl<'a> Servers<'a> {
             Some(raw) => parse(raw, "mcp_servers")?,
             None => Vec::new(),
         };
+        // Of two of one name the first is meant.
+        let named = all.iter().enumerate().rev();
+        let named = named
+            .map(|(at, server)| (server.name.clone(), at))
+            .collect();
         let taken = vec![false; all.len()];
-        Ok(Self { all, taken })
+        Ok(Self { all, named, taken })
     }
 
     /// Reads a toolset; nothing where it leaves no tool of its server.
@@ -77,7 +84,7 @@ impl<'a> Servers<'a> {
         }
         let param = at("mcp_server_name");
         let name: Str<'a> = parse(tool.mcp_server_name.ok_or_else(|| missing(&param))?, &param)?;
-        let Some(known) = self.all.iter().position(|server| server.name == name) else {
+        let Some(&known) = self.named.get(&name) else {
             let message = format!(
                 "`{param}` is `{}`, which no element of `mcp_servers` is called.",
                 &*name
@@ -238,14 +245,22 @@ pub(super) fn read_ran<'a>(
     }))
 }
 
-/// Tells the call what came of it.
-pub(super) fn came<'a>(items: &mut [Item<'a>], id: &Str<'a>, came: Came<'a>) {
-    let call = items.iter_mut().rev().find_map(|item| match item {
-        Item::Ran(ran) if ran.id == *id && ran.came.is_none() => Some(ran),
-        _ => None,
-    });
-    if let Some(call) = call {
-        call.came = Some(came);
+/// What came of tools that their vendor ran, by the ids of their calls, in its order.
+#[derive(Default)]
+pub(super) struct Results<'a>(HashMap<Str<'a>, VecDeque<Came<'a>>>);
+
+impl<'a> Results<'a> {
+    pub(super) fn push(&mut self, id: Str<'a>, came: Came<'a>) {
+        self.0.entry(id).or_default().push_back(came);
+    }
+
+    /// Tells each call what came of it.
+    pub(super) fn tell(mut self, items: &mut [Item<'a>]) {
+        for item in items {
+            if let Item::Ran(ran) = item {
+                ran.came = self.0.get_mut(&ran.id).and_then(VecDeque::pop_front);
+            }
+        }
     }
 }
 
@@ -277,8 +292,9 @@ pub(super) fn write_toolset(server: &McpServer<'_>, json: &mut Json) {
         json.raw_member("default_config", r#"{"enabled":false}"#);
         json.key("configs");
         json.open();
-        for (index, tool) in allowed.iter().enumerate() {
-            if !allowed[..index].contains(tool) {
+        let mut named = HashSet::with_capacity(allowed.len());
+        for tool in allowed {
+            if named.insert(tool) {
                 json.named(tool);
                 json.raw(r#"{"enabled":true}"#);
             }

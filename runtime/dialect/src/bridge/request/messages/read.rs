@@ -1,9 +1,11 @@
 //! Reads a request in Messages.
 
+use std::collections::HashSet;
+
 use serde::Deserialize;
 
 use super::blocks::{mark_last, read_message, read_part};
-use super::own::Servers;
+use super::own::{Results, Servers};
 use super::tools::{effort_of, format_of, read_choice, read_format, read_thinking, read_tool};
 use super::wire::WireBody;
 use crate::ApiError;
@@ -53,10 +55,10 @@ pub(crate) fn read<'a>(body: &'a str, way: Way) -> Result<Conversation<'a>, ApiE
     let tools = members.large.tools.take().unwrap_or_default();
     for (index, tool) in tools.into_iter().enumerate() {
         let place = Place::Tool(index);
-        said.tools.extend(match tool.kind.as_deref() {
-            Some("mcp_toolset") => servers.toolset(&tool, place, way)?,
-            _ => read_tool(tool, place, way)?,
-        });
+        match tool.kind.as_deref() {
+            Some("mcp_toolset") => said.tools.extend(servers.toolset(&tool, place, way)?),
+            _ => read_tool(tool, place, way, &mut said.tools)?,
+        }
     }
     said.tools.extend(servers.rest());
     let messages = members.large.messages.take();
@@ -68,10 +70,13 @@ pub(crate) fn read<'a>(body: &'a str, way: Way) -> Result<Conversation<'a>, ApiE
     let last_user = messages
         .iter()
         .rposition(|message| &*message.role == "user");
+    let mut results = Results::default();
     for (index, message) in messages.into_iter().enumerate() {
         let answered = last_user.is_some_and(|user| user > index);
-        read_message(message, index, answered, way, &mut said)?;
+        read_message(message, index, answered, way, &mut said, &mut results)?;
     }
+    results.tell(&mut said.items);
+    plain_names(&mut said);
     if let Some(mark) = members.take::<WireMark<'a>>("cache_control")? {
         mark_last(&mut said.items, mark.mark(), way);
     }
@@ -105,6 +110,20 @@ fn own_choice<'a>(choice: Choice<'a>, tools: &[Tool<'_>]) -> Choice<'a> {
         WEB_SEARCH if offered(|tool| matches!(tool, Tool::Web(_))) => Choice::Web,
         CODE_EXECUTION if offered(|tool| matches!(tool, Tool::Code(_))) => Choice::Code,
         _ => choice,
+    }
+}
+
+/// Of a set that is not on offer a call has only the tool's own name.
+fn plain_names(said: &mut Conversation<'_>) {
+    let Conversation { items, tools, .. } = said;
+    let known: HashSet<_> = tools.iter().filter_map(Tool::name).collect();
+    for item in items {
+        if let Item::Call(call) = item
+            && call.namespace.is_some()
+            && !known.contains(&(call.namespace.as_deref(), &*call.name))
+        {
+            call.namespace = None;
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::known::read_known;
 use super::wire::WireTool;
 use crate::ApiError;
 use crate::bridge::request::Way;
@@ -12,23 +13,24 @@ use crate::bridge::request::model::{
 use crate::bridge::request::shared::read_effort;
 use crate::bridge::request::text::{Raw, Str};
 
-/// Reads a tool; nothing for a search among tools that are all offered anyway.
+/// Reads an element of `tools`: one tool or several, or none, as a search among tools that are all offered anyway.
 pub(super) fn read_tool<'a>(
     tool: WireTool<'a>,
     place: Place,
     way: Way,
-) -> Result<Option<Tool<'a>>, ApiError> {
+    tools: &mut Vec<Tool<'a>>,
+) -> Result<(), ApiError> {
     let unnamed = || missing(&format!("{}.name", place.param(way.from)));
-    Ok(Some(match tool.kind.as_deref() {
-        None | Some("custom") => Tool::Function(Function {
+    match tool.kind.as_deref() {
+        None | Some("custom") => tools.push(Tool::Function(Function {
             name: tool.name.ok_or_else(unnamed)?,
             namespace: None,
             description: tool.description,
             schema: tool.input_schema,
             strict: tool.strict,
             cache: tool.cache_control.map(|mark| mark.mark()),
-        }),
-        Some(kind) if kind.starts_with("web_search_") => Tool::Web(WebSearch {
+        })),
+        Some(kind) if kind.starts_with("web_search_") => tools.push(Tool::Web(WebSearch {
             place,
             stored: false,
             context_size: None,
@@ -36,23 +38,27 @@ pub(super) fn read_tool<'a>(
             allowed_domains: tool.allowed_domains,
             blocked_domains: tool.blocked_domains,
             max_uses: tool.max_uses,
-        }),
+        })),
         Some(kind) if kind.starts_with("code_execution_") => {
             if way.refuses("tools[].code_execution") {
                 return Err(way.refuse_kind("tools[].code_execution", kind, place.param(way.from)));
             }
-            Tool::Code(place)
+            tools.push(Tool::Code(place));
         }
-        Some(kind) if kind.starts_with("tool_search_tool_") => return Ok(None),
-        Some(kind) => {
-            let field = if runs_at_the_client(kind) {
-                "tools[].bash, text_editor, computer, memory, browser"
-            } else {
-                "tools[] of another type"
-            };
-            return Err(way.refuse_kind(field, kind, place.param(way.from)));
-        }
-    }))
+        Some(kind) if kind.starts_with("tool_search_tool_") => {}
+        Some(kind) => match read_known(&tool, kind, place, way)? {
+            Some(known) => tools.extend(known),
+            None => {
+                let field = if runs_at_the_client(kind) {
+                    "tools[].browser, and other types that the client runs"
+                } else {
+                    "tools[] of another type"
+                };
+                return Err(way.refuse_kind(field, kind, place.param(way.from)));
+            }
+        },
+    }
+    Ok(())
 }
 
 /// Whether the client itself runs a tool that it names by a type (`bash_20250124`) instead of describing it.

@@ -72,6 +72,8 @@ pub(super) struct WireBlock<'a> {
     #[serde(borrow)]
     pub(super) server_name: Option<Str<'a>>,
     #[serde(borrow)]
+    pub(super) toolset_name: Option<Str<'a>>,
+    #[serde(borrow)]
     pub(super) tool_name: Option<Str<'a>>,
     #[serde(borrow)]
     pub(super) tool: Option<WireChange<'a>>,
@@ -132,6 +134,13 @@ pub(super) struct WireTool<'a> {
     #[serde(borrow)]
     pub(super) blocked_domains: Option<Raw<'a>>,
     pub(super) max_uses: Option<u64>,
+    /// Of one that works a computer.
+    #[serde(borrow)]
+    pub(super) display_width_px: Option<Raw<'a>>,
+    #[serde(borrow)]
+    pub(super) display_height_px: Option<Raw<'a>>,
+    #[serde(borrow)]
+    pub(super) enable_zoom: Option<Raw<'a>>,
     /// Of an MCP server's tools.
     #[serde(borrow)]
     pub(super) mcp_server_name: Option<Raw<'a>>,

@@ -1,6 +1,6 @@
 //! The vendor's own tools in Responses: MCP servers and the running of code, and what they did in the history.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::Deserialize;
 
@@ -72,7 +72,7 @@ pub(super) fn read_server<'a>(
 #[derive(Deserialize)]
 struct Filter<'a> {
     #[serde(borrow)]
-    tool_names: Option<Vec<Str<'a>>>,
+    tool_names: Option<HashSet<Str<'a>>>,
     read_only: Option<bool>,
 }
 
@@ -80,7 +80,13 @@ fn read_allowed<'a>(raw: Raw<'a>, param: &str, way: Way) -> Result<Option<Vec<St
     if !raw.get().starts_with('{') {
         return parse(raw, param).map(Some);
     }
-    let filter: Filter<'a> = parse(raw, param)?;
+    #[derive(Deserialize)]
+    struct Named<'a> {
+        #[serde(borrow)]
+        tool_names: Option<Vec<Str<'a>>>,
+        read_only: Option<bool>,
+    }
+    let filter: Named<'a> = parse(raw, param)?;
     if filter.read_only.is_some() {
         let field = "tools[].mcp.allowed_tools.read_only";
         return Err(way.refuse(field, format!("{param}.read_only")));
