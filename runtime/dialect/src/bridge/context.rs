@@ -53,9 +53,39 @@ pub struct ToolName {
     /// Whether the client knows it as a custom (free-form) tool: the vendor's arguments are then an object whose
     /// member `input` is the text, unless the vendor calls it as a custom tool itself.
     pub custom: bool,
-    /// Whether it is the client's own tool search (Responses): a call becomes a `tool_search_call` item with
-    /// `execution: client`, whose `arguments` are the object itself.
-    pub search: bool,
+    /// What it is to a client of Responses who knows it by its type: a call becomes an item of its own.
+    pub item: Option<ClientTool>,
+}
+
+/// A tool that a client of Responses runs itself and names by its type. What it is called with stands in the item of a call as
+/// the object itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ClientTool {
+    /// `tool_search_call` with `execution: client`, its `arguments`.
+    Search,
+    /// `computer_call`, its `actions`.
+    Computer,
+    /// `computer_call` of the preview, its one `action`.
+    ComputerPreview,
+    /// `shell_call`, its `action`.
+    Shell,
+    /// `local_shell_call`, its `action`.
+    LocalShell,
+    /// `apply_patch_call`, its `operation`.
+    ApplyPatch,
+}
+
+impl ClientTool {
+    /// What a function is called that stands in for it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Search => "tool_search",
+            Self::Computer | Self::ComputerPreview => "computer",
+            Self::Shell => "shell",
+            Self::LocalShell => "local_shell",
+            Self::ApplyPatch => "apply_patch",
+        }
+    }
 }
 
 /// Members that a response object repeats, as the client wrote them, in the order in which they are written:

@@ -26,7 +26,7 @@ mod target;
 
 pub use answer::answer;
 pub use compact::{compacted, open_summaries, summarising};
-pub use context::{Context, Echo, ToolName};
+pub use context::{ClientTool, Context, Echo, ToolName};
 pub use count::{count_request, counted, told};
 pub use efforts::Efforts;
 pub use hidden::open_hidden;

@@ -212,6 +212,8 @@ fn unnamed<'a>(item: &'a RawValue, foreign: Option<Foreign<'_>>) -> Option<Cow<'
     match text("type") {
         // It asks for the item that is named; what the gateway keeps has taken the place of its reference by now.
         Some(b"item_reference") => return Some(Cow::Borrowed(item)),
+        // Their ids are demanded, and what came of them follows.
+        Some(b"computer_call" | b"local_shell_call") => return Some(Cow::Borrowed(item)),
         // What is not sealed nobody can check, and without its id no vendor knows an item of a tool that one ran.
         Some(b"reasoning") if text("encrypted_content").is_none() => return None,
         Some(b"web_search_call" | b"mcp_call" | b"code_interpreter_call") => return None,

@@ -72,6 +72,24 @@ pub(crate) fn item(item: &Value, whole: bool) -> Checked<()> {
             Ok(())
         }
         Some("web_search_call") => members(item, &["status", "action"]),
+        Some("computer_call") => {
+            members(item, &["status", "call_id", "pending_safety_checks"])?;
+            need!(
+                item["actions"].is_array() || item["action"].is_object(),
+                "{item}"
+            );
+            Ok(())
+        }
+        Some("shell_call" | "local_shell_call") => {
+            members(item, &["status", "call_id"])?;
+            need!(item["action"].is_object(), "{item}");
+            Ok(())
+        }
+        Some("apply_patch_call") => {
+            members(item, &["status", "call_id"])?;
+            need!(item["operation"].is_object(), "{item}");
+            Ok(())
+        }
         Some("mcp_call") => {
             members(
                 item,

@@ -45,7 +45,7 @@ pub(crate) fn context(client: Dialect, vendor: Dialect) -> Context {
             name: "apply_patch".into(),
             namespace: None,
             custom: client != MESSAGES,
-            search: false,
+            item: None,
         }],
         structured_tool: None,
         stop: vec!["END".into()],

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use tollgate_dialect::Dialect;
-use tollgate_dialect::bridge::Context;
+use tollgate_dialect::bridge::{ClientTool, Context};
 
 use super::back::{Trip, back_from_little, there_and_back, two_ways};
 use super::invariants;
@@ -45,9 +45,10 @@ fn fixtures() -> Vec<Fixture> {
 fn noteworthy(context: &Context) -> String {
     let mut lines = Vec::new();
     for tool in &context.tools {
-        let kind = match (tool.custom, tool.search) {
+        let kind = match (tool.custom, tool.item) {
             (true, _) => "custom tool",
-            (_, true) => "tool search",
+            (_, Some(ClientTool::Search)) => "tool search",
+            (_, Some(_)) => "client's own tool",
             _ => "function",
         };
         let namespace = tool.namespace.as_deref().map(|name| format!(" of {name}"));

@@ -44,6 +44,20 @@ pub(crate) fn said_in(dialect: Dialect, body: &Value) -> Said {
                     "tool_search_call" if item["execution"] == "client" => {
                         said.call(&item["arguments"]);
                     }
+                    "computer_call" if item["actions"].is_array() => {
+                        said.call(&serde_json::json!({"actions": item["actions"]}));
+                    }
+                    "computer_call" => said.call(&serde_json::json!({"action": item["action"]})),
+                    "shell_call" | "local_shell_call" => said.call(&item["action"]),
+                    "apply_patch_call" => said.call(&item["operation"]),
+                    "computer_call_output" => {
+                        said.results += 1;
+                        said.media += 1;
+                    }
+                    "shell_call_output" | "local_shell_call_output" | "apply_patch_call_output" => {
+                        said.results += 1;
+                        content(&mut said, &item["output"]);
+                    }
                     "function_call_output" | "custom_tool_call_output" => {
                         said.results += 1;
                         content(&mut said, &item["output"]);
@@ -115,6 +129,14 @@ impl Said {
                 self.offer(list(tool, "tools"), namespace);
             } else if kind == "tool_search" && tool["execution"] == "client" {
                 self.tools.insert((String::new(), kind.to_owned()));
+            } else if let "computer"
+            | "computer_use_preview"
+            | "shell"
+            | "local_shell"
+            | "apply_patch" = kind
+            {
+                let name = kind.replace("computer_use_preview", "computer");
+                self.tools.insert((String::new(), name));
             } else if kind == "computer_toolset_20260801" {
                 let members = "screenshot zoom left_click right_click middle_click double_click triple_click \
                     left_click_drag left_mouse_down left_mouse_up mouse_move cursor_position scroll type key hold_key wait";

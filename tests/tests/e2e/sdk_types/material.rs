@@ -230,7 +230,7 @@ fn context(client: Dialect, vendor: Dialect) -> Context {
             name: "apply_patch".into(),
             namespace: None,
             custom: client != MESSAGES,
-            search: false,
+            item: None,
         }],
         structured_tool: None,
         stop: vec!["END".into()],

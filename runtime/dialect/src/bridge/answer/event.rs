@@ -3,6 +3,7 @@
 //! A whole answer is told in the same words as a stream, only faster: so the two cannot differ in what they keep.
 
 use super::escaped::Escaped;
+use crate::bridge::ClientTool;
 use crate::bridge::opaque::OpaqueKind;
 use crate::json::walk::Raw;
 use crate::{ApiError, Usage};
@@ -63,8 +64,8 @@ pub(crate) enum Tool {
     Function,
     /// Its input is text.
     Custom,
-    /// The client's own search for tools, told by the arguments of a function.
-    Search,
+    /// One that the client knows by its type, told by the arguments of a function.
+    Item(ClientTool),
 }
 
 /// More of a part.

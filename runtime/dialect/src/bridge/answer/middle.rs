@@ -127,8 +127,10 @@ impl Middle {
                     let (tool, plays) = match call.tool {
                         Tool::Custom => (Tool::Custom, Role::Plain),
                         _ if custom => (Tool::Custom, Role::Unwrapped(Box::default())),
-                        _ if known.is_some_and(|tool| tool.search) => (Tool::Search, Role::Call),
-                        tool => (tool, Role::Call),
+                        tool => match known.and_then(|tool| tool.item) {
+                            Some(item) => (Tool::Item(item), Role::Call),
+                            None => (tool, Role::Call),
+                        },
                     };
                     role = plays;
                     self.calls += 1;

@@ -94,7 +94,7 @@ fn only<'a>(tools: &[Tool<'a>]) -> Option<ToolRef<'a>> {
     let (name, namespace, custom) = match tool {
         Tool::Function(tool) => (&tool.name, &tool.namespace, false),
         Tool::Custom(tool) => (&tool.name, &tool.namespace, true),
-        Tool::Web(_) | Tool::Mcp(_) | Tool::Code(_) | Tool::Search { .. } => return None,
+        Tool::Web(_) | Tool::Mcp(_) | Tool::Code(_) | Tool::Item(_) => return None,
     };
     Some(ToolRef {
         name: name.clone(),

@@ -10,7 +10,7 @@ use super::json::Json;
 use super::shared::compact;
 use super::text::{Raw, Str};
 use crate::Dialect;
-use crate::bridge::Echo;
+use crate::bridge::{ClientTool, Echo};
 
 /// A whole request.
 #[derive(Debug, Default)]
@@ -179,8 +179,8 @@ pub(crate) enum Input<'a> {
     Json(Str<'a>),
     /// The text for a custom tool.
     Free(Str<'a>),
-    /// Arguments of the client's own tool search.
-    Search(Raw<'a>),
+    /// What a tool that the client knows by its type is called with: a JSON object.
+    Item(ClientTool, Str<'a>),
 }
 
 /// What came of a call.
@@ -233,11 +233,8 @@ pub(crate) enum Tool<'a> {
     Mcp(McpServer<'a>),
     /// The vendor runs code.
     Code(Place),
-    /// The client searches among tools that it has not named yet.
-    Search {
-        description: Option<Str<'a>>,
-        schema: Option<Raw<'a>>,
-    },
+    /// The client runs a tool that it knows by its type.
+    Item(ItemTool<'a>),
 }
 
 #[derive(Debug, Default)]
@@ -248,6 +245,14 @@ pub(crate) struct Function<'a> {
     pub(crate) schema: Option<Raw<'a>>,
     pub(crate) strict: Option<bool>,
     pub(crate) cache: Option<CacheMark>,
+}
+
+/// A tool that the client knows by its type, as others are told of it.
+#[derive(Debug)]
+pub(crate) struct ItemTool<'a> {
+    pub(crate) tool: ClientTool,
+    pub(crate) description: Option<Str<'a>>,
+    pub(crate) schema: Option<Raw<'a>>,
 }
 
 #[derive(Debug)]
@@ -340,7 +345,7 @@ impl OwnTools<'_> {
             Tool::Web(_) => self.web,
             Tool::Code(_) => self.code,
             Tool::Mcp(server) => self.servers.contains(&server.label),
-            Tool::Function(_) | Tool::Custom(_) | Tool::Search { .. } => false,
+            Tool::Function(_) | Tool::Custom(_) | Tool::Item(_) => false,
         }
     }
 
@@ -480,12 +485,12 @@ impl Effort {
 }
 
 impl Tool<'_> {
-    /// Its namespace and its name; nothing for the vendor's own tools and for the search among tools.
+    /// Its namespace and its name; nothing for the vendor's own tools and for those that the client knows by their type.
     pub(crate) fn name(&self) -> Option<(Option<&str>, &str)> {
         match self {
             Self::Function(tool) => Some((tool.namespace.as_deref(), &tool.name)),
             Self::Custom(tool) => Some((tool.namespace.as_deref(), &tool.name)),
-            Self::Web(_) | Self::Mcp(_) | Self::Code(_) | Self::Search { .. } => None,
+            Self::Web(_) | Self::Mcp(_) | Self::Code(_) | Self::Item(_) => None,
         }
     }
 }
@@ -516,7 +521,8 @@ impl Input<'_> {
     /// As the `arguments` of a function call: a string with a JSON object in it.
     pub(crate) fn as_arguments(&self) -> Cow<'_, str> {
         match self {
-            Self::Object(raw) | Self::Search(raw) => compact(raw.get()),
+            Self::Object(raw) => compact(raw.get()),
+            Self::Item(_, json) => compact(json),
             Self::Json(text) if text.trim().is_empty() => Cow::Borrowed("{}"),
             Self::Json(text) => Cow::Borrowed(text),
             Self::Free(text) => {

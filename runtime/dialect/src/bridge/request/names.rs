@@ -4,8 +4,7 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use super::model::{Call, Input, Item, Tool};
-use super::responses::SEARCH;
-use crate::bridge::ToolName;
+use crate::bridge::{ClientTool, ToolName};
 
 /// What Messages vendors call their own search.
 pub(super) const WEB_SEARCH: &str = "web_search";
@@ -18,7 +17,7 @@ pub(super) const CODE_EXECUTION: &str = "code_execution";
 enum Kind {
     Function,
     Custom,
-    Search,
+    Item(ClientTool),
 }
 
 /// What tools are called at the vendor.
@@ -26,8 +25,8 @@ enum Kind {
 pub(crate) struct Names<'a> {
     limit: usize,
     wire: HashMap<(Option<&'a str>, &'a str), String>,
-    /// The client's own tool search, which may have a function of its name beside it.
-    search: Option<String>,
+    /// Tools that the client knows by their type, which may have a function of their name beside them.
+    items: HashMap<ClientTool, String>,
     tools: Vec<ToolName>,
 }
 
@@ -37,7 +36,7 @@ impl<'a> Names<'a> {
         let mut names = Self {
             limit,
             wire: HashMap::new(),
-            search: None,
+            items: HashMap::new(),
             tools: Vec::new(),
         };
         let mut taken = HashSet::new();
@@ -53,7 +52,7 @@ impl<'a> Names<'a> {
             let (namespace, name, kind) = match tool {
                 Tool::Function(tool) => (tool.namespace.as_deref(), &*tool.name, Kind::Function),
                 Tool::Custom(tool) => (tool.namespace.as_deref(), &*tool.name, Kind::Custom),
-                Tool::Search { .. } => (None, SEARCH, Kind::Search),
+                Tool::Item(item) => (None, item.tool.name(), Kind::Item(item.tool)),
                 Tool::Web(_) | Tool::Mcp(_) | Tool::Code(_) => continue,
             };
             names.add(namespace, name, kind, &mut taken);
@@ -63,7 +62,7 @@ impl<'a> Names<'a> {
             let kind = match call.input {
                 Input::Object(_) | Input::Json(_) => Kind::Function,
                 Input::Free(_) => Kind::Custom,
-                Input::Search(_) => Kind::Search,
+                Input::Item(tool, _) => Kind::Item(tool),
             };
             names.add(call.namespace.as_deref(), &call.name, kind, &mut taken);
         }
@@ -78,7 +77,7 @@ impl<'a> Names<'a> {
         taken: &mut HashSet<String>,
     ) {
         let known = match kind {
-            Kind::Search => self.search.is_some(),
+            Kind::Item(tool) => self.items.contains_key(&tool),
             Kind::Function | Kind::Custom => self.wire.contains_key(&(namespace, name)),
         };
         if known {
@@ -104,11 +103,14 @@ impl<'a> Names<'a> {
                 name: name.to_owned(),
                 namespace: namespace.map(str::to_owned),
                 custom: kind == Kind::Custom,
-                search: kind == Kind::Search,
+                item: match kind {
+                    Kind::Item(tool) => Some(tool),
+                    Kind::Function | Kind::Custom => None,
+                },
             });
         }
         match kind {
-            Kind::Search => self.search = Some(wire),
+            Kind::Item(tool) => _ = self.items.insert(tool, wire),
             Kind::Function | Kind::Custom => _ = self.wire.insert((namespace, name), wire),
         }
     }
@@ -121,15 +123,15 @@ impl<'a> Names<'a> {
         }
     }
 
-    /// What the client's own tool search is called at the vendor.
-    pub(crate) fn search(&self) -> &str {
-        self.search.as_deref().unwrap_or(SEARCH)
+    /// What a tool that the client knows by its type is called at the vendor.
+    pub(crate) fn item(&self, tool: ClientTool) -> &str {
+        self.items.get(&tool).map_or(tool.name(), String::as_str)
     }
 
     /// What a called tool is called at the vendor.
     pub(crate) fn called<'n>(&'n self, call: &'n Call<'_>) -> Cow<'n, str> {
         match call.input {
-            Input::Search(_) => Cow::Borrowed(self.search()),
+            Input::Item(tool, _) => Cow::Borrowed(self.item(tool)),
             _ => self.wire(call.namespace.as_deref(), &call.name),
         }
     }

@@ -1,7 +1,8 @@
 //! Calls of tools.
 
 use serde_json::{Value, json};
-use tollgate_dialect::bridge::ToolName;
+use tollgate_dialect::Dialect;
+use tollgate_dialect::bridge::{Abilities, ClientTool, Target, ToolName, request};
 
 use super::{block, delta};
 use crate::damage::{chunk, event, finish, message, told};
@@ -68,21 +69,21 @@ fn custom_and_namespaced_tools_come_back_as_the_client_knows_them() {
             name: "exec".into(),
             namespace: Some("functions".into()),
             custom: true,
-            search: false,
+            item: None,
         },
         ToolName {
             wire: "crm__find".into(),
             name: "find".into(),
             namespace: Some("crm".into()),
             custom: false,
-            search: false,
+            item: None,
         },
         ToolName {
             wire: "tool_search".into(),
             name: "tool_search".into(),
             namespace: None,
             custom: false,
-            search: true,
+            item: Some(ClientTool::Search),
         },
     ];
     let sent = chunk(
@@ -255,4 +256,129 @@ fn the_answer_to_a_bridged_request_is_the_one_its_client_waits_for() {
         assert_eq!(answer["output"][1]["type"], "custom_tool_call");
         assert_eq!(answer["output"][1]["input"], "*** Begin\n");
     }
+}
+
+/// A tool that its client knows by its type is a function to another vendor, and its own again in the answer.
+#[test]
+fn a_call_of_a_tool_that_the_client_knows_by_its_type_is_what_the_client_expects_of_it() {
+    let responses = [
+        (
+            "computer",
+            r#"{"actions":[{"type":"click","x":1,"y":2}]}"#,
+            "computer_call",
+            "/actions/0/x",
+            json!(1),
+        ),
+        (
+            "computer_use_preview",
+            r#"{"action":{"type":"wait"}}"#,
+            "computer_call",
+            "/action/type",
+            json!("wait"),
+        ),
+        (
+            "shell",
+            r#"{"commands":["ls"]}"#,
+            "shell_call",
+            "/action/commands/0",
+            json!("ls"),
+        ),
+        (
+            "local_shell",
+            r#"{"command":["ls"]}"#,
+            "local_shell_call",
+            "/action",
+            json!({"type": "exec", "env": {}, "command": ["ls"]}),
+        ),
+        (
+            "apply_patch",
+            r#"{"type":"delete_file","path":"x"}"#,
+            "apply_patch_call",
+            "/operation/path",
+            json!("x"),
+        ),
+        (
+            "shell",
+            "not JSON",
+            "shell_call",
+            "/action/arguments",
+            json!("not JSON"),
+        ),
+    ];
+    for (tool, arguments, item, at, wanted) in responses {
+        let asked = json!({"model": "m", "input": "Go", "stream": true, "tools": [{"type": tool}]});
+        let name = if tool.starts_with("computer") {
+            "computer"
+        } else {
+            tool
+        };
+        for called in calls_of(RESPONSES, &asked, name, arguments) {
+            let call = &called["output"][0];
+            assert_eq!(call["type"], item, "{called}");
+            assert_eq!(call.pointer(at), Some(&wanted), "{called}");
+            assert_eq!(
+                (&call["call_id"], &call["status"]),
+                (&json!("call_1"), &json!("completed"))
+            );
+        }
+    }
+    let asked = json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "Go"}], "stream": true,
+        "tools": [{"type": "computer_toolset_20260801"}, {"type": "bash_20250124", "name": "bash"}]});
+    for called in calls_of(
+        MESSAGES,
+        &asked,
+        "computer__left_click",
+        r#"{"coordinate":[1,2]}"#,
+    ) {
+        assert_eq!(
+            called["content"][0],
+            json!({"type": "tool_use", "id": "call_1", "name": "left_click", "toolset_name": "computer",
+                "caller": {"type": "direct"}, "input": {"coordinate": [1, 2]}})
+        );
+    }
+    for called in calls_of(MESSAGES, &asked, "bash", r#"{"command":"ls"}"#) {
+        assert_eq!(
+            called["content"][0],
+            json!({"type": "tool_use", "id": "call_1", "name": "bash", "input": {"command": "ls"}})
+        );
+    }
+}
+
+/// What a client that asked so is told by a vendor of Chat that calls this: whole, and made whole of a stream.
+fn calls_of(client: Dialect, asked: &Value, name: &str, arguments: &str) -> [Value; 2] {
+    let to = Target {
+        dialect: CHAT,
+        family: "maker",
+        model: "m",
+        max_output_tokens: None,
+        default_output_tokens: None,
+        abilities: Abilities::default(),
+    };
+    let context = request(client, asked.to_string().as_bytes(), &to)
+        .unwrap()
+        .context;
+    let call = json!({"index": 0, "id": "call_1", "type": "function", "function": {"name": name, "arguments": arguments}});
+    let answer = json!({"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [{"index": 0,
+        "message": {"role": "assistant", "content": null, "tool_calls": [call]}, "finish_reason": "tool_calls"}]});
+    let told = whole(&context, answer.to_string().as_bytes()).unwrap();
+    let told: Value = serde_json::from_slice(&told).unwrap();
+    grammar::check_whole(client, &told).unwrap();
+    let chunk = |delta: Value, end: Option<&str>| {
+        let choice = json!({"index": 0, "delta": delta, "finish_reason": end});
+        format!(
+            "data: {}\n\n",
+            json!({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]})
+        )
+    };
+    let events = chunk(json!({"role": "assistant", "tool_calls": [call]}), None)
+        + &chunk(json!({}), Some("tool_calls"))
+        + "data: [DONE]\n\n";
+    let stream = stream(&context, events.as_bytes());
+    assert_eq!(
+        grammar::check(client, &stream),
+        Ok(End::Complete),
+        "{}",
+        text(&stream)
+    );
+    [told, plain::whole_of_stream(client, &stream).unwrap()]
 }

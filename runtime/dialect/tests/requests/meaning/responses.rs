@@ -87,6 +87,54 @@ fn read(item: &Value, items: &mut Vec<Item>, tools: &mut Vec<Tool>, settings: &m
                 parts: vec![Part::text(told)],
             });
         }
+        "computer_call" | "shell_call" | "local_shell_call" | "apply_patch_call" => {
+            let input = match kind {
+                "computer_call" if item["actions"].is_array() => {
+                    json!({"actions": item["actions"]})
+                }
+                "computer_call" => json!({"action": item["action"]}),
+                "apply_patch_call" => item["operation"].clone(),
+                _ => item["action"].clone(),
+            };
+            let tool = kind.strip_suffix("_call").unwrap().to_owned();
+            items.push(Item::Call {
+                id: id(),
+                tool,
+                input: Input::Json(input),
+            });
+        }
+        "computer_call_output"
+        | "shell_call_output"
+        | "local_shell_call_output"
+        | "apply_patch_call_output" => {
+            let output = &item["output"];
+            let parts = match kind {
+                "computer_call_output" => vec![Part {
+                    body: image(&output["image_url"], &Value::Null),
+                    mark: None,
+                }],
+                "shell_call_output" => {
+                    let texts = list(item, "output").iter().map(|one| {
+                        let told =
+                            [string(&one["stdout"]), string(&one["stderr"])].map(|text| text);
+                        Part::text(
+                            told.into_iter()
+                                .filter(|text| !text.is_empty())
+                                .collect::<Vec<_>>()
+                                .join("\n"),
+                        )
+                    });
+                    texts.collect()
+                }
+                _ => output.as_str().map(Part::text).into_iter().collect(),
+            };
+            let call = item["call_id"].as_str().or(item["id"].as_str()).unwrap();
+            items.push(Item::Result {
+                id: call.to_owned(),
+                error: item["status"] == "failed",
+                parts,
+            });
+        }
         "additional_tools" => {
             for tool in list(item, "tools") {
                 offer(tool, None, tools, None);
@@ -211,6 +259,14 @@ fn offer(
                 settings.insert("search size", tool["search_context_size"].clone());
             }
         }
+        "computer" | "computer_use_preview" | "shell" | "local_shell" | "apply_patch" => tools
+            .push(Tool {
+                name: kind.replace("computer_use_preview", "computer"),
+                free: None,
+                description: String::new(),
+                schema: Value::Null,
+                strict: false,
+            }),
         "mcp" => {
             let settings = settings.unwrap();
             let token = match tool["headers"].as_object() {

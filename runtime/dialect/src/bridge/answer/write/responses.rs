@@ -3,7 +3,7 @@
 //! The dialect repeats every text when it is whole, and the whole output at the end: so the answer is held once, as
 //! the items it is made of. How much of it may be held is for the caller to say.
 
-use super::item::{Item, Role, write_annotation};
+use super::item::{Item, Role, prefix, write_annotation};
 use super::ran::Told;
 use super::response::{self, Status};
 use super::{Exchange, put};
@@ -148,7 +148,7 @@ impl Responses {
             Kind::Call(call) => match call.tool {
                 Tool::Function => (Role::Function, "fc_"),
                 Tool::Custom => (Role::Custom, "ctc_"),
-                Tool::Search => (Role::Search, "tsc_"),
+                Tool::Item(item) => (Role::Item(item), prefix(item)),
             },
         };
         let id = item_id(exchange.stamp, prefix, index);
@@ -340,7 +340,7 @@ impl Responses {
                 let members = [&item.place[..], summary[1], &item.text, b"\"}"];
                 self.frame("response.reasoning_summary_part.done", &members, out);
             }
-            Role::Reasoning | Role::Search => {}
+            Role::Reasoning | Role::Item(_) => {}
             Role::Function => {
                 let members = [&item.place[..], b",\"arguments\":\"", &item.text, b"\""];
                 self.frame("response.function_call_arguments.done", &members, out);

@@ -149,6 +149,20 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
         ),
     ),
     both(
+        "input[].computer_call, shell_call, local_shell_call, apply_patch_call",
+        Converted("a call of the function that stands in for the tool, with the item's own object"),
+    ),
+    both(
+        "input[].computer_call_output, shell_call_output, local_shell_call_output, apply_patch_call_output",
+        Converted(
+            "the call's result: the picture, or what was printed and, where it was not well, how it ended",
+        ),
+    ),
+    both(
+        "input[].computer_call, computer_call_output: pending_safety_checks, acknowledged_safety_checks",
+        Dropped("they are between one vendor and its client"),
+    ),
+    both(
         "input[].mcp_list_tools",
         Dropped("the vendor asks the server for its tools anew"),
     ),
@@ -516,8 +530,14 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
         Dropped("how large a container is, the vendor says"),
     ),
     both(
-        "tools[].local_shell, shell, apply_patch, computer",
-        Refused(KNOWN_BY_TYPE),
+        "tools[].computer, computer_use_preview, shell, local_shell, apply_patch",
+        Converted(
+            "a function of that name (`computer` for the preview, too) with the schema that the type stands for, and of a screen its size in the description; in the answer a call is again the item that the client knows",
+        ),
+    ),
+    both(
+        "tools[].shell.environment other than local",
+        Refused("that shell is one vendor's own; only one that the client runs can be offered"),
     ),
     both("tools[] of another type", Refused(SERVER_TOOL)),
     row(

@@ -5,7 +5,7 @@ use crate::ApiError;
 use crate::bridge::Target;
 use crate::bridge::request::json::Json;
 use crate::bridge::request::model::{
-    Choice, Conversation, Custom, Format, Function, Location, Tool, ToolRef, WebSearch,
+    Choice, Conversation, Custom, Format, Function, ItemTool, Location, Tool, ToolRef, WebSearch,
 };
 use crate::bridge::request::names::{Names, identifier};
 use crate::bridge::request::shared::{
@@ -147,14 +147,15 @@ fn write_tools(
             Tool::Function(tool) => write_function(tool, to, way, names, json),
             Tool::Custom(tool) if to.abilities.custom_tools => write_custom(tool, names, json),
             Tool::Custom(tool) => write_as_function(tool, names, json),
-            Tool::Search {
+            Tool::Item(ItemTool {
+                tool,
                 description,
                 schema,
-            } => {
+            }) => {
                 json.open_typed("function");
                 json.key("function");
                 json.open();
-                json.text_member("name", names.search());
+                json.text_member("name", names.item(*tool));
                 if let Some(description) = description {
                     json.text_member("description", description);
                 }

@@ -10,7 +10,7 @@ use crate::bridge::Target;
 use crate::bridge::request::json::Json;
 use crate::bridge::request::members::invalid;
 use crate::bridge::request::model::{
-    Choice, Conversation, Format, Function, Item, Schema, Tool, ToolRef, WebSearch,
+    Choice, Conversation, Format, Function, Item, ItemTool, Schema, Tool, ToolRef, WebSearch,
 };
 use crate::bridge::request::names::{CODE_EXECUTION, Names, WEB_SEARCH};
 use crate::bridge::request::shared::{
@@ -103,7 +103,7 @@ fn wire_name<'n>(tool: &'n Tool<'_>, names: &'n Names<'_>) -> Option<Cow<'n, str
     let (namespace, name) = match tool {
         Tool::Function(tool) => (tool.namespace.as_deref(), &*tool.name),
         Tool::Custom(tool) => (tool.namespace.as_deref(), &*tool.name),
-        Tool::Search { .. } => return Some(Cow::Borrowed(names.search())),
+        Tool::Item(item) => return Some(Cow::Borrowed(names.item(item.tool))),
         Tool::Web(_) => return Some(Cow::Borrowed(WEB_SEARCH)),
         Tool::Code(_) => return Some(Cow::Borrowed(CODE_EXECUTION)),
         Tool::Mcp(_) => return None,
@@ -138,12 +138,13 @@ pub(super) fn write_tools(
                 json.raw_member("input_schema", FREE_SCHEMA);
                 json.close();
             }
-            Tool::Search {
+            Tool::Item(ItemTool {
+                tool,
                 description,
                 schema,
-            } => {
+            }) => {
                 json.open();
-                json.text_member("name", names.search());
+                json.text_member("name", names.item(*tool));
                 if let Some(description) = description {
                     json.text_member("description", description);
                 }

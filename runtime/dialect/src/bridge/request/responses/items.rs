@@ -1,5 +1,6 @@
 //! Reads the items of Responses.
 
+use super::known::{read_known_call, read_known_output};
 use super::own::{read_run, read_server_call};
 use super::tools::{additional_tool, effort_update};
 use super::wire::{WireItem, WirePart};
@@ -43,20 +44,17 @@ pub(super) fn read_item<'a>(
             said.items.push(read_output(item, index, way)?);
         }
         "tool_search_call" | "tool_search_output" if server => {}
-        "tool_search_call" => {
-            let param = format!("input[{index}]");
-            said.items.push(Item::Call(Call {
-                place: Place::Item(index),
-                id: item
-                    .call_id
-                    .ok_or_else(|| missing(&format!("{param}.call_id")))?,
-                name: SEARCH.into(),
-                namespace: None,
-                input: Input::Search(
-                    item.arguments
-                        .ok_or_else(|| missing(&format!("{param}.arguments")))?,
-                ),
-            }));
+        "tool_search_call" | "computer_call" | "shell_call" | "local_shell_call"
+        | "apply_patch_call" => {
+            said.items
+                .push(Item::Call(read_known_call(item, &kind, index)?));
+        }
+        "computer_call_output"
+        | "shell_call_output"
+        | "local_shell_call_output"
+        | "apply_patch_call_output" => {
+            said.items
+                .push(Item::Result(read_known_output(item, &kind, index, way)?));
         }
         "tool_search_output" => {
             let found = item.tools.unwrap_or_default();
@@ -126,9 +124,6 @@ pub(super) fn read_item<'a>(
     }
     Ok(())
 }
-
-/// What the function is called that stands in for the client's own tool search.
-pub(crate) const SEARCH: &str = "tool_search";
 
 fn read_message<'a>(item: WireItem<'a>, index: usize, way: Way) -> Result<Item<'a>, ApiError> {
     let param = || format!("input[{index}].role");

@@ -1,6 +1,7 @@
 //! Responses.
 
 mod items;
+mod known;
 mod own;
 mod read;
 mod tools;
@@ -8,6 +9,5 @@ mod wire;
 mod write;
 mod write_items;
 
-pub(super) use items::SEARCH;
 pub(super) use read::read;
 pub(super) use write::write;

@@ -4,15 +4,17 @@ use std::collections::HashSet;
 
 use serde::Deserialize;
 
+use super::known::read_known;
 use super::own::{read_code, read_server};
 use super::wire::WireTool;
 use crate::ApiError;
+use crate::bridge::ClientTool;
 use crate::bridge::request::Way;
 use crate::bridge::request::chat::WireSchema;
 use crate::bridge::request::members::{missing, parse};
 use crate::bridge::request::model::{
-    Choice, Custom, Effort, Format, Function, Grammar, OwnTools, Place, Thinking, Tool, ToolRef,
-    WebSearch,
+    Choice, Custom, Effort, Format, Function, Grammar, ItemTool, OwnTools, Place, Thinking, Tool,
+    ToolRef, WebSearch,
 };
 use crate::bridge::request::shared::{plain_choice, read_effort};
 use crate::bridge::request::text::{Raw, Str};
@@ -40,14 +42,11 @@ pub(super) fn additional_tool<'a>(
 /// What was found or announced twice is there once.
 pub(super) fn without_repeats(tools: &mut Vec<Tool<'_>>) {
     let mut seen = HashSet::with_capacity(tools.len());
-    let mut searches = 0;
+    let mut items = HashSet::new();
     let repeated: Vec<bool> = tools
         .iter()
         .map(|tool| match tool {
-            Tool::Search { .. } => {
-                searches += 1;
-                searches > 1
-            }
+            Tool::Item(item) => !items.insert(item.tool),
             _ => tool.name().is_some_and(|name| !seen.insert(name)),
         })
         .collect();
@@ -90,10 +89,11 @@ fn one<'a>(
             }
         }
         "tool_search" if tool.execution.as_deref() == Some("client") => {
-            tools.push(Tool::Search {
+            tools.push(Tool::Item(ItemTool {
+                tool: ClientTool::Search,
                 description: tool.description,
                 schema: tool.parameters,
-            });
+            }));
         }
         "tool_search" => {}
         kind if kind.starts_with("web_search") => {
@@ -123,15 +123,13 @@ fn one<'a>(
         }
         "mcp" => tools.push(Tool::Mcp(read_server(&tool, place, way)?)),
         "code_interpreter" => tools.push(read_code(&tool, place, way)?),
-        kind => {
-            let field = match kind {
-                "local_shell" | "shell" | "apply_patch" | "computer" | "computer_use_preview" => {
-                    "tools[].local_shell, shell, apply_patch, computer"
-                }
-                _ => "tools[] of another type",
-            };
-            return Err(way.refuse_kind(field, kind, place.param(way.from)));
-        }
+        kind => match read_known(&tool, kind, place, way)? {
+            Some(known) => tools.push(Tool::Item(known)),
+            None => {
+                let field = "tools[] of another type";
+                return Err(way.refuse_kind(field, kind, place.param(way.from)));
+            }
+        },
     }
     Ok(())
 }

@@ -70,6 +70,12 @@ pub(super) struct WireItem<'a> {
     pub(super) code: Option<Raw<'a>>,
     #[serde(borrow)]
     pub(super) outputs: Option<Raw<'a>>,
+    #[serde(borrow)]
+    pub(super) action: Option<Raw<'a>>,
+    #[serde(borrow)]
+    pub(super) actions: Option<Raw<'a>>,
+    #[serde(borrow)]
+    pub(super) operation: Option<Raw<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -100,6 +106,13 @@ pub(super) struct WirePart<'a> {
     pub(super) filename: Option<Str<'a>>,
     #[serde(borrow)]
     pub(super) prompt_cache_breakpoint: Option<WireMark<'a>>,
+    /// Of what a shell gave.
+    #[serde(borrow)]
+    pub(super) stdout: Option<Raw<'a>>,
+    #[serde(borrow)]
+    pub(super) stderr: Option<Raw<'a>>,
+    #[serde(borrow)]
+    pub(super) outcome: Option<Raw<'a>>,
 }
 
 /// A tool of any type.
@@ -144,6 +157,13 @@ pub(super) struct WireTool<'a> {
     pub(super) allowed_tools: Option<Raw<'a>>,
     #[serde(borrow)]
     pub(super) require_approval: Option<Raw<'a>>,
+    /// Of one that works a computer, or a shell.
+    #[serde(borrow)]
+    pub(super) display_width: Option<Raw<'a>>,
+    #[serde(borrow)]
+    pub(super) display_height: Option<Raw<'a>>,
+    #[serde(borrow)]
+    pub(super) environment: Option<Raw<'a>>,
     /// Of the running of code.
     #[serde(borrow)]
     pub(super) container: Option<Raw<'a>>,

@@ -4,7 +4,7 @@ use super::own::{runs_code, write_code, write_server};
 use super::write_items::Items;
 use crate::bridge::request::json::Json;
 use crate::bridge::request::model::{
-    Choice, Conversation, Custom, Format, Function, Tool, ToolRef, WebSearch,
+    Choice, Conversation, Custom, Format, Function, ItemTool, Tool, ToolRef, WebSearch,
 };
 use crate::bridge::request::names::{Names, identifier};
 use crate::bridge::request::shared::{
@@ -196,12 +196,13 @@ fn write_tools(
             Tool::Function(tool) => write_function(tool, way, names, json),
             Tool::Custom(tool) if to.abilities.custom_tools => write_custom(tool, names, json),
             Tool::Custom(tool) => write_as_function(tool, names, json),
-            Tool::Search {
+            Tool::Item(ItemTool {
+                tool,
                 description,
                 schema,
-            } => {
+            }) => {
                 json.open_typed("function");
-                json.text_member("name", names.search());
+                json.text_member("name", names.item(*tool));
                 if let Some(description) = description {
                     json.text_member("description", description);
                 }
