@@ -221,10 +221,17 @@ pub(crate) fn request(
 pub(crate) fn headers(own: &Arc<HeaderMap>, bodys: Headers) -> Arc<HeaderMap> {
     let mut all = Arc::clone(own);
     for (name, value) in bodys {
-        let told = own.get(*name).and_then(|told| told.to_str().ok());
-        let told = told.filter(|told| !told.is_empty());
-        let value = told.map_or_else(|| (*value).to_owned(), |told| format!("{told},{value}"));
-        if let Ok(value) = HeaderValue::from_str(&value) {
+        let told = own.get_all(*name).iter();
+        let mut told: Vec<&str> = told.filter_map(|told| told.to_str().ok()).collect();
+        if told
+            .iter()
+            .any(|told| told.split(',').any(|one| one.trim() == *value))
+        {
+            continue;
+        }
+        told.retain(|told| !told.is_empty());
+        told.push(value);
+        if let Ok(value) = HeaderValue::from_str(&told.join(",")) {
             Arc::make_mut(&mut all).insert(*name, value);
         }
     }

@@ -145,6 +145,13 @@ async fn a_client_of_responses_has_its_servers_called_and_code_run_by_a_vendor_o
         assert_eq!(output[1]["output"], "Seven.\nOr so.");
         assert_eq!(output[2]["error"]["content"][0]["text"], "Bad gateway");
         assert_eq!(output[3]["outputs"][0]["logs"], "7\n");
+        // Nobody reads what the server is shown, in the answer or later.
+        let path = format!("/v1/responses/{id}");
+        let kept = crate::kept::call(&world, &world.key.secret, "GET", &path).await;
+        for text in [reply.text(), kept.text()] {
+            assert!(text.contains("https://wiki.example/<redacted>"), "{text}");
+            assert!(!text.contains("t-1") && !text.contains(SERVER), "{text}");
+        }
         // The next turn, by the id of what the gateway keeps, and by the items themselves.
         let mut input = vec![json!({ "role": "user", "content": "Count." })];
         input.extend(output.as_array().unwrap().iter().cloned());
@@ -166,15 +173,16 @@ async fn a_client_of_responses_has_its_servers_called_and_code_run_by_a_vendor_o
                     "mcp_tool_use",
                     "mcp_tool_result",
                     "server_tool_use",
-                    "code_execution_tool_result",
+                    "bash_code_execution_tool_result",
                     "server_tool_use",
-                    "code_execution_tool_result",
+                    "text_editor_code_execution_tool_result",
                     "text",
                 ],
                 "{sent}"
             );
             assert_eq!(content[1]["input"], json!({ "q": "How many \"files\"?" }));
             assert_eq!(content[2]["content"][0]["text"], "Seven.\nOr so.");
+            assert_eq!(content[5]["input"], json!({ "command": "ls | wc -l" }));
             assert_eq!(
                 (&content[4]["is_error"], &content[6]["content"]["stdout"]),
                 (&json!(true), &json!("7\n"))

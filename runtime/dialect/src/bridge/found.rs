@@ -43,6 +43,11 @@ pub(crate) fn run_of<'a>(id: &'a str, family: &str) -> Option<(&'a str, &'a str)
     Some((&rest[..at], &rest[at + 1..]))
 }
 
+/// What ids of runs begin with that are no code but a command of a shell, or an edit of a file: in Responses all are runs of
+/// code, and their vendor of Messages wants them told again as they were.
+pub(crate) const COMMAND: &str = "cic_";
+pub(crate) const EDIT: &str = "cie_";
+
 /// What the ids of containers begin with.
 const CONTAINER: &[u8] = b"cntr_";
 

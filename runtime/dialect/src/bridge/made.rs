@@ -17,9 +17,9 @@ pub(crate) fn item_id(stamp: &Stamp, kind: &str, index: u64) -> Vec<u8> {
 }
 
 /// What the ids begin with.
-const KINDS: [&[u8]; 12] = [
+const KINDS: [&[u8]; 14] = [
     b"msg_", b"rs_", b"fc_", b"ctc_", b"tsc_", b"ws_", b"mcp_", b"ci_", b"cu_", b"sh_", b"lsh_",
-    b"apc_",
+    b"apc_", b"cic_", b"cie_",
 ];
 
 /// Whether the id was made here: of an answer's item, or of one that is listed or lies in a conversation. No vendor is known

@@ -214,7 +214,8 @@ fn unnamed<'a>(item: &'a RawValue, foreign: Option<Foreign<'_>>) -> Option<Cow<'
         Some(b"item_reference") => return Some(Cow::Borrowed(item)),
         // Their ids are demanded, and what came of them follows.
         Some(b"computer_call" | b"local_shell_call") => return Some(Cow::Borrowed(item)),
-        // What is not sealed nobody can check, and without its id no vendor knows an item of a tool that one ran.
+        // What is not sealed nobody can check. A vendor that stores what it answers may look for the id of a tool that one
+        // ran, and without an id it takes no such item; over the bridge nothing is stored.
         Some(b"reasoning") if text("encrypted_content").is_none() => return None,
         Some(b"web_search_call" | b"mcp_call" | b"code_interpreter_call") => return None,
         _ => {}

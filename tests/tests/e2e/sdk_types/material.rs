@@ -237,6 +237,7 @@ fn context(client: Dialect, vendor: Dialect) -> Context {
         encrypted_reasoning: true,
         readable_reasoning: true,
         hidden_reasoning: true,
+        servers: Vec::new(),
         logprobs: true,
         echo: None,
     }

@@ -152,9 +152,21 @@ pub(crate) struct ServerCall<'a> {
     pub(crate) texts: Vec<Escaped<'a>>,
 }
 
+/// What runs: vendors of Messages tell it, and want it told again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Runs {
+    /// The code of a program.
+    Code,
+    /// A command of a shell.
+    Command,
+    /// An edit of a file: what the editor was called with.
+    Edit,
+}
+
 /// A run of code.
 #[derive(Debug, Clone)]
 pub(crate) struct Code<'a> {
+    pub(crate) runs: Runs,
     /// The vendor's, and that of the container that it ran in, where it tells them.
     pub(crate) id: Escaped<'a>,
     pub(crate) container: Escaped<'a>,

@@ -71,7 +71,7 @@ impl Middle {
                 self.release(sink);
                 sink.event(Event::Fail(error));
             }
-            Event::Ran(ran) => whole(&ran, sink),
+            Event::Ran(ran) => whole(context, &self.once(ran), sink),
             other => sink.event(other),
         }
     }
@@ -178,6 +178,20 @@ impl Middle {
             told: false,
             mender: Mender::default(),
         });
+    }
+
+    /// A tool that the vendor ran, without an id that another had before: the writer makes one.
+    fn once<'a>(&mut self, mut ran: Ran<'a>) -> Ran<'a> {
+        let id = match &mut ran {
+            Ran::Search(_) => return ran,
+            Ran::Call(call) => &mut call.id,
+            Ran::Code(code) => &mut code.id,
+        };
+        self.ids_held += id.bytes().len();
+        if !self.ids.insert(id.bytes().to_vec()) {
+            *id = Escaped::default();
+        }
+        ran
     }
 
     /// The id the client gets: the vendor's, unless that is missing or was used before.
@@ -346,15 +360,21 @@ fn annotate(part: u32, annotation: Annotation<'_>, sink: &mut dyn Sink) {
 }
 
 /// Tells of a tool that the vendor ran; all its texts are whole characters.
-fn whole(ran: &Ran<'_>, sink: &mut dyn Sink) {
+fn whole(context: &Context, ran: &Ran<'_>, sink: &mut dyn Sink) {
     match ran {
         Ran::Search(search) => searched(search, sink),
         Ran::Call(call) => {
             let (mut id, mut server, mut name, mut arguments) = Default::default();
             let mut rooms = vec![Vec::new(); call.texts.len()];
+            let wire = call.server.text();
+            let own = context.servers.iter().find(|(label, _)| *label == wire);
+            let own = own.map(|(_, name)| escaped(name));
             sink.event(Event::Ran(Ran::Call(ServerCall {
                 id: mended(call.id, &mut id),
-                server: mended(call.server, &mut server),
+                server: match &own {
+                    Some(name) => Escaped::trusted(name),
+                    None => mended(call.server, &mut server),
+                },
                 name: mended(call.name, &mut name),
                 arguments: mended(call.arguments, &mut arguments),
                 outcome: call.outcome,
@@ -365,6 +385,7 @@ fn whole(ran: &Ran<'_>, sink: &mut dyn Sink) {
             let (mut id, mut container, mut code) = Default::default();
             let mut rooms = vec![Vec::new(); run.logs.len()];
             sink.event(Event::Ran(Ran::Code(Code {
+                runs: run.runs,
                 id: mended(run.id, &mut id),
                 container: mended(run.container, &mut container),
                 code: mended(run.code, &mut code),

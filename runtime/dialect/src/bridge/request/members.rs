@@ -88,6 +88,17 @@ pub(crate) fn parse<'a, T: Deserialize<'a>>(raw: Raw<'a>, param: &str) -> Result
     })
 }
 
+/// Reads JSON that may hold a credential: what was found there is not told.
+pub(crate) fn parse_hidden<'a, T: Deserialize<'a>>(
+    raw: Raw<'a>,
+    param: &str,
+) -> Result<T, ApiError> {
+    serde_json::from_str(raw.get()).map_err(|_| {
+        let message = format!("`{param}` is not what it has to be.");
+        invalid(message).with_param(param)
+    })
+}
+
 impl<'a, L> Members<'a, L> {
     /// The JSON of a member, left in place; nothing if absent or null.
     pub(crate) fn peek(&self, name: &str) -> Option<Raw<'a>> {

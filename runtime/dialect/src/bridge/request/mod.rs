@@ -85,10 +85,11 @@ pub fn request(from: Dialect, body: &[u8], to: &Target<'_>) -> Result<Bridged, A
     };
     checks::check(&said, from)?;
     turns::number_ids(&mut said.items);
-    prefill::ask(&mut said, to.dialect);
     own::fit(&mut said, to, way)?;
     choice::check(&said)?;
     choice::fit(&mut said, to.abilities);
+    own::forget(&mut said, to);
+    prefill::ask(&mut said, to.dialect);
     // Codex says it of itself to models that it knows; vendors refuse what they do not.
     said.settings.verbosity = said.settings.verbosity.filter(|_| to.abilities.verbosity);
     let written = match to.dialect {
@@ -143,6 +144,7 @@ fn context(
         encrypted_reasoning: settings.thinking.encrypted,
         readable_reasoning: settings.thinking.readable != Some(false),
         hidden_reasoning: true,
+        servers: own::renamed(&said.tools, way.to),
         logprobs: settings.logprobs,
         echo: said.echo,
     }

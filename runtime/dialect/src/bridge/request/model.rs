@@ -281,14 +281,23 @@ pub(crate) struct WebSearch<'a> {
     pub(crate) max_uses: Option<u64>,
 }
 
+/// What an MCP server is shown in `Authorization: Bearer …`.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Token<'a>(pub(crate) Str<'a>);
+
+impl std::fmt::Debug for Token<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Token(…)")
+    }
+}
+
 /// A remote MCP server whose tools the vendor calls, asking nobody.
 #[derive(Debug)]
 pub(crate) struct McpServer<'a> {
     pub(crate) place: Place,
     pub(crate) label: Str<'a>,
     pub(crate) url: Str<'a>,
-    /// What it is shown in `Authorization: Bearer …`.
-    pub(crate) token: Option<Str<'a>>,
+    pub(crate) token: Option<Token<'a>>,
     /// Its tools that may be called; nothing: all.
     pub(crate) allowed: Option<Vec<Str<'a>>>,
 }

@@ -181,14 +181,19 @@ pub(crate) fn id(id: &str, limit: usize, any_letter: bool) -> Cow<'_, str> {
     }
 }
 
-/// The id of a call of an MCP server's tool, where it begins with this: what stands behind the beginning that it has (`mcp_` in
-/// Responses, `mcptoolu_` in Messages) goes there and back as it is.
+/// The id of a tool that the vendor ran, as a dialect begins it (`mcp_` in Responses, `mcptoolu_` in Messages, …). What stands
+/// behind the beginning goes there and back as it is where it is short and plain, as vendors' own are.
 pub(crate) fn ran_id(begin: &str, id: &str) -> String {
     let rest = ["mcptoolu_", "mcp_"]
         .iter()
         .find_map(|known| id.strip_prefix(known))
         .unwrap_or(id);
     format!("{begin}{}", fitting(rest, 55).replace('-', "_"))
+}
+
+/// The label of an MCP server that vendors of Responses take.
+pub(crate) fn server_label(name: &str) -> Cow<'_, str> {
+    fitting(name, 64)
 }
 
 /// An opaque identifier of at most `limit` letters: itself, or its hash.

@@ -4,11 +4,12 @@
 use super::model::{Choice, Conversation, Item, Ran, RanTool, Tool, WebSearch};
 use std::collections::HashSet;
 
+use super::names::{ran_id, server_label};
 use super::{Headers, Way};
 use crate::bridge::{Target, found};
 use crate::{ApiError, Dialect};
 
-/// Makes the tools, the choice among them and the history what this vendor takes.
+/// Makes the tools what this vendor takes: those that it does not have are left out or refused.
 pub(super) fn fit(said: &mut Conversation<'_>, to: &Target<'_>, way: Way) -> Result<(), ApiError> {
     way.fit_searches(said, to)?;
     for tool in &said.tools {
@@ -25,8 +26,38 @@ pub(super) fn fit(said: &mut Conversation<'_>, to: &Target<'_>, way: Way) -> Res
             return Err(way.refuse(way.own_field(field), place.param(way.from)));
         }
     }
-    forget(said, to);
+    said.tools = without_repeats(std::mem::take(&mut said.tools));
     Ok(())
+}
+
+/// A server that is offered twice, and the running of code, is there once: other tools are known by their names.
+fn without_repeats(tools: Vec<Tool<'_>>) -> Vec<Tool<'_>> {
+    let mut servers = HashSet::new();
+    let mut runs = false;
+    let repeated: Vec<bool> = tools
+        .iter()
+        .map(|tool| match tool {
+            Tool::Mcp(server) => !servers.insert((&server.label, &server.url)),
+            Tool::Code(_) => std::mem::replace(&mut runs, true),
+            _ => false,
+        })
+        .collect();
+    let kept = tools.into_iter().zip(repeated);
+    kept.filter_map(|(tool, repeated)| (!repeated).then_some(tool))
+        .collect()
+}
+
+/// The servers that are called otherwise at the vendor: in Responses their labels are short and plain.
+pub(super) fn renamed(tools: &[Tool<'_>], to: Dialect) -> Vec<(String, String)> {
+    let servers = tools.iter().filter_map(|tool| match tool {
+        Tool::Mcp(server) if to == Dialect::OpenaiResponses => Some(&*server.label),
+        _ => None,
+    });
+    let named = servers.map(|name| (server_label(name), name));
+    named
+        .filter(|(label, name)| label != name)
+        .map(|(label, name)| (label.into_owned(), name.to_owned()))
+        .collect()
 }
 
 /// The headers that go with a body for the vendor's own tools: their calls of MCP servers are behind a flag in Messages.
@@ -42,7 +73,7 @@ pub(super) fn headers(said: &Conversation<'_>, to: Dialect) -> Headers {
 
 /// Leaves out of the history what vendors' own tools did, where the vendor now asked is not offered the tool: what came of it
 /// is in the text that follows. Code is told in Responses only to the vendor whose container it ran in.
-fn forget(said: &mut Conversation<'_>, to: &Target<'_>) {
+pub(super) fn forget(said: &mut Conversation<'_>, to: &Target<'_>) {
     let Conversation {
         items,
         tools,
@@ -74,6 +105,7 @@ fn forget(said: &mut Conversation<'_>, to: &Target<'_>) {
         _ => true,
     };
     if items.iter().all(told) {
+        number_ids(items);
         return;
     }
     let mut kept: Vec<Item<'_>> = Vec::with_capacity(items.len());
@@ -90,6 +122,20 @@ fn forget(said: &mut Conversation<'_>, to: &Target<'_>) {
         }
     }
     *items = kept;
+    number_ids(items);
+}
+
+/// Tells calls of one id apart, those that have none among them: a vendor wants each once.
+fn number_ids(items: &mut [Item<'_>]) {
+    let mut seen = HashSet::new();
+    for item in items {
+        let Item::Ran(ran) = item else { continue };
+        let mut times = 1;
+        while !seen.insert(ran_id("", &ran.id)) {
+            times += 1;
+            ran.id = format!("{}_{times}", &*ran.id).into();
+        }
+    }
 }
 
 impl Way {

@@ -100,3 +100,123 @@ fn reasoning_that_led_to_a_tool_which_is_not_told_again_is_not_either_and_other_
     );
     assert_eq!(kinds("gone"), ["message", "rs_2", "message", "message"]);
 }
+
+#[test]
+fn what_a_server_is_shown_to_prove_who_asks_is_in_no_error_and_in_nothing_that_is_repeated() {
+    for tool in [
+        json!({"type": "mcp", "server_label": "s", "server_url": "https://u:SECRET@s.example:8443/mcp?key=SECRET", "require_approval": "never",
+            "authorization": "SECRET"}),
+        json!({"type": "mcp", "server_label": "s", "server_url": "https://s.example:8443/SECRET", "require_approval": "never",
+            "headers": {"Authorization": "Bearer SECRET"}}),
+    ] {
+        let body = json!({"model": "asked", "input": "Go", "tools": [{"type": "function", "name": "f"}, tool]});
+        let context = bridged(RESPONSES, &body.to_string(), &able(MESSAGES))
+            .unwrap()
+            .context;
+        let echo = context.echo.unwrap();
+        let tools = echo.get("tools").unwrap().get();
+        assert!(
+            !tools.contains("SECRET") && tools.contains("https://s.example:8443/<redacted>"),
+            "{tools}"
+        );
+    }
+    let broken = [
+        (
+            RESPONSES,
+            json!({"model": "asked", "input": "Go", "tools": [{"type": "mcp", "headers": "SECRET"}]}),
+        ),
+        (
+            RESPONSES,
+            json!({"model": "asked", "input": "Go", "tools": [{"type": "mcp", "authorization": ["SECRET"]}]}),
+        ),
+        (
+            MESSAGES,
+            json!({"model": "asked", "max_tokens": 9, "messages": [{"role": "user", "content": "Go"}], "mcp_servers": ["SECRET"]}),
+        ),
+    ];
+    for (from, body) in broken {
+        for to in others(from) {
+            let error = bridged(from, &body.to_string(), &able(to)).unwrap_err();
+            assert!(!error.message.contains("SECRET"), "{error:?}");
+        }
+    }
+}
+
+#[test]
+fn calls_of_one_id_or_none_are_told_apart_and_a_tool_that_gave_nothing_says_nothing() {
+    let call = |id: &str| json!({"type": "mcp_call", "id": id, "server_label": "s", "name": "f", "arguments": "{}", "output": ""});
+    let body = json!({"model": "asked", "input": [{"role": "user", "content": "Go"}, call("mcp_1"), call("mcp_1"), call(""), call(""),
+        {"role": "assistant", "content": "Hi"}, {"role": "user", "content": "On"}],
+        "tools": [{"type": "mcp", "server_label": "s", "server_url": "https://s.example", "require_approval": "never"}]});
+    let made = value(RESPONSES, &body, &able(MESSAGES));
+    let content = made["messages"][1]["content"].as_array().unwrap();
+    let calls = content
+        .iter()
+        .filter(|block| block["type"] == "mcp_tool_use");
+    let ids: std::collections::HashSet<_> = calls.map(|block| block["id"].to_string()).collect();
+    assert_eq!(ids.len(), 4, "{made}");
+    assert_eq!(content[1]["content"], json!([]));
+}
+
+#[test]
+fn a_tool_that_is_offered_twice_is_offered_once_and_a_server_has_a_name_that_its_vendor_takes() {
+    let server = json!({"type": "url", "url": "https://s.example", "name": "My Wiki"});
+    let run = json!({"type": "code_execution_20250825", "name": "code_execution"});
+    let body = json!({"model": "asked", "max_tokens": 9, "messages": [{"role": "user", "content": "Go"}],
+        "mcp_servers": [server, server], "tools": [run, run]});
+    let there = bridged(MESSAGES, &body.to_string(), &able(RESPONSES)).unwrap();
+    let made: Value = serde_json::from_slice(&there.body).unwrap();
+    let tools = made["tools"].as_array().unwrap();
+    assert_eq!(tools.len(), 2, "{made}");
+    let label = tools[1]["server_label"].as_str().unwrap();
+    assert!(label.starts_with("My_Wiki_"), "{label}");
+    assert_eq!(
+        there.context.servers,
+        [(label.to_owned(), "My Wiki".to_owned())]
+    );
+}
+
+#[test]
+fn what_a_server_is_configured_to_have_holds_for_its_toolset_too() {
+    let made = |configuration: Value| {
+        let body = json!({"model": "asked", "max_tokens": 9, "messages": [{"role": "user", "content": "Go"}],
+            "mcp_servers": [{"type": "url", "url": "https://s.example", "name": "s", "tool_configuration": configuration}],
+            "tools": [{"type": "mcp_toolset", "mcp_server_name": "s"}]});
+        value(MESSAGES, &body, &able(RESPONSES))
+    };
+    assert_eq!(
+        made(json!({"allowed_tools": ["read"]}))["tools"][0]["allowed_tools"],
+        json!(["read"])
+    );
+    assert!(made(json!({"enabled": false}))["tools"].is_null());
+}
+
+#[test]
+fn a_cap_on_searches_is_none_on_the_vendors_other_tools() {
+    let body = json!({"model": "asked", "max_tokens": 9, "messages": [{"role": "user", "content": "Go"}],
+        "tools": [{"type": "web_search_20250305", "name": "web_search", "max_uses": 1},
+            {"type": "code_execution_20250825", "name": "code_execution"}]});
+    assert!(value(MESSAGES, &body, &able(RESPONSES))["max_tool_calls"].is_null());
+    let body = json!({"model": "asked", "input": "Go", "max_tool_calls": 3, "tools": [{"type": "web_search"},
+        {"type": "code_interpreter", "container": {"type": "auto"}}]});
+    assert!(value(RESPONSES, &body, &able(MESSAGES))["tools"][0]["max_uses"].is_null());
+}
+
+#[test]
+fn a_list_of_the_vendors_own_tools_is_refused_where_it_has_none_and_needs_labels() {
+    let body = |own: Value| {
+        json!({"model": "asked", "input": "Go", "tools": [{"type": "function", "name": "f"}],
+        "tool_choice": {"type": "allowed_tools", "mode": "auto", "tools": [own]}})
+    };
+    let asked = |own: Value, to| bridged(RESPONSES, &body(own).to_string(), &able(to)).unwrap_err();
+    let error = asked(json!({"type": "mcp", "server_label": "s"}), CHAT);
+    assert_eq!(
+        (error.kind, error.param.as_deref()),
+        (ErrorKind::Unsupported, Some("tool_choice"))
+    );
+    let error = asked(json!({"type": "mcp"}), MESSAGES);
+    assert_eq!(
+        error.param.as_deref(),
+        Some("tool_choice.tools[].server_label")
+    );
+}

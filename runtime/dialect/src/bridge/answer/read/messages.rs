@@ -330,7 +330,7 @@ impl Messages {
         match called.position(|called| called.is_answered_by(block)) {
             Some(at) => {
                 let called = self.called.remove(at);
-                common.kept = common.kept.saturating_sub(called.held());
+                common.kept = common.kept.saturating_sub(called.kept());
                 called.tell(Some(block), sink);
             }
             None if block

@@ -1,7 +1,9 @@
 //! Reads what tools did that the vendor ran itself: whole in Responses, in two blocks in Messages.
 
 use crate::bridge::answer::escaped::{Escaped, escaped};
-use crate::bridge::answer::event::{Code, Event, Outcome, Ran, Search, ServerCall, Sink, word};
+use crate::bridge::answer::event::{
+    Code, Event, Outcome, Ran, Runs, Search, ServerCall, Sink, word,
+};
 use crate::json::scan::is_value;
 use crate::json::walk::{Raw, Shape};
 
@@ -17,6 +19,14 @@ pub(super) fn read_server_call(item: Raw<'_>, sink: &mut dyn Sink) {
             (Outcome::Failed, told)
         }
         (None, Some(output)) => (Outcome::Done, Escaped::of(output).into_iter().collect()),
+        // It gave nothing.
+        (None, None)
+            if item
+                .get("status")
+                .is_some_and(|status| status.is_word("completed")) =>
+        {
+            (Outcome::Done, Vec::new())
+        }
         (None, None) => (Outcome::Unknown, Vec::new()),
     };
     sink.event(Event::Ran(Ran::Call(ServerCall {
@@ -53,6 +63,7 @@ pub(super) fn read_code(item: Raw<'_>, sink: &mut dyn Sink) {
         |words: &[&str]| status.is_some_and(|status| words.iter().any(|word| status.is_word(word)));
     let outputs = item.get("outputs").into_iter().flat_map(Raw::items);
     sink.event(Event::Ran(Ran::Code(Code {
+        runs: Runs::Code,
         id: word(item, "id"),
         container: word(item, "container_id"),
         code: word(item, "code"),
@@ -78,6 +89,8 @@ pub(super) struct Called {
     input: Vec<u8>,
     /// Whether the input came whole with the block: pieces of it count for more.
     whole: bool,
+    /// Bytes that it was counted as.
+    kept: usize,
 }
 
 #[derive(Debug)]
@@ -87,8 +100,8 @@ enum What {
         server: Vec<u8>,
         name: Vec<u8>,
     },
-    /// Code, in the member of its input of this name, or all of it.
-    Code(&'static str),
+    /// Code, in a member of its input, or all of that.
+    Code(Runs),
 }
 
 /// A query longer than this is not shown. Bytes.
@@ -108,9 +121,9 @@ impl Called {
                 name: name.to_vec(),
             },
             (b"server_tool_use", b"web_search") => What::Search,
-            (b"server_tool_use", b"code_execution") => What::Code("code"),
-            (b"server_tool_use", b"bash_code_execution") => What::Code("command"),
-            (b"server_tool_use", b"text_editor_code_execution") => What::Code(""),
+            (b"server_tool_use", b"code_execution") => What::Code(Runs::Code),
+            (b"server_tool_use", b"bash_code_execution") => What::Code(Runs::Command),
+            (b"server_tool_use", b"text_editor_code_execution") => What::Code(Runs::Edit),
             _ => return None,
         };
         let input = block
@@ -120,6 +133,7 @@ impl Called {
             number,
             id: word(block, "id").bytes().to_vec(),
             what,
+            kept: block.bytes.len(),
             whole: input.is_some(),
             input: input.map_or_else(Vec::new, |input| {
                 escaped(&String::from_utf8_lossy(input.bytes))
@@ -127,9 +141,9 @@ impl Called {
         })
     }
 
-    /// Bytes that are held of it.
-    pub(super) fn held(&self) -> usize {
-        self.id.len() + self.input.len()
+    /// Bytes that it was counted as: those of its block, and of the pieces of its input.
+    pub(super) const fn kept(&self) -> usize {
+        self.kept
     }
 
     /// Takes more of the input; how much of it is kept.
@@ -145,6 +159,7 @@ impl Called {
             return 0;
         }
         self.input.extend_from_slice(text.bytes());
+        self.kept += text.bytes().len();
         text.bytes().len()
     }
 
@@ -177,17 +192,23 @@ impl Called {
                 },
                 texts: came.map(texts_of).unwrap_or_default(),
             }))),
-            What::Code(member) => {
+            What::Code(runs) => {
                 let json = input.text();
                 let json = json.as_bytes();
-                let found = (!member.is_empty() && is_value(json))
-                    .then(|| Raw::new(json).get(member).and_then(Escaped::of))
-                    .flatten();
+                let member = match runs {
+                    Runs::Code => Some("code"),
+                    Runs::Command => Some("command"),
+                    Runs::Edit => None,
+                };
+                let found = member
+                    .filter(|_| is_value(json))
+                    .and_then(|member| Raw::new(json).get(member).and_then(Escaped::of));
                 let (outcome, logs) = match came {
                     None => (Outcome::Unknown, Vec::new()),
                     Some(came) => ended(came),
                 };
                 sink.event(Event::Ran(Ran::Code(Code {
+                    runs: *runs,
                     id: Escaped::trusted(&self.id),
                     container: Escaped::default(),
                     code: found.unwrap_or(input),

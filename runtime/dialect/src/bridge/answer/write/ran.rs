@@ -4,7 +4,7 @@ use super::item::arguments;
 use super::messages::pages_found;
 use super::{Exchange, put};
 use crate::bridge::answer::escaped::{Escaped, string};
-use crate::bridge::answer::event::{Code, Outcome, Ran, Search, ServerCall};
+use crate::bridge::answer::event::{Code, Outcome, Ran, Runs, Search, ServerCall};
 use crate::bridge::found;
 use crate::json::text::quote;
 
@@ -67,7 +67,10 @@ impl Pair {
             Outcome::Failed | Outcome::Unknown => b"true",
         };
         let mut result = [b",\"is_error\":", error, b",\"content\":"].concat();
-        texts(&mut result, &call.texts);
+        // A client sends it back, and vendors refuse a text that says nothing.
+        let said = call.texts.iter().copied();
+        let said: Vec<_> = said.filter(|text| !text.text().trim().is_empty()).collect();
+        texts(&mut result, &said);
         Self {
             id: found::call_id(call.id.bytes()),
             called: b"mcp_tool_use",
@@ -327,7 +330,11 @@ impl Told {
         events.push(("response.code_interpreter_call.interpreting", Vec::new()));
         events.extend(last.map(|name| (name, Vec::new())));
         Self {
-            prefix: "ci_",
+            prefix: match run.runs {
+                Runs::Code => "ci_",
+                Runs::Command => found::COMMAND,
+                Runs::Edit => found::EDIT,
+            },
             kind: b"code_interpreter_call",
             begun:
                 b",\"status\":\"in_progress\",\"code\":\"\",\"container_id\":\"\",\"outputs\":null"

@@ -218,7 +218,7 @@ pub(in crate::bridge::loss) const MESSAGES: &[Row] = &[
         "mcp_servers",
         Refused(NO_SERVERS),
         Converted(
-            "a tool of type `mcp` each, before whose tools nobody is asked (`require_approval`: `never`), where the vendor calls such servers; else refused",
+            "a tool of type `mcp` each, before whose tools nobody is asked (`require_approval`: `never`), a name that is too long or not plain with a hash and the client's own again in the answer, where the vendor calls such servers; else refused",
         ),
     ),
     row(
@@ -377,7 +377,9 @@ pub(in crate::bridge::loss) const MESSAGES: &[Row] = &[
     row(
         "tools[].web_search.max_uses",
         Dropped("how often a model searches is the vendor's own affair"),
-        Converted("`max_tool_calls`"),
+        Converted(
+            "`max_tool_calls`; left out beside MCP servers and the running of code, whose calls it would count, too",
+        ),
     ),
     row(
         "tools[].mcp_toolset",

@@ -21,7 +21,7 @@ reads, the code drops or refuses as the table says, and every refusal has its re
 the code does it. Every row is held against the code by cases (`runtime/dialect/tests/cases/`), each of which sends the field
 and looks for what became of it, of answers whole and streamed. Requests whose two dialects are the same do not come here:
 they go through byte for byte, but for what an earlier answer over the bridge left in them and no vendor but its maker knows
-(packed reasoning, searches of foreign vendors, code that such ran, ids that the gateway gave to items: a vendor of Responses that keeps items of
+(packed reasoning, what foreign vendors searched, ran and, to a vendor of Responses, called of MCP servers, ids that the gateway gave to items: a vendor of Responses that keeps items of
 its own would look for them), and for reasoning that another vendor of the same dialect signed or encrypted: the gateway remembers
 in memory who made which (of the latest quarter of a million strings at least), and takes it out where somebody else is
 asked; what was made before its last start goes along, as nothing in it says whose it is. A packed string (`tg1.…`) names its maker and holds what that vendor gave in base64: it is not

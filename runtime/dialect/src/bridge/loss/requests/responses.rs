@@ -3,11 +3,11 @@
 use super::{
     A_CAP_OF_ITS_OWN, A_FORMAT_OF_ITS_OWN, A_PLACE_OF_ITS_OWN, A_STOP_OF_ITS_OWN, ARGUMENTS,
     AS_FUNCTION, AT_ITS_VENDOR, BY_PROGRAMS, CALL_ID, DEFAULT_CAP, EFFORT, FORCED,
-    HOW_MUCH_IS_READ, JSON_TOLD, KNOWN_BY_TYPE, NAMES, NO_BIAS_HERE, NO_CODE, NO_FORMAT,
-    NO_REASONING, NO_SERVERS, NO_STORE, NOT_MODERATED, NOT_TUNED, OLD_TOOLS, ONE_ANSWER,
-    ONLY_AS_FUNCTION, OUTPUT_CAP, OWN_TIER, PREWARMED, REASONING_TO_CHAT, REASONING_TO_MESSAGES,
-    SCHEMA, SERVER_CALLED, SERVER_TOOL, STRICT, TEMPERATURE, TIERS, TOOLS_FROM_HISTORY, TOP_K,
-    USER_TO_CHAT, USER_TO_MESSAGES, VERBOSITY, WEB_UNASKED, both, row, unless,
+    HOW_MUCH_IS_READ, JSON_TOLD, NAMES, NO_BIAS_HERE, NO_CODE, NO_FORMAT, NO_REASONING, NO_SERVERS,
+    NO_STORE, NOT_MODERATED, NOT_TUNED, OLD_TOOLS, ONE_ANSWER, ONLY_AS_FUNCTION, OUTPUT_CAP,
+    OWN_TIER, PREWARMED, REASONING_TO_CHAT, REASONING_TO_MESSAGES, SCHEMA, SERVER_CALLED,
+    SERVER_TOOL, STRICT, TEMPERATURE, TIERS, TOOLS_FROM_HISTORY, TOP_K, USER_TO_CHAT,
+    USER_TO_MESSAGES, VERBOSITY, WEB_UNASKED, both, row, unless,
 };
 use crate::bridge::loss::Fate::{Converted, Dropped, Kept, Refused};
 use crate::bridge::loss::Row;
@@ -170,7 +170,7 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
         "input[].code_interpreter_call",
         Dropped(SERVER_CALLED),
         Converted(
-            "`server_tool_use` of `code_execution` and a `code_execution_tool_result` where the request offers to run code, its logs as `stdout`; else dropped, as is one that was cut off and as are images: what it found is in the text that follows",
+            "`server_tool_use` of `code_execution` and a `code_execution_tool_result` where the request offers to run code, its logs as `stdout`; a command, or an edit of a file, that a vendor of Messages ran is that again; else dropped, as is one that was cut off and as are images: what it found is in the text that follows",
         ),
     ),
     both(
@@ -249,7 +249,9 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
     row(
         "max_tool_calls",
         Dropped("it counts calls of tools that the vendor itself runs, and it runs none"),
-        Converted("`max_uses` of the web search"),
+        Converted(
+            "`max_uses` of the web search; left out beside MCP servers and the running of code, of whose calls nothing can be said",
+        ),
     ),
     row(
         "metadata",

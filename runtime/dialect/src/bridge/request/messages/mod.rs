@@ -9,6 +9,7 @@ mod tools;
 mod wire;
 mod write;
 mod write_blocks;
+mod write_ran;
 mod write_tools;
 
 pub(super) use read::read;

@@ -10,9 +10,11 @@ use crate::ApiError;
 use crate::bridge::found;
 use crate::bridge::request::Way;
 use crate::bridge::request::json::Json;
-use crate::bridge::request::members::{invalid, missing, parse};
-use crate::bridge::request::model::{Came, Input, Item, McpServer, Place, Ran, RanTool, Tool};
-use crate::bridge::request::names::{CODE_EXECUTION, ran_id};
+use crate::bridge::request::members::{invalid, missing, parse, parse_hidden};
+use crate::bridge::request::model::{
+    Came, Input, Item, McpServer, Place, Ran, RanTool, Token, Tool,
+};
+use crate::bridge::request::names::CODE_EXECUTION;
 use crate::bridge::request::text::{Content, Raw, Str};
 
 /// An element of `mcp_servers`.
@@ -55,7 +57,7 @@ impl<'a> Servers<'a> {
     /// Reads `mcp_servers`.
     pub(super) fn read(raw: Option<Raw<'a>>) -> Result<Self, ApiError> {
         let all: Vec<Server<'a>> = match raw {
-            Some(raw) => parse(raw, "mcp_servers")?,
+            Some(raw) => parse_hidden(raw, "mcp_servers")?,
             None => Vec::new(),
         };
         // Of two of one name the first is meant.
@@ -92,9 +94,9 @@ impl<'a> Servers<'a> {
             return Err(invalid(message).with_param(param));
         };
         self.taken[known] = true;
-        let allowed = read_enabled(tool, &at, way)?;
-        let none_left = allowed.as_ref().is_some_and(Vec::is_empty);
         let server = &self.all[known];
+        let allowed = server.configured(read_enabled(tool, &at, way)?);
+        let none_left = allowed.as_ref().is_some_and(Vec::is_empty);
         Ok((!none_left).then(|| server.tool(place, allowed)))
     }
 
@@ -103,23 +105,41 @@ impl<'a> Servers<'a> {
         let left = self.all.into_iter().zip(self.taken).enumerate();
         left.filter(|(_, (_, taken))| !taken)
             .filter_map(|(index, (server, _))| {
-                let configuration = server.tool_configuration.as_ref();
-                if configuration.is_some_and(|said| said.enabled == Some(false)) {
-                    return None;
-                }
-                let allowed = configuration.and_then(|said| said.allowed_tools.clone());
-                Some(server.tool(Place::McpServer(index), allowed))
+                let allowed = server.configured(None);
+                let none_left = allowed.as_ref().is_some_and(Vec::is_empty);
+                (!none_left).then(|| server.tool(Place::McpServer(index), allowed))
             })
     }
 }
 
 impl<'a> Server<'a> {
+    /// Of the tools that are enabled (nothing: all) those that the server's own configuration has, too.
+    fn configured(&self, enabled: Option<Vec<Str<'a>>>) -> Option<Vec<Str<'a>>> {
+        let Some(configuration) = &self.tool_configuration else {
+            return enabled;
+        };
+        if configuration.enabled == Some(false) {
+            return Some(Vec::new());
+        }
+        let Some(own) = &configuration.allowed_tools else {
+            return enabled;
+        };
+        match enabled {
+            None => Some(own.clone()),
+            Some(mut enabled) => {
+                let own: HashSet<_> = own.iter().collect();
+                enabled.retain(|tool| own.contains(tool));
+                Some(enabled)
+            }
+        }
+    }
+
     fn tool(&self, place: Place, allowed: Option<Vec<Str<'a>>>) -> Tool<'a> {
         Tool::Mcp(McpServer {
             place,
             label: self.name.clone(),
             url: self.url.clone(),
-            token: self.authorization_token.clone(),
+            token: self.authorization_token.clone().map(Token),
             allowed,
         })
     }
@@ -277,7 +297,7 @@ pub(super) fn write_servers<'a>(servers: impl Iterator<Item = &'a McpServer<'a>>
         json.text_member("url", &server.url);
         json.text_member("name", &server.label);
         if let Some(token) = &server.token {
-            json.text_member("authorization_token", token);
+            json.text_member("authorization_token", &token.0);
         }
         json.close();
     }
@@ -308,59 +328,5 @@ pub(super) fn write_toolset(server: &McpServer<'_>, json: &mut Json) {
 pub(super) fn write_code(json: &mut Json) {
     json.open_typed("code_execution_20250825");
     json.text_member("name", CODE_EXECUTION);
-    json.close();
-}
-
-/// Writes a tool that the vendor ran, and what came of it.
-pub(super) fn write_ran(ran: &Ran<'_>, json: &mut Json) {
-    let Some(came) = &ran.came else { return };
-    match &ran.tool {
-        RanTool::Mcp {
-            server,
-            name,
-            arguments,
-        } => {
-            let id = ran_id("mcptoolu_", &ran.id);
-            json.open_typed("mcp_tool_use");
-            json.text_member("id", &id);
-            json.text_member("name", name);
-            json.text_member("server_name", server);
-            json.raw_member("input", arguments.as_object().trim());
-            json.close();
-            json.open_typed("mcp_tool_result");
-            json.text_member("tool_use_id", &id);
-            json.bool_member("is_error", came.error);
-            json.key("content");
-            json.open_list();
-            for text in &came.texts {
-                json.open_typed("text");
-                json.text_member("text", text);
-                json.close();
-            }
-            json.close_list();
-        }
-        RanTool::Code(code) => {
-            let id = ran_id("srvtoolu_", &ran.id);
-            json.open_typed("server_tool_use");
-            json.text_member("id", &id);
-            json.text_member("name", CODE_EXECUTION);
-            json.key("input");
-            json.open();
-            json.text_member("code", code);
-            json.close();
-            json.close();
-            json.open_typed("code_execution_tool_result");
-            json.text_member("tool_use_id", &id);
-            json.key("content");
-            json.open_typed("code_execution_result");
-            let texts: Vec<&str> = came.texts.iter().map(|text| &**text).collect();
-            json.key("stdout");
-            json.texts(&texts);
-            json.text_member("stderr", "");
-            json.number_member("return_code", u64::from(came.error));
-            json.raw_member("content", "[]");
-            json.close();
-        }
-    }
     json.close();
 }

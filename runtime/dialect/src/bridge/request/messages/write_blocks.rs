@@ -1,7 +1,7 @@
 //! Writes the content blocks of Messages.
 
-use super::own::write_ran;
 use super::write::says_something;
+use super::write_ran::write_ran;
 use crate::bridge::Target;
 use crate::bridge::opaque::{self, Opaque, OpaqueKind};
 use crate::bridge::request::Way;

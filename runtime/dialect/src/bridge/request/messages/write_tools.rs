@@ -125,7 +125,7 @@ pub(super) fn write_tools(
     }
     json.key("tools");
     json.open_list();
-    let (mut searches, mut runs) = (false, false);
+    let mut searches = false;
     for tool in said.tools.iter().filter(|tool| asked.allows(tool)) {
         match tool {
             Tool::Function(tool) => write_function(tool, to, names, json),
@@ -156,11 +156,8 @@ pub(super) fn write_tools(
                 searches = true;
                 write_search(search, json);
             }
-            Tool::Code(_) if !runs => {
-                runs = true;
-                write_code(json);
-            }
-            Tool::Web(_) | Tool::Code(_) => {}
+            Tool::Web(_) => {}
+            Tool::Code(_) => write_code(json),
             Tool::Mcp(server) => write_toolset(server, json),
         }
     }

@@ -9,7 +9,7 @@ use crate::bridge::opaque::{self, OpaqueKind};
 use crate::bridge::request::Way;
 use crate::bridge::request::members::{invalid, missing, parse};
 use crate::bridge::request::model::{
-    Body, Call, Conversation, Input, Item, Message, Part, Place, Reasoning, Role, Source,
+    Body, Call, Conversation, Input, Item, Message, Part, Place, Reasoning, Role, Source, Tool,
     ToolResult,
 };
 use crate::bridge::request::shared::{inline, located, not_content};
@@ -64,10 +64,11 @@ pub(super) fn read_item<'a>(
             }
             let names: Vec<_> = said.tools[before..]
                 .iter()
-                .filter_map(|tool| tool.name())
-                .map(|(namespace, name)| match namespace {
-                    Some(namespace) => format!("{namespace}__{name}"),
-                    None => name.to_owned(),
+                .filter_map(|tool| match (tool, tool.name()) {
+                    (Tool::Mcp(server), _) => Some(format!("the tools of {}", &*server.label)),
+                    (_, Some((Some(namespace), name))) => Some(format!("{namespace}__{name}")),
+                    (_, Some((None, name))) => Some(name.to_owned()),
+                    (_, None) => None,
                 })
                 .collect();
             let text = if names.is_empty() {

@@ -3,17 +3,19 @@
 use std::collections::{HashMap, HashSet};
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use super::wire::{WireItem, WireTool};
 use crate::ApiError;
 use crate::bridge::found;
 use crate::bridge::request::Way;
 use crate::bridge::request::json::Json;
-use crate::bridge::request::members::{missing, parse};
+use crate::bridge::request::members::{missing, parse, parse_hidden};
 use crate::bridge::request::model::{
-    Came, Conversation, Input, McpServer, Place, Ran, RanTool, Tool,
+    Came, Conversation, Input, McpServer, Place, Ran, RanTool, Token, Tool,
 };
-use crate::bridge::request::names::ran_id;
+use crate::bridge::request::names::{ran_id, server_label};
 use crate::bridge::request::text::{Content, Raw, Str};
 
 /// Reads a tool that is an MCP server.
@@ -39,9 +41,12 @@ pub(super) fn read_server<'a>(
         raw.map(|raw| parse(raw, &at(member))).transpose()
     };
     let needed = |member: &str, raw| text(member, raw)?.ok_or_else(|| missing(&at(member)));
-    let mut token = text("authorization", tool.authorization)?;
+    let mut token: Option<Str<'a>> = match tool.authorization {
+        Some(raw) => Some(parse_hidden(raw, &at("authorization"))?),
+        None => None,
+    };
     if let Some(headers) = tool.headers {
-        let headers: HashMap<Str<'a>, Str<'a>> = parse(headers, &at("headers"))?;
+        let headers: HashMap<Str<'a>, Str<'a>> = parse_hidden(headers, &at("headers"))?;
         for (name, value) in headers {
             let bearer = value.split_once(' ').filter(|(scheme, _)| {
                 name.eq_ignore_ascii_case("authorization") && scheme.eq_ignore_ascii_case("bearer")
@@ -63,9 +68,58 @@ pub(super) fn read_server<'a>(
         place,
         label: needed("server_label", tool.server_label)?,
         url: needed("server_url", tool.server_url)?,
-        token,
+        token: token.map(Token),
         allowed,
     })
+}
+
+/// Stands where a credential was, in what a response repeats of its request.
+const REDACTED: &str = "<redacted>";
+
+/// The tools as a response may repeat them: without what an MCP server is shown to prove who asks. An address may have it, too.
+pub(super) fn shown(tools: Raw<'_>) -> Box<RawValue> {
+    let Ok(all) = serde_json::from_str::<Vec<Raw<'_>>>(tools.get()) else {
+        return tools.to_owned();
+    };
+    if !tools.get().contains("\"mcp\"") {
+        return tools.to_owned();
+    }
+    let all: Vec<String> = all.into_iter().map(shown_tool).collect();
+    let all = format!("[{}]", all.join(","));
+    RawValue::from_string(all).unwrap_or_else(|_| tools.to_owned())
+}
+
+fn shown_tool(tool: Raw<'_>) -> String {
+    let members = serde_json::from_str::<Map<String, Value>>(tool.get());
+    let Some(mut members) = members
+        .ok()
+        .filter(|members| members.get("type").is_some_and(|kind| kind == "mcp"))
+    else {
+        return tool.get().to_owned();
+    };
+    members.remove("authorization");
+    if let Some(Value::Object(headers)) = members.get_mut("headers") {
+        for value in headers.values_mut() {
+            *value = REDACTED.into();
+        }
+    }
+    if let Some(Value::String(url)) = members.get_mut("server_url") {
+        *url = shown_url(url);
+    }
+    Value::Object(members).to_string()
+}
+
+/// The server of an address, and no more of it.
+fn shown_url(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return REDACTED.to_owned();
+    };
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = host.rsplit('@').next().unwrap_or_default();
+    match rest.len() > host.len() {
+        true => format!("{scheme}://{host}/{REDACTED}"),
+        false => url.to_owned(),
+    }
 }
 
 /// Tools by their names, or as a filter tells them.
@@ -187,6 +241,13 @@ pub(super) fn read_server_call<'a>(item: WireItem<'a>, index: usize) -> Result<R
             texts: vec![output],
             error: false,
         }),
+        // It gave nothing.
+        _ if item
+            .status
+            .is_some_and(|status| status.get() == "\"completed\"") =>
+        {
+            Some(Came::default())
+        }
         _ => None,
     };
     Ok(Ran {
@@ -270,10 +331,10 @@ pub(super) fn read_run<'a>(item: WireItem<'a>, index: usize) -> Result<Ran<'a>, 
 /// Writes an MCP server as a tool. The client's dialect asks nobody before one is called.
 pub(super) fn write_server(server: &McpServer<'_>, json: &mut Json) {
     json.open_typed("mcp");
-    json.text_member("server_label", &server.label);
+    json.text_member("server_label", &server_label(&server.label));
     json.text_member("server_url", &server.url);
     if let Some(token) = &server.token {
-        json.text_member("authorization", token);
+        json.text_member("authorization", &token.0);
     }
     if let Some(allowed) = &server.allowed {
         json.key("allowed_tools");
@@ -310,7 +371,7 @@ pub(super) fn write_ran(ran: &Ran<'_>, family: &str, json: &mut Json) {
         } => {
             json.open_typed("mcp_call");
             json.text_member("id", &ran_id("mcp_", &ran.id));
-            json.text_member("server_label", server);
+            json.text_member("server_label", &server_label(server));
             json.text_member("name", name);
             json.text_member("arguments", &arguments.as_arguments());
             write_result(came, json);

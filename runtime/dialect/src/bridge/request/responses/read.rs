@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::items::read_item;
+use super::own::shown;
 use super::tools::{read_choice, read_format, read_thinking, read_tool, without_repeats};
 use super::wire::{WireBody, WireTool};
 use crate::ApiError;
@@ -128,7 +129,12 @@ fn read_settings<'a>(
             _ => {}
         }
     }
-    if let Some(most) = settings.max_tool_calls {
+    // It is about all tools that the vendor runs itself.
+    let alone = |tools: &[Tool<'_>]| {
+        let others = |tool: &Tool<'_>| matches!(tool, Tool::Mcp(_) | Tool::Code(_));
+        !tools.iter().any(others)
+    };
+    if let Some(most) = settings.max_tool_calls.filter(|_| alone(&said.tools)) {
         for tool in &mut said.tools {
             if let Tool::Web(search) = tool {
                 search.max_uses = Some(most);
@@ -174,7 +180,10 @@ fn echo(members: &Members<'_, WireBody<'_>>) -> Box<Echo> {
             left = fits.unwrap_or(left);
             fits.is_some()
         })
-        .map(|(name, raw)| (name, raw.to_owned()))
+        .map(|(name, raw)| match name {
+            "tools" => (name, shown(raw)),
+            _ => (name, raw.to_owned()),
+        })
         .collect();
     Box::new(Echo { members })
 }

@@ -134,6 +134,9 @@ fn one<'a>(
     Ok(())
 }
 
+/// The row of the vendor's own tools in a list of those that may be called.
+const OWN_CHOSEN: &str = "tool_choice.tools[].mcp, code_interpreter";
+
 /// Reads `tool_choice`.
 pub(super) fn read_choice<'a>(raw: Raw<'a>, way: Way) -> Result<Choice<'a>, ApiError> {
     #[derive(Deserialize)]
@@ -179,9 +182,16 @@ pub(super) fn read_choice<'a>(raw: Raw<'a>, way: Way) -> Result<Choice<'a>, ApiE
     for tool in wire.tools.unwrap_or_default() {
         match &*tool.kind {
             kind if kind.starts_with("web_search") => own.web = true,
+            "code_interpreter" | "mcp" if way.refuses(OWN_CHOSEN) => {
+                return Err(way.refuse_kind(OWN_CHOSEN, &tool.kind, "tool_choice".into()));
+            }
             "code_interpreter" => own.code = true,
             // Of a server's tools a list takes all or none there.
-            "mcp" if tool.name.is_none() => own.servers.extend(tool.server_label),
+            "mcp" if tool.name.is_none() => {
+                let unlabelled = || missing("tool_choice.tools[].server_label");
+                own.servers
+                    .insert(tool.server_label.ok_or_else(unlabelled)?);
+            }
             _ => tools.push(named(tool, way)?),
         }
     }

@@ -99,8 +99,12 @@ fn write_settings(said: &Conversation<'_>, to: &Target<'_>, way: Way, json: &mut
         _ => None,
     });
     write_reasoning(said, to, way, search.is_some(), json);
-    // It counts calls of all tools that the vendor runs itself, and the search is the only one there is.
-    if let Some(most) = search.and_then(|search| search.max_uses) {
+    // It counts calls of all tools that the vendor runs itself: meant for the search, it would keep the others from work.
+    let alone = said
+        .tools
+        .iter()
+        .all(|tool| !matches!(tool, Tool::Mcp(_) | Tool::Code(_)));
+    if let Some(most) = search.and_then(|search| search.max_uses).filter(|_| alone) {
         json.number_member("max_tool_calls", most);
     }
     if let Some(number) = settings.top_logprobs {
