@@ -108,7 +108,7 @@ pub(crate) fn item(item: &Value, whole: bool) -> Checked<()> {
                 "{item}"
             );
             need!(
-                (item["status"] == "failed") == !error.is_null()
+                (item["status"] == "failed") != error.is_null()
                     && (item["status"] == "completed") == item["output"].is_string(),
                 "{item}"
             );

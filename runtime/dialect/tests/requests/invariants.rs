@@ -353,7 +353,7 @@ fn messages(body: &Value) -> Result<(), String> {
         // What came of a tool that the vendor ran stands right behind it.
         let mut ran = None;
         for block in blocks {
-            let came = std::mem::replace(&mut ran, None::<&Value>);
+            let came: Option<&Value> = ran.take();
             ensure(
                 came == block.get("tool_use_id").filter(|_| role == "assistant"),
                 || format!("{block} behind {came:?}"),
