@@ -68,7 +68,7 @@ fn bridge(client: Dialect, vendor: Dialect, limit: usize) -> StreamBridge {
         encrypted_reasoning: true,
         readable_reasoning: true,
         hidden_reasoning: true,
-        servers: Vec::new(),
+        servers: std::collections::HashMap::new(),
         logprobs: false,
         echo,
     };

@@ -1,5 +1,7 @@
 //! What the way back must know of the request: owned and bounded, for it lives as long as the stream.
 
+use std::collections::HashMap;
+
 use serde_json::value::RawValue;
 
 use crate::Dialect;
@@ -35,8 +37,8 @@ pub struct Context {
     /// Whether reasoning that may not be shown goes to the client all the same, sealed with its text, so that it can come
     /// back. Not where a policy looks at what the client gets: anybody can open it.
     pub hidden_reasoning: bool,
-    /// MCP servers whose names differ: at the vendor, and at the client.
-    pub servers: Vec<(String, String)>,
+    /// MCP servers whose names differ: from that at the vendor to that at the client.
+    pub servers: HashMap<String, String>,
     /// Whether the client asked for token probabilities.
     pub logprobs: bool,
     /// What a response object repeats of its request (Responses clients only).

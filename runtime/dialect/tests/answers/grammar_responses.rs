@@ -288,6 +288,20 @@ fn one(
     }
     need!(event["item_id"] == known.item["id"], "item_id of {event}");
     let of = known.item["type"].as_str().unwrap_or_default();
+    // Told at once, each piece with its last word.
+    let told_whole = [
+        "response.shell_call_command.",
+        "response.apply_patch_call_operation_diff.",
+    ];
+    if told_whole.iter().any(|begin| kind.starts_with(begin)) {
+        let fits = match of {
+            "shell_call" => event["command_index"].is_u64() && kind.contains("shell_call"),
+            "apply_patch_call" => kind.contains("operation_diff"),
+            _ => false,
+        };
+        need!(fits, "{kind} of {of}");
+        return Ok(());
+    }
     if let Some(status) = kind
         .strip_prefix("response.")
         .and_then(|kind| kind.strip_prefix(of)?.strip_prefix('.'))

@@ -237,7 +237,7 @@ fn context(client: Dialect, vendor: Dialect) -> Context {
         encrypted_reasoning: true,
         readable_reasoning: true,
         hidden_reasoning: true,
-        servers: Vec::new(),
+        servers: std::collections::HashMap::new(),
         logprobs: true,
         echo: None,
     }

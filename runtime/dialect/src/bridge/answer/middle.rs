@@ -367,8 +367,7 @@ fn whole(context: &Context, ran: &Ran<'_>, sink: &mut dyn Sink) {
             let (mut id, mut server, mut name, mut arguments) = Default::default();
             let mut rooms = vec![Vec::new(); call.texts.len()];
             let wire = call.server.text();
-            let own = context.servers.iter().find(|(label, _)| *label == wire);
-            let own = own.map(|(_, name)| escaped(name));
+            let own = context.servers.get(&*wire).map(|name| escaped(name));
             sink.event(Event::Ran(Ran::Call(ServerCall {
                 id: mended(call.id, &mut id),
                 server: match &own {

@@ -2,6 +2,7 @@
 
 use super::members::invalid;
 use super::model::{Choice, Conversation, Tool, ToolRef};
+use super::text::Str;
 use crate::ApiError;
 use crate::bridge::Abilities;
 
@@ -75,8 +76,13 @@ pub(super) fn fit(said: &mut Conversation<'_>, abilities: Abilities) {
     };
 }
 
-fn is(known: &Tool<'_>, tool: &ToolRef<'_>) -> bool {
-    known.name() == Some((tool.namespace.as_deref(), &*tool.name))
+/// Whether it is the tool that is meant.
+pub(super) fn is(known: &Tool<'_>, tool: &ToolRef<'_>) -> bool {
+    match (known, tool.item) {
+        (Tool::Item(known), Some(item)) => known.tool == item,
+        (_, Some(_)) => false,
+        _ => known.name() == Some((tool.namespace.as_deref(), &*tool.name)),
+    }
 }
 
 /// Leaves only those that are chosen, if there are any.
@@ -91,14 +97,24 @@ fn narrow(tools: &mut Vec<Tool<'_>>, chosen: impl Fn(&Tool<'_>) -> bool) -> bool
 /// The tool, if there is but one.
 fn only<'a>(tools: &[Tool<'a>]) -> Option<ToolRef<'a>> {
     let [tool] = tools else { return None };
-    let (name, namespace, custom) = match tool {
-        Tool::Function(tool) => (&tool.name, &tool.namespace, false),
-        Tool::Custom(tool) => (&tool.name, &tool.namespace, true),
-        Tool::Web(_) | Tool::Mcp(_) | Tool::Code(_) | Tool::Item(_) => return None,
+    let mut only = ToolRef {
+        name: Str::default(),
+        namespace: None,
+        custom: false,
+        item: None,
     };
-    Some(ToolRef {
-        name: name.clone(),
-        namespace: namespace.clone(),
-        custom,
-    })
+    match tool {
+        Tool::Function(tool) => {
+            only.name = tool.name.clone();
+            only.namespace.clone_from(&tool.namespace);
+        }
+        Tool::Custom(tool) => {
+            only.name = tool.name.clone();
+            only.namespace.clone_from(&tool.namespace);
+            only.custom = true;
+        }
+        Tool::Item(item) => only.item = Some(item.tool),
+        Tool::Web(_) | Tool::Mcp(_) | Tool::Code(_) => return None,
+    }
+    Some(only)
 }

@@ -24,6 +24,8 @@ pub(crate) struct Conversation<'a> {
     /// Whether what the assistant says last is the beginning of the answer.
     pub(crate) continues: bool,
     pub(crate) tools: Vec<Tool<'a>>,
+    /// Those of them that the client knows by their type (Responses).
+    pub(crate) client_tools: HashSet<ClientTool>,
     pub(crate) choice: Choice<'a>,
     pub(crate) parallel: Option<bool>,
     pub(crate) format: Format<'a>,
@@ -45,6 +47,8 @@ pub(crate) enum Place {
     Inner(usize, usize, usize),
     /// A part of a tool result's `output` (Responses).
     Output(usize, usize),
+    /// The picture of a screen, which is an item's `output` (Responses).
+    Screen(usize),
     /// An element of `tools`.
     Tool(usize),
     /// `web_search_options` (Chat).
@@ -69,6 +73,7 @@ impl Place {
                 format!("{list}[{item}].content[{part}].content[{inner}]")
             }
             Self::Output(item, part) => format!("{list}[{item}].output[{part}]"),
+            Self::Screen(item) => format!("{list}[{item}].output"),
             Self::Tool(tool) => format!("tools[{tool}]"),
             Self::SearchOptions => "web_search_options".to_owned(),
             Self::McpServer(server) => format!("mcp_servers[{server}]"),
@@ -281,13 +286,13 @@ pub(crate) struct WebSearch<'a> {
     pub(crate) max_uses: Option<u64>,
 }
 
-/// What an MCP server is shown in `Authorization: Bearer …`.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Token<'a>(pub(crate) Str<'a>);
+/// What may hold a credential.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Hidden<'a>(pub(crate) Str<'a>);
 
-impl std::fmt::Debug for Token<'_> {
+impl std::fmt::Debug for Hidden<'_> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Token(…)")
+        formatter.write_str("Hidden(…)")
     }
 }
 
@@ -296,8 +301,9 @@ impl std::fmt::Debug for Token<'_> {
 pub(crate) struct McpServer<'a> {
     pub(crate) place: Place,
     pub(crate) label: Str<'a>,
-    pub(crate) url: Str<'a>,
-    pub(crate) token: Option<Token<'a>>,
+    pub(crate) url: Hidden<'a>,
+    /// What it is shown in `Authorization: Bearer …`.
+    pub(crate) token: Option<Hidden<'a>>,
     /// Its tools that may be called; nothing: all.
     pub(crate) allowed: Option<Vec<Str<'a>>>,
 }
@@ -374,6 +380,8 @@ pub(crate) struct ToolRef<'a> {
     pub(crate) name: Str<'a>,
     pub(crate) namespace: Option<Str<'a>>,
     pub(crate) custom: bool,
+    /// One that the client knows by its type.
+    pub(crate) item: Option<ClientTool>,
 }
 
 /// What shape the answer must have.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
-use super::model::{Call, Input, Item, Tool};
+use super::model::{Call, Input, Item, Tool, ToolRef};
 use crate::bridge::{ClientTool, ToolName};
 
 /// What Messages vendors call their own search.
@@ -126,6 +126,14 @@ impl<'a> Names<'a> {
     /// What a tool that the client knows by its type is called at the vendor.
     pub(crate) fn item(&self, tool: ClientTool) -> &str {
         self.items.get(&tool).map_or(tool.name(), String::as_str)
+    }
+
+    /// What a chosen tool is called at the vendor.
+    pub(crate) fn chosen<'n>(&'n self, tool: &'n ToolRef<'_>) -> Cow<'n, str> {
+        match tool.item {
+            Some(item) => Cow::Borrowed(self.item(item)),
+            None => self.wire(tool.namespace.as_deref(), &tool.name),
+        }
     }
 
     /// What a called tool is called at the vendor.

@@ -2,7 +2,7 @@
 //! in the history is told where it can be.
 
 use super::model::{Choice, Conversation, Item, Ran, RanTool, Tool, WebSearch};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::names::{ran_id, server_label};
 use super::{Headers, Way};
@@ -48,7 +48,7 @@ fn without_repeats(tools: Vec<Tool<'_>>) -> Vec<Tool<'_>> {
 }
 
 /// The servers that are called otherwise at the vendor: in Responses their labels are short and plain.
-pub(super) fn renamed(tools: &[Tool<'_>], to: Dialect) -> Vec<(String, String)> {
+pub(super) fn renamed(tools: &[Tool<'_>], to: Dialect) -> HashMap<String, String> {
     let servers = tools.iter().filter_map(|tool| match tool {
         Tool::Mcp(server) if to == Dialect::OpenaiResponses => Some(&*server.label),
         _ => None,
@@ -128,13 +128,23 @@ pub(super) fn forget(said: &mut Conversation<'_>, to: &Target<'_>) {
 /// Tells calls of one id apart, those that have none among them: a vendor wants each once.
 fn number_ids(items: &mut [Item<'_>]) {
     let mut seen = HashSet::new();
+    let mut times: HashMap<String, u64> = HashMap::new();
     for item in items {
         let Item::Ran(ran) = item else { continue };
-        let mut times = 1;
-        while !seen.insert(ran_id("", &ran.id)) {
-            times += 1;
-            ran.id = format!("{}_{times}", &*ran.id).into();
+        let id = ran_id("", &ran.id);
+        if seen.insert(id.clone()) {
+            continue;
         }
+        // Counted for each id: to try all numbers for each call was cubic in their number.
+        let times = times.entry(id).or_insert(1);
+        let own = loop {
+            *times += 1;
+            let own = format!("{}_{times}", &*ran.id);
+            if seen.insert(ran_id("", &own)) {
+                break own;
+            }
+        };
+        ran.id = own.into();
     }
 }
 

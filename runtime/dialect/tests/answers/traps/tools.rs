@@ -301,8 +301,29 @@ fn a_call_of_a_tool_that_the_client_knows_by_its_type_is_what_the_client_expects
             "shell",
             "not JSON",
             "shell_call",
-            "/action/arguments",
-            json!("not JSON"),
+            "/action/commands",
+            json!([]),
+        ),
+        (
+            "computer",
+            r#"{"actions":[{"type":"click","x":1,"y":2},{"type":"scroll","x":1,"y":2,"scroll_y":9}]}"#,
+            "computer_call",
+            "/actions",
+            json!([{"type": "click", "x": 1, "y": 2, "button": "left"}, {"type": "scroll", "x": 1, "y": 2, "scroll_x": 0, "scroll_y": 9}]),
+        ),
+        (
+            "apply_patch",
+            r#"{"diff":"+a","path":"x","type":"create_file"}"#,
+            "apply_patch_call",
+            "/operation",
+            json!({"type": "create_file", "path": "x", "diff": "+a"}),
+        ),
+        (
+            "local_shell",
+            r#"{"command":["ls"],"env":null}"#,
+            "local_shell_call",
+            "/action/env",
+            json!({}),
         ),
     ];
     for (tool, arguments, item, at, wanted) in responses {
@@ -346,6 +367,11 @@ fn a_call_of_a_tool_that_the_client_knows_by_its_type_is_what_the_client_expects
 
 /// What a client that asked so is told by a vendor of Chat that calls this: whole, and made whole of a stream.
 fn calls_of(client: Dialect, asked: &Value, name: &str, arguments: &str) -> [Value; 2] {
+    let (told, stream) = called(client, asked, name, arguments);
+    [told, plain::whole_of_stream(client, &stream).unwrap()]
+}
+
+fn called(client: Dialect, asked: &Value, name: &str, arguments: &str) -> (Value, Vec<u8>) {
     let to = Target {
         dialect: CHAT,
         family: "maker",
@@ -380,5 +406,59 @@ fn calls_of(client: Dialect, asked: &Value, name: &str, arguments: &str) -> [Val
         "{}",
         text(&stream)
     );
-    [told, plain::whole_of_stream(client, &stream).unwrap()]
+    (told, stream)
+}
+
+/// As their own vendor streams them, and not before it is known which file an edit is of.
+#[test]
+fn an_edit_and_the_commands_of_a_shell_are_streamed_as_their_own_vendor_does() {
+    let asked = json!({"model": "m", "input": "Go", "stream": true, "tools": [{"type": "apply_patch"}, {"type": "shell"}]});
+    let patch = r#"{"diff":"+a","path":"x","type":"create_file"}"#;
+    let told = events_of(&asked, "apply_patch", patch);
+    assert_eq!(
+        told[0]["item"]["operation"],
+        json!({"type": "create_file", "path": "x", "diff": ""})
+    );
+    let kinds: Vec<_> = told
+        .iter()
+        .map(|event| event["type"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            "response.output_item.added",
+            "response.apply_patch_call_operation_diff.delta",
+            "response.apply_patch_call_operation_diff.done",
+            "response.output_item.done",
+        ]
+    );
+    let told = events_of(
+        &asked,
+        "shell",
+        r#"{"commands":["ls","pwd"],"timeout_ms":5}"#,
+    );
+    let done: Vec<_> = told
+        .iter()
+        .filter(|event| event["type"] == "response.shell_call_command.done")
+        .collect();
+    assert_eq!(
+        (&done[0]["command"], &done[1]["command"]),
+        (&json!("ls"), &json!("pwd"))
+    );
+    assert_eq!(done[1]["command_index"], 1);
+    let last = told.last().unwrap();
+    assert_eq!(
+        last["item"]["action"],
+        json!({"commands": ["ls", "pwd"], "timeout_ms": 5})
+    );
+}
+
+/// The events about the one item that a vendor of Chat makes by this call.
+fn events_of(asked: &Value, name: &str, arguments: &str) -> Vec<Value> {
+    let (_, stream) = called(RESPONSES, asked, name, arguments);
+    let data = text(&stream)
+        .lines()
+        .filter_map(|line| line.strip_prefix("data: "));
+    let events = data.map(|data| serde_json::from_str::<Value>(data).unwrap());
+    events.filter(|event| event["output_index"] == 0).collect()
 }

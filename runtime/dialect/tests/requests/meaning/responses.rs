@@ -311,6 +311,12 @@ pub(super) fn choice(body: &Value) -> (String, bool) {
         Value::String(word) => word.clone(),
         _ if choice["type"].as_str().unwrap().starts_with("web_search") => "web".to_owned(),
         _ if choice["type"] == "code_interpreter" => "code".to_owned(),
+        _ if choice["name"].is_null() && choice["tools"].is_null() => {
+            format!(
+                "tool:{}",
+                string(&choice["type"]).replace("computer_use_preview", "computer")
+            )
+        }
         _ if choice["type"] == "allowed_tools" => {
             let names: Vec<_> = list(choice, "tools").iter().map(name).collect();
             format!("{} of:{}", string(&choice["mode"]), names.join(","))

@@ -170,10 +170,7 @@ fn a_tool_that_is_offered_twice_is_offered_once_and_a_server_has_a_name_that_its
     assert_eq!(tools.len(), 2, "{made}");
     let label = tools[1]["server_label"].as_str().unwrap();
     assert!(label.starts_with("My_Wiki_"), "{label}");
-    assert_eq!(
-        there.context.servers,
-        [(label.to_owned(), "My Wiki".to_owned())]
-    );
+    assert_eq!(there.context.servers[label], "My Wiki");
 }
 
 #[test]
@@ -219,4 +216,58 @@ fn a_list_of_the_vendors_own_tools_is_refused_where_it_has_none_and_needs_labels
         error.param.as_deref(),
         Some("tool_choice.tools[].server_label")
     );
+}
+
+/// Each was once work or memory by the square of what was sent, or worse. Sizes are such that any of that is felt here.
+#[test]
+fn a_body_of_nothing_but_repeats_is_no_more_work_than_it_is_long() {
+    let many = 30_000;
+    let call = json!({"type": "mcp_call", "server_label": "s", "name": "f", "arguments": "{}", "output": "x"});
+    let server = json!({"type": "mcp", "server_label": "s", "server_url": "https://s.example", "require_approval": "never"});
+    let body = json!({"model": "asked", "input": vec![call; many], "tools": [server]});
+    let made = value(RESPONSES, &body, &able(MESSAGES));
+    assert_eq!(
+        made["messages"][1]["content"].as_array().unwrap().len(),
+        2 * many
+    );
+    let messages = |tools: Value, content: Value| {
+        json!({"model": "asked", "max_tokens": 9, "tools": tools,
+        "mcp_servers": [{"type": "url", "url": "https://s.example", "name": "s"}],
+        "messages": [{"role": "user", "content": "Go"}, {"role": "assistant", "content": content}, {"role": "user", "content": "On"}]})
+    };
+    let uses =
+        json!({"type": "mcp_tool_use", "id": "a", "name": "f", "server_name": "s", "input": {}});
+    let came =
+        json!({"type": "mcp_tool_result", "tool_use_id": "b", "is_error": false, "content": "x"});
+    let content = [
+        vec![uses; many],
+        vec![came; many],
+        vec![json!({"type": "text", "text": "Hi"})],
+    ]
+    .concat();
+    value(
+        MESSAGES,
+        &messages(json!([]), json!(content)),
+        &able(RESPONSES),
+    );
+    let set = json!({"type": "computer_toolset_20260801"});
+    let made = value(
+        MESSAGES,
+        &messages(json!(vec![set; many]), json!("Hi")),
+        &able(RESPONSES),
+    );
+    assert_eq!(made["tools"].as_array().unwrap().len(), 17 + 1);
+    let shells =
+        json!({"model": "asked", "input": "Go", "tools": vec![json!({"type": "shell"}); many]});
+    assert_eq!(
+        value(RESPONSES, &shells, &able(CHAT))["tools"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+    let toolset = json!({"type": "mcp_toolset", "mcp_server_name": "s"});
+    let body = messages(json!([toolset, toolset]), json!("Hi"));
+    let error = bridged(MESSAGES, &body.to_string(), &able(RESPONSES)).unwrap_err();
+    assert_eq!(error.param.as_deref(), Some("tools[1].mcp_server_name"));
 }

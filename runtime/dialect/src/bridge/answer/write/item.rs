@@ -2,7 +2,7 @@
 
 use super::put;
 use crate::bridge::ClientTool;
-use crate::bridge::answer::escaped::{Escaped, line, number, string};
+use crate::bridge::answer::escaped::{Escaped, number, string};
 use crate::bridge::answer::event::{Annotation, Origin};
 use crate::json::scan::is_value;
 use crate::json::walk::{Raw, Shape};
@@ -37,8 +37,9 @@ pub(super) enum Role {
     Reasoning,
     Function,
     Custom,
-    /// A call of a tool that the client knows by its type.
-    Item(ClientTool),
+    Search,
+    /// A call of another tool that the client knows by its type: an item of its own when it is whole.
+    Later(ClientTool),
 }
 
 impl Role {
@@ -53,7 +54,7 @@ impl Role {
             Self::Reasoning => ("response.reasoning_summary_text.delta", SUMMARY),
             Self::Function => ("response.function_call_arguments.delta", INPUT),
             Self::Custom => ("response.custom_tool_call_input.delta", INPUT),
-            Self::Item(_) => return None,
+            Self::Search | Self::Later(_) => return None,
         })
     }
 }
@@ -92,23 +93,23 @@ impl Item {
                 }
                 out.push(b'}');
             }
-            Role::Item(tool) => {
+            Role::Search => {
                 let text = Escaped::trusted(text).text();
-                let mut input = Vec::new();
-                arguments(&mut input, text.trim(), if full { &self.text } else { b"" });
                 put(
                     out,
                     &[
-                        b"\",\"status\":\"",
+                        b"\",\"type\":\"tool_search_call\",\"execution\":\"client\",\"status\":\"",
                         status,
                         b"\",\"call_id\":\"",
                         &self.call_id,
-                        b"\"",
+                        b"\",\"arguments\":",
                     ],
                 );
-                write_call(out, tool, &input);
+                arguments(out, text.trim(), if full { &self.text } else { b"" });
                 out.push(b'}');
             }
+            // Told when it is whole, by what it is called with.
+            Role::Later(_) => {}
             Role::Function | Role::Custom => {
                 let (kind, input): (&[u8], &[u8]) = if self.role == Role::Custom {
                     (b"custom_tool_call", b"\",\"input\":\"")
@@ -162,79 +163,6 @@ impl Item {
                 ],
             );
         }
-    }
-}
-
-/// What ids of such calls begin with.
-pub(super) const fn prefix(tool: ClientTool) -> &'static str {
-    match tool {
-        ClientTool::Search => "tsc_",
-        ClientTool::Computer | ClientTool::ComputerPreview => "cu_",
-        ClientTool::Shell => "sh_",
-        ClientTool::LocalShell => "lsh_",
-        ClientTool::ApplyPatch => "apc_",
-    }
-}
-
-/// Appends type and input of a call of a tool that the client knows by its type: `input` is an object, of an item that has
-/// just begun an empty one.
-fn write_call(out: &mut Vec<u8>, tool: ClientTool, input: &[u8]) {
-    let raw = Raw::new(input);
-    let begun = raw.members().next().is_none();
-    let member = |name: &str, none: &'static [u8]| raw.get(name).map_or(none, |value| value.bytes);
-    let (kind, members): (&[u8], [&[u8]; 3]) = match tool {
-        ClientTool::Search => (
-            b"tool_search_call\",\"execution\":\"client",
-            [b"\"arguments\":", input, b""],
-        ),
-        ClientTool::Computer => (
-            b"computer_call",
-            [
-                b"\"pending_safety_checks\":[],\"actions\":",
-                member("actions", b"[]"),
-                b"",
-            ],
-        ),
-        ClientTool::ComputerPreview => (
-            b"computer_call",
-            [
-                b"\"pending_safety_checks\":[],\"action\":",
-                member("action", b"{\"type\":\"screenshot\"}"),
-                b"",
-            ],
-        ),
-        ClientTool::Shell if begun => (b"shell_call", [b"\"action\":{\"commands\":[]", b"", b"}"]),
-        ClientTool::Shell => (b"shell_call", [b"\"action\":", input, b""]),
-        ClientTool::LocalShell if begun => (
-            b"local_shell_call",
-            [
-                b"\"action\":{\"type\":\"exec\",\"command\":[],\"env\":{}",
-                b"",
-                b"}",
-            ],
-        ),
-        ClientTool::LocalShell => {
-            // The client wants both, and models leave out what is empty.
-            let env: &[u8] = match raw.get("env") {
-                Some(_) => b"\"action\":{\"type\":\"exec\",",
-                None => b"\"action\":{\"type\":\"exec\",\"env\":{},",
-            };
-            let inner = input.strip_prefix(b"{").unwrap_or(input);
-            (b"local_shell_call", [env, inner, b""])
-        }
-        ClientTool::ApplyPatch if begun => (
-            b"apply_patch_call",
-            [
-                b"\"operation\":{\"type\":\"update_file\",\"path\":\"\",\"diff\":\"\"",
-                b"",
-                b"}",
-            ],
-        ),
-        ClientTool::ApplyPatch => (b"apply_patch_call", [b"\"operation\":", input, b""]),
-    };
-    put(out, &[b",\"type\":\"", kind, b"\","]);
-    for piece in members {
-        line(out, piece);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Writers: what the middle tells, in the client's dialect. Streams event by event; whole answers at their end.
 
 mod chat;
+mod client_tool;
 mod hold;
 mod item;
 mod messages;

@@ -185,14 +185,14 @@ fn texts(out: &mut Vec<u8>, texts: &[Escaped<'_>]) {
     out.push(b']');
 }
 
-/// An item of Responses, and the events about it.
+/// An item of Responses that is told when it is whole, and the events about it.
 pub(super) struct Told {
     /// What its id begins with.
     pub(super) prefix: &'static str,
-    kind: &'static [u8],
+    pub(super) kind: &'static [u8],
     /// What stands behind its type, before and after: a comma before each.
-    begun: Vec<u8>,
-    done: Vec<u8>,
+    pub(super) begun: Vec<u8>,
+    pub(super) done: Vec<u8>,
     /// Events between the item's beginning and its end: each with what stands behind its place.
     pub(super) events: Vec<(&'static str, Vec<u8>)>,
 }

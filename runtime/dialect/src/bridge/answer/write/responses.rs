@@ -3,12 +3,14 @@
 //! The dialect repeats every text when it is whole, and the whole output at the end: so the answer is held once, as
 //! the items it is made of. How much of it may be held is for the caller to say.
 
-use super::item::{Item, Role, prefix, write_annotation};
+use super::client_tool::{self, Stands};
+use super::item::{Item, Role, write_annotation};
 use super::ran::Told;
 use super::response::{self, Status};
 use super::{Exchange, put};
+use crate::bridge::ClientTool;
 use crate::bridge::answer::escaped::{Escaped, number, string};
-use crate::bridge::answer::event::{Annotation, Event, Kind, Piece, Ran, Stop, Tool};
+use crate::bridge::answer::event::{Annotation, Call, Event, Kind, Piece, Stop, Tool};
 use crate::bridge::made::item_id;
 use crate::render::response_errors;
 use crate::{ApiError, Usage};
@@ -64,7 +66,7 @@ impl Responses {
                     self.close(exchange, item, out);
                 }
             }
-            Event::Ran(ran) => self.ran(exchange, &ran, out),
+            Event::Ran(ran) => self.tell(exchange, &Told::of(&ran), out),
             Event::Stop(stop) => self.stop(&stop),
             Event::Usage(usage) => self.usage = Some(usage),
             Event::Served(tier) => self.served = tier,
@@ -139,8 +141,6 @@ impl Responses {
     }
 
     fn open(&mut self, exchange: Exchange<'_>, part: u32, kind: Kind<'_>, out: &mut Vec<u8>) {
-        let index = self.output.len() as u64;
-        self.output.push(Vec::new());
         let (role, prefix) = match kind {
             Kind::Text => (Role::Text, "msg_"),
             Kind::Refusal => (Role::Refusal, "msg_"),
@@ -148,9 +148,12 @@ impl Responses {
             Kind::Call(call) => match call.tool {
                 Tool::Function => (Role::Function, "fc_"),
                 Tool::Custom => (Role::Custom, "ctc_"),
-                Tool::Item(item) => (Role::Item(item), prefix(item)),
+                Tool::Item(ClientTool::Search) => (Role::Search, "tsc_"),
+                Tool::Item(tool) => return self.later(part, call, tool),
             },
         };
+        let index = self.output.len() as u64;
+        self.output.push(Vec::new());
         let id = item_id(exchange.stamp, prefix, index);
         let mut place = b"\"item_id\":".to_vec();
         string(&mut place, Escaped::trusted(&id));
@@ -187,6 +190,27 @@ impl Responses {
             }
         }
         self.open.push(item);
+    }
+
+    /// A call that is told when it is whole.
+    fn later(&mut self, part: u32, call: Call<'_>, tool: ClientTool) {
+        self.held += call.id.bytes().len() + size_of::<Item>();
+        self.open.push(Item {
+            part,
+            index: 0,
+            role: Role::Later(tool),
+            id: Vec::new(),
+            call_id: call.id.bytes().to_vec(),
+            name: Vec::new(),
+            namespace: None,
+            place: Vec::new(),
+            text: Vec::new(),
+            annotations: Vec::new(),
+            annotated: 0,
+            logprobs: Vec::new(),
+            seal: None,
+            begun: false,
+        });
     }
 
     fn added(&mut self, name: &str, index: u64, item: &[u8], out: &mut Vec<u8>) {
@@ -290,6 +314,17 @@ impl Responses {
     }
 
     fn close(&mut self, exchange: Exchange<'_>, mut item: Item, out: &mut Vec<u8>) {
+        if let Role::Later(tool) = item.role {
+            let stands = match self.status {
+                Some(Status::Incomplete(_)) => Stands::Cut,
+                _ => Stands::Whole,
+            };
+            let input = Escaped::trusted(&item.text).text();
+            if let Some(told) = client_tool::told(tool, &item.call_id, &input, stands) {
+                self.tell(exchange, &told, out);
+            }
+            return;
+        }
         if !exchange.context.encrypted_reasoning {
             item.seal = None;
         }
@@ -340,7 +375,7 @@ impl Responses {
                 let members = [&item.place[..], summary[1], &item.text, b"\"}"];
                 self.frame("response.reasoning_summary_part.done", &members, out);
             }
-            Role::Reasoning | Role::Item(_) => {}
+            Role::Reasoning | Role::Search | Role::Later(_) => {}
             Role::Function => {
                 let members = [&item.place[..], b",\"arguments\":\"", &item.text, b"\""];
                 self.frame("response.function_call_arguments.done", &members, out);
@@ -364,8 +399,8 @@ impl Responses {
         }
     }
 
-    fn ran(&mut self, exchange: Exchange<'_>, ran: &Ran<'_>, out: &mut Vec<u8>) {
-        let told = Told::of(ran);
+    /// Tells an item that is whole.
+    fn tell(&mut self, exchange: Exchange<'_>, told: &Told, out: &mut Vec<u8>) {
         let index = self.output.len() as u64;
         self.output.push(Vec::new());
         let id = item_id(exchange.stamp, told.prefix, index);

@@ -90,7 +90,7 @@ pub(in crate::bridge::loss) const MESSAGES: &[Row] = &[
     ),
     both(
         "content[].tool_use, tool_result: caller, toolset_name",
-        Dropped("a tool is known by its name"),
+        Dropped("a tool is known by its name; a member of `computer_toolset` by both"),
     ),
     both("content[].tool_use.id", Converted(CALL_ID)),
     row(
@@ -418,7 +418,7 @@ pub(in crate::bridge::loss) const MESSAGES: &[Row] = &[
     both(
         "tools[].bash, text_editor, memory, computer",
         Converted(
-            "a function of the tool's name with the schema that its type and date stand for, and of a screen its size in the description; what the model calls it with is what the client knows",
+            "a function of the tool's name with the schema that its type and date stand for, and of a screen its size in the description; offered twice it is there once; what the model calls it with is what the client knows",
         ),
     ),
     both(
@@ -426,6 +426,10 @@ pub(in crate::bridge::loss) const MESSAGES: &[Row] = &[
         Converted(
             "a function for each member that is enabled, as `computer__left_click`; in the answer it is the member's call again, with its `toolset_name`",
         ),
+    ),
+    both(
+        "tools[].bash, text_editor, memory, computer: strict",
+        Dropped("the schema is told, and not enforced"),
     ),
     both(
         "tools[].computer: display_number; tools[].text_editor: max_characters",

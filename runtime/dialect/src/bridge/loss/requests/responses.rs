@@ -367,6 +367,10 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
         Converted("the choice among the tools that are left: `auto`, and `any` for `required`"),
     ),
     both("tool_choice that a tool must be called", Converted(FORCED)),
+    both(
+        "tool_choice of computer, shell, local_shell, apply_patch",
+        Converted("the function that stands in for it, by its name"),
+    ),
     row(
         "tool_choice of web_search",
         Dropped(
@@ -534,8 +538,16 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
     both(
         "tools[].computer, computer_use_preview, shell, local_shell, apply_patch",
         Converted(
-            "a function of that name (`computer` for the preview, too) with the schema that the type stands for, and of a screen its size in the description; in the answer a call is again the item that the client knows",
+            "a function of that name (`computer` for the preview, too) with the schema that the type stands for, and what is said of a screen and of skills in the description; offered twice it is there once. In the answer a call is again the item that the client knows, told when it is whole; what a model leaves out of it, or writes that is no such object, is nothing in it: no command, no action",
         ),
+    ),
+    both(
+        "tools[].shell, apply_patch: allowed_callers; input[].shell_call, apply_patch_call: caller",
+        Dropped(BY_PROGRAMS),
+    ),
+    both(
+        "input[].shell_call: environment; input[].shell_call_output: max_output_length",
+        Dropped("where the command ran, and what was cut off it, is the client's own affair"),
     ),
     both(
         "tools[].shell.environment other than local",

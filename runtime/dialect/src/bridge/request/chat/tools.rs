@@ -105,6 +105,7 @@ pub(super) fn read_choice<'a>(raw: Raw<'a>) -> Result<Choice<'a>, ApiError> {
             name,
             namespace: None,
             custom,
+            item: None,
         })
     }
     if raw.get().starts_with('"') {

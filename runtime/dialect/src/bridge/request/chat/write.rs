@@ -253,7 +253,7 @@ fn write_choice(choice: &Choice<'_>, to: &Target<'_>, names: &Names<'_>, json: &
         json.open_typed(kind);
         json.key(kind);
         json.open();
-        json.text_member("name", &names.wire(tool.namespace.as_deref(), &tool.name));
+        json.text_member("name", &names.chosen(tool));
         json.close();
         json.close();
     };

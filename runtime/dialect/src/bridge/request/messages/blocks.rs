@@ -1,6 +1,7 @@
 //! Reads the content blocks of Messages.
 
-use super::own::{RanBlock, Results, read_ran};
+use super::own::{RanBlock, read_ran};
+use super::reading::Reading;
 use super::tools::{effort_of, read_tool};
 use super::wire::{WireBlock, WireMessage, WireSource};
 use crate::bridge::request::Way;
@@ -20,7 +21,7 @@ pub(super) fn read_message<'a>(
     answered: bool,
     way: Way,
     said: &mut Conversation<'a>,
-    results: &mut Results<'a>,
+    reading: &mut Reading<'a>,
 ) -> Result<(), ApiError> {
     let role = match &*message.role {
         "user" => Role::User,
@@ -47,7 +48,7 @@ pub(super) fn read_message<'a>(
         Content::Parts(blocks) => {
             for (number, block) in blocks.into_iter().enumerate() {
                 let place = Place::Part(index, number);
-                read_block(block, place, role, way, said, results, &mut parts)?;
+                read_block(block, place, role, way, said, reading, &mut parts)?;
             }
         }
     }
@@ -98,7 +99,7 @@ fn read_block<'a>(
     role: Role,
     way: Way,
     said: &mut Conversation<'a>,
-    results: &mut Results<'a>,
+    reading: &mut Reading<'a>,
     parts: &mut Vec<Part<'a>>,
 ) -> Result<(), ApiError> {
     let lacks = |member: &str| missing(&format!("{}.{member}", place.param(way.from)));
@@ -149,20 +150,14 @@ fn read_block<'a>(
             }));
         }
         "tool_addition" => {
-            let mut added = Vec::new();
             if let Some(definition) = block.tool.and_then(|tool| tool.definition) {
-                read_tool(definition, place, way, &mut added)?;
+                reading.joined = true;
+                read_tool(definition, place, way, reading, &mut said.tools)?;
             }
-            // What is announced twice is there once.
-            added.retain(|tool| {
-                let mut known = said.tools.iter();
-                tool.name().is_none() || known.all(|known| known.name() != tool.name())
-            });
-            said.tools.append(&mut added);
         }
         "compaction" => {
             for change in block.tool_changes.unwrap_or_default() {
-                read_block(change, place, role, way, said, results, parts)?;
+                read_block(change, place, role, way, said, reading, parts)?;
             }
             // Without a text it has failed, and says nothing.
             if let Content::Text(text) = block.content {
@@ -185,7 +180,7 @@ fn read_block<'a>(
                     flush(role, parts, said);
                     said.items.push(Item::Ran(ran));
                 }
-                RanBlock::Came(id, came) => results.push(id, came),
+                RanBlock::Came(id, came) => reading.came(id, came),
                 // The reasoning that led to it would lead to nothing, which the vendor refuses.
                 RanBlock::Other
                     if way.to == Dialect::OpenaiResponses && served && parts.is_empty() =>

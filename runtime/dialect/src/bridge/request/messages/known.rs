@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
+use super::reading::Reading;
 use super::wire::WireTool;
 use crate::ApiError;
 use crate::bridge::request::Way;
@@ -26,6 +27,8 @@ struct Known<'k> {
     text_editor: Described<'k>,
     #[serde(borrow)]
     older_text_editor: Described<'k>,
+    #[serde(borrow)]
+    oldest_text_editor: Described<'k>,
     #[serde(borrow)]
     memory: Described<'k>,
     #[serde(borrow)]
@@ -62,7 +65,14 @@ pub(super) fn read_known<'a>(
     kind: &str,
     place: Place,
     way: Way,
+    reading: &mut Reading<'a>,
 ) -> Result<Option<Vec<Tool<'a>>>, ApiError> {
+    // Read for each again, a body of nothing else was a minute's work.
+    if let Some(kind) = tool.kind.as_ref().filter(|kind| is_known(kind))
+        && !reading.is_first(kind)
+    {
+        return Ok(Some(Vec::new()));
+    }
     let Ok(known) = serde_json::from_str::<Known<'a>>(KNOWN) else {
         return Ok(None);
     };
@@ -71,9 +81,8 @@ pub(super) fn read_known<'a>(
             return toolset(known.computer_toolset, tool, place, way).map(Some);
         }
         "bash_20241022" | "bash_20250124" => known.bash,
-        "text_editor_20241022" | "text_editor_20250124" | "text_editor_20250429" => {
-            known.older_text_editor
-        }
+        "text_editor_20241022" | "text_editor_20250124" => known.oldest_text_editor,
+        "text_editor_20250429" => known.older_text_editor,
         "text_editor_20250728" => known.text_editor,
         "memory_20250818" => known.memory,
         "computer_20241022" => known.oldest_computer,
@@ -91,6 +100,25 @@ pub(super) fn read_known<'a>(
         cache: tool.cache_control.as_ref().map(|mark| mark.mark()),
         ..Function::default()
     })]))
+}
+
+/// The types that are known.
+const TYPES: [&str; 11] = [
+    "bash_20241022",
+    "bash_20250124",
+    "text_editor_20241022",
+    "text_editor_20250124",
+    "text_editor_20250429",
+    "text_editor_20250728",
+    "memory_20250818",
+    "computer_20241022",
+    "computer_20250124",
+    "computer_20251124",
+    "computer_toolset_20260801",
+];
+
+fn is_known(kind: &str) -> bool {
+    TYPES.contains(&kind)
 }
 
 /// With the size of the screen, where the client tells it.
@@ -153,6 +181,7 @@ mod tests {
             known.bash,
             known.text_editor,
             known.older_text_editor,
+            known.oldest_text_editor,
             known.memory,
             known.computer,
             known.computer_with_zoom,

@@ -4,6 +4,7 @@ mod blocks;
 mod known;
 mod own;
 mod read;
+mod reading;
 mod schema;
 mod tools;
 mod wire;

@@ -1,6 +1,6 @@
 //! The vendor's own tools in Messages: MCP servers and the running of code, and what they did in the history.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -11,9 +11,7 @@ use crate::bridge::found;
 use crate::bridge::request::Way;
 use crate::bridge::request::json::Json;
 use crate::bridge::request::members::{invalid, missing, parse, parse_hidden};
-use crate::bridge::request::model::{
-    Came, Input, Item, McpServer, Place, Ran, RanTool, Token, Tool,
-};
+use crate::bridge::request::model::{Came, Hidden, Input, McpServer, Place, Ran, RanTool, Tool};
 use crate::bridge::request::names::CODE_EXECUTION;
 use crate::bridge::request::text::{Content, Raw, Str};
 
@@ -93,7 +91,10 @@ impl<'a> Servers<'a> {
             );
             return Err(invalid(message).with_param(param));
         };
-        self.taken[known] = true;
+        if std::mem::replace(&mut self.taken[known], true) {
+            let message = format!("`{param}` names a server that has a toolset already.");
+            return Err(invalid(message).with_param(param));
+        }
         let server = &self.all[known];
         let allowed = server.configured(read_enabled(tool, &at, way)?);
         let none_left = allowed.as_ref().is_some_and(Vec::is_empty);
@@ -138,8 +139,8 @@ impl<'a> Server<'a> {
         Tool::Mcp(McpServer {
             place,
             label: self.name.clone(),
-            url: self.url.clone(),
-            token: self.authorization_token.clone().map(Token),
+            url: Hidden(self.url.clone()),
+            token: self.authorization_token.clone().map(Hidden),
             allowed,
         })
     }
@@ -265,25 +266,6 @@ pub(super) fn read_ran<'a>(
     }))
 }
 
-/// What came of tools that their vendor ran, by the ids of their calls, in its order.
-#[derive(Default)]
-pub(super) struct Results<'a>(HashMap<Str<'a>, VecDeque<Came<'a>>>);
-
-impl<'a> Results<'a> {
-    pub(super) fn push(&mut self, id: Str<'a>, came: Came<'a>) {
-        self.0.entry(id).or_default().push_back(came);
-    }
-
-    /// Tells each call what came of it.
-    pub(super) fn tell(mut self, items: &mut [Item<'a>]) {
-        for item in items {
-            if let Item::Ran(ran) = item {
-                ran.came = self.0.get_mut(&ran.id).and_then(VecDeque::pop_front);
-            }
-        }
-    }
-}
-
 /// Writes `mcp_servers`.
 pub(super) fn write_servers<'a>(servers: impl Iterator<Item = &'a McpServer<'a>>, json: &mut Json) {
     let mut servers = servers.peekable();
@@ -294,7 +276,7 @@ pub(super) fn write_servers<'a>(servers: impl Iterator<Item = &'a McpServer<'a>>
     json.open_list();
     for server in servers {
         json.open_typed("url");
-        json.text_member("url", &server.url);
+        json.text_member("url", &server.url.0);
         json.text_member("name", &server.label);
         if let Some(token) = &server.token {
             json.text_member("authorization_token", &token.0);

@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use serde::Deserialize;
 
 use super::blocks::{mark_last, read_message, read_part};
-use super::own::{Results, Servers};
+use super::own::Servers;
+use super::reading::Reading;
 use super::tools::{effort_of, format_of, read_choice, read_format, read_thinking, read_tool};
 use super::wire::WireBody;
 use crate::ApiError;
@@ -48,6 +49,7 @@ pub(crate) fn read<'a>(body: &'a str, way: Way) -> Result<Conversation<'a>, ApiE
     extensions::read_format(&mut members, &mut said.format, way)?;
     let system = std::mem::take(&mut members.large.system);
     said.items.extend(read_system(system, way)?);
+    let mut reading = Reading::default();
     let mut servers = match way.refuses("mcp_servers") {
         true => Servers::default(),
         false => Servers::read(members.raw("mcp_servers"))?,
@@ -57,7 +59,7 @@ pub(crate) fn read<'a>(body: &'a str, way: Way) -> Result<Conversation<'a>, ApiE
         let place = Place::Tool(index);
         match tool.kind.as_deref() {
             Some("mcp_toolset") => said.tools.extend(servers.toolset(&tool, place, way)?),
-            _ => read_tool(tool, place, way, &mut said.tools)?,
+            _ => read_tool(tool, place, way, &mut reading, &mut said.tools)?,
         }
     }
     said.tools.extend(servers.rest());
@@ -70,12 +72,11 @@ pub(crate) fn read<'a>(body: &'a str, way: Way) -> Result<Conversation<'a>, ApiE
     let last_user = messages
         .iter()
         .rposition(|message| &*message.role == "user");
-    let mut results = Results::default();
     for (index, message) in messages.into_iter().enumerate() {
         let answered = last_user.is_some_and(|user| user > index);
-        read_message(message, index, answered, way, &mut said, &mut results)?;
+        read_message(message, index, answered, way, &mut said, &mut reading)?;
     }
-    results.tell(&mut said.items);
+    reading.tell(&mut said);
     plain_names(&mut said);
     if let Some(mark) = members.take::<WireMark<'a>>("cache_control")? {
         mark_last(&mut said.items, mark.mark(), way);

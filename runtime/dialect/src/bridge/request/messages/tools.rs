@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::known::read_known;
+use super::reading::Reading;
 use super::wire::WireTool;
 use crate::ApiError;
 use crate::bridge::request::Way;
@@ -18,6 +19,7 @@ pub(super) fn read_tool<'a>(
     tool: WireTool<'a>,
     place: Place,
     way: Way,
+    reading: &mut Reading<'a>,
     tools: &mut Vec<Tool<'a>>,
 ) -> Result<(), ApiError> {
     let unnamed = || missing(&format!("{}.name", place.param(way.from)));
@@ -46,7 +48,7 @@ pub(super) fn read_tool<'a>(
             tools.push(Tool::Code(place));
         }
         Some(kind) if kind.starts_with("tool_search_tool_") => {}
-        Some(kind) => match read_known(&tool, kind, place, way)? {
+        Some(kind) => match read_known(&tool, kind, place, way, reading)? {
             Some(known) => tools.extend(known),
             None => {
                 let field = if runs_at_the_client(kind) {
@@ -87,6 +89,7 @@ pub(super) fn read_choice<'a>(raw: Raw<'a>) -> Result<(Choice<'a>, Option<bool>)
             name: wire.name.ok_or_else(|| missing("tool_choice.name"))?,
             namespace: None,
             custom: false,
+            item: None,
         }),
         other => {
             let message = format!("`tool_choice.type` has the unknown value `{other}`.");

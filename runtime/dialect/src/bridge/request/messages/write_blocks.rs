@@ -256,7 +256,11 @@ impl<'m> Blocks<'m> {
         self.begin(Open::User, json);
         json.open_typed("tool_result");
         json.text_member("tool_use_id", &names::id(&result.id, LONGEST_ID, false));
-        if let [
+        let says = |part: &Part<'_>| says_something(&part.body);
+        if result.error && !result.parts.iter().any(says) {
+            // The vendor refuses a failure that says nothing of itself.
+            json.text_member("content", "Error");
+        } else if let [
             Part {
                 body: Body::Text(text),
                 cache: None,

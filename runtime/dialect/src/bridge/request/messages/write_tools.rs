@@ -7,6 +7,7 @@ use super::own::{write_code, write_servers, write_toolset};
 use super::schema::enforceable_arguments;
 use crate::ApiError;
 use crate::bridge::Target;
+use crate::bridge::request::choice;
 use crate::bridge::request::json::Json;
 use crate::bridge::request::members::invalid;
 use crate::bridge::request::model::{
@@ -87,14 +88,7 @@ impl<'s, 'a> Asked<'s, 'a> {
         let Choice::Allowed { tools, own, .. } = self.choice else {
             return true;
         };
-        let (namespace, name) = match tool {
-            Tool::Function(tool) => (&tool.namespace, &tool.name),
-            Tool::Custom(tool) => (&tool.namespace, &tool.name),
-            own_tool => return own.leaves(own_tool),
-        };
-        tools
-            .iter()
-            .any(|allowed| allowed.name == *name && allowed.namespace == *namespace)
+        own.leaves(tool) || tools.iter().any(|allowed| choice::is(tool, allowed))
     }
 }
 
@@ -255,16 +249,7 @@ pub(super) fn write_choice(
     json: &mut Json,
 ) {
     let single = said.parallel == Some(false);
-    let named = |tool: &ToolRef<'_>| {
-        (
-            "tool",
-            Some(
-                names
-                    .wire(tool.namespace.as_deref(), &tool.name)
-                    .into_owned(),
-            ),
-        )
-    };
+    let named = |tool: &ToolRef<'_>| ("tool", Some(names.chosen(tool).into_owned()));
     let structured = asked.structured_name().map(str::to_owned);
     let (kind, name) = match (asked.choice, structured) {
         (_, Some(name)) if !asked.offers => ("tool", Some(name)),

@@ -46,8 +46,8 @@ pub(super) fn read_item<'a>(
         "tool_search_call" | "tool_search_output" if server => {}
         "tool_search_call" | "computer_call" | "shell_call" | "local_shell_call"
         | "apply_patch_call" => {
-            said.items
-                .push(Item::Call(read_known_call(item, &kind, index)?));
+            let call = read_known_call(item, &kind, index, &said.client_tools)?;
+            said.items.push(Item::Call(call));
         }
         "computer_call_output"
         | "shell_call_output"
@@ -60,7 +60,7 @@ pub(super) fn read_item<'a>(
             let found = item.tools.unwrap_or_default();
             let before = said.tools.len();
             for tool in found {
-                additional_tool(tool, index, way, &mut said.tools)?;
+                additional_tool(tool, index, way, said)?;
             }
             let names: Vec<_> = said.tools[before..]
                 .iter()
@@ -88,7 +88,7 @@ pub(super) fn read_item<'a>(
         }
         "additional_tools" => {
             for tool in item.tools.unwrap_or_default() {
-                additional_tool(tool, index, way, &mut said.tools)?;
+                additional_tool(tool, index, way, said)?;
             }
         }
         "configuration_update" => {

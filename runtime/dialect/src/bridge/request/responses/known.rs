@@ -1,6 +1,8 @@
 //! Tools that a client names by their type and runs itself: to a vendor of another dialect, functions with the schema that the
 //! type stands for. In the client's own dialect their calls, and what comes of them, are items of their own.
 
+use std::collections::HashSet;
+
 use serde::Deserialize;
 
 use super::wire::{WireItem, WirePart, WireTool};
@@ -37,59 +39,89 @@ struct Described<'k> {
     schema: Raw<'k>,
 }
 
-/// Reads a tool that is known by its type; nothing if this is none.
+/// The tool that this type stands for.
+pub(super) fn known_by(kind: &str) -> Option<ClientTool> {
+    Some(match kind {
+        "computer" => ClientTool::Computer,
+        "computer_use_preview" => ClientTool::ComputerPreview,
+        "shell" => ClientTool::Shell,
+        "local_shell" => ClientTool::LocalShell,
+        "apply_patch" => ClientTool::ApplyPatch,
+        _ => return None,
+    })
+}
+
+/// Reads a tool that is known by its type.
 ///
 /// # Errors
 /// It is a shell of the vendor's own.
 pub(super) fn read_known<'a>(
     tool: &WireTool<'a>,
-    kind: &str,
+    kind: ClientTool,
     place: Place,
     way: Way,
 ) -> Result<Option<ItemTool<'a>>, ApiError> {
     let Ok(known) = serde_json::from_str::<Known<'a>>(KNOWN) else {
         return Ok(None);
     };
-    let (kind, described) = match kind {
-        "computer" => (ClientTool::Computer, known.computer),
-        "computer_use_preview" => (ClientTool::ComputerPreview, known.computer_preview),
-        "shell" => (ClientTool::Shell, known.shell),
-        "local_shell" => (ClientTool::LocalShell, known.local_shell),
-        "apply_patch" => (ClientTool::ApplyPatch, known.apply_patch),
-        _ => return Ok(None),
+    let described = match kind {
+        ClientTool::Computer => known.computer,
+        ClientTool::ComputerPreview => known.computer_preview,
+        ClientTool::Shell => known.shell,
+        ClientTool::LocalShell => known.local_shell,
+        ClientTool::ApplyPatch => known.apply_patch,
+        // The client describes it itself.
+        ClientTool::Search => return Ok(None),
     };
-    let mut description = described.description;
-    if kind == ClientTool::Shell && !is_local(tool.environment) {
-        let param = format!("{}.environment", place.param(way.from));
-        return Err(way.refuse("tools[].shell.environment other than local", param));
+    let mut description = described.description.to_string();
+    let environment = tool.environment.map(|raw| (raw, raw.get()));
+    match (kind, environment) {
+        (ClientTool::Shell, Some((raw, _))) => {
+            let environment: Environment<'_> =
+                parse(raw, &format!("{}.environment", place.param(way.from)))?;
+            if &*environment.kind != "local" {
+                let param = format!("{}.environment", place.param(way.from));
+                return Err(way.refuse("tools[].shell.environment other than local", param));
+            }
+            for skill in environment.skills.unwrap_or_default() {
+                let told = [&*skill.name, &*skill.description, &*skill.path];
+                let told = format!(" There is the skill {}: {} ({})", told[0], told[1], told[2]);
+                description.push_str(&told);
+            }
+        }
+        (ClientTool::ComputerPreview, Some((_, named))) => {
+            description.push_str(&format!(" It is of the kind {}.", named.trim_matches('"')));
+        }
+        _ => {}
     }
     if let (Some(width), Some(height)) = (tool.display_width, tool.display_height) {
         let (width, height) = (width.get(), height.get());
-        description = format!(
-            "{} The screen is {width} wide and {height} high.",
-            &*description
-        )
-        .into();
+        description.push_str(&format!(" The screen is {width} wide and {height} high."));
     }
     Ok(Some(ItemTool {
         tool: kind,
-        description: Some(description),
+        description: Some(description.into()),
         schema: Some(described.schema),
     }))
 }
 
-/// Whether the client has the shell, not a container of the vendor's.
-fn is_local(environment: Option<Raw<'_>>) -> bool {
-    #[derive(Deserialize)]
-    struct Environment<'a> {
-        #[serde(borrow, rename = "type")]
-        kind: Str<'a>,
-    }
-    let Some(environment) = environment else {
-        return true;
-    };
-    serde_json::from_str::<Environment<'_>>(environment.get())
-        .is_ok_and(|environment| &*environment.kind == "local")
+/// Where a shell is: at the client, who may have skills there, or in a container of the vendor's.
+#[derive(Deserialize)]
+struct Environment<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Str<'a>,
+    #[serde(borrow)]
+    skills: Option<Vec<Skill<'a>>>,
+}
+
+#[derive(Deserialize)]
+struct Skill<'a> {
+    #[serde(borrow)]
+    name: Str<'a>,
+    #[serde(borrow, default)]
+    description: Str<'a>,
+    #[serde(borrow, default)]
+    path: Str<'a>,
 }
 
 /// Reads a call of one: what it is called with is the object that a function would be.
@@ -97,6 +129,7 @@ pub(super) fn read_known_call<'a>(
     item: WireItem<'a>,
     kind: &str,
     index: usize,
+    offered: &HashSet<ClientTool>,
 ) -> Result<Call<'a>, ApiError> {
     let at = |member: &str| format!("input[{index}].{member}");
     let needed = |member: &str, raw: Option<Raw<'a>>| raw.ok_or_else(|| missing(&at(member)));
@@ -120,6 +153,10 @@ pub(super) fn read_known_call<'a>(
         _ => match (item.actions, item.action) {
             (Some(actions), _) => {
                 let input = format!(r#"{{"actions":{}}}"#, actions.get());
+                (ClientTool::Computer, input.into())
+            }
+            (None, Some(action)) if offered.contains(&ClientTool::Computer) => {
+                let input = format!(r#"{{"actions":[{}]}}"#, action.get());
                 (ClientTool::Computer, input.into())
             }
             (None, action) => {
@@ -156,12 +193,16 @@ pub(super) fn read_known_output<'a>(
             .map(|(number, part)| printed(part, Place::Output(index, number), way))
             .collect::<Result<_, _>>()?,
         Content::Other(screen) if kind == "computer_call_output" => {
-            let Some(url) = screen.get("image_url").and_then(serde_json::Value::as_str) else {
+            let text = |name: &str| screen.get(name).and_then(serde_json::Value::as_str);
+            let Some(url) = text("image_url") else {
+                if text("file_id").is_none() {
+                    return Err(missing(&at("output.image_url")));
+                }
                 let field = "content[].input_image.file_id";
                 return Err(way.refuse(field, at("output.file_id")));
             };
             vec![Part {
-                place,
+                place: Place::Screen(index),
                 cache: None,
                 body: picture(url.to_owned().into()),
             }]

@@ -13,7 +13,7 @@ use crate::bridge::request::Way;
 use crate::bridge::request::json::Json;
 use crate::bridge::request::members::{missing, parse, parse_hidden};
 use crate::bridge::request::model::{
-    Came, Conversation, Input, McpServer, Place, Ran, RanTool, Token, Tool,
+    Came, Conversation, Hidden, Input, McpServer, Place, Ran, RanTool, Tool,
 };
 use crate::bridge::request::names::{ran_id, server_label};
 use crate::bridge::request::text::{Content, Raw, Str};
@@ -67,8 +67,8 @@ pub(super) fn read_server<'a>(
     Ok(McpServer {
         place,
         label: needed("server_label", tool.server_label)?,
-        url: needed("server_url", tool.server_url)?,
-        token: token.map(Token),
+        url: Hidden(needed("server_url", tool.server_url)?),
+        token: token.map(Hidden),
         allowed,
     })
 }
@@ -81,21 +81,39 @@ pub(super) fn shown(tools: Raw<'_>) -> Box<RawValue> {
     let Ok(all) = serde_json::from_str::<Vec<Raw<'_>>>(tools.get()) else {
         return tools.to_owned();
     };
-    if !tools.get().contains("\"mcp\"") {
-        return tools.to_owned();
-    }
     let all: Vec<String> = all.into_iter().map(shown_tool).collect();
     let all = format!("[{}]", all.join(","));
     RawValue::from_string(all).unwrap_or_else(|_| tools.to_owned())
 }
 
 fn shown_tool(tool: Raw<'_>) -> String {
-    let members = serde_json::from_str::<Map<String, Value>>(tool.get());
-    let Some(mut members) = members
-        .ok()
-        .filter(|members| members.get("type").is_some_and(|kind| kind == "mcp"))
-    else {
-        return tool.get().to_owned();
+    #[derive(Deserialize)]
+    struct Kind<'a> {
+        #[serde(borrow, rename = "type")]
+        kind: Str<'a>,
+    }
+    let kind = serde_json::from_str::<Kind<'_>>(tool.get());
+    let kind = kind.as_ref().map_or("", |tool| &tool.kind);
+    let members = match kind {
+        "mcp" | "namespace" => serde_json::from_str::<Map<String, Value>>(tool.get()).ok(),
+        _ => None,
+    };
+    match members {
+        Some(members) => hide(Value::Object(members)).to_string(),
+        None => tool.get().to_owned(),
+    }
+}
+
+/// A tool, or those of a namespace, without the credentials of servers.
+fn hide(mut tool: Value) -> Value {
+    if let Some(Value::Array(tools)) = tool.get_mut("tools") {
+        for inner in tools {
+            *inner = hide(inner.take());
+        }
+    }
+    let is_server = tool.get("type").is_some_and(|kind| kind == "mcp");
+    let Some(members) = tool.as_object_mut().filter(|_| is_server) else {
+        return tool;
     };
     members.remove("authorization");
     if let Some(Value::Object(headers)) = members.get_mut("headers") {
@@ -106,7 +124,7 @@ fn shown_tool(tool: Raw<'_>) -> String {
     if let Some(Value::String(url)) = members.get_mut("server_url") {
         *url = shown_url(url);
     }
-    Value::Object(members).to_string()
+    tool
 }
 
 /// The server of an address, and no more of it.
@@ -332,7 +350,7 @@ pub(super) fn read_run<'a>(item: WireItem<'a>, index: usize) -> Result<Ran<'a>, 
 pub(super) fn write_server(server: &McpServer<'_>, json: &mut Json) {
     json.open_typed("mcp");
     json.text_member("server_label", &server_label(&server.label));
-    json.text_member("server_url", &server.url);
+    json.text_member("server_url", &server.url.0);
     if let Some(token) = &server.token {
         json.text_member("authorization", &token.0);
     }

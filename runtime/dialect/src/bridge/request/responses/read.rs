@@ -40,7 +40,7 @@ pub(crate) fn read<'a>(body: &'a str, way: Way) -> Result<Conversation<'a>, ApiE
     }
     if let Some(tools) = members.take::<Vec<WireTool<'a>>>("tools")? {
         for (index, tool) in tools.into_iter().enumerate() {
-            read_tool(tool, index, way, &mut said.tools)?;
+            read_tool(tool, index, way, &mut said)?;
         }
     }
     if let Some(reasoning) = members.raw("reasoning") {

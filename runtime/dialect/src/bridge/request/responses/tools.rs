@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde::Deserialize;
 
-use super::known::read_known;
+use super::known::{known_by, read_known};
 use super::own::{read_code, read_server};
 use super::wire::WireTool;
 use crate::ApiError;
@@ -13,8 +13,8 @@ use crate::bridge::request::Way;
 use crate::bridge::request::chat::WireSchema;
 use crate::bridge::request::members::{missing, parse};
 use crate::bridge::request::model::{
-    Choice, Custom, Effort, Format, Function, Grammar, ItemTool, OwnTools, Place, Thinking, Tool,
-    ToolRef, WebSearch,
+    Choice, Conversation, Custom, Effort, Format, Function, Grammar, ItemTool, OwnTools, Place,
+    Thinking, Tool, ToolRef, WebSearch,
 };
 use crate::bridge::request::shared::{plain_choice, read_effort};
 use crate::bridge::request::text::{Raw, Str};
@@ -24,9 +24,9 @@ pub(super) fn read_tool<'a>(
     tool: WireTool<'a>,
     index: usize,
     way: Way,
-    tools: &mut Vec<Tool<'a>>,
+    said: &mut Conversation<'a>,
 ) -> Result<(), ApiError> {
-    one(tool, Place::Tool(index), way, None, tools)
+    one(tool, Place::Tool(index), way, None, said)
 }
 
 /// Reads a tool that came in the conversation.
@@ -34,9 +34,9 @@ pub(super) fn additional_tool<'a>(
     tool: WireTool<'a>,
     index: usize,
     way: Way,
-    tools: &mut Vec<Tool<'a>>,
+    said: &mut Conversation<'a>,
 ) -> Result<(), ApiError> {
-    one(tool, Place::Item(index), way, None, tools)
+    one(tool, Place::Item(index), way, None, said)
 }
 
 /// What was found or announced twice is there once.
@@ -59,11 +59,11 @@ fn one<'a>(
     place: Place,
     way: Way,
     namespace: Option<&Str<'a>>,
-    tools: &mut Vec<Tool<'a>>,
+    said: &mut Conversation<'a>,
 ) -> Result<(), ApiError> {
     let unnamed = || missing(&format!("{}.name", place.param(way.from)));
     match &*tool.kind {
-        "function" => tools.push(Tool::Function(Function {
+        "function" => said.tools.push(Tool::Function(Function {
             name: tool.name.ok_or_else(unnamed)?,
             namespace: namespace.cloned(),
             description: tool.description,
@@ -71,7 +71,7 @@ fn one<'a>(
             strict: tool.strict,
             cache: None,
         })),
-        "custom" => tools.push(Tool::Custom(Custom {
+        "custom" => said.tools.push(Tool::Custom(Custom {
             name: tool.name.ok_or_else(unnamed)?,
             namespace: namespace.cloned(),
             description: tool.description,
@@ -85,11 +85,11 @@ fn one<'a>(
         "namespace" if namespace.is_none() => {
             let name = tool.name.ok_or_else(unnamed)?;
             for inner in tool.tools.unwrap_or_default() {
-                one(inner, place, way, Some(&name), tools)?;
+                one(inner, place, way, Some(&name), said)?;
             }
         }
         "tool_search" if tool.execution.as_deref() == Some("client") => {
-            tools.push(Tool::Item(ItemTool {
+            said.tools.push(Tool::Item(ItemTool {
                 tool: ClientTool::Search,
                 description: tool.description,
                 schema: tool.parameters,
@@ -111,7 +111,7 @@ fn one<'a>(
             let (allowed_domains, blocked_domains) = filters
                 .map(|filters| (filters.allowed_domains, filters.blocked_domains))
                 .unwrap_or_default();
-            tools.push(Tool::Web(WebSearch {
+            said.tools.push(Tool::Web(WebSearch {
                 place,
                 stored: tool.external_web_access == Some(false),
                 context_size: tool.search_context_size,
@@ -121,10 +121,15 @@ fn one<'a>(
                 max_uses: None,
             }));
         }
-        "mcp" => tools.push(Tool::Mcp(read_server(&tool, place, way)?)),
-        "code_interpreter" => tools.push(read_code(&tool, place, way)?),
-        kind => match read_known(&tool, kind, place, way)? {
-            Some(known) => tools.push(Tool::Item(known)),
+        "mcp" => said.tools.push(Tool::Mcp(read_server(&tool, place, way)?)),
+        "code_interpreter" => said.tools.push(read_code(&tool, place, way)?),
+        kind => match known_by(kind) {
+            // It describes itself, so a second says nothing.
+            Some(known) if !said.client_tools.insert(known) => {}
+            Some(known) => {
+                let tool = read_known(&tool, known, place, way)?;
+                said.tools.extend(tool.map(Tool::Item));
+            }
             None => {
                 let field = "tools[] of another type";
                 return Err(way.refuse_kind(field, kind, place.param(way.from)));
@@ -155,6 +160,19 @@ pub(super) fn read_choice<'a>(raw: Raw<'a>, way: Way) -> Result<Choice<'a>, ApiE
         tools: Option<Vec<Wire<'a>>>,
     }
     fn named<'a>(wire: Wire<'a>, way: Way) -> Result<ToolRef<'a>, ApiError> {
+        // The choice has a word of its own for it.
+        let item = match &*wire.kind {
+            "computer_use" => Some(ClientTool::Computer),
+            kind => known_by(kind),
+        };
+        if let Some(item) = item {
+            return Ok(ToolRef {
+                name: item.name().into(),
+                namespace: None,
+                custom: false,
+                item: Some(item),
+            });
+        }
         if !matches!(&*wire.kind, "function" | "custom") {
             let field = "tool_choice of another built-in tool";
             return Err(way.refuse_kind(field, &wire.kind, "tool_choice".into()));
@@ -163,6 +181,7 @@ pub(super) fn read_choice<'a>(raw: Raw<'a>, way: Way) -> Result<Choice<'a>, ApiE
             name: wire.name.ok_or_else(|| missing("tool_choice.name"))?,
             namespace: wire.namespace.filter(|namespace| !namespace.is_empty()),
             custom: &*wire.kind == "custom",
+            item: None,
         })
     }
     if raw.get().starts_with('"') {

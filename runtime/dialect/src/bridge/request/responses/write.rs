@@ -297,7 +297,7 @@ fn write_choice(choice: &Choice<'_>, to: &Target<'_>, names: &Names<'_>, json: &
     let named = |tool: &ToolRef<'_>, json: &mut Json| {
         let custom = tool.custom && to.abilities.custom_tools;
         json.open_typed(if custom { "custom" } else { "function" });
-        json.text_member("name", &names.wire(tool.namespace.as_deref(), &tool.name));
+        json.text_member("name", &names.chosen(tool));
         json.close();
     };
     match choice {
