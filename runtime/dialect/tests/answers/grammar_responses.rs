@@ -286,19 +286,16 @@ fn one(
         done.insert(index, whole.clone());
         return Ok(());
     }
-    need!(event["item_id"] == known.item["id"], "item_id of {event}");
     let of = known.item["type"].as_str().unwrap_or_default();
-    // Told at once, each piece with its last word.
-    let told_whole = [
-        "response.shell_call_command.",
-        "response.apply_patch_call_operation_diff.",
-    ];
-    if told_whole.iter().any(|begin| kind.starts_with(begin)) {
-        let fits = match of {
-            "shell_call" => event["command_index"].is_u64() && kind.contains("shell_call"),
-            "apply_patch_call" => kind.contains("operation_diff"),
-            _ => false,
-        };
+    // Those of a shell have only its place.
+    let placed = of == "shell_call" && event.get("item_id").is_none();
+    need!(
+        placed || event["item_id"] == known.item["id"],
+        "item_id of {event}"
+    );
+    // Told at once, each with its last word.
+    if kind.starts_with("response.shell_call_command.") {
+        let fits = of == "shell_call" && event["command_index"].is_u64();
         need!(fits, "{kind} of {of}");
         return Ok(());
     }

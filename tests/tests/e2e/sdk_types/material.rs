@@ -91,6 +91,7 @@ impl Material {
                 }
             }
         }
+        material.client_tools();
         for line in recordings.into_iter().flat_map(lines) {
             material.recorded(&line);
         }
@@ -142,6 +143,82 @@ impl Material {
                     self.add("streams", name, context.from, events.into());
                 }
             }
+        }
+    }
+
+    /// Calls of tools that a client knows by their type, as it gets them of a vendor that knows functions.
+    fn client_tools(&mut self) {
+        let computer = r#"{"actions":[{"type":"click","x":1,"y":2},{"type":"double_click","x":1,"y":2},
+            {"type":"scroll","x":1,"y":2,"scroll_y":9},{"type":"keypress","keys":["CTRL","S"]},{"type":"wait"}]}"#;
+        let called = [
+            (RESPONSES, json!({"type": "computer"}), "computer", computer),
+            (
+                RESPONSES,
+                json!({"type": "computer_use_preview", "display_width": 9, "display_height": 9, "environment": "mac"}),
+                "computer",
+                r#"{"action":{"type":"screenshot"}}"#,
+            ),
+            (
+                RESPONSES,
+                json!({"type": "computer_use_preview", "display_width": 9, "display_height": 9, "environment": "mac"}),
+                "computer",
+                "{}",
+            ),
+            (
+                RESPONSES,
+                json!({"type": "shell"}),
+                "shell",
+                r#"{"commands":["ls","pwd"],"timeout_ms":9}"#,
+            ),
+            (RESPONSES, json!({"type": "shell"}), "shell", "no JSON"),
+            (
+                RESPONSES,
+                json!({"type": "local_shell"}),
+                "local_shell",
+                r#"{"command":["ls"]}"#,
+            ),
+            (
+                RESPONSES,
+                json!({"type": "apply_patch"}),
+                "apply_patch",
+                r#"{"diff":"+a","path":"x","type":"create_file"}"#,
+            ),
+            (
+                RESPONSES,
+                json!({"type": "apply_patch"}),
+                "apply_patch",
+                r#"{"path":"x","type":"delete_file"}"#,
+            ),
+            (
+                MESSAGES,
+                json!({"type": "computer_toolset_20260801"}),
+                "computer__left_click",
+                r#"{"coordinate":[1,2]}"#,
+            ),
+            (
+                MESSAGES,
+                json!({"type": "bash_20250124", "name": "bash"}),
+                "bash",
+                r#"{"command":"ls"}"#,
+            ),
+        ];
+        for (client, tool, name, arguments) in called {
+            let asked = match client {
+                RESPONSES => json!({"model": "asked", "input": "Go", "tools": [tool]}),
+                _ => {
+                    json!({"model": "asked", "max_tokens": 9, "messages": [{"role": "user", "content": "Go"}], "tools": [tool]})
+                }
+            };
+            let asked = asked.to_string();
+            let title = format!("{} asks for {}", short(client), tool["type"]);
+            self.requests(&title, client, &asked);
+            let context = request(client, asked.as_bytes(), &target(CHAT, VENDORS[0]))
+                .unwrap()
+                .context;
+            let call = json!({"id": "call_1", "type": "function", "function": {"name": name, "arguments": arguments}});
+            let answer = json!({"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [{"index": 0,
+                "message": {"role": "assistant", "content": null, "tool_calls": [call]}, "finish_reason": "tool_calls"}]});
+            self.answers(&title, &context, &answer.to_string(), false);
         }
     }
 

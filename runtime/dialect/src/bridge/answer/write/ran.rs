@@ -193,6 +193,8 @@ pub(super) struct Told {
     /// What stands behind its type, before and after: a comma before each.
     pub(super) begun: Vec<u8>,
     pub(super) done: Vec<u8>,
+    /// Whether its events name it; else they have only its place.
+    pub(super) named: bool,
     /// Events between the item's beginning and its end: each with what stands behind its place.
     pub(super) events: Vec<(&'static str, Vec<u8>)>,
 }
@@ -223,6 +225,7 @@ impl Told {
         Self {
             prefix: "ws_",
             kind: b"web_search_call",
+            named: true,
             begun: b",\"status\":\"in_progress\",\"action\":{\"type\":\"search\",\"query\":\"\"}"
                 .to_vec(),
             done,
@@ -288,6 +291,7 @@ impl Told {
         Self {
             prefix: "mcp_",
             kind: b"mcp_call",
+            named: true,
             begun,
             done,
             events,
@@ -336,6 +340,7 @@ impl Told {
                 Runs::Edit => found::EDIT,
             },
             kind: b"code_interpreter_call",
+            named: true,
             begun:
                 b",\"status\":\"in_progress\",\"code\":\"\",\"container_id\":\"\",\"outputs\":null"
                     .to_vec(),

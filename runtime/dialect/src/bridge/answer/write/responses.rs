@@ -407,7 +407,10 @@ impl Responses {
         if self.streams {
             let item = told.item(&id, false);
             self.added("response.output_item.added", index, &item, out);
-            let mut place = [b"\"item_id\":\"", &id[..], b"\",\"output_index\":"].concat();
+            let mut place = match told.named {
+                true => [b"\"item_id\":\"", &id[..], b"\",\"output_index\":"].concat(),
+                false => b"\"output_index\":".to_vec(),
+            };
             number(&mut place, index);
             for (name, rest) in &told.events {
                 self.frame(name, &[&place, rest], out);
