@@ -347,6 +347,12 @@ fn anthropic(out: &mut Vec<u8>, row: &Row, error: &ApiError, request_id: &str) {
     quote(out, row.messages.1);
     out.extend_from_slice(b",\"message\":");
     quote(out, &message(Dialect::AnthropicMessages, error));
+    // The vendor's SDK begins a thread by itself where it runs tools, and sends the conversation whole when it reads this.
+    if error.kind == ErrorKind::Unsupported && error.param.as_deref() == Some("thread") {
+        out.extend_from_slice(
+            b",\"details\":{\"error_code\":\"thread_unsupported_request\",\"unsupported\":[\"thread\"]}",
+        );
+    }
     out.extend_from_slice(b"},\"request_id\":");
     quote(out, request_id);
     out.push(b'}');

@@ -286,3 +286,17 @@ fn codex_does_not_repeat_what_would_fail_again() {
     assert_eq!(code(ErrorKind::RateLimited), "rate_limit_exceeded");
     assert_eq!(code(ErrorKind::UpstreamFailed), "upstream_error");
 }
+
+/// The SDK's runner of tools begins a thread by itself, and goes on without one only when it reads this.
+#[test]
+fn a_thread_that_cannot_be_is_refused_so_that_the_sdk_goes_on_without() {
+    let refused = |param| {
+        let error = ApiError::new(ErrorKind::Unsupported, "said").with_param(param);
+        body(&render(Dialect::AnthropicMessages, &error, "id"))["error"]["details"].clone()
+    };
+    assert_eq!(
+        refused("thread"),
+        json!({"error_code": "thread_unsupported_request", "unsupported": ["thread"]})
+    );
+    assert_eq!(refused("container"), Value::Null);
+}

@@ -1,32 +1,57 @@
 //! The vendor's own tools (it runs them itself): those that it does not have are left out or refused, and what such tools did
 //! in the history is told where it can be.
 
-use super::model::{Choice, Conversation, Item, Ran, RanTool, Tool, WebSearch};
 use std::collections::{HashMap, HashSet};
 
+use super::members::invalid;
+use super::model::{Choice, Conversation, Item, Ran, RanTool, Tool, WebSearch};
 use super::names::{ran_id, server_label};
 use super::{Headers, Way};
 use crate::bridge::{Target, found};
-use crate::{ApiError, Dialect};
+use crate::{ApiError, Dialect, ErrorKind};
 
 /// Makes the tools what this vendor takes: those that it does not have are left out or refused.
 pub(super) fn fit(said: &mut Conversation<'_>, to: &Target<'_>, way: Way) -> Result<(), ApiError> {
     way.fit_searches(said, to)?;
     for tool in &said.tools {
-        let (field, place, has) = match tool {
-            Tool::Mcp(server) => ("tools[].mcp", server.place, to.abilities.mcp),
+        let (why, place, has) = match tool {
+            Tool::Mcp(server) => (
+                "its vendor calls no MCP servers for it",
+                server.place,
+                to.abilities.mcp,
+            ),
             Tool::Code(place) => (
-                "tools[].code_interpreter",
+                "its vendor runs no code for it",
                 *place,
                 to.abilities.code_execution,
             ),
             _ => continue,
         };
         if !has {
-            return Err(way.refuse(way.own_field(field), place.param(way.from)));
+            let param = place.param(way.from);
+            let message = format!("`{param}` cannot be sent to this model: {why}.");
+            return Err(ApiError::new(ErrorKind::Unsupported, message).with_param(param));
         }
     }
+    one_address_each(&said.tools, way)?;
     said.tools = without_repeats(std::mem::take(&mut said.tools));
+    Ok(())
+}
+
+/// Two servers of one name would be called by it, and nobody knew which.
+fn one_address_each(tools: &[Tool<'_>], way: Way) -> Result<(), ApiError> {
+    let mut servers = HashMap::new();
+    for tool in tools {
+        if let Tool::Mcp(server) = tool
+            && servers
+                .insert(&server.label, &server.url)
+                .is_some_and(|url| *url != server.url)
+        {
+            let param = server.place.param(way.from);
+            let message = format!("`{param}` is named as another MCP server is.");
+            return Err(invalid(message).with_param(param));
+        }
+    }
     Ok(())
 }
 
@@ -149,15 +174,6 @@ fn number_ids(items: &mut [Item<'_>]) {
 }
 
 impl Way {
-    /// The row of a tool that is the vendor's own, as the client's dialect calls it; `field` is how Responses does.
-    pub(super) fn own_field(self, field: &'static str) -> &'static str {
-        match (self.from, field) {
-            (Dialect::AnthropicMessages, "tools[].mcp") => "mcp_servers",
-            (Dialect::AnthropicMessages, "tools[].code_interpreter") => "tools[].code_execution",
-            _ => field,
-        }
-    }
-
     /// Whether the vendor is to search the web: else the search is left out. Chat has no words for a search among
     /// certain domains only, and only vendors of Responses have a search that fetches nothing.
     fn searches(self, search: &WebSearch<'_>, to: &Target<'_>) -> bool {

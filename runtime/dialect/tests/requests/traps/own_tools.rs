@@ -271,3 +271,50 @@ fn a_body_of_nothing_but_repeats_is_no_more_work_than_it_is_long() {
     let error = bridged(MESSAGES, &body.to_string(), &able(RESPONSES)).unwrap_err();
     assert_eq!(error.param.as_deref(), Some("tools[1].mcp_server_name"));
 }
+
+#[test]
+fn what_is_wrong_with_a_tool_is_named() {
+    let server = |url| json!({"type": "mcp", "server_label": "s", "server_url": url, "require_approval": "never"});
+    for (tools, param) in [
+        (json!([{"name": "f"}]), "tools[0].type"),
+        (
+            json!([server("https://a.example"), server("https://b.example")]),
+            "tools[1]",
+        ),
+    ] {
+        let body = json!({"model": "asked", "input": "Go", "tools": tools});
+        let error = bridged(RESPONSES, &body.to_string(), &able(MESSAGES)).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::InvalidRequest, "{error:?}");
+        assert_eq!(error.param.as_deref(), Some(param));
+    }
+    for (server, param) in [
+        (json!({"type": "url", "name": "s"}), "mcp_servers[0].url"),
+        (
+            json!({"type": "url", "url": "https://s.example"}),
+            "mcp_servers[0].name",
+        ),
+        (
+            json!({"type": "stdio", "name": "s", "url": "https://s.example"}),
+            "mcp_servers[0].type",
+        ),
+    ] {
+        let body = json!({"model": "asked", "max_tokens": 9, "mcp_servers": [server],
+            "messages": [{"role": "user", "content": "Go"}]});
+        let error = bridged(MESSAGES, &body.to_string(), &able(RESPONSES)).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::InvalidRequest, "{error:?}");
+        assert_eq!(error.param.as_deref(), Some(param));
+    }
+}
+
+#[test]
+fn a_model_without_the_ability_says_what_its_vendor_does_not_do() {
+    let body = json!({"model": "asked", "input": "Go", "tools": [
+        {"type": "mcp", "server_label": "s", "server_url": "https://s.example", "require_approval": "never"}]});
+    let mut unable = able(MESSAGES);
+    unable.abilities.mcp = false;
+    let error = bridged(RESPONSES, &body.to_string(), &unable).unwrap_err();
+    assert_eq!(
+        error.message,
+        "`tools[0]` cannot be sent to this model: its vendor calls no MCP servers for it."
+    );
+}

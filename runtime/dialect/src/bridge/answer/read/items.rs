@@ -92,7 +92,8 @@ impl Thought {
         let begins = std::mem::take(&mut self.paragraph) && self.told;
         if begins {
             self.said = Said::default();
-            self.index += 1;
+            // A vendor may count to the end of all numbers.
+            self.index = self.index.saturating_add(1);
         }
         self.told = true;
         self.index = self.index.max(index);
@@ -185,4 +186,19 @@ pub(super) fn read_search(item: Raw<'_>) -> Option<Search<'_>> {
             .collect(),
     };
     (!search.query.is_empty() || !search.pages.is_empty()).then_some(search)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_paragraph_begins_behind_the_last_of_all_numbers() {
+        let text = Escaped::default();
+        let mut thought = Thought::default();
+        thought.grow(u64::MAX, text);
+        thought.paragraph = true;
+        assert!(thought.grow(0, text));
+        assert_eq!(thought.index, u64::MAX);
+    }
 }

@@ -4,8 +4,8 @@ use super::{
     A_CAP_OF_ITS_OWN, A_FORMAT_OF_ITS_OWN, A_PLACE_OF_ITS_OWN, A_STOP_OF_ITS_OWN, ARGUMENTS,
     AS_FUNCTION, AT_ITS_VENDOR, BETTER_CACHED, CALL_ID, DEFAULT_CAP, EFFORT_AND_SUMMARY,
     EFFORT_SHOWN, FORCED, GO_ON, HOW_MUCH_IS_READ, JSON_TOLD, NAMES, NO_BIAS, NO_FORMAT, NO_STOP,
-    NO_STORE, NOT_MODERATED, NOT_TUNED, ONLY_AS_FUNCTION, OUTPUT_CAP, OWN_TIER, SCHEMA,
-    SERVER_TOOL, STRICT, TEMPERATURE, TIERS, TOOLS_FROM_HISTORY, TOP_K, USER_TO_MESSAGES,
+    NO_STORE, NOT_MODERATED, NOT_TUNED, ONLY_AS_FUNCTION, OUTPUT_CAP, OWN_TIER, SCHEMA, STRICT,
+    TEMPERATURE, TIERS, TOOLS_FROM_HISTORY, TOP_K, UNKNOWN_TOOL, USER_TO_MESSAGES,
     USER_TO_RESPONSES, VERBOSITY, WEB, both, row, unless,
 };
 use crate::bridge::loss::Fate::{Converted, Dropped, Kept, Refused};
@@ -296,7 +296,7 @@ pub(in crate::bridge::loss) const CHAT: &[Row] = &[
         Converted(ONLY_AS_FUNCTION),
     ),
     row("tools[].cache_control", Dropped(BETTER_CACHED), Kept),
-    both("tools[] of another type", Refused(SERVER_TOOL)),
+    both("tools[] of another type", Refused(UNKNOWN_TOOL)),
     row(
         "tools (none) with calls in the history",
         Kept,

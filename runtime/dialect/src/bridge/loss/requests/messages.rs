@@ -4,7 +4,7 @@ use super::{
     A_CAP_OF_ITS_OWN, A_FORMAT_OF_ITS_OWN, A_PLACE_OF_ITS_OWN, A_STOP_OF_ITS_OWN, AT_ITS_VENDOR,
     BY_PROGRAMS, CALL_ID, FORCED_ONE, GO_ON, KNOWN_BY_TYPE, NAMES, NO_BIAS_HERE, NO_CODE,
     NO_FORMAT, NO_REASONING, NO_SERVERS, NO_STOP, NOT_OF_MESSAGES, NOT_TUNED, OLD_TOOLS,
-    ONE_ANSWER, OUTPUT_CAP, REASONING_TO_CHAT, REASONING_TO_RESPONSES, SERVER_CALLED, SERVER_TOOL,
+    ONE_ANSWER, OUTPUT_CAP, REASONING_TO_CHAT, REASONING_TO_RESPONSES, SERVER_CALLED, UNKNOWN_TOOL,
     WEB, both, row, unless,
 };
 use crate::bridge::loss::Fate::{Converted, Dropped, Kept, Refused};
@@ -191,7 +191,10 @@ pub(in crate::bridge::loss) const MESSAGES: &[Row] = &[
         "compaction",
         Refused("the dialect has no summing up of this kind: the conversation would go on instead"),
     ),
-    both("container", Refused(SERVER_TOOL)),
+    both(
+        "container",
+        Refused("it is another vendor's, who runs code in it"),
+    ),
     both(
         "context_management",
         Dropped("the conversation is sent whole; the client compacts it when it no longer fits"),
@@ -439,7 +442,7 @@ pub(in crate::bridge::loss) const MESSAGES: &[Row] = &[
         "tools[].browser, and other types that the client runs",
         Refused(KNOWN_BY_TYPE),
     ),
-    both("tools[] of another type", Refused(SERVER_TOOL)),
+    both("tools[] of another type", Refused(UNKNOWN_TOOL)),
     both("stop", Refused(A_STOP_OF_ITS_OWN)),
     both(
         "max_output_tokens, max_completion_tokens",

@@ -134,8 +134,8 @@ pub(super) const BY_PROGRAMS: &str =
 pub(super) const BETTER_CACHED: &str = "it only improves caching";
 pub(super) const NO_STOP: &str = "the dialect has no stop sequences";
 pub(super) const VERBOSITY: &str = "kept where the model has it (`verbosity`); else left out: how long an answer is, is the model's own habit then";
-pub(super) const SERVER_TOOL: &str =
-    "the vendor runs it, and what it then calls and finds has no form over the bridge";
+pub(super) const UNKNOWN_TOOL: &str =
+    "it is no function, and there is no other form for it over the bridge";
 pub(super) const SERVER_CALLED: &str = "what a vendor's tool found is in the text that follows";
 pub(super) const NO_SERVERS: &str = "the vendor calls no MCP servers";
 pub(super) const NO_CODE: &str = "the vendor runs no code";

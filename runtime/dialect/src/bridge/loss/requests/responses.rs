@@ -5,9 +5,9 @@ use super::{
     AS_FUNCTION, AT_ITS_VENDOR, BY_PROGRAMS, CALL_ID, DEFAULT_CAP, EFFORT, FORCED,
     HOW_MUCH_IS_READ, JSON_TOLD, NAMES, NO_BIAS_HERE, NO_CODE, NO_FORMAT, NO_REASONING, NO_SERVERS,
     NO_STORE, NOT_MODERATED, NOT_TUNED, OLD_TOOLS, ONE_ANSWER, ONLY_AS_FUNCTION, OUTPUT_CAP,
-    OWN_TIER, PREWARMED, REASONING_TO_CHAT, REASONING_TO_MESSAGES, SCHEMA, SERVER_CALLED,
-    SERVER_TOOL, STRICT, TEMPERATURE, TIERS, TOOLS_FROM_HISTORY, TOP_K, USER_TO_CHAT,
-    USER_TO_MESSAGES, VERBOSITY, WEB_UNASKED, both, row, unless,
+    OWN_TIER, PREWARMED, REASONING_TO_CHAT, REASONING_TO_MESSAGES, SCHEMA, SERVER_CALLED, STRICT,
+    TEMPERATURE, TIERS, TOOLS_FROM_HISTORY, TOP_K, UNKNOWN_TOOL, USER_TO_CHAT, USER_TO_MESSAGES,
+    VERBOSITY, WEB_UNASKED, both, row, unless,
 };
 use crate::bridge::loss::Fate::{Converted, Dropped, Kept, Refused};
 use crate::bridge::loss::Row;
@@ -392,12 +392,15 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
     ),
     row(
         "tool_choice.tools[].mcp, code_interpreter",
-        Refused(SERVER_TOOL),
+        Refused(UNKNOWN_TOOL),
         Converted(
             "the server's toolset, or the running of code, stays among the tools, and does not where the list lacks it; one tool of a server is refused",
         ),
     ),
-    both("tool_choice of another built-in tool", Refused(SERVER_TOOL)),
+    both(
+        "tool_choice of another built-in tool",
+        Refused(UNKNOWN_TOOL),
+    ),
     row(
         "tools[].function",
         Converted(NAMES),
@@ -492,7 +495,7 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
         "tools[].mcp.require_approval",
         Refused(NO_SERVERS),
         Converted(
-            "a vendor of Messages asks nobody before it calls a tool: `never` goes without saying, and so does it if no tool of `allowed_tools` needs it by its name; else refused, also where nothing is said, for then the dialect asks",
+            "set it to `never`, which goes without saying to a vendor of Messages, who asks nobody before it calls a tool; a list of names that lets each tool of `allowed_tools` go unasked is as good; all else is refused, also where nothing is said, which means `always`",
         ),
     ),
     row(
@@ -553,7 +556,7 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
         "tools[].shell.environment other than local",
         Refused("that shell is one vendor's own; only one that the client runs can be offered"),
     ),
-    both("tools[] of another type", Refused(SERVER_TOOL)),
+    both("tools[] of another type", Refused(UNKNOWN_TOOL)),
     row(
         "tools (none) with calls in the history",
         Kept,

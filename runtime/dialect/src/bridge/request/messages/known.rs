@@ -67,7 +67,7 @@ pub(super) fn read_known<'a>(
     way: Way,
     reading: &mut Reading<'a>,
 ) -> Result<Option<Vec<Tool<'a>>>, ApiError> {
-    // Read for each again, a body of nothing else was a minute's work.
+    // Offered again it adds nothing, and reading it again made a body of nothing else a minute's work.
     if let Some(kind) = tool.kind.as_ref().filter(|kind| is_known(kind))
         && !reading.is_first(kind)
     {

@@ -15,17 +15,43 @@ use crate::bridge::request::model::{Came, Hidden, Input, McpServer, Place, Ran, 
 use crate::bridge::request::names::CODE_EXECUTION;
 use crate::bridge::request::text::{Content, Raw, Str};
 
-/// An element of `mcp_servers`.
+/// An element of `mcp_servers`, as it is written.
 #[derive(Deserialize)]
-struct Server<'a> {
+struct WireServer<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Option<Str<'a>>,
     #[serde(borrow)]
-    name: Str<'a>,
+    name: Option<Str<'a>>,
     #[serde(borrow)]
-    url: Str<'a>,
+    url: Option<Str<'a>>,
     #[serde(borrow)]
     authorization_token: Option<Str<'a>>,
     #[serde(borrow)]
     tool_configuration: Option<Configuration<'a>>,
+}
+
+/// An element of `mcp_servers`.
+struct Server<'a> {
+    name: Str<'a>,
+    url: Str<'a>,
+    authorization_token: Option<Str<'a>>,
+    tool_configuration: Option<Configuration<'a>>,
+}
+
+impl<'a> WireServer<'a> {
+    fn read(self, index: usize) -> Result<Server<'a>, ApiError> {
+        let at = |member: &str| format!("mcp_servers[{index}].{member}");
+        if self.kind.is_some_and(|kind| &*kind != "url") {
+            let param = at("type");
+            return Err(invalid(format!("`{param}` can only be `url`.")).with_param(param));
+        }
+        Ok(Server {
+            name: self.name.ok_or_else(|| missing(&at("name")))?,
+            url: self.url.ok_or_else(|| missing(&at("url")))?,
+            authorization_token: self.authorization_token,
+            tool_configuration: self.tool_configuration,
+        })
+    }
 }
 
 /// Which of a server's tools there are, before there were toolsets.
@@ -54,10 +80,14 @@ pub(super) struct Servers<'a> {
 impl<'a> Servers<'a> {
     /// Reads `mcp_servers`.
     pub(super) fn read(raw: Option<Raw<'a>>) -> Result<Self, ApiError> {
-        let all: Vec<Server<'a>> = match raw {
+        let all: Vec<WireServer<'a>> = match raw {
             Some(raw) => parse_hidden(raw, "mcp_servers")?,
             None => Vec::new(),
         };
+        let all = all.into_iter().enumerate();
+        let all: Vec<Server<'a>> = all
+            .map(|(index, server)| server.read(index))
+            .collect::<Result<_, _>>()?;
         // Of two of one name the first is meant.
         let named = all.iter().enumerate().rev();
         let named = named

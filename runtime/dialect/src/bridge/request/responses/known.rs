@@ -74,23 +74,22 @@ pub(super) fn read_known<'a>(
         ClientTool::Search => return Ok(None),
     };
     let mut description = described.description.to_string();
-    let environment = tool.environment.map(|raw| (raw, raw.get()));
-    match (kind, environment) {
-        (ClientTool::Shell, Some((raw, _))) => {
-            let environment: Environment<'_> =
-                parse(raw, &format!("{}.environment", place.param(way.from)))?;
+    match (kind, tool.environment) {
+        (ClientTool::Shell, Some(raw)) => {
+            let param = format!("{}.environment", place.param(way.from));
+            let environment: Environment<'_> = parse(raw, &param)?;
             if &*environment.kind != "local" {
-                let param = format!("{}.environment", place.param(way.from));
                 return Err(way.refuse("tools[].shell.environment other than local", param));
             }
             for skill in environment.skills.unwrap_or_default() {
-                let told = [&*skill.name, &*skill.description, &*skill.path];
-                let told = format!(" There is the skill {}: {} ({})", told[0], told[1], told[2]);
+                let (name, what, path) = (skill.name, skill.description, skill.path);
+                let told = format!(" There is the skill {}: {} ({})", &*name, &*what, &*path);
                 description.push_str(&told);
             }
         }
-        (ClientTool::ComputerPreview, Some((_, named))) => {
-            description.push_str(&format!(" It is of the kind {}.", named.trim_matches('"')));
+        (ClientTool::ComputerPreview, Some(raw)) => {
+            let kind = raw.get().trim_matches('"');
+            description.push_str(&format!(" It is of the kind {kind}."));
         }
         _ => {}
     }

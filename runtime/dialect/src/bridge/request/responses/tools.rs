@@ -130,6 +130,9 @@ fn one<'a>(
                 let tool = read_known(&tool, known, place, way)?;
                 said.tools.extend(tool.map(Tool::Item));
             }
+            None if kind.is_empty() => {
+                return Err(missing(&format!("{}.type", place.param(way.from))));
+            }
             None => {
                 let field = "tools[] of another type";
                 return Err(way.refuse_kind(field, kind, place.param(way.from)));
