@@ -1,7 +1,7 @@
 //! What a model thought.
 
 use super::{block, delta};
-use crate::damage::{chunk, finish, message, told};
+use crate::damage::{chunk, event, finish, message, told};
 use crate::grammar::{self, End};
 use crate::plain;
 use crate::support::*;
@@ -93,6 +93,21 @@ fn reasoning_that_nobody_may_read_and_nobody_encrypted_is_sealed_with_its_text()
     let (_, data) = out.split_once(r#""redacted_thinking","data":""#).unwrap();
     let sealed = open(data.split('"').next().unwrap()).unwrap();
     assert_eq!(&*sealed.payload, "");
+}
+
+/// A vendor told an item without any mark of which it is, and ended it twice: a sealed block has no deltas.
+#[test]
+fn a_thought_that_is_sealed_twice_is_two_sealed_blocks() {
+    let done = event(
+        r#"{"type":"response.output_item.done","item":{"type":"reasoning","encrypted_content":"gAAA=="}}"#,
+    );
+    let sent = done.repeat(2)
+        + &event(
+            r#"{"type":"response.completed","response":{"id":"resp_v1","status":"completed","output":[]}}"#,
+        );
+    let out = stream(&context(MESSAGES, RESPONSES), sent.as_bytes());
+    assert_eq!(grammar::check(MESSAGES, &out), Ok(End::Complete));
+    assert_eq!(text(&out).matches("redacted_thinking").count(), 2);
 }
 
 #[test]
