@@ -19,6 +19,15 @@ use super::text::{Raw, Str};
 use crate::bridge::Target;
 use crate::{ApiError, Dialect};
 
+/// A tool that clients know by its type, as whoever does not know it is told of it.
+#[derive(Deserialize)]
+pub(crate) struct Described<'k> {
+    #[serde(borrow)]
+    pub(crate) description: Str<'k>,
+    #[serde(borrow)]
+    pub(crate) schema: Raw<'k>,
+}
+
 /// An effort by its name; nothing where the vendor is to choose.
 pub(crate) fn read_effort(name: &str, param: &str) -> Result<Option<Effort>, ApiError> {
     if matches!(name, "default" | "auto") {

@@ -11,6 +11,7 @@ use crate::ApiError;
 use crate::bridge::request::Way;
 use crate::bridge::request::members::{missing, parse};
 use crate::bridge::request::model::{Function, Place, Tool};
+use crate::bridge::request::shared::Described;
 use crate::bridge::request::text::{Raw, Str};
 
 /// The set of tools that work a computer, as its calls name it.
@@ -39,14 +40,6 @@ struct Known<'k> {
     oldest_computer: Described<'k>,
     #[serde(borrow)]
     computer_toolset: Vec<Member<'k>>,
-}
-
-#[derive(Deserialize)]
-struct Described<'k> {
-    #[serde(borrow)]
-    description: Str<'k>,
-    #[serde(borrow)]
-    schema: Raw<'k>,
 }
 
 #[derive(Deserialize)]

@@ -11,7 +11,7 @@ use crate::bridge::ClientTool;
 use crate::bridge::request::Way;
 use crate::bridge::request::members::{missing, parse};
 use crate::bridge::request::model::{Body, Call, Input, ItemTool, Part, Place, ToolResult};
-use crate::bridge::request::shared::{located, not_content};
+use crate::bridge::request::shared::{Described, located, not_content};
 use crate::bridge::request::text::{Content, Raw, Str};
 
 /// The tools, as whoever does not know them is told of them.
@@ -29,14 +29,6 @@ struct Known<'k> {
     local_shell: Described<'k>,
     #[serde(borrow)]
     apply_patch: Described<'k>,
-}
-
-#[derive(Deserialize)]
-struct Described<'k> {
-    #[serde(borrow)]
-    description: Str<'k>,
-    #[serde(borrow)]
-    schema: Raw<'k>,
 }
 
 /// The tool that this type stands for.
