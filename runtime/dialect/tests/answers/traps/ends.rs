@@ -132,6 +132,82 @@ fn a_last_snapshot_that_leaves_items_out_repeats_nothing() {
     }
 }
 
+/// Neither by its place nor by its id: what a last word says again was told twice, and calls were made twice.
+#[test]
+fn events_that_do_not_say_which_item_they_are_of_are_told_once() {
+    let added = |kind: &str, members: &str| {
+        event(&format!(
+            r#"{{"type":"response.output_item.added","item":{{"type":"{kind}"{members}}}}}"#
+        ))
+    };
+    let delta = |kind: &str, text: &str| {
+        event(&format!(
+            r#"{{"type":"response.{kind}.delta","delta":"{text}"}}"#
+        ))
+    };
+    let done = |item: &str| {
+        event(&format!(
+            r#"{{"type":"response.output_item.done","item":{item}}}"#
+        ))
+    };
+    let end = |items: &[String]| {
+        let output = items.join(",");
+        event(&format!(
+            r#"{{"type":"response.completed","response":{{"status":"completed","output":[{output}]}}}}"#
+        ))
+    };
+    for id in ["", r#""id":"m1","#] {
+        let thought = format!(
+            r#"{{{id}"type":"reasoning","summary":[{{"type":"summary_text","text":"Hm."}}]}}"#
+        )
+        .replace("m1", "r1");
+        let message = format!(
+            r#"{{{id}"type":"message","content":[{{"type":"output_text","text":"Hello","annotations":[]}}]}}"#
+        );
+        let call = format!(
+            r#"{{{id}"type":"function_call","call_id":"c1","name":"f","arguments":"{{}}"}}"#
+        )
+        .replace("m1", "f1");
+        let thinks = delta("reasoning_summary_text", "Hm.");
+        let says = delta("output_text", "Hello");
+        let calls = added("function_call", r#","call_id":"c1","name":"f""#)
+            + &delta("function_call_arguments", "{}");
+        let all = [thought.clone(), message.clone(), call.clone()];
+        for sent in [
+            // Whole, and without its announcements.
+            added("reasoning", "")
+                + &thinks
+                + &done(&thought)
+                + &added("message", "")
+                + &says
+                + &done(&message)
+                + &calls
+                + &done(&call)
+                + &end(&all),
+            thinks.clone()
+                + &done(&thought)
+                + &says
+                + &done(&message)
+                + &calls
+                + &done(&call)
+                + &end(&all),
+            // No word on an item but the last on all.
+            added("reasoning", "") + &thinks + &added("message", "") + &says + &calls + &end(&all),
+            // The snapshot has nothing.
+            thinks + &done(&thought) + &says + &done(&message) + &calls + &done(&call) + &end(&[]),
+        ] {
+            for client in [CHAT, MESSAGES] {
+                let told = told(client, RESPONSES, &sent);
+                assert_eq!(
+                    (&*told.reasoning, &*told.text, told.calls.len()),
+                    ("Hm.", "Hello", 1),
+                    "{sent}"
+                );
+            }
+        }
+    }
+}
+
 fn run(client: Dialect, vendor: Dialect, sent: &str) -> String {
     text(&stream(&context(client, vendor), sent.as_bytes())).to_owned()
 }

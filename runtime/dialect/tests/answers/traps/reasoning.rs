@@ -110,6 +110,27 @@ fn a_thought_that_is_sealed_twice_is_two_sealed_blocks() {
     assert_eq!(text(&out).matches("redacted_thinking").count(), 2);
 }
 
+/// The same vendor went on with what it had ended: no text stands behind a mark.
+#[test]
+fn what_is_thought_after_an_item_without_a_mark_has_ended_is_another_thought() {
+    let sent = [
+        r#"{"type":"response.reasoning_summary_text.delta","delta":"One."}"#,
+        r#"{"type":"response.output_item.done","item":{"type":"reasoning","summary":[{"type":"summary_text","text":"One."}],"encrypted_content":"gAAA=="}}"#,
+        r#"{"type":"response.reasoning_summary_text.delta","delta":"Two."}"#,
+        r#"{"type":"response.output_item.done","item":{"type":"reasoning","summary":[{"type":"summary_text","text":"Two."}],"encrypted_content":"gBBB=="}}"#,
+        r#"{"type":"response.completed","response":{"id":"resp_v1","status":"completed","output":[]}}"#,
+    ]
+    .map(event)
+    .concat();
+    let out = stream(&context(MESSAGES, RESPONSES), sent.as_bytes());
+    assert_eq!(grammar::check(MESSAGES, &out), Ok(End::Complete));
+    let told = plain::whole_of_stream(MESSAGES, &out).unwrap();
+    let blocks = told["content"].as_array().unwrap();
+    let texts: Vec<_> = blocks.iter().map(|block| &block["thinking"]).collect();
+    assert_eq!(texts, ["One.", "Two."]);
+    assert_ne!(blocks[0]["signature"], blocks[1]["signature"]);
+}
+
 #[test]
 fn reasoning_content_is_not_dropped_under_either_name() {
     for name in ["reasoning_content", "reasoning"] {

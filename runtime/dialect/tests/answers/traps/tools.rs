@@ -299,10 +299,10 @@ fn a_call_of_a_tool_that_the_client_knows_by_its_type_is_what_the_client_expects
         ),
         (
             "shell",
-            "not JSON",
+            r#"{"commands":"ls"}"#,
             "shell_call",
             "/action/commands",
-            json!([]),
+            json!(["ls"]),
         ),
         (
             "computer",
@@ -362,6 +362,59 @@ fn a_call_of_a_tool_that_the_client_knows_by_its_type_is_what_the_client_expects
             called["content"][0],
             json!({"type": "tool_use", "id": "call_1", "name": "bash", "input": {"command": "ls"}})
         );
+    }
+}
+
+/// Arguments of another form would else be told as a whole call of nothing, which its client does and the model takes for done.
+#[test]
+fn a_call_that_the_model_wrote_in_no_form_the_client_knows_does_nothing_and_is_not_complete() {
+    let strange = [
+        ("computer", "not JSON", "/actions", json!([])),
+        ("computer", r#"{"actions":{}}"#, "/actions", json!([])),
+        (
+            "computer_use_preview",
+            r#"{"action":{"x":1}}"#,
+            "/action",
+            json!({"type": "screenshot"}),
+        ),
+        ("shell", "not JSON", "/action/commands", json!([])),
+        (
+            "shell",
+            r#"{"commands":["rm -r build",7]}"#,
+            "/action/commands",
+            json!([]),
+        ),
+        (
+            "local_shell",
+            r#"{"command":"ls"}"#,
+            "/action/command",
+            json!([]),
+        ),
+        (
+            "apply_patch",
+            r#"{"type":"rename","path":"x"}"#,
+            "/operation/type",
+            json!("update_file"),
+        ),
+        (
+            "apply_patch",
+            r#"{"type":"delete_file"}"#,
+            "/operation",
+            json!({"type": "update_file", "path": "", "diff": ""}),
+        ),
+    ];
+    for (tool, arguments, at, wanted) in strange {
+        let asked = json!({"model": "m", "input": "Go", "stream": true, "tools": [{"type": tool}]});
+        let name = tool.strip_suffix("_use_preview").unwrap_or(tool);
+        for called in calls_of(RESPONSES, &asked, name, arguments) {
+            let call = &called["output"][0];
+            assert_eq!(call.pointer(at), Some(&wanted), "{called}");
+            let status = match tool {
+                "apply_patch" => "in_progress",
+                _ => "incomplete",
+            };
+            assert_eq!(call["status"], status, "{called}");
+        }
     }
 }
 

@@ -6,128 +6,166 @@ use serde_json::{Map, Value, json};
 use super::ran::Told;
 use crate::bridge::ClientTool;
 
-/// How a call stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stands {
-    Whole,
-    /// A cap on the output cut it.
-    Cut,
+/// What is called: the object of a function's arguments.
+type Input = Map<String, Value>;
+
+/// A call in the form that the client knows.
+struct Form {
+    prefix: &'static str,
+    kind: &'static str,
+    /// The item's own members as it begins, and whole.
+    begun: String,
+    done: String,
+    events: Vec<(&'static str, String)>,
+    /// Whether the model wrote what the item is made of.
+    fits: bool,
 }
 
 /// The item of a call, and the events about it. `input` is what the model wrote for the function's arguments: what of it is no
-/// object, or lacks what the client counts on, is filled in with what does nothing. Nothing for a tool that is told as it comes.
-pub(super) fn told(tool: ClientTool, call_id: &[u8], input: &str, stands: Stands) -> Option<Told> {
-    let input: Map<String, Value> = serde_json::from_str(input).unwrap_or_default();
-    let (prefix, kind, begun, done, events) = match tool {
+/// object, or lacks what the client counts on, is filled in with what does nothing, and the item says that it is not complete.
+/// So it does of one that a cap on the output `cut`. Nothing for a tool that is told as it comes.
+pub(super) fn told(tool: ClientTool, call_id: &[u8], input: &str, cut: bool) -> Option<Told> {
+    let input: Input = serde_json::from_str(input).unwrap_or_default();
+    let form = match tool {
         ClientTool::Search => return None,
-        ClientTool::Computer => {
-            let actions = match input.get("actions") {
-                Some(Value::Array(actions)) => actions.iter().cloned().map(action).collect(),
-                _ => Vec::new(),
-            };
-            let begun = r#","pending_safety_checks":[],"actions":[]"#.to_owned();
-            let done = format!(
-                r#","pending_safety_checks":[],"actions":{}"#,
-                Value::Array(actions)
-            );
-            ("cu_", "computer_call", begun, done, Vec::new())
-        }
-        ClientTool::ComputerPreview => {
-            let one = input.get("action").cloned().unwrap_or_else(|| json!({}));
-            let one = match one.get("type") {
-                Some(_) => action(one),
-                // It changes nothing.
-                None => json!({ "type": "screenshot" }),
-            };
-            let item = format!(r#","pending_safety_checks":[],"action":{one}"#);
-            ("cu_", "computer_call", item.clone(), item, Vec::new())
-        }
-        ClientTool::Shell => {
-            let mut action = input;
-            let commands = strings(action.remove("commands"));
-            let mut events = Vec::new();
-            for (at, command) in commands.iter().enumerate() {
-                let place = format!(r#","command_index":{at}"#);
-                let command = Value::from(command.as_str());
-                events.push((
-                    "response.shell_call_command.added",
-                    format!(r#"{place},"command":"""#),
-                ));
-                if command != "" {
-                    events.push((
-                        "response.shell_call_command.delta",
-                        format!(r#"{place},"delta":{command}"#),
-                    ));
-                }
-                events.push((
-                    "response.shell_call_command.done",
-                    format!(r#"{place},"command":{command}"#),
-                ));
-            }
-            action.insert("commands".to_owned(), commands.into());
-            let begun = r#","action":{"commands":[]}"#.to_owned();
-            let done = format!(r#","action":{}"#, Value::Object(action));
-            ("sh_", "shell_call", begun, done, events)
-        }
-        ClientTool::LocalShell => {
-            let mut action = input;
-            let command = strings(action.remove("command"));
-            action.insert("type".to_owned(), "exec".into());
-            action.insert("command".to_owned(), command.into());
-            if !action.get("env").is_some_and(Value::is_object) {
-                action.insert("env".to_owned(), json!({}));
-            }
-            let item = format!(r#","action":{}"#, Value::Object(action));
-            ("lsh_", "local_shell_call", item.clone(), item, Vec::new())
-        }
-        ClientTool::ApplyPatch => {
-            let text = |name: &str| input.get(name).and_then(Value::as_str).unwrap_or_default();
-            let kind = match text("type") {
-                kind @ ("create_file" | "delete_file") => kind,
-                _ => "update_file",
-            };
-            let (path, diff) = (text("path"), text("diff"));
-            let (begun, done) = match kind {
-                "delete_file" => {
-                    let operation = json!({ "type": kind, "path": path });
-                    (operation.clone(), operation)
-                }
-                _ => (
-                    json!({ "type": kind, "path": path, "diff": "" }),
-                    json!({ "type": kind, "path": path, "diff": diff }),
-                ),
-            };
-            // Pieces of the diff have events at its own vendor that no type has yet, and a client's helper fails at such.
-            (
-                "apc_",
-                "apply_patch_call",
-                format!(r#","operation":{begun}"#),
-                format!(r#","operation":{done}"#),
-                Vec::new(),
-            )
-        }
+        ClientTool::Computer => computer(&input),
+        ClientTool::ComputerPreview => computer_preview(&input),
+        ClientTool::Shell => shell(input),
+        ClientTool::LocalShell => local_shell(input),
+        ClientTool::ApplyPatch => apply_patch(&input),
     };
-    let status = match (stands, tool) {
-        (Stands::Whole, _) => "completed",
-        // It has no word for one that was cut.
-        (Stands::Cut, ClientTool::ApplyPatch) => "in_progress",
-        (Stands::Cut, _) => "incomplete",
+    let status = match tool {
+        _ if form.fits && !cut => "completed",
+        // It has no word for one that is not complete.
+        ClientTool::ApplyPatch => "in_progress",
+        _ => "incomplete",
     };
     let call_id = String::from_utf8_lossy(call_id);
     let item = |status: &str, rest: &str| {
         format!(r#","call_id":"{call_id}","status":"{status}"{rest}"#).into_bytes()
     };
+    let events = form.events.into_iter();
     Some(Told {
-        prefix,
-        kind: kind.as_bytes(),
+        prefix: form.prefix,
+        kind: form.kind.as_bytes(),
         named: tool != ClientTool::Shell,
-        begun: item("in_progress", &begun),
-        done: item(status, &done),
+        begun: item("in_progress", &form.begun),
+        done: item(status, &form.done),
         events: events
-            .into_iter()
             .map(|(name, rest)| (name, rest.into_bytes()))
             .collect(),
     })
+}
+
+fn computer(input: &Input) -> Form {
+    let actions = input.get("actions").and_then(Value::as_array);
+    let told: Value = actions.into_iter().flatten().cloned().map(action).collect();
+    Form {
+        prefix: "cu_",
+        kind: "computer_call",
+        begun: r#","pending_safety_checks":[],"actions":[]"#.to_owned(),
+        done: format!(r#","pending_safety_checks":[],"actions":{told}"#),
+        events: Vec::new(),
+        fits: actions.is_some(),
+    }
+}
+
+fn computer_preview(input: &Input) -> Form {
+    let one = input.get("action").filter(|one| one.get("type").is_some());
+    let told = match one {
+        Some(one) => action(one.clone()),
+        // It changes nothing.
+        None => json!({ "type": "screenshot" }),
+    };
+    let item = format!(r#","pending_safety_checks":[],"action":{told}"#);
+    Form {
+        prefix: "cu_",
+        kind: "computer_call",
+        begun: item.clone(),
+        done: item,
+        events: Vec::new(),
+        fits: one.is_some(),
+    }
+}
+
+fn shell(mut action: Input) -> Form {
+    let commands = match action.remove("commands") {
+        // Models that have one command forget the list around it.
+        Some(Value::String(command)) => Some(vec![command]),
+        commands => strings(commands),
+    };
+    let fits = commands.is_some();
+    let commands = commands.unwrap_or_default();
+    let mut events = Vec::new();
+    for (at, command) in commands.iter().enumerate() {
+        let place = format!(r#","command_index":{at}"#);
+        let command = Value::from(command.as_str());
+        events.push((
+            "response.shell_call_command.added",
+            format!(r#"{place},"command":"""#),
+        ));
+        if command != "" {
+            events.push((
+                "response.shell_call_command.delta",
+                format!(r#"{place},"delta":{command}"#),
+            ));
+        }
+        events.push((
+            "response.shell_call_command.done",
+            format!(r#"{place},"command":{command}"#),
+        ));
+    }
+    action.insert("commands".to_owned(), commands.into());
+    Form {
+        prefix: "sh_",
+        kind: "shell_call",
+        begun: r#","action":{"commands":[]}"#.to_owned(),
+        done: format!(r#","action":{}"#, Value::Object(action)),
+        events,
+        fits,
+    }
+}
+
+fn local_shell(mut action: Input) -> Form {
+    let command = strings(action.remove("command"));
+    let fits = command.is_some();
+    action.insert("type".to_owned(), "exec".into());
+    action.insert("command".to_owned(), command.unwrap_or_default().into());
+    if !action.get("env").is_some_and(Value::is_object) {
+        action.insert("env".to_owned(), json!({}));
+    }
+    let item = format!(r#","action":{}"#, Value::Object(action));
+    Form {
+        prefix: "lsh_",
+        kind: "local_shell_call",
+        begun: item.clone(),
+        done: item,
+        events: Vec::new(),
+        fits,
+    }
+}
+
+fn apply_patch(input: &Input) -> Form {
+    let text = |name: &str| input.get(name).and_then(Value::as_str).unwrap_or_default();
+    let (path, diff) = (text("path"), text("diff"));
+    let (kind, fits) = match text("type") {
+        kind @ ("create_file" | "update_file" | "delete_file") if !path.is_empty() => (kind, true),
+        // Fails at a client that tries it all the same, and so the model hears of it.
+        _ => ("update_file", false),
+    };
+    let operation = |diff: &str| match kind {
+        "delete_file" => json!({ "type": kind, "path": path }),
+        _ => json!({ "type": kind, "path": path, "diff": diff }),
+    };
+    Form {
+        prefix: "apc_",
+        kind: "apply_patch_call",
+        begun: format!(r#","operation":{}"#, operation("")),
+        done: format!(r#","operation":{}"#, operation(diff)),
+        // Pieces of the diff have events at its own vendor that no type has yet, and a client's helper fails at such.
+        events: Vec::new(),
+        fits,
+    }
 }
 
 /// An action, with what the client counts on and models leave out.
@@ -146,11 +184,12 @@ fn action(mut action: Value) -> Value {
     action
 }
 
-fn strings(list: Option<Value>) -> Vec<String> {
+/// The strings of a list that has nothing else.
+fn strings(list: Option<Value>) -> Option<Vec<String>> {
     let Some(Value::Array(list)) = list else {
-        return Vec::new();
+        return None;
     };
-    let texts = list.into_iter().filter_map(|one| match one {
+    let texts = list.into_iter().map(|one| match one {
         Value::String(text) => Some(text),
         _ => None,
     });

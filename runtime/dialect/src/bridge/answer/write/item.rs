@@ -60,6 +60,26 @@ impl Role {
 }
 
 impl Item {
+    /// An item of which nothing is known yet but what it is.
+    pub(super) fn new(part: u32, role: Role) -> Self {
+        Self {
+            part,
+            index: 0,
+            role,
+            id: Vec::new(),
+            call_id: Vec::new(),
+            name: Vec::new(),
+            namespace: None,
+            place: Vec::new(),
+            text: Vec::new(),
+            annotations: Vec::new(),
+            annotated: 0,
+            logprobs: Vec::new(),
+            seal: None,
+            begun: false,
+        }
+    }
+
     /// Appends the item; `full`: with what is in it.
     pub(super) fn write(&self, out: &mut Vec<u8>, status: &[u8], full: bool) {
         let text: &[u8] = if full { &self.text } else { b"" };

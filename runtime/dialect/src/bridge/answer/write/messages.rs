@@ -262,12 +262,11 @@ impl Messages {
                 out,
             );
         } else {
+            current.begun = true;
             self.block(
                 &[b"{\"type\":\"redacted_thinking\",\"data\":\"", seal, b"\"}"],
                 out,
             );
-            // It has no deltas: what a vendor adds to the same thought is a block of its own.
-            self.stop_block(out);
         }
     }
 

@@ -3,7 +3,7 @@
 //! The dialect repeats every text when it is whole, and the whole output at the end: so the answer is held once, as
 //! the items it is made of. How much of it may be held is for the caller to say.
 
-use super::client_tool::{self, Stands};
+use super::client_tool;
 use super::item::{Item, Role, write_annotation};
 use super::ran::Told;
 use super::response::{self, Status};
@@ -160,20 +160,10 @@ impl Responses {
         place.extend_from_slice(b",\"output_index\":");
         number(&mut place, index);
         let mut item = Item {
-            part,
             index,
-            role,
             id,
-            call_id: Vec::new(),
-            name: Vec::new(),
-            namespace: None,
             place,
-            text: Vec::new(),
-            annotations: Vec::new(),
-            annotated: 0,
-            logprobs: Vec::new(),
-            seal: None,
-            begun: false,
+            ..Item::new(part, role)
         };
         if let Kind::Call(call) = kind {
             item.call_id = call.id.bytes().to_vec();
@@ -196,20 +186,8 @@ impl Responses {
     fn later(&mut self, part: u32, call: Call<'_>, tool: ClientTool) {
         self.held += call.id.bytes().len() + size_of::<Item>();
         self.open.push(Item {
-            part,
-            index: 0,
-            role: Role::Later(tool),
-            id: Vec::new(),
             call_id: call.id.bytes().to_vec(),
-            name: Vec::new(),
-            namespace: None,
-            place: Vec::new(),
-            text: Vec::new(),
-            annotations: Vec::new(),
-            annotated: 0,
-            logprobs: Vec::new(),
-            seal: None,
-            begun: false,
+            ..Item::new(part, Role::Later(tool))
         });
     }
 
@@ -315,12 +293,9 @@ impl Responses {
 
     fn close(&mut self, exchange: Exchange<'_>, mut item: Item, out: &mut Vec<u8>) {
         if let Role::Later(tool) = item.role {
-            let stands = match self.status {
-                Some(Status::Incomplete(_)) => Stands::Cut,
-                _ => Stands::Whole,
-            };
+            let cut = matches!(self.status, Some(Status::Incomplete(_)));
             let input = Escaped::trusted(&item.text).text();
-            if let Some(told) = client_tool::told(tool, &item.call_id, &input, stands) {
+            if let Some(told) = client_tool::told(tool, &item.call_id, &input, cut) {
                 self.tell(exchange, &told, out);
             }
             return;

@@ -49,6 +49,27 @@ effort that it does not know becomes the nearest one: `medium` is `high` for a m
 two as near the harder is taken. A model that always thinks (`always-thinks`) gets the least of its efforts for `none`, or
 nothing where none is listed. Where nothing is listed the effort goes as it was asked for.
 
+## Tools that are no functions
+
+Who runs a tool decides what becomes of it.
+
+*The client runs it and knows it by its type* (`bash`, `text_editor`, `memory` and `computer` of Messages; `computer`, `shell`,
+`local_shell` and `apply_patch` of Responses): the vendor is offered a function of that name, with the schema and the description
+that the type stands for. A call of it is the client's own again in the answer, and so is what came of it in the vendor's history. To a client
+of Responses such a call is told when it is whole. One whose arguments have another form is told as not complete (`incomplete`;
+`in_progress` of an edit, which has no other word) and does nothing.
+
+*The vendor runs it*: it crosses where the other vendor has the like, which its manifest says (`web-search`, `mcp`,
+`code-execution`), and is refused by its name where not. A search crosses between all three dialects, MCP servers and the running
+of code between Responses and Messages. An upstream that has none of them is passed over for one that has it. What such a tool did
+is told when it has ended. In a later turn it goes to the vendor that did it as that vendor told it; what another vendor searched
+or ran is left out, for the text that follows says what it found. Calls of an MCP server go over the bridge along with the server
+itself. The credential that a server is shown (`authorization`, `authorization_token`) goes to the vendor with each request, as the vendor needs it,
+and stands in no error, and not in what a response repeats.
+
+*All others* (files that a vendor searches, pictures that it makes, a shell in its container, a browser) belong to one vendor and
+are refused by their names.
+
 ## Compaction
 
 A provider that lists the operation `compact` gets `POST /v1/responses/compact` as it is. For all others an ordinary call

@@ -1,5 +1,7 @@
 //! Which item an event speaks of, and what is known of it.
 
+use std::mem::discriminant;
+
 use super::{Place, Responses};
 use crate::bridge::answer::escaped::Escaped;
 use crate::bridge::answer::read::Common;
@@ -25,6 +27,38 @@ impl Responses {
         let here = named.clone().find(|&at| self.items[at].index == place.item);
         here.or_else(|| named.next_back())
             .or_else(|| self.find_exactly(place))
+    }
+
+    /// The item that came as this one of all, of a vendor whose events do not say which they are of: the snapshot says its place.
+    pub(super) fn find_by_turn(&mut self, index: u64, id: Escaped<'_>) -> Option<usize> {
+        let at = usize::try_from(index).ok()?;
+        let item = self.items.get_mut(at)?;
+        if item.index.is_some() || !(item.id.is_empty() || id.is_empty()) {
+            return None;
+        }
+        item.index = Some(index);
+        Some(at)
+    }
+
+    /// Names the item under way, of a vendor whose events do not say which they are of: its last word does.
+    pub(super) fn name_last(
+        &mut self,
+        place: Place<'_>,
+        id: Escaped<'_>,
+        shape: &Shape,
+        common: &mut Common,
+    ) {
+        if place.item.is_none()
+            && place.id.is_empty()
+            && let Some(item) = self.items.last_mut()
+            && !item.done
+            && item.index.is_none()
+            && item.id.is_empty()
+            && discriminant(&item.shape) == discriminant(shape)
+        {
+            common.kept += id.bytes().len();
+            item.id = id.bytes().to_vec();
+        }
     }
 
     pub(super) fn find_exactly(&self, place: Place<'_>) -> Option<usize> {

@@ -24,8 +24,10 @@ impl Responses {
         } else {
             place.id
         };
+        let shape = Shape::of(item);
+        self.name_last(place, id, &shape, common);
         let place = Place { id, ..place };
-        let known = self.begin(place, common, || Shape::of(item));
+        let known = self.begin(place, common, || shape);
         if known.done {
             return;
         }
@@ -45,7 +47,7 @@ impl Responses {
             _ => {}
         }
         // A call without a name may be named in the last word on all.
-        if let Some(at) = self.find_exactly(place)
+        if let Some(at) = self.find(place)
             && !self.items[at].shape.is_nameless()
         {
             self.items[at].close(sink);

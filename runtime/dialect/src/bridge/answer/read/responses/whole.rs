@@ -49,7 +49,9 @@ impl Responses {
                 },
                 content: 0,
             };
-            let known = self.find_in_snapshot(place);
+            let known = self
+                .find_in_snapshot(place)
+                .or_else(|| self.find_by_turn(index as u64, place.id));
             if known.is_none_or(|at| !self.items[at].done) {
                 let index = known.and_then(|at| self.items[at].index);
                 let place = Place {
