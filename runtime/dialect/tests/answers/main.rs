@@ -21,3 +21,4 @@ mod structured;
 mod support;
 mod tool_calls;
 mod traps;
+mod unmarked;

@@ -231,7 +231,7 @@ fn what_a_nameless_call_says_counts_for_the_limit() {
 }
 
 /// Each dialect's call without a name: as events, and as a whole answer.
-fn nameless() -> [(tollgate_dialect::Dialect, String, String); 5] {
+fn nameless() -> [(tollgate_dialect::Dialect, String, String); 6] {
     let item = r#"{"id":"f","type":"function_call","call_id":"c","name":"","arguments":"{}"}"#;
     let call = r#"{"id":"c0","type":"function","function":{"name":null,"arguments":"{}"}}"#;
     let idle = r#"{"id":"c0","type":"function"}"#;
@@ -252,6 +252,13 @@ fn nameless() -> [(tollgate_dialect::Dialect, String, String); 5] {
             )) + &event(&format!(
                 r#"{{"type":"response.completed","response":{{"output":[{item}]}}}}"#
             )),
+            format!(r#"{{"status":"completed","output":[{item}]}}"#),
+        ),
+        (
+            RESPONSES,
+            event(
+                r#"{"type":"response.function_call_arguments.delta","output_index":0,"item_id":"f","delta":"{}"}"#,
+            ) + &event(r#"{"type":"response.completed","response":{"output":[]}}"#),
             format!(r#"{{"status":"completed","output":[{item}]}}"#),
         ),
         (
@@ -288,6 +295,28 @@ fn a_call_that_never_gets_a_name_is_no_empty_success() {
             let error = whole(&context(client, vendor), body.as_bytes()).unwrap_err();
             assert!(error.message.contains("without a name"), "{body}");
         }
+    }
+}
+
+/// Events out of order: what was said of a call before it was announced was lost.
+#[test]
+fn arguments_that_come_before_their_call_are_its_arguments() {
+    let piece = |text: &str| {
+        event(&format!(
+            r#"{{"type":"response.function_call_arguments.delta","output_index":0,"item_id":"f","delta":"{text}"}}"#
+        ))
+    };
+    let added = event(
+        r#"{"type":"response.output_item.added","output_index":0,"item":{"id":"f","type":"function_call","call_id":"c0","name":"weather","arguments":""}}"#,
+    );
+    let end = event(r#"{"type":"response.completed","response":{"output":[]}}"#);
+    let sent = piece(r#"{\"a\":"#) + &added + &piece("1}") + &end;
+    for client in [CHAT, MESSAGES] {
+        let told = told(client, RESPONSES, &sent);
+        assert_eq!(
+            told.calls,
+            [("c0".into(), "weather".into(), json!({"a": 1}))]
+        );
     }
 }
 

@@ -19,18 +19,22 @@ impl Responses {
     ) {
         let id = word(item, "id");
         let place = Place { id, ..place };
-        // Told twice is told once.
-        if self.find_exactly(place).is_some() {
-            return;
+        match self.find_exactly(place) {
+            // Its arguments came before it.
+            Some(at) if self.items[at].shape.is_nameless() => {}
+            // Told twice is told once.
+            Some(_) => return,
+            None => {
+                common.place();
+                common.kept += id.bytes().len();
+                self.items.push(Item {
+                    index: place.item,
+                    id: id.bytes().to_vec(),
+                    shape: Shape::of(item),
+                    done: false,
+                });
+            }
         }
-        common.place();
-        common.kept += id.bytes().len();
-        self.items.push(Item {
-            index: place.item,
-            id: id.bytes().to_vec(),
-            shape: Shape::of(item),
-            done: false,
-        });
         if let Some(custom) = called(item)
             && !word(item, "name").is_empty()
         {
@@ -166,11 +170,8 @@ impl Responses {
         common: &mut Common,
         sink: &mut dyn Sink,
     ) {
-        // A call that was not announced has no name yet: its last word tells everything.
-        let Some(at) = self.find(place) else {
-            return;
-        };
-        let item = &mut self.items[at];
+        // A call that was not announced has no name yet: another word on it may tell that, and else the answer is none.
+        let item = self.begin(place, common, Shape::call);
         if let Shape::Call { part, said, early } = &mut item.shape
             && !text.is_empty()
             && !item.done

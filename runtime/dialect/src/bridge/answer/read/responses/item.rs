@@ -74,7 +74,7 @@ impl Responses {
                 let logprobs = content.get("logprobs").map_or(&b""[..], elements);
                 self.prose_done(place, kind, text, logprobs, common, sink);
             }
-            let annotated = self.find_exactly(place).is_some_and(|at| {
+            let annotated = self.find(place).is_some_and(|at| {
                 matches!(&self.items[at].shape, Shape::Message(contents)
                     if contents.iter().any(|content| content.index == place.content && content.annotated))
             });
