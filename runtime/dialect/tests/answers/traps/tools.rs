@@ -368,9 +368,11 @@ fn a_call_of_a_tool_that_the_client_knows_by_its_type_is_what_the_client_expects
 /// Arguments of another form would else be told as a whole call of nothing, which its client does and the model takes for done.
 #[test]
 fn a_call_that_the_model_wrote_in_no_form_the_client_knows_does_nothing_and_is_not_complete() {
+    let nothing = json!({"type": "update_file", "path": "", "diff": ""});
     let strange = [
         ("computer", "not JSON", "/actions", json!([])),
         ("computer", r#"{"actions":{}}"#, "/actions", json!([])),
+        ("computer", r#"{"actions":["wait"]}"#, "/actions", json!([])),
         (
             "computer_use_preview",
             r#"{"action":{"x":1}}"#,
@@ -378,6 +380,7 @@ fn a_call_that_the_model_wrote_in_no_form_the_client_knows_does_nothing_and_is_n
             json!({"type": "screenshot"}),
         ),
         ("shell", "not JSON", "/action/commands", json!([])),
+        ("shell", r#"{"commands":[]}"#, "/action/commands", json!([])),
         (
             "shell",
             r#"{"commands":["rm -r build",7]}"#,
@@ -392,15 +395,21 @@ fn a_call_that_the_model_wrote_in_no_form_the_client_knows_does_nothing_and_is_n
         ),
         (
             "apply_patch",
-            r#"{"type":"rename","path":"x"}"#,
-            "/operation/type",
-            json!("update_file"),
+            r#"{"type":"move_file","path":"x","diff":"+a"}"#,
+            "/operation",
+            nothing.clone(),
+        ),
+        (
+            "apply_patch",
+            r#"{"type":"update_file","path":"x"}"#,
+            "/operation",
+            nothing.clone(),
         ),
         (
             "apply_patch",
             r#"{"type":"delete_file"}"#,
             "/operation",
-            json!({"type": "update_file", "path": "", "diff": ""}),
+            nothing,
         ),
     ];
     for (tool, arguments, at, wanted) in strange {

@@ -10,6 +10,7 @@ use crate::json::walk::Raw;
 pub(super) struct Item {
     pub(super) index: Option<u64>,
     pub(super) id: Vec<u8>,
+    pub(super) call_id: Vec<u8>,
     pub(super) shape: Shape,
     /// Nothing more is expected of it.
     pub(super) done: bool,
@@ -30,6 +31,15 @@ pub(super) enum Shape {
         early: Vec<u8>,
     },
     /// What says all it has to say when it is done, or nothing.
+    Other,
+}
+
+/// What kind of item it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sort {
+    Message,
+    Reasoning,
+    Call,
     Other,
 }
 
@@ -77,6 +87,15 @@ impl Shape {
         Self::Reasoning {
             part: None,
             thought: Thought::default(),
+        }
+    }
+
+    pub(super) const fn sort(&self) -> Sort {
+        match self {
+            Self::Message(_) => Sort::Message,
+            Self::Reasoning { .. } => Sort::Reasoning,
+            Self::Call { .. } => Sort::Call,
+            Self::Other => Sort::Other,
         }
     }
 

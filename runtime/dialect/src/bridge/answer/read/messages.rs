@@ -38,6 +38,8 @@ pub(super) struct Messages {
 #[derive(Debug)]
 struct Block {
     index: u64,
+    /// The id of a call, or of the one that it is the result of; empty of all others.
+    id: Vec<u8>,
     kind: BlockKind,
 }
 
@@ -237,6 +239,14 @@ impl Messages {
         common: &mut Common,
         sink: &mut dyn Sink,
     ) {
+        let id = id_of(block);
+        // Told twice is told once.
+        if let Some(at) = self.find(index)
+            && !id.is_empty()
+            && self.blocks[at].id == id.bytes()
+        {
+            return;
+        }
         // A block that was not ended before another takes its place is whole.
         self.end_block(index.or(Some(u64::MAX)), sink);
         self.end_unsure(sink);
@@ -316,8 +326,10 @@ impl Messages {
             // The vendor's other tools have done their work; what came of it is in the text.
             _ => BlockKind::Other,
         };
+        common.kept += id.bytes().len();
         self.blocks.push(Block {
             index: index.unwrap_or(u64::MAX),
+            id: id.bytes().to_vec(),
             kind,
         });
     }
@@ -456,6 +468,7 @@ impl Messages {
         };
         self.blocks.push(Block {
             index: index.unwrap_or(u64::MAX),
+            id: Vec::new(),
             kind,
         });
         self.blocks.len() - 1
@@ -540,6 +553,15 @@ impl Messages {
             }
             BlockKind::Called(_) | BlockKind::Other => {}
         }
+    }
+}
+
+fn id_of(block: Raw<'_>) -> Escaped<'_> {
+    let own = word(block, "id");
+    if own.is_empty() {
+        word(block, "tool_use_id")
+    } else {
+        own
     }
 }
 

@@ -4,7 +4,7 @@ use crate::bridge::answer::escaped::Escaped;
 
 /// The length and the fingerprint of a text that came in pieces. However its pieces were escaped, and wherever they
 /// were cut, the same text is the same.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Said {
     bytes: usize,
     print: u64,
@@ -24,6 +24,10 @@ impl Default for Said {
 }
 
 impl Said {
+    pub(super) const fn is_empty(&self) -> bool {
+        self.bytes == 0 && self.half.is_none()
+    }
+
     pub(super) fn push(&mut self, piece: Escaped<'_>) {
         let mut rest = piece.bytes();
         while !rest.is_empty() {

@@ -59,6 +59,7 @@ pub(super) fn told(tool: ClientTool, call_id: &[u8], input: &str, cut: bool) -> 
 
 fn computer(input: &Input) -> Form {
     let actions = input.get("actions").and_then(Value::as_array);
+    let actions = actions.filter(|actions| !actions.is_empty() && actions.iter().all(is_action));
     let told: Value = actions.into_iter().flatten().cloned().map(action).collect();
     Form {
         prefix: "cu_",
@@ -71,7 +72,7 @@ fn computer(input: &Input) -> Form {
 }
 
 fn computer_preview(input: &Input) -> Form {
-    let one = input.get("action").filter(|one| one.get("type").is_some());
+    let one = input.get("action").filter(|one| is_action(one));
     let told = match one {
         Some(one) => action(one.clone()),
         // It changes nothing.
@@ -146,12 +147,16 @@ fn local_shell(mut action: Input) -> Form {
 }
 
 fn apply_patch(input: &Input) -> Form {
-    let text = |name: &str| input.get(name).and_then(Value::as_str).unwrap_or_default();
-    let (path, diff) = (text("path"), text("diff"));
-    let (kind, fits) = match text("type") {
-        kind @ ("create_file" | "update_file" | "delete_file") if !path.is_empty() => (kind, true),
-        // Fails at a client that tries it all the same, and so the model hears of it.
-        _ => ("update_file", false),
+    let text = |name: &str| input.get(name).and_then(Value::as_str);
+    let path = text("path").filter(|path| !path.is_empty());
+    let (kind, path, diff, fits) = match (text("type"), path, text("diff")) {
+        (Some("create_file"), Some(path), diff) => {
+            ("create_file", path, diff.unwrap_or_default(), true)
+        }
+        (Some("update_file"), Some(path), Some(diff)) => ("update_file", path, diff, true),
+        (Some("delete_file"), Some(path), _) => ("delete_file", path, "", true),
+        // A client that tries it all the same fails, and so the model hears of it.
+        _ => ("update_file", "", "", false),
     };
     let operation = |diff: &str| match kind {
         "delete_file" => json!({ "type": kind, "path": path }),
@@ -166,6 +171,10 @@ fn apply_patch(input: &Input) -> Form {
         events: Vec::new(),
         fits,
     }
+}
+
+fn is_action(one: &Value) -> bool {
+    one.get("type").is_some_and(Value::is_string)
 }
 
 /// An action, with what the client counts on and models leave out.
@@ -184,7 +193,7 @@ fn action(mut action: Value) -> Value {
     action
 }
 
-/// The strings of a list that has nothing else.
+/// The strings of a list that has some, and nothing else.
 fn strings(list: Option<Value>) -> Option<Vec<String>> {
     let Some(Value::Array(list)) = list else {
         return None;
@@ -193,5 +202,6 @@ fn strings(list: Option<Value>) -> Option<Vec<String>> {
         Value::String(text) => Some(text),
         _ => None,
     });
-    texts.collect()
+    let texts: Option<Vec<_>> = texts.collect();
+    texts.filter(|texts| !texts.is_empty())
 }

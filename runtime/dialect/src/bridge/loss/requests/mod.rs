@@ -53,22 +53,27 @@ nothing where none is listed. Where nothing is listed the effort goes as it was 
 
 Who runs a tool decides what becomes of it.
 
-*The client runs it and knows it by its type* (`bash`, `text_editor`, `memory` and `computer` of Messages; `computer`, `shell`,
-`local_shell` and `apply_patch` of Responses): the vendor is offered a function of that name, with the schema and the description
-that the type stands for. A call of it is the client's own again in the answer, and so is what came of it in the vendor's history. To a client
-of Responses such a call is told when it is whole. One whose arguments have another form is told as not complete (`incomplete`;
-`in_progress` of an edit, which has no other word) and does nothing.
+*The client runs it and knows it by its type* (`bash`, `text_editor`, `memory`, `computer` and the computer toolset of Messages;
+`computer`, `computer_use_preview`, `shell`, `local_shell`, `apply_patch` and the client's own `tool_search` of Responses): the
+vendor is offered a function, with the schema and the description that the type stands for, and gets what the client says of a
+call as that function's result. In the answer a call is again what the client knows. To a client of Responses its arguments are
+told when they are whole. Where they have another form the call does nothing and is told as not complete: `incomplete`, or
+`in_progress` of an edit, which has no other word. One command of `shell` that lacks its list is taken as it is meant.
 
 *The vendor runs it*: it crosses where the other vendor has the like, which its manifest says (`web-search`, `mcp`,
-`code-execution`), and is refused by its name where not. A search crosses between all three dialects, MCP servers and the running
-of code between Responses and Messages. An upstream that has none of them is passed over for one that has it. What such a tool did
-is told when it has ended. In a later turn it goes to the vendor that did it as that vendor told it; what another vendor searched
-or ran is left out, for the text that follows says what it found. Calls of an MCP server go over the bridge along with the server
-itself. The credential that a server is shown (`authorization`, `authorization_token`) goes to the vendor with each request, as the vendor needs it,
-and stands in no error, and not in what a response repeats.
+`code-execution`): a search between all three dialects, MCP servers and the running of code between Responses and Messages. Where
+it has not, the tool is refused by its name, so that an upstream that has it is asked in its stead. Only a search that a client of
+Responses offers among its tools is left out, for such clients do so unasked; it is refused where `tool_choice` demands it. What a
+tool did is told when it has ended; a client of Chat Completions is told no more than the text that came of it and its sources.
 
-*All others* (files that a vendor searches, pictures that it makes, a shell in its container, a browser) belong to one vendor and
-are refused by their names.
+In a later turn a search is left out, for the text that follows says what it found. Calls of an MCP server go along where the
+request offers the server. So do runs of code where it offers to run code; those that a client of Messages was told only to the
+family that ran them, as a container is one vendor's own. The credential that a server is shown (`authorization`,
+`authorization_token`) goes to the vendor, which needs it, with each request, and stands in no error, and not in what a response
+repeats.
+
+*All others* (files that a vendor searches, pictures that it makes, a shell in its container, the browser toolset) are refused by
+their names; but a vendor's own search among tools is left out, and all tools are offered at once.
 
 ## Compaction
 

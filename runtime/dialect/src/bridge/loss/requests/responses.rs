@@ -541,7 +541,7 @@ pub(in crate::bridge::loss) const RESPONSES: &[Row] = &[
     both(
         "tools[].computer, computer_use_preview, shell, local_shell, apply_patch",
         Converted(
-            "a function of that name (`computer` for the preview, too) with the schema that the type stands for, and what is said of a screen and of skills in the description; offered twice it is there once. In the answer a call is again the item that the client knows, told when it is whole; what a model leaves out of it, or writes that is no such object, is nothing in it: no command, no action, and the item is told as not complete, like one that an output cap cut; one command without its list is a list of one",
+            "a function of that name (`computer` for the preview, too) with the schema that the type stands for, and what is said of a screen and of skills in the description; offered twice it is there once. In the answer a call is again the item that the client knows, told when it is whole; what a model leaves out of it, or writes that is no such object, is nothing in it: no command, no action, and the item is told as not complete, like one that an output cap cut",
         ),
     ),
     both(

@@ -5,7 +5,7 @@ use super::{Place, Responses};
 use crate::bridge::answer::escaped::Escaped;
 use crate::bridge::answer::event::{Event, Kind, Piece, Sink, word};
 use crate::bridge::answer::read::Common;
-use crate::bridge::answer::read::items::{Content, Item, Shape, read_annotation};
+use crate::bridge::answer::read::items::{Content, Shape, Sort, read_annotation};
 use crate::bridge::answer::read::said::Said;
 use crate::json::walk::Raw;
 
@@ -17,23 +17,19 @@ impl Responses {
         common: &mut Common,
         sink: &mut dyn Sink,
     ) {
-        let id = word(item, "id");
-        let place = Place { id, ..place };
-        match self.find_exactly(place) {
+        let place = place.of(item);
+        let shape = Shape::of(item);
+        let known = self
+            .find_exactly(place)
+            .or_else(|| self.find_unannounced(shape.sort()));
+        match known {
             // Its arguments came before it.
-            Some(at) if self.items[at].shape.is_nameless() => {}
-            // Told twice is told once.
-            Some(_) => return,
-            None => {
-                common.place();
-                common.kept += id.bytes().len();
-                self.items.push(Item {
-                    index: place.item,
-                    id: id.bytes().to_vec(),
-                    shape: Shape::of(item),
-                    done: false,
-                });
+            Some(at) if self.items[at].shape.is_nameless() && shape.sort() == Sort::Call => {
+                self.mark(at, place, common);
             }
+            // Told twice is told once.
+            Some(at) if !self.items[at].shape.is_nameless() => return,
+            _ => _ = self.push(place, shape, common),
         }
         if let Some(custom) = called(item)
             && !word(item, "name").is_empty()
@@ -72,7 +68,7 @@ impl Responses {
         common: &mut Common,
         sink: &mut dyn Sink,
     ) {
-        let rest = self.missing(place, text);
+        let rest = self.missing(place, Sort::Message, text);
         let logprobs = if rest == text { logprobs } else { b"" };
         self.prose(place, kind, rest, logprobs, common, sink);
     }
@@ -85,7 +81,7 @@ impl Responses {
         common: &mut Common,
         sink: &mut dyn Sink,
     ) -> Option<&mut Content> {
-        let item = self.begin(place, common, || Shape::Message(Vec::new()));
+        let item = self.begin(place, common, Shape::Message(Vec::new()));
         let Shape::Message(contents) = &mut item.shape else {
             return None;
         };
@@ -133,7 +129,7 @@ impl Responses {
 
     /// Whether what is thought next begins a paragraph.
     pub(super) fn paragraph(&mut self, place: Place<'_>, begins: bool) {
-        if let Some(at) = self.find(place)
+        if let Some(at) = self.find(place, Sort::Reasoning)
             && let Shape::Reasoning { thought, .. } = &mut self.items[at].shape
         {
             thought.paragraph = begins;
@@ -147,7 +143,7 @@ impl Responses {
         common: &mut Common,
         sink: &mut dyn Sink,
     ) {
-        let item = self.begin(place, common, Shape::reasoning);
+        let item = self.begin(place, common, Shape::reasoning());
         let Shape::Reasoning { part, thought } = &mut item.shape else {
             return;
         };
@@ -170,10 +166,12 @@ impl Responses {
         common: &mut Common,
         sink: &mut dyn Sink,
     ) {
-        // A call that was not announced has no name yet: another word on it may tell that, and else the answer is none.
-        let item = self.begin(place, common, Shape::call);
+        if text.is_empty() {
+            return;
+        }
+        // A call that was not announced has no name yet: where no other word on it tells that, the answer has failed.
+        let item = self.begin(place, common, Shape::call());
         if let Shape::Call { part, said, early } = &mut item.shape
-            && !text.is_empty()
             && !item.done
         {
             said.push(text);

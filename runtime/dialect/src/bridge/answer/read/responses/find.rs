@@ -1,64 +1,63 @@
-//! Which item an event speaks of, and what is known of it.
+//! Which item an event speaks of, and what is known of it. Vendors say it by the item's index, by its id or by its call's, by
+//! some of them in some events, or not at all; and some count wrong.
 
-use std::mem::discriminant;
-
+use super::item::prose_of;
 use super::{Place, Responses};
 use crate::bridge::answer::escaped::Escaped;
+use crate::bridge::answer::event::word;
 use crate::bridge::answer::read::Common;
-use crate::bridge::answer::read::items::{Item, Shape};
+use crate::bridge::answer::read::items::{Item, Shape, Sort};
+use crate::json::walk::Raw;
+
+impl<'a> Place<'a> {
+    /// With what the item says of itself.
+    pub(super) fn of(self, item: Raw<'a>) -> Self {
+        Self {
+            id: if self.id.is_empty() {
+                word(item, "id")
+            } else {
+                self.id
+            },
+            call_id: word(item, "call_id"),
+            ..self
+        }
+    }
+
+    /// Whether it names this item, by an id of its own or of its call. Some vendors use a call's id again: where there are ids of
+    /// items, those count.
+    fn names(self, item: &Item) -> bool {
+        let same = |known: &[u8], id: Escaped<'_>| !id.is_empty() && known == id.bytes();
+        let no_id = self.id.is_empty() || item.id.is_empty();
+        same(&item.id, self.id)
+            || same(&item.call_id, self.id)
+            || same(&item.id, self.call_id)
+            || no_id && same(&item.call_id, self.call_id)
+    }
+
+    /// Whether it may be this item's, which it does not name: they have no mark in common that would be another.
+    fn may_be(self, item: &Item) -> bool {
+        let (no_index, no_id) = (self.item.is_none(), self.id.is_empty());
+        (no_index || item.index.is_none()) && (no_id || item.id.is_empty())
+    }
+}
 
 impl Responses {
-    /// The item of this place: by its index, else by its id, else the last one.
-    pub(super) fn find(&self, place: Place<'_>) -> Option<usize> {
-        self.find_exactly(place).or_else(|| {
-            let nowhere = place.item.is_none() && place.id.is_empty();
-            let last = self.items.len().checked_sub(1).filter(|_| nowhere)?;
-            (!self.items[last].done).then_some(last)
-        })
-    }
-
-    /// The item of the last snapshot's. Some vendors leave items out of it, so that places do not agree with those of the
-    /// events: the item that has both comes first, then the one of the id, then the one of the place.
-    pub(super) fn find_in_snapshot(&self, place: Place<'_>) -> Option<usize> {
-        if place.id.is_empty() {
-            return self.find_exactly(place);
-        }
-        let mut named = (0..self.items.len()).filter(|&at| self.items[at].id == place.id.bytes());
-        let here = named.clone().find(|&at| self.items[at].index == place.item);
-        here.or_else(|| named.next_back())
-            .or_else(|| self.find_exactly(place))
-    }
-
-    /// The item that came as this one of all, of a vendor whose events do not say which they are of: the snapshot says its place.
-    pub(super) fn find_by_turn(&mut self, index: u64, id: Escaped<'_>) -> Option<usize> {
-        let at = usize::try_from(index).ok()?;
-        let item = self.items.get_mut(at)?;
-        if item.index.is_some() || !(item.id.is_empty() || id.is_empty()) {
-            return None;
-        }
-        item.index = Some(index);
-        Some(at)
-    }
-
-    /// Names the item under way, of a vendor whose events do not say which they are of: its last word does.
-    pub(super) fn name_last(
-        &mut self,
-        place: Place<'_>,
-        id: Escaped<'_>,
-        shape: &Shape,
-        common: &mut Common,
-    ) {
-        if place.item.is_none()
-            && place.id.is_empty()
-            && let Some(item) = self.items.last_mut()
-            && !item.done
-            && item.index.is_none()
-            && item.id.is_empty()
-            && discriminant(&item.shape) == discriminant(shape)
-        {
-            common.kept += id.bytes().len();
-            item.id = id.bytes().to_vec();
-        }
+    /// The item of this place: the one that it names, else the last one under way of this sort that it may be.
+    pub(super) fn find(&self, place: Place<'_>, sort: Sort) -> Option<usize> {
+        let open = |item: &Item| !item.done;
+        self.find_exactly(place)
+            // A vendor that counts on before an item has ended: its id is right.
+            .or_else(|| {
+                self.items
+                    .iter()
+                    .rposition(|item| open(item) && place.names(item))
+            })
+            .or_else(|| {
+                let may_be = |item: &Item| item.shape.sort() == sort && place.may_be(item);
+                self.items
+                    .iter()
+                    .rposition(|item| open(item) && may_be(item))
+            })
     }
 
     pub(super) fn find_exactly(&self, place: Place<'_>) -> Option<usize> {
@@ -67,29 +66,80 @@ impl Responses {
         {
             return Some(at);
         }
-        // Ids alone, where an index is missing on one side.
-        self.items.iter().rposition(|item| {
-            !place.id.is_empty()
-                && item.id == place.id.bytes()
-                && (item.index.is_none() || place.item.is_none())
-        })
+        // Ids alone, where an index is missing on one side: some vendors use an id again.
+        self.items
+            .iter()
+            .rposition(|item| place.names(item) && (item.index.is_none() || place.item.is_none()))
+    }
+
+    /// The item of the last snapshot's. Some vendors leave items out of it, so that places do not agree with those of the
+    /// events: the item that has both comes first, then the one of the id, then the one of the place.
+    pub(super) fn find_in_snapshot(&self, place: Place<'_>) -> Option<usize> {
+        let mut named = (0..self.items.len()).filter(|&at| place.names(&self.items[at]));
+        let here = named.clone().find(|&at| self.items[at].index == place.item);
+        here.or_else(|| named.next_back())
+            .or_else(|| self.find_exactly(place))
+    }
+
+    /// The next item of this sort, of a vendor whose events do not say which they are of, gets its place from the snapshot.
+    pub(super) fn take_by_turn(&mut self, place: Place<'_>, sort: Sort) -> Option<usize> {
+        let at = self.items.iter().position(|item| {
+            item.index.is_none() && item.shape.sort() == sort && place.may_be(item)
+        })?;
+        self.items[at].index = place.item;
+        Some(at)
+    }
+
+    /// The call whose arguments came without any mark, before it was announced.
+    pub(super) fn find_unannounced(&self, sort: Sort) -> Option<usize> {
+        let last = self.items.len().checked_sub(1)?;
+        let item = &self.items[last];
+        let unmarked = item.index.is_none() && item.id.is_empty() && item.call_id.is_empty();
+        (sort == Sort::Call && unmarked && item.shape.is_nameless()).then_some(last)
     }
 
     /// What the last word on a text has beyond what was told of it. What contradicts that comes too late.
-    pub(super) fn missing<'a>(&self, place: Place<'_>, text: Escaped<'a>) -> Escaped<'a> {
-        let Some(at) = self.find(place) else {
-            return text;
+    pub(super) fn missing<'a>(
+        &self,
+        place: Place<'_>,
+        sort: Sort,
+        text: Escaped<'a>,
+    ) -> Escaped<'a> {
+        if let Some(at) = self.find(place, sort) {
+            return self.items[at]
+                .missing(place.content, text)
+                .unwrap_or_default();
+        }
+        // Without a mark it may come behind the item's own end.
+        let again = self.last_ended(place, sort).is_some_and(|item| {
+            let rest = item.missing(place.content, text);
+            rest.is_some_and(|rest| rest.is_empty())
+        });
+        if again { Escaped::default() } else { text }
+    }
+
+    /// Whether the last word on an item says again what that on the one before it said, and does not say which it is.
+    pub(super) fn is_repeated(&self, place: Place<'_>, sort: Sort, item: Raw<'_>) -> bool {
+        let Some(last) = self.last_ended(place, sort) else {
+            return false;
         };
-        let rest = match &self.items[at].shape {
-            Shape::Message(contents) => {
-                let known = contents.iter().find(|known| known.index == place.content);
-                known.map_or(Some(text), |known| known.said.rest(text))
-            }
-            Shape::Reasoning { thought, .. } => thought.missing(place.content, text),
-            Shape::Call { said, .. } => said.rest(text),
-            Shape::Other => None,
+        let Shape::Message(contents) = &last.shape else {
+            return false;
         };
-        rest.unwrap_or_default()
+        let mut texts = item.get("content").into_iter().flat_map(Raw::items);
+        self.find(place, sort).is_none()
+            && !contents.is_empty()
+            && contents.iter().all(|known| {
+                let text = texts.next().and_then(prose_of);
+                text.and_then(|(_, text)| known.said.rest(text))
+                    .is_some_and(|rest| rest.is_empty())
+            })
+    }
+
+    /// The last item of all, if it is of this sort, has ended, and may be that of this place.
+    fn last_ended(&self, place: Place<'_>, sort: Sort) -> Option<&Item> {
+        let last = self.items.last()?;
+        (last.done && last.shape.sort() == sort && place.may_be(last)).then_some(last)
     }
 
     /// What `text` has beyond the paragraph told last.
@@ -98,10 +148,23 @@ impl Responses {
         place: Place<'_>,
         text: Escaped<'a>,
     ) -> Option<Escaped<'a>> {
-        match &self.items[self.find(place)?].shape {
+        match &self.items[self.find(place, Sort::Reasoning)?].shape {
             Shape::Reasoning { thought, .. } => thought.said.rest(text),
             _ => None,
         }
+    }
+
+    /// Whether it is a call that nobody can be told of, and no other call was told with its arguments, which then came under a
+    /// wrong mark.
+    pub(super) fn is_lost(&self, item: &Item) -> bool {
+        let Shape::Call {
+            part: None, said, ..
+        } = &item.shape
+        else {
+            return false;
+        };
+        let told = |other: &Item| matches!(&other.shape, Shape::Call { part: Some(_), said: its, .. } if its == said);
+        said.is_empty() || !self.items.iter().any(told)
     }
 
     /// The item of this place, begun if it is not yet.
@@ -109,19 +172,53 @@ impl Responses {
         &mut self,
         place: Place<'_>,
         common: &mut Common,
-        shape: impl FnOnce() -> Shape,
+        shape: Shape,
     ) -> &mut Item {
-        let at = self.find(place).unwrap_or_else(|| {
-            common.place();
-            common.kept += place.id.bytes().len();
-            self.items.push(Item {
-                index: place.item,
-                id: place.id.bytes().to_vec(),
-                shape: shape(),
-                done: false,
-            });
-            self.items.len() - 1
-        });
+        let at = self
+            .find(place, shape.sort())
+            .unwrap_or_else(|| self.push(place, shape, common));
         &mut self.items[at]
+    }
+
+    /// Begins an item. Returns where it is.
+    pub(super) fn push(&mut self, place: Place<'_>, shape: Shape, common: &mut Common) -> usize {
+        common.place();
+        self.items.push(Item {
+            index: None,
+            id: Vec::new(),
+            call_id: Vec::new(),
+            shape,
+            done: false,
+        });
+        let at = self.items.len() - 1;
+        self.mark(at, place, common);
+        at
+    }
+
+    /// Notes what marks an item, where that was not known.
+    pub(super) fn mark(&mut self, at: usize, place: Place<'_>, common: &mut Common) {
+        let item = &mut self.items[at];
+        item.index = item.index.or(place.item);
+        for (known, id) in [(&mut item.id, place.id), (&mut item.call_id, place.call_id)] {
+            if known.is_empty() {
+                common.kept += id.bytes().len();
+                known.extend_from_slice(id.bytes());
+            }
+        }
+    }
+}
+
+impl Item {
+    /// What the last word on the text at this place of its content has beyond what was told; nothing where it contradicts.
+    fn missing<'a>(&self, content: u64, text: Escaped<'a>) -> Option<Escaped<'a>> {
+        match &self.shape {
+            Shape::Message(contents) => {
+                let known = contents.iter().find(|known| known.index == content);
+                known.map_or(Some(text), |known| known.said.rest(text))
+            }
+            Shape::Reasoning { thought, .. } => thought.missing(content, text),
+            Shape::Call { said, .. } => said.rest(text),
+            Shape::Other => None,
+        }
     }
 }

@@ -4,7 +4,7 @@ use super::{Place, Responses};
 use crate::bridge::answer::escaped::Escaped;
 use crate::bridge::answer::event::{Call, Event, Kind, Piece, Ran, Sink, Tool, elements, word};
 use crate::bridge::answer::read::Common;
-use crate::bridge::answer::read::items::{Shape, read_search};
+use crate::bridge::answer::read::items::{Shape, Sort, read_search};
 use crate::bridge::answer::read::ran::{read_code, read_server_call};
 use crate::bridge::answer::read::said::Said;
 use crate::bridge::opaque::OpaqueKind;
@@ -19,18 +19,19 @@ impl Responses {
         common: &mut Common,
         sink: &mut dyn Sink,
     ) {
-        let id = if place.id.is_empty() {
-            word(item, "id")
-        } else {
-            place.id
-        };
+        let place = place.of(item);
         let shape = Shape::of(item);
-        self.name_last(place, id, &shape, common);
-        let place = Place { id, ..place };
-        let known = self.begin(place, common, || shape);
-        if known.done {
+        let sort = shape.sort();
+        if self.is_repeated(place, sort, item) {
             return;
         }
+        let at = self
+            .find(place, sort)
+            .unwrap_or_else(|| self.push(place, shape, common));
+        if self.items[at].done {
+            return;
+        }
+        self.mark(at, place, common);
         match item.get("type").and_then(Raw::inner) {
             Some(b"message") => self.message(place, item, common, sink),
             Some(b"function_call") => self.call(place, item, false, common, sink),
@@ -47,9 +48,7 @@ impl Responses {
             _ => {}
         }
         // A call without a name may be named in the last word on all.
-        if let Some(at) = self.find(place)
-            && !self.items[at].shape.is_nameless()
-        {
+        if !self.items[at].shape.is_nameless() {
             self.items[at].close(sink);
         }
     }
@@ -74,7 +73,7 @@ impl Responses {
                 let logprobs = content.get("logprobs").map_or(&b""[..], elements);
                 self.prose_done(place, kind, text, logprobs, common, sink);
             }
-            let annotated = self.find(place).is_some_and(|at| {
+            let annotated = self.find(place, Sort::Message).is_some_and(|at| {
                 matches!(&self.items[at].shape, Shape::Message(contents)
                     if contents.iter().any(|content| content.index == place.content && content.annotated))
             });
@@ -95,7 +94,7 @@ impl Responses {
         sink: &mut dyn Sink,
     ) {
         let arguments = word(item, if custom { "input" } else { "arguments" });
-        let known = self.begin(place, common, Shape::call);
+        let known = self.begin(place, common, Shape::call());
         let Shape::Call { part, said, early } = &mut known.shape else {
             return;
         };
@@ -141,7 +140,7 @@ impl Responses {
         common: &mut Common,
         sink: &mut dyn Sink,
     ) {
-        let known = self.begin(place, common, Shape::reasoning);
+        let known = self.begin(place, common, Shape::reasoning());
         let from = match &known.shape {
             Shape::Reasoning { thought, .. } if thought.told => Some(thought.index),
             _ => None,
@@ -171,7 +170,7 @@ impl Responses {
             }
         }
         let encrypted = word(item, "encrypted_content");
-        let known = self.begin(place, common, Shape::reasoning);
+        let known = self.begin(place, common, Shape::reasoning());
         if let Shape::Reasoning { part, .. } = &mut known.shape
             && !encrypted.is_empty()
         {

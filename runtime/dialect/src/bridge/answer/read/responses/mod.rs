@@ -6,7 +6,7 @@ mod item;
 mod whole;
 
 use super::Common;
-use super::items::Item;
+use super::items::{Item, Sort};
 use crate::bridge::answer::escaped::Escaped;
 use crate::bridge::answer::event::{Event, Kind, Sink, Stop, elements};
 use crate::bridge::answer::failure;
@@ -21,11 +21,13 @@ pub(super) struct Responses {
     items: Vec<Item>,
 }
 
-/// The place an event speaks of.
+/// The place an event speaks of, as far as the vendor says it.
 #[derive(Debug, Default, Clone, Copy)]
 struct Place<'a> {
     item: Option<u64>,
     id: Escaped<'a>,
+    /// What the item itself says: some vendors give events the call's id in the place of the item's.
+    call_id: Escaped<'a>,
     content: u64,
 }
 
@@ -129,11 +131,11 @@ impl Responses {
                 }
             }
             b"response.function_call_arguments.done" | b"response.custom_tool_call_input.done" => {
-                let text = self.missing(place, text);
+                let text = self.missing(place, Sort::Call, text);
                 self.arguments(place, text, common, sink);
             }
             b"response.reasoning_summary_text.done" | b"response.reasoning_text.done" => {
-                let text = self.missing(place, text);
+                let text = self.missing(place, Sort::Reasoning, text);
                 self.reason(place, text, common, sink);
             }
             b"response.reasoning_summary_part.added" => {

@@ -2,8 +2,9 @@
 
 use super::{Place, Responses};
 use crate::bridge::answer::escaped::Escaped;
-use crate::bridge::answer::event::{Event, Sink, Stop, word};
+use crate::bridge::answer::event::{Event, Sink, Stop};
 use crate::bridge::answer::failure;
+use crate::bridge::answer::read::items::Shape;
 use crate::bridge::answer::read::{Common, MOST_PLACES};
 use crate::json::walk::Raw;
 
@@ -40,18 +41,14 @@ impl Responses {
             if index >= MOST_PLACES {
                 return common.fail(failure::too_large(), sink);
             }
+            let nowhere = Place::default();
             let place = Place {
                 item: Some(index as u64),
-                id: if whole {
-                    Escaped::default()
-                } else {
-                    word(item, "id")
-                },
-                content: 0,
+                ..if whole { nowhere } else { nowhere.of(item) }
             };
             let known = self
                 .find_in_snapshot(place)
-                .or_else(|| self.find_by_turn(index as u64, place.id));
+                .or_else(|| self.take_by_turn(place, Shape::of(item).sort()));
             if known.is_none_or(|at| !self.items[at].done) {
                 let index = known.and_then(|at| self.items[at].index);
                 let place = Place {
@@ -82,7 +79,7 @@ impl Responses {
     pub(super) fn stop(&mut self, stop: Stop<'_>, common: &mut Common, sink: &mut dyn Sink) {
         self.start(sink);
         // What was broken off may have lost a name; what is complete may not.
-        if stop == Stop::Turn && self.items.iter().any(|item| item.shape.is_nameless()) {
+        if stop == Stop::Turn && self.items.iter().any(|item| self.is_lost(item)) {
             return common.fail(failure::nameless(), sink);
         }
         sink.event(Event::Stop(stop));

@@ -1,5 +1,5 @@
-//! Streams that leave out what marks their events, or some of the events: of a vendor that tells one thing after the other nothing
-//! is lost and nothing is told twice.
+//! Streams that leave out what marks their events, or some of the events, or say them twice: of a vendor that tells one thing
+//! after the other nothing is lost and nothing is told twice.
 
 use serde_json::Value;
 use tollgate_dialect::Dialect;
@@ -9,9 +9,11 @@ use super::plain;
 use super::support::*;
 
 /// Marks that are left out together: members, wherever in an event they stand.
-const MARKS: [&[&str]; 9] = [
+const MARKS: [&[&str]; 11] = [
     &["output_index"],
+    &["output_index", "id"],
     &["item_id"],
+    &["item_id", "id"],
     &["output_index", "item_id"],
     &["output_index", "item_id", "id"],
     &["content_index", "summary_index"],
@@ -139,4 +141,38 @@ fn what_a_vendor_leaves_out_that_others_say_too_loses_nothing_and_repeats_nothin
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(compared > 800, "only {compared} were compared");
+}
+
+/// The stream with every event twice but those that hold a piece of a text: nobody can tell a piece that was sent twice.
+fn doubled(stream: &[u8]) -> String {
+    let is_piece = |event: &str| match event.strip_prefix("event: ") {
+        Some(named) => {
+            let name = named.lines().next().unwrap_or_default();
+            name.ends_with(".delta")
+                || name.ends_with(".annotation.added")
+                || name == "content_block_delta"
+        }
+        None => event.contains(r#""choices":[{"#) && !event.contains(r#""finish_reason":""#),
+    };
+    let events = text(stream).split_inclusive("\n\n");
+    events
+        .map(|event| event.repeat(if is_piece(event) { 1 } else { 2 }))
+        .collect()
+}
+
+#[test]
+fn events_that_a_vendor_sends_twice_are_told_once() {
+    for fixture in fixtures().iter().filter(|fixture| fixture.streams) {
+        for client in fixture.clients() {
+            let sent = doubled(&fixture.bytes);
+            assert_eq!(
+                told(client, fixture.vendor, sent.as_bytes()),
+                told(client, fixture.vendor, &fixture.bytes),
+                "{} {} to {}",
+                short(fixture.vendor),
+                fixture.name,
+                short(client)
+            );
+        }
+    }
 }

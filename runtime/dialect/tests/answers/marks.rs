@@ -1,0 +1,270 @@
+//! Which item an event is of, as vendors of Responses say it: wrongly, by some of the marks in some of the events, or not at all.
+//! Whatever they say, an item is told once, and none is lost.
+
+use serde_json::{Value, json};
+
+use super::damage::{event, failed, told};
+use super::support::*;
+
+/// An event with these members, and an item of these.
+fn of(kind: &str, members: Value, item: Value) -> String {
+    let mut whole = members;
+    whole["type"] = json!(format!("response.{kind}"));
+    if !item.is_null() {
+        whole["item"] = item;
+    }
+    event(&whole.to_string())
+}
+
+fn added(members: Value, item: Value) -> String {
+    of("output_item.added", members, item)
+}
+
+fn done(members: Value, item: Value) -> String {
+    of("output_item.done", members, item)
+}
+
+fn delta(kind: &str, marks: Value, text: &str) -> String {
+    let mut members = marks;
+    members["delta"] = json!(text);
+    of(&format!("{kind}.delta"), members, Value::Null)
+}
+
+fn said(kind: &str, marks: Value, name: &str, text: &str) -> String {
+    let mut members = marks;
+    members[name] = json!(text);
+    of(&format!("{kind}.done"), members, Value::Null)
+}
+
+fn end(output: &[Value]) -> String {
+    event(
+        &json!({"type": "response.completed", "response": {"status": "completed", "output": output}})
+            .to_string(),
+    )
+}
+
+/// With these members, too.
+fn with(item: &Value, members: Value) -> Value {
+    let mut item = item.clone();
+    for (name, value) in members.as_object().unwrap() {
+        item[name] = value.clone();
+    }
+    item
+}
+
+fn thought() -> Value {
+    json!({"type": "reasoning", "summary": [{"type": "summary_text", "text": "Hm."}]})
+}
+
+fn message() -> Value {
+    let cited =
+        json!({"type": "url_citation", "start_index": 0, "end_index": 5, "url": "u", "title": "t"});
+    json!({"type": "message", "content": [{"type": "output_text", "text": "Hello", "annotations": [cited]}]})
+}
+
+fn call() -> Value {
+    json!({"type": "function_call", "call_id": "c1", "name": "f", "arguments": r#"{"a":1}"#})
+}
+
+fn none() -> Value {
+    json!({})
+}
+
+/// What a client is told of one thought, one message and one call.
+fn is_all_once(sent: &str) {
+    for client in [CHAT, MESSAGES] {
+        let told = told(client, RESPONSES, sent);
+        assert_eq!(
+            (&*told.reasoning, &*told.text, told.sources.len()),
+            ("Hm.", "Hello", 1),
+            "{sent}"
+        );
+        is_called_once(&told.calls, sent);
+    }
+}
+
+fn is_called_once(calls: &[(String, String, Value)], sent: &str) {
+    assert_eq!(
+        calls,
+        [("c1".into(), "f".into(), json!({"a": 1}))],
+        "{sent}"
+    );
+}
+
+fn is_the_call_once(sent: &str) {
+    for client in [CHAT, MESSAGES] {
+        is_called_once(&told(client, RESPONSES, sent).calls, sent);
+    }
+}
+
+#[test]
+fn a_vendor_that_marks_nothing_tells_each_item_once() {
+    let thinks = || delta("reasoning_summary_text", none(), "Hm.");
+    let says = || delta("output_text", none(), "Hello");
+    let asks = || delta("function_call_arguments", none(), r#"{"a":1}"#);
+    let begun = |item: &Value| added(none(), with(item, json!({"content": [], "arguments": ""})));
+    for ids in [["", "", ""], ["r1", "m1", "f1"]] {
+        // Ids that stand in the items alone.
+        let [thought, message, call] = [(thought(), ids[0]), (message(), ids[1]), (call(), ids[2])]
+            .map(|(item, id)| match id {
+                "" => item,
+                id => with(&item, json!({"id": id})),
+            });
+        let all = [thought.clone(), message.clone(), call.clone()];
+        let (thinking, saying, calling) = (
+            thinks() + &done(none(), thought),
+            says() + &done(none(), message.clone()),
+            begun(&call) + &asks() + &done(none(), call.clone()),
+        );
+        is_all_once(&(thinking.clone() + &saying + &calling + &end(&all)));
+        is_all_once(&(thinking.clone() + &saying + &calling + &end(&[])));
+        // The snapshot leaves items out.
+        is_all_once(&(thinking.clone() + &saying + &calling + &end(&all[1..])));
+        is_all_once(&(thinking.clone() + &saying + &calling + &end(&all[2..])));
+        // No last word but the one on all.
+        is_all_once(&(thinks() + &says() + &begun(&call) + &asks() + &end(&all)));
+        // A call of which no event told.
+        is_all_once(&(thinks() + &says() + &end(&all)));
+        is_all_once(&(thinking.clone() + &saying + &end(&all[2..])));
+        // Last words twice, and behind the item's end.
+        let late = said("output_text", none(), "text", "Hello") + &done(none(), message);
+        is_all_once(&(thinking.clone() + &saying + &late + &calling + &end(&all)));
+        let late = said("function_call_arguments", none(), "arguments", r#"{"a":1}"#);
+        is_all_once(&(thinking.clone() + &saying + &calling + &late + &end(&all)));
+        // Arguments before their call.
+        let early = asks() + &begun(&call);
+        is_all_once(&(thinking.clone() + &saying + &early + &end(&[])));
+        let early = early + &done(none(), call);
+        is_all_once(&(thinking + &saying + &early + &end(&all)));
+    }
+}
+
+/// An older server of local models marks the deltas of arguments with the call's id, and nothing else with anything.
+#[test]
+fn deltas_that_are_marked_with_the_calls_id_are_that_calls() {
+    let other =
+        json!({"type": "function_call", "call_id": "c2", "name": "g", "arguments": r#"{"b":2}"#});
+    let calls = [(call(), r#"{"a":1}"#), (other.clone(), r#"{"b":2}"#)];
+    let mut sent = String::new();
+    for (call, _) in &calls {
+        sent += &added(none(), with(call, json!({"arguments": ""})));
+    }
+    for (call, arguments) in &calls {
+        let marks = json!({"item_id": call["call_id"]});
+        sent += &delta("function_call_arguments", marks, arguments);
+    }
+    sent += &(done(none(), call()) + &done(none(), other.clone()) + &end(&[call(), other]));
+    for client in [CHAT, MESSAGES] {
+        let calls = told(client, RESPONSES, &sent).calls;
+        assert_eq!(
+            calls,
+            [
+                ("c1".into(), "f".into(), json!({"a": 1})),
+                ("c2".into(), "g".into(), json!({"b": 2}))
+            ]
+        );
+    }
+}
+
+/// A server of local models counts on before it says the last words on an item, whose id is right.
+#[test]
+fn a_last_word_under_the_next_index_is_that_of_its_id() {
+    let (thought, message) = (
+        with(&thought(), json!({"id": "r0"})),
+        with(&message(), json!({"id": "m1"})),
+    );
+    let at = |index: u64, id: &str| json!({"output_index": index, "item_id": id, "content_index": 0, "summary_index": 0});
+    let sent = added(
+        json!({"output_index": 0}),
+        with(&thought, json!({"summary": []})),
+    ) + &delta("reasoning_summary_text", at(0, "r0"), "Hm.")
+        + &said("reasoning_summary_text", at(1, "r0"), "text", "Hm.")
+        + &done(json!({"output_index": 1}), thought)
+        + &added(
+            json!({"output_index": 1}),
+            with(&message, json!({"content": []})),
+        )
+        + &delta("output_text", at(1, "m1"), "Hello")
+        + &said("output_text", at(2, "m1"), "text", "Hello")
+        + &done(json!({"output_index": 2}), message)
+        + &end(&[]);
+    for client in [CHAT, MESSAGES] {
+        let told = told(client, RESPONSES, &sent);
+        assert_eq!((&*told.reasoning, &*told.text), ("Hm.", "Hello"));
+    }
+}
+
+#[test]
+fn arguments_under_a_mark_that_their_call_lacks_or_contradicts_are_that_calls() {
+    let named = with(&call(), json!({"id": "f1"}));
+    let begun = |item: &Value| with(item, json!({"arguments": ""}));
+    let asks = |marks: Value| delta("function_call_arguments", marks, r#"{"a":1}"#);
+    for marks in [
+        json!({"output_index": 0}),
+        json!({"item_id": "c1"}),
+        json!({"item_id": "another"}),
+        json!({"output_index": 7, "item_id": "f1"}),
+        json!({"output_index": 7, "item_id": "another"}),
+    ] {
+        for place in [none(), json!({"output_index": 0})] {
+            for item in [&named, &call()] {
+                let sent = added(place.clone(), begun(item)) + &asks(marks.clone());
+                let sent = sent + &done(place.clone(), item.clone());
+                is_the_call_once(&(sent.clone() + &end(&[])));
+                is_the_call_once(&(sent + &end(std::slice::from_ref(item))));
+            }
+        }
+    }
+}
+
+#[test]
+fn an_item_under_the_index_of_stray_arguments_is_not_lost() {
+    let call = with(&call(), json!({"id": "f0"}));
+    let sent = added(
+        json!({"output_index": 0}),
+        with(&call, json!({"arguments": ""})),
+    ) + &said(
+        "function_call_arguments",
+        json!({"output_index": 1, "item_id": "f9"}),
+        "arguments",
+        r#"{"a":1}"#,
+    ) + &done(json!({"output_index": 0}), call)
+        + &added(
+            json!({"output_index": 1}),
+            json!({"type": "message", "id": "m1", "content": []}),
+        )
+        + &delta(
+            "output_text",
+            json!({"output_index": 1, "item_id": "m1"}),
+            "Hello",
+        )
+        + &end(&[]);
+    for client in [CHAT, MESSAGES] {
+        let told = told(client, RESPONSES, &sent);
+        assert_eq!(told.text, "Hello");
+        is_called_once(&told.calls, &sent);
+    }
+}
+
+/// Two calls of one id, as some vendors make them, are two.
+#[test]
+fn calls_of_one_id_in_items_of_two_are_two_calls() {
+    let calls = ["f1", "f2"].map(|id| with(&call(), json!({"id": id})));
+    let sent: String = calls
+        .iter()
+        .map(|call| added(none(), call.clone()) + &done(none(), call.clone()))
+        .collect();
+    for client in [CHAT, MESSAGES] {
+        let sent = sent.clone() + &end(&calls);
+        assert_eq!(told(client, RESPONSES, &sent).calls.len(), 2);
+    }
+}
+
+#[test]
+fn arguments_that_are_no_calls_are_no_success() {
+    let stray = delta("function_call_arguments", json!({"item_id": "x"}), "{}");
+    let sent = delta("output_text", none(), "Hello") + &stray + &end(&[]);
+    for client in [CHAT, MESSAGES] {
+        assert!(failed(client, RESPONSES, &sent).contains("without a name"));
+    }
+}
