@@ -123,6 +123,11 @@ fn a_vendor_that_marks_nothing_tells_each_item_once() {
         is_all_once(&(thinking.clone() + &saying + &calling + &end(&all[2..])));
         // No last word but the one on all.
         is_all_once(&(thinks() + &says() + &begun(&call) + &asks() + &end(&all)));
+        // No last word at all.
+        for client in [CHAT, MESSAGES] {
+            let told = told(client, RESPONSES, &(thinks() + &says() + &end(&[])));
+            assert_eq!((&*told.reasoning, &*told.text), ("Hm.", "Hello"));
+        }
         // A call of which no event told.
         is_all_once(&(thinks() + &says() + &end(&all)));
         is_all_once(&(thinking.clone() + &saying + &end(&all[2..])));
@@ -243,6 +248,121 @@ fn an_item_under_the_index_of_stray_arguments_is_not_lost() {
         let told = told(client, RESPONSES, &sent);
         assert_eq!(told.text, "Hello");
         is_called_once(&told.calls, &sent);
+    }
+}
+
+/// Servers that count each kind of item by itself, or do not count.
+#[test]
+fn items_that_share_an_index_are_told_apart() {
+    let [thought, message, call] = [(thought(), "r1"), (message(), "m1"), (call(), "f1")]
+        .map(|(item, id)| with(&item, json!({"id": id})));
+    let at = |id: &str| json!({"output_index": 0, "item_id": id, "content_index": 0, "summary_index": 0});
+    let place = || json!({"output_index": 0});
+    let begun = |item: &Value| {
+        added(
+            place(),
+            with(item, json!({"content": [], "summary": [], "arguments": ""})),
+        )
+    };
+    let all = [thought.clone(), message.clone(), call.clone()];
+    let thinks = delta("reasoning_summary_text", at("r1"), "Hm.");
+    let says = delta("output_text", at("m1"), "Hello");
+    let asks = delta("function_call_arguments", at("f1"), r#"{"a":1}"#);
+    let [begun_thought, begun_message, begun_call] = all.each_ref().map(begun);
+    let [done_thought, done_message, done_call] =
+        all.each_ref().map(|item| done(place(), item.clone()));
+    for output in [&all[..], &all[1..], &[]] {
+        is_all_once(
+            &[
+                &begun_thought,
+                &thinks,
+                &done_thought,
+                &begun_message,
+                &says,
+                &done_message,
+                &begun_call,
+                &asks,
+                &done_call,
+                &end(output),
+            ]
+            .map(String::as_str)
+            .concat(),
+        );
+        // All at once.
+        is_all_once(
+            &[
+                &begun_thought,
+                &begun_message,
+                &begun_call,
+                &thinks,
+                &says,
+                &asks,
+                &done_thought,
+                &done_message,
+                &done_call,
+                &end(output),
+            ]
+            .map(String::as_str)
+            .concat(),
+        );
+    }
+    // Two calls, one after the other, and both at once.
+    let other = json!({"type": "function_call", "id": "f2", "call_id": "c2", "name": "g", "arguments": r#"{"b":2}"#});
+    let asks_other = delta("function_call_arguments", at("f2"), r#"{"b":2}"#);
+    let [begun_other, done_other] = [begun(&other), done(place(), other.clone())];
+    let end = end(&[]);
+    let wanted = [
+        ("c1".into(), "f".into(), json!({"a": 1})),
+        ("c2".into(), "g".into(), json!({"b": 2})),
+    ];
+    for events in [
+        [
+            &begun_call,
+            &asks,
+            &done_call,
+            &begun_other,
+            &asks_other,
+            &done_other,
+            &end,
+        ],
+        [
+            &begun_call,
+            &begun_other,
+            &asks,
+            &asks_other,
+            &done_call,
+            &done_other,
+            &end,
+        ],
+    ] {
+        let sent = events.map(String::as_str).concat();
+        for client in [CHAT, MESSAGES] {
+            assert_eq!(told(client, RESPONSES, &sent).calls, wanted);
+        }
+    }
+}
+
+/// The events count in the order in which a model began, the last snapshot has thoughts before texts.
+#[test]
+fn a_snapshot_in_another_order_repeats_nothing() {
+    let place = |index: u64| json!({"output_index": index});
+    for ids in [["", ""], ["r1", "m1"]] {
+        let [thought, message] =
+            [(thought(), ids[0]), (message(), ids[1])].map(|(item, id)| match id {
+                "" => item,
+                id => with(&item, json!({"id": id})),
+            });
+        let sent = added(place(0), with(&message, json!({"content": []})))
+            + &delta("output_text", place(0), "Hello")
+            + &added(place(1), with(&thought, json!({"summary": []})))
+            + &delta("reasoning_summary_text", place(1), "Hm.")
+            + &done(place(0), message.clone())
+            + &done(place(1), thought.clone())
+            + &end(&[thought, message]);
+        for client in [CHAT, MESSAGES] {
+            let told = told(client, RESPONSES, &sent);
+            assert_eq!((&*told.reasoning, &*told.text), ("Hm.", "Hello"));
+        }
     }
 }
 

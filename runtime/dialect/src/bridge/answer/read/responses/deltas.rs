@@ -19,17 +19,17 @@ impl Responses {
     ) {
         let place = place.of(item);
         let shape = Shape::of(item);
+        let sort = shape.sort();
         let known = self
-            .find_exactly(place)
-            .or_else(|| self.find_unannounced(shape.sort()));
+            .find_exactly(place, sort)
+            .filter(|at| place.may_announce(&self.items[*at]))
+            .or_else(|| self.find_unannounced(sort));
         match known {
             // Its arguments came before it.
-            Some(at) if self.items[at].shape.is_nameless() && shape.sort() == Sort::Call => {
-                self.mark(at, place, common);
-            }
+            Some(at) if self.items[at].shape.is_nameless() => self.mark(at, place, common),
             // Told twice is told once.
-            Some(at) if !self.items[at].shape.is_nameless() => return,
-            _ => _ = self.push(place, shape, common),
+            Some(_) => return,
+            None => _ = self.push(place, shape, common),
         }
         if let Some(custom) = called(item)
             && !word(item, "name").is_empty()

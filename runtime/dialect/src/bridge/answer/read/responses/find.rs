@@ -9,6 +9,21 @@ use crate::bridge::answer::read::Common;
 use crate::bridge::answer::read::items::{Item, Shape, Sort};
 use crate::json::walk::Raw;
 
+/// How well a place fits an item of the sort that is meant, the worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Fit {
+    /// No mark that both have says otherwise, and the item is under way.
+    Open,
+    /// It is named under another index and is under way: some vendors count on before an item has ended.
+    OpenName,
+    /// It is named, and one of the two has no index. Under another index it would be no mark: some vendors use an id again.
+    Name,
+    /// It has the index. Some vendors name it otherwise in each event.
+    Index,
+    /// It has the index and the name: some vendors give one index to several items.
+    Both,
+}
+
 impl<'a> Place<'a> {
     /// With what the item says of itself.
     pub(super) fn of(self, item: Raw<'a>) -> Self {
@@ -34,59 +49,96 @@ impl<'a> Place<'a> {
             || no_id && same(&item.call_id, self.call_id)
     }
 
-    /// Whether it may be this item's, which it does not name: they have no mark in common that would be another.
+    /// How well it fits this item; nothing where it is another's.
+    fn fit(self, item: &Item) -> Option<Fit> {
+        let here = self.item.is_some() && item.index == self.item;
+        let one_lacks = self.item.is_none() || item.index.is_none();
+        let named = self.names(item);
+        Some(match () {
+            () if here && named => Fit::Both,
+            () if here => Fit::Index,
+            () if named && one_lacks => Fit::Name,
+            () if named && !item.done => Fit::OpenName,
+            () if one_lacks && !item.done && self.is_not_another(item) => Fit::Open,
+            () => return None,
+        })
+    }
+
+    /// Whether it may be this item's, which it does not name: by no mark that both have it is another's.
     fn may_be(self, item: &Item) -> bool {
-        let (no_index, no_id) = (self.item.is_none(), self.id.is_empty());
-        (no_index || item.index.is_none()) && (no_id || item.id.is_empty())
+        (self.item.is_none() || item.index.is_none()) && self.is_not_another(item)
+    }
+
+    /// Whether what is announced here is this item, which has its index: some vendors give one index to several items.
+    pub(super) fn may_announce(self, item: &Item) -> bool {
+        item.shape.is_nameless() || self.names(item) || self.is_not_another(item)
+    }
+
+    /// Whether no id that both have says that it is another's, of an item that it does not name.
+    fn is_not_another(self, item: &Item) -> bool {
+        (self.id.is_empty() || item.id.is_empty())
+            && (self.call_id.is_empty() || item.call_id.is_empty())
     }
 }
 
 impl Responses {
-    /// The item of this place: the one that it names, else the last one under way of this sort that it may be.
+    /// The item of this place: the one that it marks, else the last one under way of this sort that it may be.
     pub(super) fn find(&self, place: Place<'_>, sort: Sort) -> Option<usize> {
-        let open = |item: &Item| !item.done;
-        self.find_exactly(place)
-            // A vendor that counts on before an item has ended: its id is right.
-            .or_else(|| {
-                self.items
-                    .iter()
-                    .rposition(|item| open(item) && place.names(item))
-            })
-            .or_else(|| {
-                let may_be = |item: &Item| item.shape.sort() == sort && place.may_be(item);
-                self.items
-                    .iter()
-                    .rposition(|item| open(item) && may_be(item))
-            })
+        self.likeliest(place, sort).map(|(_, at)| at)
     }
 
-    pub(super) fn find_exactly(&self, place: Place<'_>) -> Option<usize> {
-        if place.item.is_some()
-            && let Some(at) = self.items.iter().rposition(|item| item.index == place.item)
-        {
-            return Some(at);
+    /// The item of this sort that the place marks.
+    pub(super) fn find_exactly(&self, place: Place<'_>, sort: Sort) -> Option<usize> {
+        let found = self.likeliest(place, sort);
+        found.filter(|(fit, _)| *fit >= Fit::Name).map(|(_, at)| at)
+    }
+
+    /// Of those that fit alike the last one. One look at each: a vendor may send thousands of items.
+    fn likeliest(&self, place: Place<'_>, sort: Sort) -> Option<(Fit, usize)> {
+        let surest = match place.id.is_empty() && place.call_id.is_empty() {
+            true => Fit::Index,
+            false => Fit::Both,
+        };
+        let mut likeliest = None;
+        for (at, item) in self.items.iter().enumerate().rev() {
+            if item.shape.sort() != sort {
+                continue;
+            }
+            let fit = place.fit(item).map(|fit| (fit, at));
+            if fit.is_some_and(|(fit, _)| fit == surest) {
+                return fit;
+            }
+            if fit.map(|(fit, _)| fit) > likeliest.map(|(fit, _)| fit) {
+                likeliest = fit;
+            }
         }
-        // Ids alone, where an index is missing on one side: some vendors use an id again.
-        self.items
-            .iter()
-            .rposition(|item| place.names(item) && (item.index.is_none() || place.item.is_none()))
+        likeliest
     }
 
-    /// The item of the last snapshot's. Some vendors leave items out of it, so that places do not agree with those of the
-    /// events: the item that has both comes first, then the one of the id, then the one of the place.
-    pub(super) fn find_in_snapshot(&self, place: Place<'_>) -> Option<usize> {
+    /// The item of the last snapshot's, which is the `turn`-th of its sort there. Some vendors leave items out of it, or order
+    /// them otherwise, so that places do not agree with those of the events: the item that has both comes first, then the one of
+    /// the id, then the one of the place, then the one of its turn, where the events say less of it.
+    pub(super) fn find_in_snapshot(
+        &mut self,
+        place: Place<'_>,
+        sort: Sort,
+        turn: usize,
+    ) -> Option<usize> {
         let mut named = (0..self.items.len()).filter(|&at| place.names(&self.items[at]));
         let here = named.clone().find(|&at| self.items[at].index == place.item);
-        here.or_else(|| named.next_back())
-            .or_else(|| self.find_exactly(place))
-    }
-
-    /// The next item of this sort, of a vendor whose events do not say which they are of, gets its place from the snapshot.
-    pub(super) fn take_by_turn(&mut self, place: Place<'_>, sort: Sort) -> Option<usize> {
-        let at = self.items.iter().position(|item| {
-            item.index.is_none() && item.shape.sort() == sort && place.may_be(item)
-        })?;
-        self.items[at].index = place.item;
+        let known = here
+            .or_else(|| named.next_back())
+            .or_else(|| self.find_exactly(place, sort));
+        if known.is_some() {
+            return known;
+        }
+        let mut items = (0..self.items.len()).filter(|&at| self.items[at].shape.sort() == sort);
+        let at = items.nth(turn)?;
+        let item = &mut self.items[at];
+        if !place.is_not_another(item) {
+            return None;
+        }
+        item.index = item.index.or(place.item);
         Some(at)
     }
 

@@ -27,6 +27,8 @@ impl Responses {
         }
         let at = self
             .find(place, sort)
+            // Some vendors give one index to several items.
+            .filter(|at| !self.items[*at].done || place.may_announce(&self.items[*at]))
             .unwrap_or_else(|| self.push(place, shape, common));
         if self.items[at].done {
             return;

@@ -32,6 +32,8 @@ impl Responses {
         }
         common.tier(response.get("service_tier"));
         self.start(sink);
+        // How many items of each sort there were.
+        let mut turns = [0; 4];
         for (index, item) in response
             .get("output")
             .into_iter()
@@ -46,9 +48,10 @@ impl Responses {
                 item: Some(index as u64),
                 ..if whole { nowhere } else { nowhere.of(item) }
             };
-            let known = self
-                .find_in_snapshot(place)
-                .or_else(|| self.take_by_turn(place, Shape::of(item).sort()));
+            let sort = Shape::of(item).sort();
+            let turn = &mut turns[sort as usize];
+            let known = self.find_in_snapshot(place, sort, *turn);
+            *turn += 1;
             if known.is_none_or(|at| !self.items[at].done) {
                 let index = known.and_then(|at| self.items[at].index);
                 let place = Place {
