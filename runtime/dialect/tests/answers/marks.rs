@@ -369,14 +369,20 @@ fn a_snapshot_in_another_order_repeats_nothing() {
 /// Two calls of one id, as some vendors make them, are two.
 #[test]
 fn calls_of_one_id_in_items_of_two_are_two_calls() {
-    let calls = ["f1", "f2"].map(|id| with(&call(), json!({"id": id})));
-    let sent: String = calls
-        .iter()
-        .map(|call| added(none(), call.clone()) + &done(none(), call.clone()))
-        .collect();
-    for client in [CHAT, MESSAGES] {
-        let sent = sent.clone() + &end(&calls);
-        assert_eq!(told(client, RESPONSES, &sent).calls.len(), 2);
+    let calls = [("f1", r#"{"a":1}"#), ("f2", r#"{"a":2}"#)]
+        .map(|(id, arguments)| with(&call(), json!({"id": id, "arguments": arguments})));
+    let begun = calls
+        .each_ref()
+        .map(|call| added(none(), with(call, json!({"arguments": ""}))));
+    let ended = calls.each_ref().map(|call| done(none(), call.clone()));
+    let [one, other] = [0, 1].map(|at| begun[at].clone() + &ended[at]);
+    for sent in [one + &other, begun.concat() + &ended.concat()] {
+        for client in [CHAT, MESSAGES] {
+            let sent = sent.clone() + &end(&calls);
+            let told = told(client, RESPONSES, &sent).calls;
+            let inputs: Vec<_> = told.iter().map(|call| &call.2["a"]).collect();
+            assert_eq!(inputs, [1, 2], "{sent}");
+        }
     }
 }
 
@@ -386,5 +392,224 @@ fn arguments_that_are_no_calls_are_no_success() {
     let sent = delta("output_text", none(), "Hello") + &stray + &end(&[]);
     for client in [CHAT, MESSAGES] {
         assert!(failed(client, RESPONSES, &sent).contains("without a name"));
+    }
+}
+
+/// A server of local models counts the parts of all items as one's, or each piece as a part.
+#[test]
+fn a_text_whose_parts_are_counted_wrong_is_told_once() {
+    let whole = with(&message(), json!({"id": "m1"}));
+    let at = |part: u64| json!({"output_index": 1, "item_id": "m1", "content_index": part});
+    let begun = added(
+        json!({"output_index": 1}),
+        with(&whole, json!({"content": []})),
+    );
+    let announced = |part: u64| {
+        of(
+            "content_part.added",
+            with(
+                &at(part),
+                json!({"part": {"type": "output_text", "text": ""}}),
+            ),
+            Value::Null,
+        )
+    };
+    let last = |part: u64| {
+        said("output_text", at(part), "text", "Hello")
+            + &of(
+                "content_part.done",
+                with(&at(part), json!({"part": whole["content"][0]})),
+                Value::Null,
+            )
+            + &done(json!({"output_index": 1}), whole.clone())
+    };
+    let pieces: String = ["H", "e", "l", "l", "o"]
+        .iter()
+        .zip(0..)
+        .map(|(piece, part)| delta("output_text", at(part), piece))
+        .collect();
+    for sent in [
+        begun.clone() + &announced(1) + &delta("output_text", at(1), "Hello") + &last(1),
+        begun + &announced(0) + &pieces + &last(5),
+    ] {
+        for client in [CHAT, MESSAGES] {
+            for end in [
+                end(&[]),
+                end(&[json!({"type": "reasoning", "id": "r"}), whole.clone()]),
+            ] {
+                let told = told(client, RESPONSES, &(sent.clone() + &end));
+                assert_eq!((&*told.text, told.sources.len()), ("Hello", 1), "{sent}");
+            }
+        }
+    }
+}
+
+/// Parts that are no mistake stay parts, announced or not.
+#[test]
+fn the_parts_of_a_text_are_all_told() {
+    let part = |text: &str| json!({"type": "output_text", "text": text, "annotations": []});
+    let whole = json!({"type": "message", "id": "m1", "content": [part("One"), part("Two")]});
+    let at = |part: u64| json!({"output_index": 0, "item_id": "m1", "content_index": part});
+    let announced = |index: u64| {
+        of(
+            "content_part.added",
+            with(&at(index), json!({"part": part("")})),
+            Value::Null,
+        )
+    };
+    let [one, two] = [
+        delta("output_text", at(0), "One"),
+        delta("output_text", at(1), "Two"),
+    ];
+    let last = done(json!({"output_index": 0}), whole.clone());
+    for sent in [
+        announced(0) + &one + &announced(1) + &two + &last,
+        one.clone() + &two + &last,
+        one + &last,
+        last.clone(),
+        last.clone() + &last,
+        done(none(), json!({"type": "message", "content": [part("One")]}))
+            + &done(none(), json!({"type": "message", "content": [part("Two")]})),
+    ] {
+        for client in [CHAT, MESSAGES] {
+            assert_eq!(
+                told(client, RESPONSES, &(sent.clone() + &end(&[]))).text,
+                "OneTwo",
+                "{sent}"
+            );
+        }
+    }
+}
+
+#[test]
+fn of_several_calls_under_way_each_gets_its_own_arguments() {
+    let first = with(&call(), json!({"id": "f1"}));
+    let other = json!({"type": "function_call", "id": "f2", "call_id": "c2", "name": "g", "arguments": r#"{"b":2}"#});
+    let begun = |place: Value, item: &Value| added(place, with(item, json!({"arguments": ""})));
+    let asks = |marks: Value, text: &str| delta("function_call_arguments", marks, text);
+    let unnamed = |item: &Value| {
+        let mut item = item.clone();
+        item.as_object_mut().unwrap().remove("id");
+        item
+    };
+    let place = |index: u64| json!({"output_index": index});
+    let (a, b) = (r#"{"a":1}"#, r#"{"b":2}"#);
+    for sent in [
+        // Deltas by an index that the items lack, and by ids that they lack.
+        begun(none(), &first)
+            + &begun(none(), &other)
+            + &asks(place(0), a)
+            + &asks(place(1), b)
+            + &done(none(), first.clone())
+            + &done(none(), other.clone()),
+        begun(place(0), &unnamed(&first))
+            + &begun(place(1), &unnamed(&other))
+            + &asks(json!({"item_id": "x"}), a)
+            + &asks(json!({"item_id": "y"}), b)
+            + &done(place(0), unnamed(&first))
+            + &done(place(1), unnamed(&other)),
+        begun(none(), &first)
+            + &asks(place(0), a)
+            + &begun(none(), &other)
+            + &asks(place(1), b)
+            + &done(none(), first.clone())
+            + &done(none(), other.clone()),
+        // An index too high.
+        begun(place(0), &first)
+            + &asks(place(1), a)
+            + &done(place(0), first.clone())
+            + &begun(place(1), &other)
+            + &asks(place(2), b)
+            + &done(place(1), other.clone()),
+    ] {
+        for client in [CHAT, MESSAGES] {
+            let sent = sent.clone() + &end(&[]);
+            let calls = told(client, RESPONSES, &sent).calls;
+            assert_eq!(
+                calls,
+                [
+                    ("c1".into(), "f".into(), json!({"a": 1})),
+                    ("c2".into(), "g".into(), json!({"b": 2}))
+                ],
+                "{sent}"
+            );
+        }
+    }
+}
+
+/// Some vendors name each call alike.
+#[test]
+fn a_call_id_that_is_used_again_is_another_call() {
+    let calls = [call(), with(&call(), json!({"arguments": r#"{"a":2}"#}))];
+    let sent: String = calls
+        .iter()
+        .map(|call| {
+            added(none(), with(call, json!({"arguments": ""})))
+                + &delta(
+                    "function_call_arguments",
+                    none(),
+                    call["arguments"].as_str().unwrap(),
+                )
+                + &done(none(), call.clone())
+        })
+        .collect();
+    let unannounced = added(
+        json!({"output_index": 0}),
+        with(&calls[0], json!({"arguments": ""})),
+    ) + &done(json!({"output_index": 1}), calls[1].clone())
+        + &done(json!({"output_index": 0}), calls[0].clone());
+    for (sent, order) in [
+        (sent.clone() + &end(&calls), [1, 2]),
+        (sent + &end(&[]), [1, 2]),
+        (unannounced + &end(&[]), [1, 2]),
+    ] {
+        for client in [CHAT, MESSAGES] {
+            let calls = told(client, RESPONSES, &sent).calls;
+            let inputs: Vec<_> = calls
+                .iter()
+                .map(|call| call.2["a"].as_u64().unwrap())
+                .collect();
+            assert_eq!(inputs, order, "{sent}");
+        }
+    }
+}
+
+/// Another gateway gives the text the index of the thought, and never announces it.
+#[test]
+fn a_text_under_the_index_of_the_thought_is_told() {
+    let [thought, message] =
+        [(thought(), "r1"), (message(), "m1")].map(|(item, id)| with(&item, json!({"id": id})));
+    let at = |id: &str| json!({"output_index": 0, "item_id": id, "content_index": 0, "summary_index": 0});
+    let place = || json!({"output_index": 0});
+    let begun = added(place(), with(&thought, json!({"summary": []})))
+        + &delta("reasoning_summary_text", at("r1"), "Hm.");
+    let ended = done(place(), thought.clone());
+    let [one, two] = [
+        delta("output_text", at("m1"), "Hel"),
+        delta("output_text", at("m1"), "lo"),
+    ];
+    for sent in [
+        begun.clone() + &ended + &one + &two,
+        begun + &one + &ended + &two,
+    ] {
+        for output in [vec![thought.clone(), message.clone()], vec![]] {
+            for client in [CHAT, MESSAGES] {
+                let told = told(client, RESPONSES, &(sent.clone() + &end(&output)));
+                assert_eq!((&*told.reasoning, &*told.text), ("Hm.", "Hello"), "{sent}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_thought_whose_end_is_said_twice_is_told_once() {
+    let late = said("reasoning_summary_text", none(), "text", "Hm.");
+    let ended = done(
+        none(),
+        with(&thought(), json!({"encrypted_content": "gAAA=="})),
+    );
+    let sent = delta("reasoning_summary_text", none(), "Hm.") + &ended + &late + &ended + &end(&[]);
+    for client in [CHAT, MESSAGES] {
+        assert_eq!(told(client, RESPONSES, &sent).reasoning, "Hm.");
     }
 }

@@ -137,3 +137,33 @@ fn citations_of_a_later_text_count_from_the_beginning_of_all() {
     let out = text(&stream(&context(CHAT, MESSAGES), sent.as_bytes())).to_owned();
     assert!(out.contains(r#""start_index":7,"end_index":12"#), "{out}");
 }
+
+#[test]
+fn sources_that_events_told_are_not_told_again() {
+    let source = r#"{"type":"url_citation","start_index":0,"end_index":2,"url":"https://a.example","title":"A"}"#;
+    let sent = event(
+        r#"{"type":"response.output_text.delta","output_index":0,"content_index":0,"delta":"Hi"}"#,
+    ) + &event(&format!(
+        r#"{{"type":"response.output_text.annotation.added","output_index":0,"content_index":0,"annotation":{source}}}"#
+    )) + &event(&format!(
+        r#"{{"type":"response.output_item.done","output_index":0,"item":{{"type":"message","content":[{{"type":"output_text","text":"Hi","annotations":[{source}]}}]}}}}"#
+    )) + &event(r#"{"type":"response.completed","response":{}}"#);
+    for client in [CHAT, MESSAGES] {
+        let told = crate::damage::told(client, RESPONSES, &sent);
+        assert_eq!((&*told.text, told.sources.len()), ("Hi", 1));
+    }
+}
+
+/// Neither index nor end: the result has the id of the tool, and is not the tool again.
+#[test]
+fn what_a_search_found_is_told_where_blocks_have_no_marks() {
+    let sent = message(
+        &[
+            r#"{"type":"content_block_start","content_block":{"type":"server_tool_use","id":"s1","name":"web_search","input":{"query":"q"}}}"#,
+            r#"{"type":"content_block_start","content_block":{"type":"web_search_tool_result","tool_use_id":"s1","content":[{"type":"web_search_result","url":"https://a.example","title":"A"}]}}"#,
+        ],
+        "end_turn",
+    );
+    let told = text(&stream(&context(RESPONSES, MESSAGES), sent.as_bytes())).to_owned();
+    assert!(told.contains("https://a.example"), "{told}");
+}

@@ -18,8 +18,7 @@ pub(super) struct Item {
 
 #[derive(Debug)]
 pub(super) enum Shape {
-    /// The parts of its content, by their index.
-    Message(Vec<Content>),
+    Message(Message),
     Reasoning {
         part: Option<u32>,
         thought: Thought,
@@ -32,6 +31,14 @@ pub(super) enum Shape {
     },
     /// What says all it has to say when it is done, or nothing.
     Other,
+}
+
+/// The parts of a message's content.
+#[derive(Debug, Default)]
+pub(super) struct Message {
+    pub(super) contents: Vec<Content>,
+    /// The index of the part that was announced last.
+    pub(super) announced: Option<u64>,
 }
 
 /// What kind of item it is.
@@ -59,6 +66,7 @@ pub(super) struct Thought {
 #[derive(Debug)]
 pub(super) struct Content {
     pub(super) index: u64,
+    pub(super) refusal: bool,
     pub(super) part: u32,
     pub(super) said: Said,
     pub(super) annotated: bool,
@@ -68,7 +76,7 @@ pub(super) struct Content {
 impl Shape {
     pub(super) fn of(item: Raw<'_>) -> Self {
         match item.get("type").and_then(Raw::inner) {
-            Some(b"message") => Self::Message(Vec::new()),
+            Some(b"message") => Self::Message(Message::default()),
             Some(b"reasoning") => Self::reasoning(),
             Some(b"function_call" | b"custom_tool_call") => Self::call(),
             _ => Self::Other,
@@ -105,6 +113,60 @@ impl Shape {
     }
 }
 
+impl Message {
+    /// The part of this index. One that was not announced goes on with the last one: some vendors count on with each piece.
+    pub(super) fn find(&self, index: u64, refusal: bool) -> Option<usize> {
+        let fits = |content: &Content| content.refusal == refusal;
+        self.here(index, refusal).or_else(|| {
+            let last = self.contents.len().checked_sub(1)?;
+            (self.announced != Some(index) && fits(&self.contents[last])).then_some(last)
+        })
+    }
+
+    fn here(&self, index: u64, refusal: bool) -> Option<usize> {
+        let mut contents = self.contents.iter();
+        contents.position(|content| content.index == index && content.refusal == refusal)
+    }
+
+    /// The index under which this part of the whole item was told, the `rank`-th that says anything; it is announced where it
+    /// was not.
+    pub(super) fn index_of(
+        &mut self,
+        index: u64,
+        rank: usize,
+        refusal: bool,
+        text: Escaped<'_>,
+    ) -> u64 {
+        if self.here(index, refusal).is_some() {
+            return index;
+        }
+        // Some vendors begin to count elsewhere.
+        let told = self
+            .contents
+            .get(rank)
+            .filter(|content| content.refusal == refusal && content.said.rest(text).is_some());
+        if let Some(told) = told {
+            return told.index;
+        }
+        self.announced = Some(index);
+        index
+    }
+
+    /// Whether all of these texts were told as one part.
+    pub(super) fn has_said_in_one(&self, texts: &[Escaped<'_>]) -> bool {
+        let [content] = self.contents.as_slice() else {
+            return false;
+        };
+        let whole: Vec<u8> = texts
+            .iter()
+            .flat_map(|text| text.bytes())
+            .copied()
+            .collect();
+        let rest = content.said.rest(Escaped::trusted(&whole));
+        texts.len() > 1 && rest.is_some_and(|rest| rest.is_empty())
+    }
+}
+
 impl Thought {
     /// Takes more of the text, of the paragraph at this place as the vendor counts; whether it begins a paragraph.
     pub(super) fn grow(&mut self, index: u64, text: Escaped<'_>) -> bool {
@@ -137,7 +199,10 @@ impl Item {
             return;
         }
         match &mut self.shape {
-            Shape::Message(contents) => contents.iter_mut().for_each(|content| content.close(sink)),
+            Shape::Message(message) => {
+                let contents = message.contents.iter_mut();
+                contents.for_each(|content| content.close(sink));
+            }
             Shape::Reasoning { part, .. } | Shape::Call { part, .. } => {
                 if let Some(part) = *part {
                     sink.event(Event::Close { part });

@@ -40,6 +40,7 @@ struct Block {
     index: u64,
     /// The id of a call, or of the one that it is the result of; empty of all others.
     id: Vec<u8>,
+    is_result: bool,
     kind: BlockKind,
 }
 
@@ -244,6 +245,7 @@ impl Messages {
         if let Some(at) = self.find(index)
             && !id.is_empty()
             && self.blocks[at].id == id.bytes()
+            && self.blocks[at].is_result == is_result(block)
         {
             return;
         }
@@ -330,6 +332,7 @@ impl Messages {
         self.blocks.push(Block {
             index: index.unwrap_or(u64::MAX),
             id: id.bytes().to_vec(),
+            is_result: is_result(block),
             kind,
         });
     }
@@ -469,6 +472,7 @@ impl Messages {
         self.blocks.push(Block {
             index: index.unwrap_or(u64::MAX),
             id: Vec::new(),
+            is_result: false,
             kind,
         });
         self.blocks.len() - 1
@@ -554,6 +558,10 @@ impl Messages {
             BlockKind::Called(_) | BlockKind::Other => {}
         }
     }
+}
+
+fn is_result(block: Raw<'_>) -> bool {
+    block.get("tool_use_id").is_some()
 }
 
 fn id_of(block: Raw<'_>) -> Escaped<'_> {

@@ -23,7 +23,7 @@ struct Form {
 
 /// The item of a call, and the events about it. `input` is what the model wrote for the function's arguments: what of it is no
 /// object, or lacks what the client counts on, is filled in with what does nothing, and the item says that it is not complete.
-/// So it does of one that a cap on the output `cut`. Nothing for a tool that is told as it comes.
+/// So it does of one that a cap on the output `cut`. Nothing for the search among tools, which is an item as any other.
 pub(super) fn told(tool: ClientTool, call_id: &[u8], input: &str, cut: bool) -> Option<Told> {
     let input: Input = serde_json::from_str(input).unwrap_or_default();
     let form = match tool {

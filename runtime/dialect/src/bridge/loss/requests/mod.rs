@@ -54,11 +54,12 @@ nothing where none is listed. Where nothing is listed the effort goes as it was 
 Who runs a tool decides what becomes of it.
 
 *The client runs it and knows it by its type* (`bash`, `text_editor`, `memory`, `computer` and the computer toolset of Messages;
-`computer`, `computer_use_preview`, `shell`, `local_shell`, `apply_patch` and the client's own `tool_search` of Responses): the
-vendor is offered a function, with the schema and the description that the type stands for, and gets what the client says of a
-call as that function's result. In the answer a call is again what the client knows. To a client of Responses its arguments are
-told when they are whole. Where they have another form the call does nothing and is told as not complete: `incomplete`, or
-`in_progress` of an edit, which has no other word. One command of `shell` that lacks its list is taken as it is meant.
+`computer`, `computer_use_preview`, `shell`, `local_shell` and `apply_patch` of Responses): the vendor is offered a function, with
+the schema and the description that the type stands for, and gets what the client says of a call as that function's result. In
+the answer a call is again what the client knows. To a client of Responses its arguments are told when they are whole. Where they
+have another form the call does nothing (the preview, which must do something, takes a screenshot) and is told as not complete:
+`incomplete`, or `in_progress` of an edit, which has no other word. One command of `shell` that lacks its list is taken as it is
+meant. The client's own `tool_search`, which it describes itself, is a function likewise.
 
 *The vendor runs it*: it crosses where the other vendor has the like, which its manifest says (`web-search`, `mcp`,
 `code-execution`): a search between all three dialects, MCP servers and the running of code between Responses and Messages. Where

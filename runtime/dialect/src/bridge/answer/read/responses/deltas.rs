@@ -5,7 +5,7 @@ use super::{Place, Responses};
 use crate::bridge::answer::escaped::Escaped;
 use crate::bridge::answer::event::{Event, Kind, Piece, Sink, word};
 use crate::bridge::answer::read::Common;
-use crate::bridge::answer::read::items::{Content, Shape, Sort, read_annotation};
+use crate::bridge::answer::read::items::{Content, Message, Shape, Sort, read_annotation};
 use crate::bridge::answer::read::said::Said;
 use crate::json::walk::Raw;
 
@@ -26,7 +26,10 @@ impl Responses {
             .or_else(|| self.find_unannounced(sort));
         match known {
             // Its arguments came before it.
-            Some(at) if self.items[at].shape.is_nameless() => self.mark(at, place, common),
+            Some(at) if self.items[at].shape.is_nameless() => {
+                self.mark(at, place, common);
+                self.forget_told(at, common);
+            }
             // Told twice is told once.
             Some(_) => return,
             None => _ = self.push(place, shape, common),
@@ -68,6 +71,10 @@ impl Responses {
         common: &mut Common,
         sink: &mut dyn Sink,
     ) {
+        let place = Place {
+            refusal: matches!(kind, Kind::Refusal),
+            ..place
+        };
         let rest = self.missing(place, Sort::Message, text);
         let logprobs = if rest == text { logprobs } else { b"" };
         self.prose(place, kind, rest, logprobs, common, sink);
@@ -81,13 +88,13 @@ impl Responses {
         common: &mut Common,
         sink: &mut dyn Sink,
     ) -> Option<&mut Content> {
-        let item = self.begin(place, common, Shape::Message(Vec::new()));
-        let Shape::Message(contents) = &mut item.shape else {
+        let item = self.begin(place, common, Shape::Message(Message::default()));
+        let Shape::Message(message) = &mut item.shape else {
             return None;
         };
-        let known = contents
-            .iter()
-            .position(|content| content.index == place.content);
+        let refusal = matches!(kind, Kind::Refusal);
+        let known = message.find(place.content, refusal);
+        let contents = &mut message.contents;
         if let Some(at) = known {
             return Some(&mut contents[at]).filter(|content| content.open);
         }
@@ -102,6 +109,7 @@ impl Responses {
         sink.event(Event::Open { part, kind });
         contents.push(Content {
             index: place.content,
+            refusal,
             part,
             said: Said::default(),
             annotated: false,
@@ -143,11 +151,14 @@ impl Responses {
         common: &mut Common,
         sink: &mut dyn Sink,
     ) {
+        if text.is_empty() {
+            return;
+        }
         let item = self.begin(place, common, Shape::reasoning());
         let Shape::Reasoning { part, thought } = &mut item.shape else {
             return;
         };
-        if text.is_empty() || item.done {
+        if item.done {
             return;
         }
         let part = *part.get_or_insert_with(|| common.open(Kind::Reasoning, sink));

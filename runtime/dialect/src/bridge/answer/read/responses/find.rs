@@ -7,6 +7,7 @@ use crate::bridge::answer::escaped::Escaped;
 use crate::bridge::answer::event::word;
 use crate::bridge::answer::read::Common;
 use crate::bridge::answer::read::items::{Item, Shape, Sort};
+use crate::bridge::answer::read::said::Said;
 use crate::json::walk::Raw;
 
 /// How well a place fits an item of the sort that is meant, the worst first.
@@ -38,15 +39,18 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// Whether it names this item, by an id of its own or of its call. Some vendors use a call's id again: where there are ids of
-    /// items, those count.
+    /// Whether it names this item by an id that is the item's, there or here.
     fn names(self, item: &Item) -> bool {
         let same = |known: &[u8], id: Escaped<'_>| !id.is_empty() && known == id.bytes();
-        let no_id = self.id.is_empty() || item.id.is_empty();
-        same(&item.id, self.id)
-            || same(&item.call_id, self.id)
-            || same(&item.id, self.call_id)
-            || no_id && same(&item.call_id, self.call_id)
+        same(&item.id, self.id) || same(&item.call_id, self.id) || same(&item.id, self.call_id)
+    }
+
+    /// Whether it names this item's call, which is under way, where one of them has no id. Some vendors use a call's id again.
+    fn names_call(self, item: &Item) -> bool {
+        (self.id.is_empty() || item.id.is_empty())
+            && !self.call_id.is_empty()
+            && item.call_id == self.call_id.bytes()
+            && !item.done
     }
 
     /// How well it fits this item; nothing where it is another's.
@@ -57,7 +61,7 @@ impl<'a> Place<'a> {
         Some(match () {
             () if here && named => Fit::Both,
             () if here => Fit::Index,
-            () if named && one_lacks => Fit::Name,
+            () if one_lacks && (named || self.names_call(item)) => Fit::Name,
             () if named && !item.done => Fit::OpenName,
             () if one_lacks && !item.done && self.is_not_another(item) => Fit::Open,
             () => return None,
@@ -76,8 +80,14 @@ impl<'a> Place<'a> {
 
     /// Whether no id that both have says that it is another's, of an item that it does not name.
     fn is_not_another(self, item: &Item) -> bool {
-        (self.id.is_empty() || item.id.is_empty())
-            && (self.call_id.is_empty() || item.call_id.is_empty())
+        let agree = |known: &[u8], id: Escaped<'_>| {
+            id.is_empty() || known.is_empty() || known == id.bytes()
+        };
+        agree(&item.id, self.id) && agree(&item.call_id, self.call_id)
+    }
+
+    fn is_unmarked(self) -> bool {
+        self.item.is_none() && self.id.is_empty() && self.call_id.is_empty()
     }
 }
 
@@ -99,7 +109,7 @@ impl Responses {
             true => Fit::Index,
             false => Fit::Both,
         };
-        let mut likeliest = None;
+        let (mut likeliest, mut open) = (None, 0);
         for (at, item) in self.items.iter().enumerate().rev() {
             if item.shape.sort() != sort {
                 continue;
@@ -108,11 +118,15 @@ impl Responses {
             if fit.is_some_and(|(fit, _)| fit == surest) {
                 return fit;
             }
+            open += u32::from(matches!(fit, Some((Fit::Open, _))));
             if fit.map(|(fit, _)| fit) > likeliest.map(|(fit, _)| fit) {
                 likeliest = fit;
             }
         }
-        likeliest
+        // A mark that nobody knows is one of several: which, the last words say.
+        let guessed =
+            |(fit, _): &(Fit, usize)| *fit == Fit::Open && open > 1 && !place.is_unmarked();
+        likeliest.filter(|likeliest| !guessed(likeliest))
     }
 
     /// The item of the last snapshot's, which is the `turn`-th of its sort there. Some vendors leave items out of it, or order
@@ -158,14 +172,16 @@ impl Responses {
         text: Escaped<'a>,
     ) -> Escaped<'a> {
         if let Some(at) = self.find(place, sort) {
-            return self.items[at]
-                .missing(place.content, text)
-                .unwrap_or_default();
+            return self.items[at].missing(place, text).unwrap_or_default();
         }
         // Without a mark it may come behind the item's own end.
         let again = self.last_ended(place, sort).is_some_and(|item| {
-            let rest = item.missing(place.content, text);
-            rest.is_some_and(|rest| rest.is_empty())
+            let rest = item.missing(place, text);
+            match sort {
+                // Only its last paragraph is known.
+                Sort::Reasoning => rest.is_none_or(|rest| rest.is_empty()),
+                _ => rest.is_some_and(|rest| rest.is_empty()),
+            }
         });
         if again { Escaped::default() } else { text }
     }
@@ -175,17 +191,38 @@ impl Responses {
         let Some(last) = self.last_ended(place, sort) else {
             return false;
         };
-        let Shape::Message(contents) = &last.shape else {
+        if self.find(place, sort).is_some() {
             return false;
+        }
+        let all = |name: &str| item.get(name).into_iter().flat_map(Raw::items);
+        let says = |said: &Said, text: Escaped<'_>| {
+            !text.is_empty() && said.rest(text).is_some_and(|rest| rest.is_empty())
         };
-        let mut texts = item.get("content").into_iter().flat_map(Raw::items);
-        self.find(place, sort).is_none()
-            && !contents.is_empty()
-            && contents.iter().all(|known| {
-                let text = texts.next().and_then(prose_of);
-                text.and_then(|(_, text)| known.said.rest(text))
-                    .is_some_and(|rest| rest.is_empty())
-            })
+        match &last.shape {
+            Shape::Message(message) => {
+                let texts: Vec<_> = all("content").filter_map(prose_of).collect();
+                let mut pairs = message.contents.iter().zip(&texts);
+                texts.len() == message.contents.len()
+                    && !texts.is_empty()
+                    && pairs.all(|(content, (_, text))| says(&content.said, *text))
+            }
+            Shape::Reasoning { thought, .. } => {
+                let text = all("summary").chain(all("content")).last();
+                thought.told && text.is_some_and(|text| says(&thought.said, word(text, "text")))
+            }
+            Shape::Call { said, .. } => {
+                let input = word(item, "arguments");
+                let input = if input.is_empty() {
+                    word(item, "input")
+                } else {
+                    input
+                };
+                last.call_id == place.call_id.bytes()
+                    && !last.call_id.is_empty()
+                    && says(said, input)
+            }
+            Shape::Other => false,
+        }
     }
 
     /// The last item of all, if it is of this sort, has ended, and may be that of this place.
@@ -206,17 +243,28 @@ impl Responses {
         }
     }
 
-    /// Whether it is a call that nobody can be told of, and no other call was told with its arguments, which then came under a
-    /// wrong mark.
+    /// Whether it is a call that nobody can be told of, and whose arguments no other call was told with.
     pub(super) fn is_lost(&self, item: &Item) -> bool {
-        let Shape::Call {
-            part: None, said, ..
-        } = &item.shape
-        else {
+        item.shape.is_nameless() && !self.is_told(item)
+    }
+
+    /// Whether another call was told with these arguments: they came under a wrong mark.
+    fn is_told(&self, item: &Item) -> bool {
+        let Shape::Call { said, .. } = &item.shape else {
             return false;
         };
         let told = |other: &Item| matches!(&other.shape, Shape::Call { part: Some(_), said: its, .. } if its == said);
-        said.is_empty() || !self.items.iter().any(told)
+        !said.is_empty() && self.items.iter().any(told)
+    }
+
+    /// Takes from a call that is announced what was another's.
+    pub(super) fn forget_told(&mut self, at: usize, common: &mut Common) {
+        if self.is_told(&self.items[at])
+            && let Shape::Call { said, early, .. } = &mut self.items[at].shape
+        {
+            common.kept = common.kept.saturating_sub(early.len());
+            (*said, *early) = Default::default();
+        }
     }
 
     /// The item of this place, begun if it is not yet.
@@ -229,6 +277,7 @@ impl Responses {
         let at = self
             .find(place, shape.sort())
             .unwrap_or_else(|| self.push(place, shape, common));
+        self.mark(at, place, common);
         &mut self.items[at]
     }
 
@@ -262,13 +311,13 @@ impl Responses {
 
 impl Item {
     /// What the last word on the text at this place of its content has beyond what was told; nothing where it contradicts.
-    fn missing<'a>(&self, content: u64, text: Escaped<'a>) -> Option<Escaped<'a>> {
+    fn missing<'a>(&self, place: Place<'_>, text: Escaped<'a>) -> Option<Escaped<'a>> {
         match &self.shape {
-            Shape::Message(contents) => {
-                let known = contents.iter().find(|known| known.index == content);
-                known.map_or(Some(text), |known| known.said.rest(text))
-            }
-            Shape::Reasoning { thought, .. } => thought.missing(content, text),
+            Shape::Message(message) => match message.find(place.content, place.refusal) {
+                Some(at) => message.contents[at].said.rest(text),
+                None => Some(text),
+            },
+            Shape::Reasoning { thought, .. } => thought.missing(place.content, text),
             Shape::Call { said, .. } => said.rest(text),
             Shape::Other => None,
         }

@@ -4,7 +4,7 @@ use super::{Place, Responses};
 use crate::bridge::answer::escaped::Escaped;
 use crate::bridge::answer::event::{Call, Event, Kind, Piece, Ran, Sink, Tool, elements, word};
 use crate::bridge::answer::read::Common;
-use crate::bridge::answer::read::items::{Shape, Sort, read_search};
+use crate::bridge::answer::read::items::{Shape, read_search};
 use crate::bridge::answer::read::ran::{read_code, read_server_call};
 use crate::bridge::answer::read::said::Said;
 use crate::bridge::opaque::OpaqueKind;
@@ -35,7 +35,7 @@ impl Responses {
         }
         self.mark(at, place, common);
         match item.get("type").and_then(Raw::inner) {
-            Some(b"message") => self.message(place, item, common, sink),
+            Some(b"message") => self.message(at, place, item, common, sink),
             Some(b"function_call") => self.call(place, item, false, common, sink),
             Some(b"custom_tool_call") => self.call(place, item, true, common, sink),
             Some(b"reasoning") => self.reasoning(place, item, common, sink),
@@ -57,28 +57,47 @@ impl Responses {
 
     fn message(
         &mut self,
+        at: usize,
         place: Place<'_>,
         item: Raw<'_>,
         common: &mut Common,
         sink: &mut dyn Sink,
     ) {
-        let contents = item.get("content").into_iter().flat_map(Raw::items);
-        for (index, content) in contents.enumerate() {
+        let contents = || item.get("content").into_iter().flat_map(Raw::items);
+        let Shape::Message(known) = &self.items[at].shape else {
+            return;
+        };
+        let texts: Vec<_> = contents()
+            .filter_map(prose_of)
+            .map(|(_, text)| text)
+            .collect();
+        let in_one = known.has_said_in_one(&texts);
+        let mut rank = 0;
+        for (index, content) in contents().enumerate() {
             if common.is_full() {
                 break;
             }
-            let place = Place {
+            let (kind, text) = prose_of(content).unwrap_or((Kind::Text, Escaped::default()));
+            let mut place = Place {
                 content: index as u64,
                 ..place
             };
-            if let Some((kind, text)) = prose_of(content) {
+            if !text.is_empty()
+                && !in_one
+                && let Shape::Message(known) = &mut self.items[at].shape
+            {
+                let refusal = matches!(kind, Kind::Refusal);
+                place.content = known.index_of(place.content, rank, refusal, text);
+                rank += 1;
                 let logprobs = content.get("logprobs").map_or(&b""[..], elements);
                 self.prose_done(place, kind, text, logprobs, common, sink);
             }
-            let annotated = self.find(place, Sort::Message).is_some_and(|at| {
-                matches!(&self.items[at].shape, Shape::Message(contents)
-                    if contents.iter().any(|content| content.index == place.content && content.annotated))
-            });
+            let annotated = match &self.items[at].shape {
+                Shape::Message(known) => known
+                    .find(place.content, false)
+                    .is_some_and(|at| known.contents[at].annotated),
+                _ => false,
+            };
             if !annotated {
                 for annotation in content.get("annotations").into_iter().flat_map(Raw::items) {
                     self.annotate(place, annotation, common, sink);

@@ -6,7 +6,7 @@ mod item;
 mod whole;
 
 use super::Common;
-use super::items::{Item, Sort};
+use super::items::{Item, Shape as ItemShape, Sort};
 use crate::bridge::answer::escaped::Escaped;
 use crate::bridge::answer::event::{Event, Kind, Sink, Stop, elements};
 use crate::bridge::answer::failure;
@@ -29,6 +29,7 @@ struct Place<'a> {
     /// What the item itself says: some vendors give events the call's id in the place of the item's.
     call_id: Escaped<'a>,
     content: u64,
+    refusal: bool,
 }
 
 impl Responses {
@@ -137,6 +138,13 @@ impl Responses {
             b"response.reasoning_summary_text.done" | b"response.reasoning_text.done" => {
                 let text = self.missing(place, Sort::Reasoning, text);
                 self.reason(place, text, common, sink);
+            }
+            b"response.content_part.added" => {
+                if let Some(at) = self.find(place, Sort::Message)
+                    && let ItemShape::Message(message) = &mut self.items[at].shape
+                {
+                    message.announced = Some(place.content);
+                }
             }
             b"response.reasoning_summary_part.added" => {
                 self.paragraph(place, true);
