@@ -366,6 +366,98 @@ fn a_snapshot_in_another_order_repeats_nothing() {
     }
 }
 
+/// A server of local models names the items of its last snapshot anew, and leaves out a text that was but white space.
+#[test]
+fn items_that_the_snapshot_names_anew_are_told_once() {
+    let place = |index: u64| json!({"output_index": index});
+    let blank = json!({"type": "message", "id": "m0", "content": [{"type": "output_text", "text": "\n\n", "annotations": []}]});
+    let streamed = [
+        with(&thought(), json!({"id": "r1"})),
+        with(&message(), json!({"id": "m1"})),
+        with(&call(), json!({"id": "f1"})),
+    ];
+    let anew = [
+        with(&thought(), json!({"id": "r9"})),
+        with(&message(), json!({"id": "m9"})),
+        with(&call(), json!({"id": "f9", "call_id": "c9"})),
+    ];
+    let begun = |index: u64, item: &Value| {
+        added(
+            place(index),
+            with(item, json!({"content": [], "summary": [], "arguments": ""})),
+        )
+    };
+    let mut sent =
+        begun(0, &blank) + &delta("output_text", place(0), "\n\n") + &done(place(0), blank);
+    for (item, index) in streamed.iter().zip(1..) {
+        sent += &(begun(index, item) + &done(place(index), item.clone()));
+    }
+    let orders: [&[usize]; 4] = [&[0, 1, 2], &[2], &[1, 2], &[2, 1, 0]];
+    for order in orders {
+        let output: Vec<Value> = order.iter().map(|&at| anew[at].clone()).collect();
+        for client in [CHAT, MESSAGES] {
+            let told = told(client, RESPONSES, &(sent.clone() + &end(&output)));
+            assert_eq!(
+                (&*told.reasoning, told.text.trim()),
+                ("Hm.", "Hello"),
+                "{output:?}"
+            );
+            is_called_once(&told.calls, &sent);
+        }
+    }
+    // Of two calls alike the events told one: a vendor that sends but the last word tells the other there.
+    let other = with(&anew[2], json!({"id": "f8", "call_id": "c8"}));
+    for client in [CHAT, MESSAGES] {
+        let sent = sent.clone() + &end(&[anew[2].clone(), other.clone()]);
+        assert_eq!(told(client, RESPONSES, &sent).calls.len(), 2);
+    }
+}
+
+/// Sources stand where they say within their own part.
+#[test]
+fn a_part_behind_one_with_sources_is_a_part_of_its_own() {
+    let at = |part: u64| json!({"output_index": 0, "item_id": "m1", "content_index": part});
+    let source = |part: u64, url: &str| {
+        let cited = json!({"type": "url_citation", "start_index": 0, "end_index": 3, "url": url, "title": "t"});
+        of(
+            "output_text.annotation.added",
+            with(&at(part), json!({"annotation": cited})),
+            Value::Null,
+        )
+    };
+    let sent = delta("output_text", at(0), "One")
+        + &source(0, "a")
+        + &delta("output_text", at(1), "Two")
+        + &source(1, "b")
+        + &end(&[]);
+    let told = told(CHAT, RESPONSES, &sent);
+    let stretches: Vec<_> = told
+        .sources
+        .iter()
+        .map(|source| (&*source.url, &*source.stretch))
+        .collect();
+    assert_eq!(stretches, [("a", "One"), ("b", "Two")]);
+}
+
+#[test]
+fn arguments_of_a_vendors_own_tool_are_no_call() {
+    let marks = json!({"output_index": 0, "item_id": "t1"});
+    let tool = json!({"type": "some_call", "id": "t1"});
+    let sent = added(json!({"output_index": 0}), tool.clone())
+        + &delta("function_call_arguments", marks, r#"{"q":1}"#)
+        + &done(json!({"output_index": 0}), tool)
+        + &delta(
+            "output_text",
+            json!({"output_index": 1, "item_id": "m1"}),
+            "Hello",
+        )
+        + &end(&[]);
+    for client in [CHAT, MESSAGES] {
+        let told = told(client, RESPONSES, &sent);
+        assert_eq!((&*told.text, told.calls.len()), ("Hello", 0));
+    }
+}
+
 /// Two calls of one id, as some vendors make them, are two.
 #[test]
 fn calls_of_one_id_in_items_of_two_are_two_calls() {

@@ -14,6 +14,8 @@ pub(super) struct Item {
     pub(super) shape: Shape,
     /// Nothing more is expected of it.
     pub(super) done: bool,
+    /// An item of the last snapshot is this one.
+    pub(super) claimed: bool,
 }
 
 #[derive(Debug)]
@@ -116,7 +118,8 @@ impl Shape {
 impl Message {
     /// The part of this index. One that was not announced goes on with the last one: some vendors count on with each piece.
     pub(super) fn find(&self, index: u64, refusal: bool) -> Option<usize> {
-        let fits = |content: &Content| content.refusal == refusal;
+        // Sources say where they stand in their own part.
+        let fits = |content: &Content| content.refusal == refusal && !content.annotated;
         self.here(index, refusal).or_else(|| {
             let last = self.contents.len().checked_sub(1)?;
             (self.announced != Some(index) && fits(&self.contents[last])).then_some(last)

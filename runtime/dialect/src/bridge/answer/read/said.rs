@@ -24,6 +24,12 @@ impl Default for Said {
 }
 
 impl Said {
+    pub(super) fn of(text: Escaped<'_>) -> Self {
+        let mut said = Self::default();
+        said.push(text);
+        said
+    }
+
     pub(super) const fn is_empty(&self) -> bool {
         self.bytes == 0 && self.half.is_none()
     }

@@ -28,12 +28,11 @@ enum Fit {
 impl<'a> Place<'a> {
     /// With what the item says of itself.
     pub(super) fn of(self, item: Raw<'a>) -> Self {
+        // Some vendors name the item within it as they do beside it.
+        let ids = [self.id, word(item, "id"), word(item, "item_id")];
+        let known = ids.into_iter().find(|id| !id.is_empty());
         Self {
-            id: if self.id.is_empty() {
-                word(item, "id")
-            } else {
-                self.id
-            },
+            id: known.unwrap_or_default(),
             call_id: word(item, "call_id"),
             ..self
         }
@@ -45,12 +44,13 @@ impl<'a> Place<'a> {
         same(&item.id, self.id) || same(&item.call_id, self.id) || same(&item.id, self.call_id)
     }
 
+    fn names_same_call(self, item: &Item) -> bool {
+        !self.call_id.is_empty() && item.call_id == self.call_id.bytes()
+    }
+
     /// Whether it names this item's call, which is under way, where one of them has no id. Some vendors use a call's id again.
     fn names_call(self, item: &Item) -> bool {
-        (self.id.is_empty() || item.id.is_empty())
-            && !self.call_id.is_empty()
-            && item.call_id == self.call_id.bytes()
-            && !item.done
+        (self.id.is_empty() || item.id.is_empty()) && self.names_same_call(item) && !item.done
     }
 
     /// How well it fits this item; nothing where it is another's.
@@ -129,30 +129,36 @@ impl Responses {
         likeliest.filter(|likeliest| !guessed(likeliest))
     }
 
-    /// The item of the last snapshot's, which is the `turn`-th of its sort there. Some vendors leave items out of it, or order
-    /// them otherwise, so that places do not agree with those of the events: the item that has both comes first, then the one of
-    /// the id, then the one of the place, then the one of its turn, where the events say less of it.
+    /// The item of the last snapshot's, which is the `turn`-th of its sort there. Some vendors leave items out of it, order them
+    /// otherwise or name them anew, so that places do not agree with those of the events: the item that has both comes first,
+    /// then the one of the id, then the one of the place, then the one of its turn, where the ids do not say otherwise, then one
+    /// that says the same. The last two are among the first `told` items, of which the events told.
     pub(super) fn find_in_snapshot(
         &mut self,
         place: Place<'_>,
         sort: Sort,
-        turn: usize,
+        (turn, told): (usize, usize),
+        item: Raw<'_>,
     ) -> Option<usize> {
+        let here = |at: &usize| self.items[*at].index == place.item;
         let mut named = (0..self.items.len()).filter(|&at| place.names(&self.items[at]));
-        let here = named.clone().find(|&at| self.items[at].index == place.item);
-        let known = here
+        let of_sort = || (0..told).filter(|&at| self.items[at].shape.sort() == sort);
+        let at = named
+            .clone()
+            .find(here)
             .or_else(|| named.next_back())
-            .or_else(|| self.find_exactly(place, sort));
-        if known.is_some() {
-            return known;
-        }
-        let mut items = (0..self.items.len()).filter(|&at| self.items[at].shape.sort() == sort);
-        let at = items.nth(turn)?;
+            .or_else(|| self.find_exactly(place, sort))
+            .or_else(|| {
+                let at = of_sort().nth(turn);
+                at.filter(|&at| place.is_not_another(&self.items[at]))
+            })
+            .or_else(|| {
+                let words = Words::of(item);
+                of_sort().find(|&at| !self.items[at].claimed && words.are_of(&self.items[at]))
+            })?;
         let item = &mut self.items[at];
-        if !place.is_not_another(item) {
-            return None;
-        }
         item.index = item.index.or(place.item);
+        item.claimed = true;
         Some(at)
     }
 
@@ -194,35 +200,8 @@ impl Responses {
         if self.find(place, sort).is_some() {
             return false;
         }
-        let all = |name: &str| item.get(name).into_iter().flat_map(Raw::items);
-        let says = |said: &Said, text: Escaped<'_>| {
-            !text.is_empty() && said.rest(text).is_some_and(|rest| rest.is_empty())
-        };
-        match &last.shape {
-            Shape::Message(message) => {
-                let texts: Vec<_> = all("content").filter_map(prose_of).collect();
-                let mut pairs = message.contents.iter().zip(&texts);
-                texts.len() == message.contents.len()
-                    && !texts.is_empty()
-                    && pairs.all(|(content, (_, text))| says(&content.said, *text))
-            }
-            Shape::Reasoning { thought, .. } => {
-                let text = all("summary").chain(all("content")).last();
-                thought.told && text.is_some_and(|text| says(&thought.said, word(text, "text")))
-            }
-            Shape::Call { said, .. } => {
-                let input = word(item, "arguments");
-                let input = if input.is_empty() {
-                    word(item, "input")
-                } else {
-                    input
-                };
-                last.call_id == place.call_id.bytes()
-                    && !last.call_id.is_empty()
-                    && says(said, input)
-            }
-            Shape::Other => false,
-        }
+        let agrees = sort != Sort::Call || place.names_same_call(last);
+        agrees && Words::of(item).are_of(last)
     }
 
     /// The last item of all, if it is of this sort, has ended, and may be that of this place.
@@ -290,6 +269,7 @@ impl Responses {
             call_id: Vec::new(),
             shape,
             done: false,
+            claimed: false,
         });
         let at = self.items.len() - 1;
         self.mark(at, place, common);
@@ -306,6 +286,52 @@ impl Responses {
                 known.extend_from_slice(id.bytes());
             }
         }
+    }
+}
+
+/// All that a whole item says, to be compared with what was told of one.
+struct Words {
+    said: Vec<Said>,
+}
+
+impl Words {
+    fn of(item: Raw<'_>) -> Self {
+        let all = |name: &str| item.get(name).into_iter().flat_map(Raw::items);
+        let said = match Shape::of(item).sort() {
+            Sort::Message => {
+                let texts = all("content").filter_map(prose_of);
+                texts.map(|(_, text)| Said::of(text)).collect()
+            }
+            // Of what was told only the last paragraph is known.
+            Sort::Reasoning => {
+                let last = all("summary").chain(all("content")).last();
+                last.map(|text| Said::of(word(text, "text")))
+                    .into_iter()
+                    .collect()
+            }
+            Sort::Call => {
+                let inputs = [word(item, "arguments"), word(item, "input")];
+                let input = inputs.into_iter().find(|input| !input.is_empty());
+                input.map(Said::of).into_iter().collect()
+            }
+            Sort::Other => Vec::new(),
+        };
+        Self { said }
+    }
+
+    /// Whether they are what was told of this item. Where nothing is said, nothing can be compared.
+    fn are_of(&self, item: &Item) -> bool {
+        let told = |said: &[&Said]| said.iter().copied().eq(&self.said);
+        let same = match &item.shape {
+            Shape::Message(message) => {
+                let contents = message.contents.iter();
+                told(&contents.map(|content| &content.said).collect::<Vec<_>>())
+            }
+            Shape::Reasoning { thought, .. } => told(&[&thought.said]),
+            Shape::Call { said, .. } => told(&[said]),
+            Shape::Other => false,
+        };
+        same && self.said.iter().any(|said| !said.is_empty())
     }
 }
 

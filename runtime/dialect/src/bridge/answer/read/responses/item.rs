@@ -98,7 +98,8 @@ impl Responses {
                     .is_some_and(|at| known.contents[at].annotated),
                 _ => false,
             };
-            if !annotated {
+            let settled = annotated || in_one && index > 0;
+            if !settled {
                 for annotation in content.get("annotations").into_iter().flat_map(Raw::items) {
                     self.annotate(place, annotation, common, sink);
                 }

@@ -32,6 +32,7 @@ impl Responses {
         }
         common.tier(response.get("service_tier"));
         self.start(sink);
+        let told = self.items.len();
         // How many items of each sort there were.
         let mut turns = [0; 4];
         for (index, item) in response
@@ -50,7 +51,7 @@ impl Responses {
             };
             let sort = Shape::of(item).sort();
             let turn = &mut turns[sort as usize];
-            let known = self.find_in_snapshot(place, sort, *turn);
+            let known = self.find_in_snapshot(place, sort, (*turn, told), item);
             *turn += 1;
             if known.is_none_or(|at| !self.items[at].done) {
                 let index = known.and_then(|at| self.items[at].index);
