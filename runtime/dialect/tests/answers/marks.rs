@@ -66,6 +66,12 @@ fn call() -> Value {
     json!({"type": "function_call", "call_id": "c1", "name": "f", "arguments": r#"{"a":1}"#})
 }
 
+/// A message behind the item of index 0, and the end.
+fn says_hello_next() -> String {
+    let marks = json!({"output_index": 1, "item_id": "m1"});
+    delta("output_text", marks, "Hello") + &end(&[])
+}
+
 fn none() -> Value {
     json!({})
 }
@@ -238,12 +244,7 @@ fn an_item_under_the_index_of_stray_arguments_is_not_lost() {
             json!({"output_index": 1}),
             json!({"type": "message", "id": "m1", "content": []}),
         )
-        + &delta(
-            "output_text",
-            json!({"output_index": 1, "item_id": "m1"}),
-            "Hello",
-        )
-        + &end(&[]);
+        + &says_hello_next();
     for client in [CHAT, MESSAGES] {
         let told = told(client, RESPONSES, &sent);
         assert_eq!(told.text, "Hello");
@@ -446,12 +447,7 @@ fn arguments_of_a_vendors_own_tool_are_no_call() {
     let sent = added(json!({"output_index": 0}), tool.clone())
         + &delta("function_call_arguments", marks, r#"{"q":1}"#)
         + &done(json!({"output_index": 0}), tool)
-        + &delta(
-            "output_text",
-            json!({"output_index": 1, "item_id": "m1"}),
-            "Hello",
-        )
-        + &end(&[]);
+        + &says_hello_next();
     for client in [CHAT, MESSAGES] {
         let told = told(client, RESPONSES, &sent);
         assert_eq!((&*told.text, told.calls.len()), ("Hello", 0));

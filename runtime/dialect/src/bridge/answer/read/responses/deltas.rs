@@ -180,13 +180,15 @@ impl Responses {
         if text.is_empty() {
             return;
         }
-        // Some vendors tell the arguments of their own tools so.
-        let known = self.find(place, Sort::Call);
-        if known.is_none() && self.find_exactly(place, Sort::Other).is_some() {
-            return;
-        }
-        // A call that was not announced has no name yet: where no other word on it tells that, the answer has failed.
-        let item = self.begin(place, common, Shape::call());
+        let at = match self.find(place, Sort::Call) {
+            Some(at) => at,
+            // Some vendors tell the arguments of their own tools so.
+            None if self.find_exactly(place, Sort::Other).is_some() => return,
+            // A call that was not announced has no name yet: where no other word on it tells that, the answer has failed.
+            None => self.push(place, Shape::call(), common),
+        };
+        self.mark(at, place, common);
+        let item = &mut self.items[at];
         if let Shape::Call { part, said, early } = &mut item.shape
             && !item.done
         {

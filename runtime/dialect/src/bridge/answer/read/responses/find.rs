@@ -56,21 +56,26 @@ impl<'a> Place<'a> {
     /// How well it fits this item; nothing where it is another's.
     fn fit(self, item: &Item) -> Option<Fit> {
         let here = self.item.is_some() && item.index == self.item;
-        let one_lacks = self.item.is_none() || item.index.is_none();
+        let one_lacks = self.one_lacks(item);
         let named = self.names(item);
         Some(match () {
             () if here && named => Fit::Both,
             () if here => Fit::Index,
             () if one_lacks && (named || self.names_call(item)) => Fit::Name,
             () if named && !item.done => Fit::OpenName,
-            () if one_lacks && !item.done && self.is_not_another(item) => Fit::Open,
+            () if !item.done && self.may_be(item) => Fit::Open,
             () => return None,
         })
     }
 
     /// Whether it may be this item's, which it does not name: by no mark that both have it is another's.
     fn may_be(self, item: &Item) -> bool {
-        (self.item.is_none() || item.index.is_none()) && self.is_not_another(item)
+        self.one_lacks(item) && self.is_not_another(item)
+    }
+
+    /// Whether an index is missing on one side, so that they cannot differ by it.
+    fn one_lacks(self, item: &Item) -> bool {
+        self.item.is_none() || item.index.is_none()
     }
 
     /// Whether what is announced here is this item, which has its index: some vendors give one index to several items.
